@@ -1,0 +1,72 @@
+# Every verb of the project. A fresh machine needs only Python 3.11 or later; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format proto requirements bench soak clean
+
+help: ## List the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make the environment in .venv, with exact and hashed versions
+
+$(STAMP): requirements/dev.txt setup.cfg pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Run the story end to end, with real processes on loopback
+	@$(BIN)/tegata demo
+
+# The peers that the tests talk to: a JavaScript library, and Iroha's own client, which cannot live
+# in our environment (docs/dependencies.md).
+JS_STAMP := tests/interop/js/node_modules/.package-lock.json
+IROHA_VENV := .venv-iroha
+IROHA_STAMP := $(IROHA_VENV)/.installed
+
+$(JS_STAMP): tests/interop/js/package-lock.json
+	npm ci --silent --no-audit --no-fund --prefix tests/interop/js
+	@touch $@
+
+$(IROHA_STAMP): tests/interop/iroha_client/requirements.txt
+	@test -x $(IROHA_VENV)/bin/python || $(PYTHON) -m venv $(IROHA_VENV)
+	$(IROHA_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+test: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
+	$(BIN)/coverage erase
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
+	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
+	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
+
+soak: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run crash tests and properties for long
+	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties -v
+
+bench: $(STAMP) ## Measure, beside a peer in the same run
+	$(BIN)/python -m benchmarks
+
+proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto
+
+requirements: ## Resolve requirements/dev.txt anew from setup.cfg
+	$(PYTHON) -m venv $(VENV)-compile
+	$(VENV)-compile/bin/pip install --quiet pip-tools
+	$(VENV)-compile/bin/pip-compile --quiet --upgrade --all-extras --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements/dev.txt setup.cfg
+	rm -rf $(VENV)-compile
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(STAMP) ## Style, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## Remove everything that was built
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,136 @@
+"""What a block is made from, and what comes out of applying it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, assert_never
+
+from chaincode.errors import InvalidBlockError, SignatureInvalidError
+from chaincode.protocol.block_pb2 import Block
+from chaincode.signatures import verify_signature
+from chaincode.transactions import ValidTransaction, block_hash
+
+GENESIS_PREVIOUS_HASH: Final = bytes(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockContext:
+    """All that a rule may know of the world outside the state.
+
+    Attributes:
+        height: From 1, the genesis block.
+        time_ms: The block's time, milliseconds since 1970, UTC.
+    """
+
+    height: int
+    time_ms: int
+
+
+class Verdict(Enum):
+    """What became of a transaction in a block."""
+
+    COMMITTED = "committed"
+    REJECTED = "rejected"
+    REPLAYED = "replayed"
+    """It was decided in an earlier block, or earlier in this one; this block does not name it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The outcome of one transaction.
+
+    Attributes:
+        tx_hash: 32 bytes.
+        verdict: What became of it.
+        code: The result code of the command that failed; 0 where none did.
+        command_name: The name of the command that failed, or of the check before any command.
+        command_index: Its place in the transaction, from 0.
+        reason: Plain words for a log; not part of consensus.
+    """
+
+    tx_hash: bytes
+    verdict: Verdict
+    code: int = 0
+    command_name: str = ""
+    command_index: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockOutcome:
+    """What a block does to the state it was applied to.
+
+    Attributes:
+        changes: The new value of each key that changed; None where the key goes.
+        receipts: One for each transaction, in order.
+    """
+
+    changes: Mapping[bytes, bytes | None]
+    receipts: tuple[Receipt, ...]
+
+
+def build_block(
+    context: BlockContext,
+    previous_hash: bytes,
+    transactions: Sequence[ValidTransaction],
+    receipts: Sequence[Receipt],
+) -> Block:
+    """Return the unsigned block that says what became of the transactions.
+
+    Committed ones are in it whole, rejected ones by their hash. `tx_number` stays 0, as in the
+    blocks that irohad makes.
+    """
+    block = Block()
+    payload = block.block_v1.payload
+    payload.height = context.height
+    payload.prev_block_hash = previous_hash.hex()
+    payload.created_time = context.time_ms
+    for transaction, receipt in zip(transactions, receipts, strict=True):
+        match receipt.verdict:
+            case Verdict.COMMITTED:
+                payload.transactions.append(transaction.message)
+            case Verdict.REJECTED:
+                payload.rejected_transactions_hashes.append(receipt.tx_hash.hex())
+            case Verdict.REPLAYED:
+                pass
+            case _ as unknown:
+                assert_never(unknown)
+    return block
+
+
+def verify_block(
+    block: Block, *, expected_height: int, expected_previous_hash: bytes, peer_keys: frozenset[str]
+) -> bytes:
+    """Return the hash of a block that is now known to follow from the chain below it.
+
+    Args:
+        block: Any block but the genesis, which nobody signs.
+        expected_height: The height above the block below.
+        expected_previous_hash: The hash of the block below, 32 bytes.
+        peer_keys: The keys of the peers, lower-case hex, as they stood below this block.
+
+    Raises:
+        InvalidBlockError: The height, the link or the signatures are wrong; the text says which.
+    """
+    payload = block.block_v1.payload
+    if payload.height != expected_height:
+        raise InvalidBlockError(f"height {payload.height} where {expected_height} is due")
+    if payload.prev_block_hash != expected_previous_hash.hex():
+        raise InvalidBlockError(f"block {expected_height}: its previous hash names another block")
+    data = payload.SerializeToString()
+    signers = set()
+    for signature in block.block_v1.signatures:
+        key = signature.public_key.lower()
+        if key not in peer_keys:
+            raise InvalidBlockError(f"block {expected_height}: signed by a key that is no peer's")
+        try:
+            verify_signature(public_key=key, signature=signature.signature, payload=data)
+        except SignatureInvalidError as error:
+            raise InvalidBlockError(f"block {expected_height}: {error}") from None
+        signers.add(key)
+    # irohad 1.6 tolerates crashed peers: a block needs a simple majority of the peers.
+    if 2 * len(signers) < len(peer_keys) + 1:
+        raise InvalidBlockError(
+            f"block {expected_height}: {len(signers)} of {len(peer_keys)} peers signed it"
+        )
+    return block_hash(block)

@@ -1,0 +1,31 @@
+"""The grammar of names: accounts, domains, roles, detail keys, peer addresses, hashes (Iroha 1)."""
+
+import re
+from typing import Final
+
+REGISTRY_ACCOUNT: Final = "registry@tegata"
+"""The account whose `tg_issuer_` records say who may issue credentials."""
+
+_NAME = r"[a-z_0-9]{1,32}"
+_LABEL = r"[a-zA-Z]([a-zA-Z0-9\-]{0,61}[a-zA-Z0-9])?"
+_DOMAIN = rf"(?:{_LABEL}\.)*{_LABEL}"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+
+NAME: Final = re.compile(_NAME)
+DOMAIN_ID: Final = re.compile(_DOMAIN)
+ACCOUNT_ID: Final = re.compile(rf"{_NAME}@{_DOMAIN}")
+ASSET_ID: Final = re.compile(rf"{_NAME}#{_DOMAIN}")
+DETAIL_KEY: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
+PUBLIC_KEY: Final = re.compile(r"[A-Fa-f0-9]{1,136}")
+HASH: Final = re.compile(r"[A-Fa-f0-9]{64}")
+RECORD_ID: Final = re.compile(r"[0-9a-f]{32}")
+PEER_ADDRESS: Final = re.compile(
+    rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}|{_DOMAIN})"
+    r":(?:6553[0-5]|655[0-2]\d|65[0-4]\d{2}|6[0-4]\d{3}|[1-5]\d{4}|[1-9]?\d{1,3})",
+    re.ASCII,
+)
+
+
+def domain_of(account_id: str) -> str:
+    """Return the part of an account id behind the `@`."""
+    return account_id.partition("@")[2]

@@ -1,0 +1,1 @@
+"""The stateful rule of each command: what it reads, what it checks, what it writes."""

@@ -1,0 +1,49 @@
+"""Hashes of transactions, queries and blocks, and the transaction whose form has been checked."""
+
+import hashlib
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.transaction_pb2 import Transaction
+
+HASH_BYTES = 32
+
+
+def hash_payload(payload: Message) -> bytes:
+    """Return SHA3-256 of a serialised payload, 32 bytes.
+
+    The message is serialised anew, as irohad does: unknown fields stay, their order may change.
+    """
+    return hashlib.sha3_256(payload.SerializeToString()).digest()
+
+
+def transaction_hash(transaction: Transaction) -> bytes:
+    """Return a transaction's hash, 32 bytes. Signatures are not part of it."""
+    return hash_payload(transaction.payload)
+
+
+def block_hash(block: Block) -> bytes:
+    """Return a block's hash, 32 bytes. Signatures are not part of it."""
+    return hash_payload(block.block_v1.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidTransaction:
+    """A transaction that `stateless.validate_transaction` has accepted; nothing else makes one.
+
+    Attributes:
+        message: The signed transaction.
+        hash: 32 bytes.
+        signatories: The keys whose signatures verify, lower-case hex, each once.
+    """
+
+    message: Transaction
+    hash: bytes
+    signatories: frozenset[str]
+
+    @property
+    def creator(self) -> str:
+        """The account that made the transaction."""
+        return self.message.payload.reduced_payload.creator_account_id

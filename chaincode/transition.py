@@ -1,0 +1,144 @@
+"""The state transition: what a block does to a state. The only caller of the rules."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from google.protobuf.message import Message
+
+from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict
+from chaincode.errors import InvalidBlockError, InvalidTransactionError, RejectedError
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.commands_pb2 import Command
+from chaincode.rules import accounts, details, peers, roles
+from chaincode.rules.scope import NO_PERMISSION, Scope
+from chaincode.stateless import validate_commands
+from chaincode.transactions import ValidTransaction, transaction_hash
+from chaincode.world_state import StateOverlay, StateView, get_account
+
+GENESIS_CREATOR: Final = "genesis"
+SIGNATURES_VALIDATION: Final = "signatures validation"
+"""What irohad names as the failed command where the signatures do not suffice."""
+
+_Rule: TypeAlias = Callable[[Scope, Any], None]
+_RULES: Final[Mapping[str, _Rule]] = {
+    "add_peer": peers.add_peer,
+    "add_signatory": accounts.add_signatory,
+    "append_role": roles.append_role,
+    "compare_and_set_account_detail": details.compare_and_set_account_detail,
+    "create_account": accounts.create_account,
+    "create_domain": accounts.create_domain,
+    "create_role": roles.create_role,
+    "detach_role": roles.detach_role,
+    "grant_permission": roles.grant_permission,
+    "remove_peer": peers.remove_peer,
+    "remove_signatory": accounts.remove_signatory,
+    "revoke_permission": roles.revoke_permission,
+    "set_account_detail": details.set_account_detail,
+    "set_account_quorum": accounts.set_account_quorum,
+}
+# irohad names every failed command by its message, but this one.
+_SHOWN_NAMES: Final[Mapping[str, str]] = {"set_account_quorum": "SetQuorum"}
+
+
+class _CommandFailedError(Exception):
+    """Carries the place of a rejected command out of its transaction."""
+
+    def __init__(self, name: str, index: int, rejection: RejectedError) -> None:
+        super().__init__(name)
+        self.name = name
+        self.index = index
+        self.rejection = rejection
+
+
+def apply_block(
+    view: StateView, context: BlockContext, transactions: Sequence[ValidTransaction]
+) -> BlockOutcome:
+    """Return what the transactions do to `view`, in order, without touching `view`.
+
+    The same arguments give the same outcome on every machine. A transaction that fails changes
+    nothing; a transaction that was decided before is passed over.
+    """
+    state = StateOverlay(view)
+    receipts: list[Receipt] = []
+    decided: set[bytes] = set()
+    for transaction in transactions:
+        if transaction.hash in decided or view.has_transaction(transaction.hash):
+            receipts.append(Receipt(tx_hash=transaction.hash, verdict=Verdict.REPLAYED))
+            continue
+        decided.add(transaction.hash)
+        receipts.append(_apply_transaction(state, context, transaction))
+    return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
+
+
+def apply_genesis(view: StateView, block: Block) -> BlockOutcome:
+    """Return what the genesis block does to an empty state. Permissions are not asked.
+
+    Raises:
+        InvalidBlockError: A command is malformed, fails or is not supported; the text names it.
+    """
+    state = StateOverlay(view)
+    payload = block.block_v1.payload
+    context = BlockContext(height=payload.height, time_ms=payload.created_time)
+    scope = Scope(state=state, block=context, creator=GENESIS_CREATOR, validated=False)
+    receipts = []
+    for message in payload.transactions:
+        commands = message.payload.reduced_payload.commands
+        try:
+            validate_commands(commands)
+            _apply_commands(scope, commands)
+        except InvalidTransactionError as error:
+            raise InvalidBlockError(f"genesis block: {error}") from None
+        except _CommandFailedError as failure:
+            raise InvalidBlockError(
+                f"genesis block: command {failure.index}, {failure.name}: "
+                f"{failure.rejection.reason}"
+            ) from None
+        receipts.append(Receipt(tx_hash=transaction_hash(message), verdict=Verdict.COMMITTED))
+    return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
+
+
+def _apply_transaction(
+    state: StateOverlay, context: BlockContext, transaction: ValidTransaction
+) -> Receipt:
+    attempt = state.begin()
+    scope = Scope(state=attempt, block=context, creator=transaction.creator, validated=True)
+    try:
+        _check_signatories(scope, transaction)
+        _apply_commands(scope, transaction.message.payload.reduced_payload.commands)
+    except _CommandFailedError as failure:
+        return Receipt(
+            tx_hash=transaction.hash,
+            verdict=Verdict.REJECTED,
+            code=failure.rejection.code,
+            command_name=failure.name,
+            command_index=failure.index,
+            reason=failure.rejection.reason,
+        )
+    state.merge(attempt)
+    return Receipt(tx_hash=transaction.hash, verdict=Verdict.COMMITTED)
+
+
+def _apply_commands(scope: Scope, commands: Sequence[Command]) -> None:
+    for index, command in enumerate(commands):
+        name = command.WhichOneof("command") or ""
+        body: Message = getattr(command, name)
+        try:
+            _RULES[name](scope, body)
+        except RejectedError as rejection:
+            shown = _SHOWN_NAMES.get(name, body.DESCRIPTOR.name)
+            raise _CommandFailedError(shown, index, rejection) from None
+
+
+def _check_signatories(scope: Scope, transaction: ValidTransaction) -> None:
+    """Check that the signers are signatories of the creator, and as many as its quorum."""
+    account = get_account(scope.state, transaction.creator)
+    reason = None
+    if account is None:
+        reason = f"there is no account {transaction.creator}"
+    elif not transaction.signatories <= set(account.signatories):
+        reason = f"a signature is by a key that is no signatory of {transaction.creator}"
+    elif len(transaction.signatories) < account.quorum:
+        reason = f"account {transaction.creator} needs {account.quorum} signatures"
+    if reason is not None:
+        rejection = RejectedError(NO_PERMISSION, reason)
+        raise _CommandFailedError(SIGNATURES_VALIDATION, 0, rejection)

@@ -1,0 +1,171 @@
+"""The world state: keys and values, overlays that are merged or dropped whole, and their layout.
+
+A key is a kind and its parts, joined by NUL, so that a scan yields parts in ascending order. No
+name of Iroha's grammar can hold a NUL.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from chaincode.permissions import decode_permissions, encode_permissions
+from chaincode.protocol.primitive_pb2 import Peer
+from chaincode.protocol.world_state_pb2 import AccountRecord, PeersRecord
+
+_SEPARATOR: Final = b"\x00"
+_PEERS: Final = b"peers"
+
+
+class ReadableState(Protocol):
+    """What the typed readers below need: a view or an overlay."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value at a key, or None."""
+        ...
+
+
+class StateView(ReadableState, Protocol):
+    """The committed state. It does not change while a block is applied to it."""
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the entries whose keys begin with `prefix`, ascending, from `start` on."""
+        ...
+
+    def has_transaction(self, tx_hash: bytes) -> bool:
+        """Tell whether a block has already committed or rejected this transaction."""
+        ...
+
+
+class StateOverlay:
+    """Changes above a view or above another overlay, kept apart until they are merged."""
+
+    __slots__ = ("_base", "_changes")
+
+    def __init__(self, base: ReadableState) -> None:
+        self._base = base
+        self._changes: dict[bytes, bytes | None] = {}
+
+    @property
+    def changes(self) -> Mapping[bytes, bytes | None]:
+        """The new value of each key that was written; None where the key goes."""
+        return MappingProxyType(self._changes)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value at a key, or None."""
+        if key in self._changes:
+            return self._changes[key]
+        return self._base.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write the value at a key."""
+        self._changes[key] = value
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key."""
+        self._changes[key] = None
+
+    def begin(self) -> "StateOverlay":
+        """Return an overlay above this one."""
+        return StateOverlay(self)
+
+    def merge(self, upper: "StateOverlay") -> None:
+        """Take over the changes of an overlay that `begin` returned."""
+        self._changes.update(upper._changes)  # noqa: SLF001 - another object of this class
+
+
+def state_key(kind: bytes, *parts: str) -> bytes:
+    """Return the key of an entry: the kind and its parts, joined by NUL."""
+    return _SEPARATOR.join([kind, *(part.encode() for part in parts)])
+
+
+def key_parts(key: bytes) -> list[str]:
+    """Return the parts of a key, without its kind."""
+    return [part.decode() for part in key.split(_SEPARATOR)[1:]]
+
+
+def get_account(state: ReadableState, account_id: str) -> AccountRecord | None:
+    """Return an account's quorum, signatories and roles, or None; the caller owns the record."""
+    value = state.get(state_key(b"account", account_id))
+    return None if value is None else AccountRecord.FromString(value)
+
+
+def put_account(
+    state: StateOverlay,
+    account_id: str,
+    *,
+    quorum: int,
+    signatories: Iterable[str],
+    roles: Iterable[str],
+) -> None:
+    """Write an account."""
+    record = AccountRecord(
+        quorum=quorum, signatories=sorted(set(signatories)), roles=sorted(set(roles))
+    )
+    state.put(state_key(b"account", account_id), record.SerializeToString())
+
+
+def get_default_role(state: ReadableState, domain_id: str) -> str | None:
+    """Return the default role of a domain, or None where there is no such domain."""
+    value = state.get(state_key(b"domain", domain_id))
+    return None if value is None else value.decode()
+
+
+def put_domain(state: StateOverlay, domain_id: str, default_role: str) -> None:
+    """Write a domain."""
+    state.put(state_key(b"domain", domain_id), default_role.encode())
+
+
+def get_role(state: ReadableState, role_name: str) -> frozenset[int] | None:
+    """Return a role's permissions (numbers of `RolePermission`), or None."""
+    value = state.get(state_key(b"role", role_name))
+    return None if value is None else decode_permissions(value)
+
+
+def put_role(state: StateOverlay, role_name: str, permissions: frozenset[int]) -> None:
+    """Write a role."""
+    state.put(state_key(b"role", role_name), encode_permissions(permissions))
+
+
+def get_grants(state: ReadableState, account_id: str, grantee: str) -> frozenset[int]:
+    """Return what `grantee` may do to the account (numbers of `GrantablePermission`)."""
+    value = state.get(state_key(b"grant", account_id, grantee))
+    return frozenset() if value is None else decode_permissions(value)
+
+
+def put_grants(
+    state: StateOverlay, account_id: str, grantee: str, permissions: frozenset[int]
+) -> None:
+    """Write what `grantee` may do to the account; nothing at all removes the entry."""
+    key = state_key(b"grant", account_id, grantee)
+    if permissions:
+        state.put(key, encode_permissions(permissions))
+    else:
+        state.delete(key)
+
+
+def detail_key(account_id: str, writer: str, key: str) -> bytes:
+    """Return the state key of an account detail."""
+    return state_key(b"detail", account_id, writer, key)
+
+
+def get_detail(state: ReadableState, account_id: str, writer: str, key: str) -> str | None:
+    """Return the value of an account detail, or None."""
+    value = state.get(detail_key(account_id, writer, key))
+    return None if value is None else value.decode()
+
+
+def put_detail(state: StateOverlay, account_id: str, writer: str, key: str, value: str) -> None:
+    """Write an account detail."""
+    state.put(detail_key(account_id, writer, key), value.encode())
+
+
+def get_peers(state: ReadableState) -> list[Peer]:
+    """Return the peers, sorted by key."""
+    value = state.get(_PEERS)
+    return [] if value is None else list(PeersRecord.FromString(value).peers)
+
+
+def put_peers(state: StateOverlay, peers: Iterable[Peer]) -> None:
+    """Write the list of peers."""
+    ordered = sorted(peers, key=lambda peer: peer.peer_key)
+    state.put(_PEERS, PeersRecord(peers=ordered).SerializeToString())
