@@ -1,0 +1,133 @@
+"""The checks of a presentation, in words for the person at the counter, and a verifier's result."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from chaincode.encoding import JsonObject
+
+CHECKS: Final = {
+    "presentation": (
+        "The wallet's answer is a well-formed presentation.",
+        "The wallet's answer cannot be read",
+    ),
+    "issuer_signature": (
+        "The issuer's signature on the credential is genuine.",
+        "The credential was not signed by the issuer that it names",
+    ),
+    "issuer_trusted": (
+        "The issuer is registered for this kind of credential.",
+        "The issuer is not registered for this kind of credential",
+    ),
+    "disclosures": (
+        "What is shown belongs to the credential and was not changed.",
+        "What is shown does not belong to the credential, or was changed",
+    ),
+    "validity": (
+        "Credential and answer are within their time.",
+        "The credential or the answer is not valid at this time",
+    ),
+    "holder_binding": (
+        "The holder signed this answer, for this verifier and these terms.",
+        "The holder did not sign this answer for this verifier and these terms",
+    ),
+    "nonce": (
+        "The answer is to this request and no other.",
+        "The answer belongs to another request",
+    ),
+    "request_match": (
+        "The holder shows what was asked for, and nothing more.",
+        "The holder shows something else than was asked for",
+    ),
+    "anchor": (
+        "The issuer's record of this credential is on the ledger.",
+        "The ledger does not know this credential",
+    ),
+    "status": (
+        "The credential is neither suspended nor revoked.",
+        "The credential is no longer good",
+    ),
+    "holder_key": (
+        "The holder's key still belongs to the holder's account.",
+        "The holder's key does not belong to the holder's account",
+    ),
+    "grant": (
+        "The holder granted this on the ledger, and the grant is in force.",
+        "There is no grant of the holder that is in force for this",
+    ),
+}
+"""The checks in their order, and what each says when it passes and when it fails."""
+_NOT_REACHED: Final = "Not checked, since an earlier check failed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of a presentation.
+
+    Attributes:
+        name: One of `CHECKS`.
+        passed: None where it was not reached.
+        detail: A sentence for the person at the counter.
+    """
+
+    name: str
+    passed: bool | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedAttributes:
+    """What is now known of a holder.
+
+    Attributes:
+        attributes: The values, by the name of the attribute.
+        credential_type: The credential's `vct`.
+        issuer: The issuer's ledger account.
+        grant: The record id of the holder's grant.
+        checks: All checks; each passed.
+    """
+
+    attributes: JsonObject = field(repr=False)
+    credential_type: str
+    issuer: str
+    grant: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationReport:
+    """The result of a verification, whichever way it went.
+
+    Attributes:
+        accepted: Whether all checks passed.
+        checks: Every check, in order.
+        attributes: The values, by the name of the attribute; None unless accepted.
+        grant: The record id of the holder's grant; None unless accepted.
+    """
+
+    accepted: bool
+    checks: tuple[Check, ...]
+    attributes: JsonObject | None = field(default=None, repr=False)
+    grant: str | None = None
+
+
+def list_checks(
+    passed: Collection[str], *, failed: str | None = None, reason: str = ""
+) -> tuple[Check, ...]:
+    """Return every check, in order.
+
+    Args:
+        passed: The names of those that passed.
+        failed: The name of the one that failed, if any.
+        reason: What exactly was wrong; no value of an attribute.
+    """
+    checks: list[Check] = []
+    for name, (meaning, failure) in CHECKS.items():
+        if name == failed:
+            detail = f"{failure}: {reason.rstrip('.')}."
+            checks.append(Check(name=name, passed=False, detail=detail))
+        elif name in passed:
+            checks.append(Check(name=name, passed=True, detail=meaning))
+        else:
+            checks.append(Check(name=name, passed=None, detail=_NOT_REACHED))
+    return tuple(checks)

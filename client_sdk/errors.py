@@ -1,0 +1,190 @@
+"""Every error the SDK raises. `ClientError` is their root and is never raised itself.
+
+The first line of a docstring can be shown to a person. No message holds a key, a password, a salt
+or an attribute's value.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from client_sdk.checks import Check
+
+
+class ClientError(Exception):
+    """The root of this package's errors."""
+
+
+class VaultError(ClientError):
+    """The wallet's file cannot be used."""
+
+
+class WrongPassphraseError(VaultError):
+    """The passphrase does not open this wallet, or the file was changed."""
+
+
+class VaultFormatError(VaultError):
+    """The file is not a wallet of this version."""
+
+
+class KeyFormatError(ClientError):
+    """A key is not in a form that Tegata can use."""
+
+
+class TransportError(ClientError):
+    """The other side cannot be reached, or does not answer in the protocol's form."""
+
+
+class TransactionFailedError(ClientError):
+    """The ledger refused the transaction.
+
+    Attributes:
+        tx_hash: The transaction's hash, 64 hex digits.
+        status: The name of the `TxStatus` that ended it.
+        code: The ledger's result code (`docs/result-codes.md`); 0 where the status says all.
+        command_index: The place of the failed command in the transaction, from 0.
+    """
+
+    def __init__(
+        self, message: str, *, tx_hash: str, status: str, code: int = 0, command_index: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.tx_hash = tx_hash
+        self.status = status
+        self.code = code
+        self.command_index = command_index
+
+
+class QueryFailedError(ClientError):
+    """The ledger refused the query.
+
+    Attributes:
+        reason: The name of the `ErrorResponse.Reason`.
+        code: The ledger's error code.
+    """
+
+    def __init__(self, message: str, *, reason: str, code: int) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.code = code
+
+
+class CredentialFormatError(ClientError):
+    """A credential or presentation is not well formed (RFC 9901, SD-JWT VC)."""
+
+
+class OfferError(ClientError):
+    """A credential offer cannot be used, or its issuer refused it (OpenID4VCI)."""
+
+
+class IssuerRefusedError(OfferError):
+    """The issuer answered with an error.
+
+    Attributes:
+        code: The error code of OAuth 2.0 or OpenID4VCI, such as `invalid_grant`.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CredentialStateError(ClientError):
+    """The state of the credential's record does not allow this change."""
+
+
+class GatewayRefusedError(ClientError):
+    """The gateway does not do what was asked of it."""
+
+
+class RequestError(ClientError):
+    """A presentation request cannot be answered (OpenID4VP)."""
+
+
+class NotRegisteredError(ClientError):
+    """The wallet has no account on a ledger yet."""
+
+
+class UnknownCredentialError(ClientError):
+    """The wallet holds no such credential."""
+
+
+class UnknownGrantError(ClientError):
+    """The wallet made no such grant."""
+
+
+class VerificationError(ClientError):
+    """A presentation fails a check.
+
+    Attributes:
+        check: The name of the check that failed, as the verifier's result lists it.
+        checks: Every check of the verifier in its order, where a `Verifier` raised the error.
+    """
+
+    check = "presentation"
+    checks: "tuple[Check, ...]" = ()
+
+
+class SignatureError(VerificationError):
+    """A signature does not verify under the key that it must verify under."""
+
+    check = "issuer_signature"
+
+
+class DisclosureError(VerificationError):
+    """A disclosure does not belong to the credential, or was changed."""
+
+    check = "disclosures"
+
+
+class IssuerNotTrustedError(VerificationError):
+    """The issuer is not registered for this kind of credential."""
+
+    check = "issuer_trusted"
+
+
+class ExpiredError(VerificationError):
+    """The credential, request or presentation is not valid at this time."""
+
+    check = "validity"
+
+
+class HolderBindingError(VerificationError):
+    """The presentation is not signed by the holder for this verifier and request."""
+
+    check = "holder_binding"
+
+
+class NonceMismatchError(VerificationError):
+    """The presentation answers another request, or this one was answered before."""
+
+    check = "nonce"
+
+
+class RequestMismatchError(VerificationError):
+    """The presentation shows other attributes than the request asks for."""
+
+    check = "request_match"
+
+
+class AnchorError(VerificationError):
+    """The ledger holds no record of this credential, or another one."""
+
+    check = "anchor"
+
+
+class RevokedError(VerificationError):
+    """The issuer revoked or suspended the credential."""
+
+    check = "status"
+
+
+class HolderKeyError(VerificationError):
+    """The holder's key is no longer a key of the holder's account."""
+
+    check = "holder_key"
+
+
+class GrantError(VerificationError):
+    """The holder made no such grant, or it was revoked, expired or used up."""
+
+    check = "grant"

@@ -1,0 +1,146 @@
+"""HTTP for wallets: bounded in time and size, never redirected, errors in our own words."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.errors import CredentialFormatError, TransportError
+from client_sdk.strict_json import parse_strict_json_object
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+_CHUNK_BYTES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """An answer of a server, whatever its status.
+
+    Attributes:
+        status: The HTTP status code.
+        media_type: The content type without parameters, lower-case.
+        body: The bytes, at most `MAX_BODY_BYTES`.
+    """
+
+    status: int
+    media_type: str
+    body: bytes
+
+    def json(self) -> JsonObject:
+        """Return the body as a JSON object.
+
+        Raises:
+            TransportError: It is none.
+        """
+        try:
+            return parse_strict_json_object(self.body)
+        except CredentialFormatError as error:
+            raise TransportError(f"the server's answer is no JSON object: {error}") from None
+
+
+class HttpClient:
+    """A session with servers. It asks again only where asking twice does no harm."""
+
+    def __init__(self, *, timeout_s: float = 15) -> None:
+        """Prepare a session.
+
+        Args:
+            timeout_s: How long to wait for a connection, and for each piece of an answer.
+        """
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        # Proxies and credentials of the environment are not a wallet's business.
+        self._session.trust_env = False
+        retry = Retry(
+            total=3, backoff_factor=0.2, status_forcelist=(502, 503, 504), raise_on_status=False
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    def get(
+        self, url: str, *, accept: str = "application/json", bearer: str | None = None
+    ) -> HttpAnswer:
+        """Fetch a resource, with an access token where one is given.
+
+        Raises:
+            TransportError: The server cannot be reached, redirects, or answers too much.
+        """
+        return self._send("GET", url, headers={"Accept": accept, **_authorization(bearer)})
+
+    def post_form(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
+        """Send a form.
+
+        Raises:
+            TransportError: The server cannot be reached, redirects, or answers too much.
+        """
+        return self._send("POST", url, headers={"Accept": "application/json"}, form=form)
+
+    def post_json(
+        self, url: str, value: Mapping[str, JsonValue], *, bearer: str | None = None
+    ) -> HttpAnswer:
+        """Send a JSON object, with an access token where one is given.
+
+        Raises:
+            TransportError: The server cannot be reached, redirects, or answers too much.
+        """
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        headers |= _authorization(bearer)
+        return self._send("POST", url, headers=headers, data=json.dumps(value).encode())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        data: bytes | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
+        try:
+            response = self._session.request(
+                method,
+                url,
+                headers=headers,
+                data=form if form is not None else data,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                if response.is_redirect:
+                    raise TransportError(f"{_host(url)}: redirects, which a wallet does not follow")
+                body = bytearray()
+                for chunk in response.iter_content(_CHUNK_BYTES):
+                    body += chunk
+                    if len(body) > MAX_BODY_BYTES:
+                        raise TransportError(
+                            f"{_host(url)}: the answer is longer than {MAX_BODY_BYTES} bytes"
+                        )
+        except (requests.RequestException, ValueError) as error:
+            # The library's text can hold the whole URL, and with it a code or token.
+            raise TransportError(
+                f"{_host(url)}: cannot be reached ({type(error).__name__}); is the address right?"
+            ) from None
+        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return HttpAnswer(status=response.status_code, media_type=media_type, body=bytes(body))
+
+
+def _authorization(bearer: str | None) -> dict[str, str]:
+    return {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "the server"
+    except ValueError:
+        return "the server"

@@ -1,0 +1,314 @@
+"""A verifier: is this presentation genuine, current, and exactly what was asked for?"""
+
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from chaincode.encoding import JsonObject, decode_base64url
+from chaincode.ids import ACCOUNT_ID, RECORD_ID, REGISTRY_ACCOUNT
+from chaincode.records import CredentialRecord, GrantRecord, IdentityRecord, IssuerRecord
+from chaincode.signatures import KeyAlgorithm, PublicKey
+from client_sdk.checks import Check, VerificationReport, VerifiedAttributes, list_checks
+from client_sdk.dcql import check_disclosed
+from client_sdk.errors import (
+    AnchorError,
+    CredentialFormatError,
+    GrantError,
+    HolderBindingError,
+    HolderKeyError,
+    IssuerNotTrustedError,
+    KeyFormatError,
+    NonceMismatchError,
+    QueryFailedError,
+    RequestError,
+    RequestMismatchError,
+    RevokedError,
+    VerificationError,
+)
+from client_sdk.grant_offer import (
+    HASH_ALGORITHM,
+    GrantOffer,
+    GrantProof,
+    hash_transaction_data,
+    parse_grant_offer,
+)
+from client_sdk.jose import Key, parse_public_jwk, thumbprint
+from client_sdk.request_object import PresentationRequest
+from client_sdk.sd_jwt_vc import VerifiedPresentation, anchor_hash, verify_presentation
+
+MAX_AGE_S: Final = 300
+LEEWAY_S: Final = 60
+_Record = TypeVar("_Record", bound=IdentityRecord)
+
+
+class Ledger(Protocol):
+    """What a verifier reads: `client_sdk.ledger_client.LedgerClient` has it."""
+
+    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
+        """Return an account's own identity record, or None where there is no valid one."""
+
+    def signatories(self, account_id: str) -> frozenset[str]:
+        """Return the public keys of an account."""
+
+
+class Verifier:
+    """Verifies presentations against one ledger. Safe to share between threads."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        ledger_id: str,
+        *,
+        gateway: str,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Make a verifier.
+
+        Args:
+            ledger: Where records and keys are read.
+            ledger_id: The ledger's id, 64 hex digits.
+            gateway: The ledger account that grants must name.
+            now_ms: The clock: milliseconds since 1970, UTC.
+        """
+        self._ledger = ledger
+        self._ledger_id = ledger_id
+        self._gateway = gateway
+        self._now_ms = now_ms
+
+    def report(self, presentation: str, request: PresentationRequest) -> VerificationReport:
+        """Verify a presentation and tell the result, also where it is refused.
+
+        Raises:
+            RequestError: The request is not one that this verifier can check answers to.
+            TransportError: The ledger cannot be reached; nothing is known.
+            QueryFailedError: The ledger does not answer this verifier's account.
+        """
+        try:
+            verified = self.verify(presentation, request)
+        except VerificationError as error:
+            return VerificationReport(accepted=False, checks=error.checks)
+        return VerificationReport(
+            accepted=True,
+            checks=verified.checks,
+            attributes=verified.attributes,
+            grant=verified.grant,
+        )
+
+    def verify(self, presentation: str, request: PresentationRequest) -> VerifiedAttributes:
+        """Return what a presentation proves.
+
+        Args:
+            presentation: An SD-JWT VC with key binding.
+            request: The request that it answers, for one credential and with a grant offer.
+
+        Raises:
+            VerificationError: A check failed; the subclass says which, `checks` tells of all.
+            RequestError: The request is not one that this verifier can check answers to.
+            TransportError: The ledger cannot be reached; nothing is known.
+            QueryFailedError: The ledger does not answer this verifier's account.
+        """
+        if len(request.query.credentials) != 1 or len(request.transaction_data) != 1:
+            raise RequestError("the request: one credential and one grant offer are expected")
+        offer = parse_grant_offer(request.transaction_data[0])
+        attempt = _Attempt(
+            ledger=self._ledger,
+            ledger_id=self._ledger_id,
+            gateway=self._gateway,
+            now_ms=self._now_ms(),
+            request=request,
+            offer=offer,
+        )
+        try:
+            return attempt.run(presentation)
+        except (CredentialFormatError, KeyFormatError) as error:
+            failure = VerificationError(str(error))
+            failure.checks = attempt.checks_after(failure)
+            raise failure from None
+        except VerificationError as error:
+            error.checks = attempt.checks_after(error)
+            raise
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One verification: what it was given, and which checks have passed."""
+
+    ledger: Ledger
+    ledger_id: str
+    gateway: str
+    now_ms: int
+    request: PresentationRequest
+    offer: GrantOffer
+    passed: set[str] = field(default_factory=set)
+    issuer: str = ""
+    record_id: str = ""
+    record: CredentialRecord | None = None
+
+    def run(self, presentation: str) -> VerifiedAttributes:
+        query = self.request.query.credentials[0]
+        verified = verify_presentation(
+            presentation,
+            find_issuer_key=self._find_issuer_key,
+            expected_vcts=query.vct_values,
+            expected_audience=self.request.client_id,
+            expected_nonce=self.request.nonce,
+            now_s=self.now_ms // 1000,
+            max_age_s=MAX_AGE_S,
+            leeway_s=LEEWAY_S,
+        )
+        self.passed |= {"issuer_signature", "disclosures", "validity", "nonce"}
+        proof = self._check_holder_binding(verified)
+        self.passed.add("holder_binding")
+        vct = str(verified.claims["vct"])
+        check_disclosed(
+            query, vct=vct, claims=verified.claims, disclosed_paths=verified.disclosed_paths
+        )
+        self.passed.add("request_match")
+        record = self._check_anchor(verified)
+        self.passed.add("anchor")
+        self._check_status(record)
+        self.passed.add("status")
+        self._check_holder_key(verified, proof)
+        self.passed.add("holder_key")
+        self._check_grant(proof)
+        self.passed.add("grant")
+        return VerifiedAttributes(
+            attributes={
+                path[0]: verified.claims[path[0]]
+                for path in (claim.path for claim in query.claims)
+                if isinstance(path[0], str)
+            },
+            credential_type=vct,
+            issuer=self.issuer,
+            grant=proof.grant,
+            checks=list_checks(self.passed),
+        )
+
+    def checks_after(self, error: VerificationError) -> tuple[Check, ...]:
+        """Return all checks after one has failed."""
+        if "issuer_trusted" in self.passed and "issuer_signature" not in self.passed:
+            self.passed |= _passed_before(error)
+        return list_checks(self.passed, failed=error.check, reason=str(error))
+
+    def _find_issuer_key(self, header: JsonObject, payload: JsonObject) -> Key:
+        """Return the registered key that a credential says it is signed with."""
+        self.passed.add("presentation")
+        self._read_place(payload)
+        record = self._read(self.issuer, self.record_id, CredentialRecord)
+        if record is None:
+            raise AnchorError("the ledger holds no record of this credential")
+        self.record = record
+        issuer = self._read(REGISTRY_ACCOUNT, record.issuer_record, IssuerRecord)
+        if issuer is None or issuer.issuer != self.issuer:
+            raise IssuerNotTrustedError("the issuer is not in the registry")
+        if issuer.state != "active":
+            raise IssuerNotTrustedError("the issuer was withdrawn from the registry")
+        if payload.get("vct") not in issuer.credential_types:
+            raise IssuerNotTrustedError("the issuer may not issue this kind of credential")
+        for jwk in issuer.keys:
+            key = _usable_key(jwk)
+            if key is not None and thumbprint(key) == header.get("kid"):
+                self.passed.add("issuer_trusted")
+                return key
+        raise IssuerNotTrustedError("the credential is signed with a key that is not registered")
+
+    def _read_place(self, payload: JsonObject) -> None:
+        place = payload.get("tegata")
+        if not isinstance(place, dict):
+            raise AnchorError("the credential does not say where its record is")
+        issuer, record_id = place.get("issuer"), place.get("record")
+        if place.get("ledger") != self.ledger_id:
+            raise AnchorError("the credential's record is on another ledger")
+        if not isinstance(issuer, str) or not ACCOUNT_ID.fullmatch(issuer):
+            raise AnchorError("the credential does not name its issuer's account")
+        if not isinstance(record_id, str) or not RECORD_ID.fullmatch(record_id):
+            raise AnchorError("the credential does not name its record")
+        self.issuer, self.record_id = issuer, record_id
+
+    def _check_holder_binding(self, verified: VerifiedPresentation) -> GrantProof:
+        claims = verified.key_binding
+        expected = [hash_transaction_data(text) for text in self.request.transaction_data]
+        algorithm = claims.get("transaction_data_hashes_alg", HASH_ALGORITHM)
+        if claims.get("transaction_data_hashes") != expected or algorithm != HASH_ALGORITHM:
+            raise HolderBindingError("the holder did not sign the terms of this request")
+        return GrantProof.from_claims(claims)
+
+    def _check_anchor(self, verified: VerifiedPresentation) -> CredentialRecord:
+        found = anchor_hash(verified.issuer_jwt)
+        if self.record is None or not hmac.compare_digest(self.record.salted_hash, found):
+            raise AnchorError("the ledger's record is of another credential")
+        return self.record
+
+    def _check_status(self, record: CredentialRecord) -> None:
+        if record.state == "suspended":
+            raise RevokedError("the issuer has suspended it for now")
+        if record.state == "revoked":
+            raise RevokedError("the issuer has revoked it for good")
+        if record.expires_at_ms <= self.now_ms:
+            raise RevokedError("the ledger's record of it has expired")
+
+    def _check_holder_key(self, verified: VerifiedPresentation, proof: GrantProof) -> None:
+        jwk = verified.holder_key or {}
+        if jwk.get("crv") != "Ed25519":
+            raise HolderKeyError("the credential is not bound to a key of a ledger account")
+        raw = decode_base64url(str(jwk["x"]))
+        key = PublicKey(KeyAlgorithm.ED25519_SHA2, raw).encode()
+        try:
+            keys = self.ledger.signatories(proof.account)
+        except QueryFailedError as error:
+            if not _is_absent(error):
+                raise
+            keys = frozenset()
+        if key not in keys:
+            raise HolderKeyError("the holder's account no longer has the key that signed")
+
+    def _check_grant(self, proof: GrantProof) -> None:
+        if proof.ledger != self.ledger_id:
+            raise GrantError("the grant is on another ledger")
+        grant = self._read(proof.account, proof.grant, GrantRecord)
+        if grant is None:
+            raise GrantError("the holder's account holds no such grant")
+        if grant.state != "live":
+            raise GrantError("the holder has revoked the grant")
+        if grant.expires_at_ms <= self.now_ms:
+            raise GrantError("the grant has expired")
+        if grant.gateway != self.gateway or self.offer.gateway != self.gateway:
+            raise GrantError("the grant names another gateway")
+        if (grant.expires_at_ms, grant.uses) != (self.offer.expires_at_ms, self.offer.uses):
+            raise GrantError("the grant has another end or number of uses than was asked for")
+        expected = self.offer.terms(self.record_id).commitment(proof.opening)
+        if not hmac.compare_digest(grant.commitment, expected):
+            raise GrantError("the grant was made for other terms, or for another credential")
+
+    def _read(self, account: str, record_id: str, kind: type[_Record]) -> _Record | None:
+        try:
+            return self.ledger.record(account, record_id, kind)
+        except QueryFailedError as error:
+            if not _is_absent(error):
+                raise
+            return None
+
+
+def _passed_before(error: VerificationError) -> set[str]:
+    """Return what is known to hold where the SD-JWT layer failed after the issuer was found."""
+    known = ["issuer_signature", "disclosures", "validity", "holder_binding", "nonce"]
+    if isinstance(error, RequestMismatchError):
+        # Another credential type: seen after the disclosures, before the times.
+        return set(known[:2])
+    if isinstance(error, NonceMismatchError):
+        return set(known[:4])
+    return set(known[: known.index(error.check)]) if error.check in known else set()
+
+
+def _usable_key(jwk: JsonObject) -> Key | None:
+    """Return a registered key; None where it is of a kind that signs no credentials."""
+    try:
+        return parse_public_jwk(jwk)
+    except KeyFormatError:
+        return None
+
+
+def _is_absent(error: QueryFailedError) -> bool:
+    return error.reason.startswith("NO_")

@@ -1,0 +1,484 @@
+"""The holder's wallet: keeps credentials, shows what the holder consents to, revokes grants."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chaincode.encoding import JsonObject, JsonValue, encode_base64url
+from chaincode.records import GrantRecord
+from client_sdk.access_certificate import load_certificates
+from client_sdk.account_key import AccountKey
+from client_sdk.commands import set_record
+from client_sdk.dcql import ClaimsPath, CredentialQuery, resolve_path, select_paths
+from client_sdk.errors import (
+    NotRegisteredError,
+    OfferError,
+    RequestError,
+    TransactionFailedError,
+    TransportError,
+    UnknownCredentialError,
+    UnknownGrantError,
+)
+from client_sdk.grant_offer import GrantOffer, GrantProof
+from client_sdk.grants import new_record_id, new_salt
+from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.jose import Key, parse_private_jwk
+from client_sdk.ledger_client import LedgerClient
+from client_sdk.openid4vci import receive_credential, register_account
+from client_sdk.openid4vp import (
+    REQUEST_MEDIA_TYPE,
+    VerifiedRequest,
+    build_error_response,
+    build_response,
+    parse_link,
+    verify_request,
+)
+from client_sdk.sd_jwt_vc import parse_credential, present_credential
+from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
+from client_sdk.wallet_records import (
+    LedgerAccount,
+    StoredCredential,
+    StoredGrant,
+    WalletContents,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAttribute:
+    """One attribute that an answer would show.
+
+    Attributes:
+        path: Where it is in the credential.
+        value: What the verifier would see.
+    """
+
+    path: ClaimsPath
+    value: JsonValue = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRequest:
+    """A verified request together with what would answer it: all that a consent screen shows.
+
+    Attributes:
+        request: The verified request.
+        credential: The credential that would be shown.
+        shares: Exactly what would be shown of it, and nothing else would be.
+    """
+
+    request: VerifiedRequest
+    credential: StoredCredential
+    shares: tuple[SharedAttribute, ...]
+
+    @property
+    def verifier_name(self) -> str:
+        """Who asks. It is that party's own claim unless `is_verified`."""
+        return self.request.verifier_name
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether an authority that the wallet trusts certified the verifier."""
+        return self.request.is_anchored
+
+    @property
+    def offer(self) -> GrantOffer | None:
+        """The grant that the verifier asks for; None where it asks for none."""
+        return self.request.offer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the holder sent.
+
+    Attributes:
+        grant_id: The grant on the ledger that it was shown under; None where none was asked for.
+        redirect_uri: Where the verifier wants the holder's browser to go; None for nowhere.
+    """
+
+    grant_id: str | None
+    redirect_uri: str | None
+
+
+class Wallet:
+    """A holder's account, credentials and grants, sealed in one file.
+
+    Use it as a context, or call `close`.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        *,
+        http: HttpClient | None = None,
+        timeout_s: float = 15,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Take over an open vault; `create` and `open` are the usual ways.
+
+        Args:
+            vault: Holds the contents that `create` makes.
+            http: How issuers and verifiers are reached.
+            timeout_s: How long one call may wait, in seconds.
+            now_ms: The clock: milliseconds since 1970, UTC.
+
+        Raises:
+            VaultFormatError: The vault holds something else than a wallet.
+        """
+        self._vault = vault
+        self._now_ms = now_ms
+        self._timeout_s = timeout_s
+        self._key = AccountKey(self._contents.seed)
+        self._http = http or HttpClient(timeout_s=timeout_s)
+        self._ledger: LedgerClient | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        passphrase: str,
+        *,
+        trust_anchors: str = "",
+        profile: KdfProfile = INTERACTIVE,
+    ) -> Self:
+        """Make a new wallet with a new key.
+
+        Args:
+            path: The file to make; it must not exist.
+            passphrase: What opens it.
+            trust_anchors: Certificates of the authorities that vouch for verifiers, as PEM text.
+            profile: How dear guessing the passphrase is.
+
+        Raises:
+            VaultError: The file exists or cannot be written.
+            KeyFormatError: `trust_anchors` is no PEM text of certificates.
+        """
+        if trust_anchors:
+            load_certificates(trust_anchors.encode())
+        contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors=trust_anchors)
+        return cls(Vault.create(path, passphrase, contents.to_fields(), profile=profile))
+
+    @classmethod
+    def open(cls, path: Path, passphrase: str, *, http: HttpClient | None = None) -> Self:
+        """Open a wallet.
+
+        Args:
+            path: The file.
+            passphrase: What opens it.
+            http: How issuers and verifiers are reached.
+
+        Raises:
+            WrongPassphraseError: The passphrase does not open it.
+            VaultFormatError: The file is no wallet.
+        """
+        return cls(Vault.open(path, passphrase), http=http)
+
+    @property
+    def public_key(self) -> str:
+        """The account's public key, in the form that Iroha writes."""
+        return self._key.public_key
+
+    @property
+    def account(self) -> LedgerAccount:
+        """The wallet's account on the ledger.
+
+        Raises:
+            NotRegisteredError: It has none yet.
+        """
+        account = self._contents.account
+        if account is None:
+            raise NotRegisteredError("the wallet has no account yet; register it first")
+        return account
+
+    @property
+    def credentials(self) -> tuple[StoredCredential, ...]:
+        """The credentials, oldest first."""
+        return tuple(self._contents.credentials.values())
+
+    @property
+    def grants(self) -> tuple[StoredGrant, ...]:
+        """The grants that were made, oldest first. `grant_state` tells which are live."""
+        return tuple(self._contents.grants.values())
+
+    def register(self, issuer_url: str, enrolment_code: str, *, torii: str) -> LedgerAccount:
+        """Have an account made under a random name.
+
+        Args:
+            issuer_url: The service that makes accounts.
+            enrolment_code: The code that it gave to the holder, good for one account.
+            torii: `host:port` of the ledger node that the wallet is to use.
+
+        Raises:
+            OfferError: The wallet has an account, or the service refused.
+            TransportError: The service cannot be reached.
+        """
+        if self._contents.account is not None:
+            raise OfferError("the wallet has an account already")
+        registration = register_account(
+            issuer_url, enrolment_code=enrolment_code, key=self._key, http=self._http
+        )
+        account = LedgerAccount(
+            account_id=registration.account_id, ledger_id=registration.ledger_id, torii=torii
+        )
+        self._update(lambda contents: replace(contents, account=account))
+        return account
+
+    def receive(self, offer_link: str, *, tx_code: str | None = None) -> StoredCredential:
+        """Fetch the credential that an issuer offers, check it, and keep it.
+
+        Args:
+            offer_link: `openid-credential-offer://...`, as scanned or pasted.
+            tx_code: The transaction code that the issuer gave separately, where it gave one.
+
+        Raises:
+            OfferError: The offer cannot be used, or the issuer refused.
+            VerificationError: The credential is not signed by the issuer, or not for this wallet.
+            TransportError: The issuer cannot be reached.
+        """
+        received = receive_credential(
+            offer_link,
+            tx_code=tx_code,
+            holder_key=self._holder_key(),
+            now_ms=self._now_ms(),
+            http=self._http,
+        )
+        credential = StoredCredential(
+            record_id=received.record_id,
+            credential_type=received.credential_type,
+            issuer=received.issuer,
+            expires_at_ms=received.expires_at_ms,
+            sd_jwt=received.sd_jwt,
+        )
+        self._update(lambda contents: contents.with_credential(credential))
+        return credential
+
+    def attributes(self, record_id: str) -> JsonObject:
+        """Return what a credential says of the holder, by attribute.
+
+        Raises:
+            UnknownCredentialError: The wallet holds no such credential.
+        """
+        held = parse_credential(self._credential(record_id).sd_jwt)
+        return {
+            str(path[0]): held.unverified_claims[str(path[0])]
+            for path in held.concealed_paths
+            if len(path) == 1
+        }
+
+    def read_request(self, link: str) -> PendingRequest:
+        """Fetch and verify a verifier's request, and find what would answer it. Nothing is sent.
+
+        Args:
+            link: `openid4vp://...`, as scanned or pasted.
+
+        Raises:
+            RequestError: The request breaks a rule, or no credential answers it.
+            ExpiredError: It is not valid at this time.
+            TransportError: It cannot be fetched.
+        """
+        pointer = parse_link(link)
+        answer = self._http.get(pointer.request_uri, accept=REQUEST_MEDIA_TYPE)
+        if answer.status != 200 or answer.media_type != REQUEST_MEDIA_TYPE:
+            raise RequestError(f"the verifier has no such request (HTTP {answer.status})")
+        anchors = self._contents.trust_anchors
+        request = verify_request(
+            answer.body.decode("ascii", errors="replace"),
+            expected_client_id=pointer.client_id,
+            trust_anchors=load_certificates(anchors.encode()) if anchors else (),
+            now_s=self._now_ms() // 1000,
+        )
+        queries = request.request.query.credentials
+        if len(queries) != 1:
+            raise RequestError("the verifier asks for several credentials at once")
+        if request.offer is not None and request.offer.ledger != self.account.ledger_id:
+            raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
+        return self._find_answer(request, queries[0])
+
+    def present(self, pending: PendingRequest) -> Answer:
+        """Answer a request: the holder has consented to exactly what it lists.
+
+        The grant is written to the ledger first; only then are the attributes sent.
+
+        Raises:
+            TransactionFailedError: The ledger refused the grant; nothing was sent.
+            RequestError: The verifier refused the answer. The grant stays: revoke it or ask anew.
+            TransportError: Ledger or verifier cannot be reached.
+        """
+        grant = None
+        if pending.offer is not None:
+            grant = self._grant(pending.offer, pending.credential)
+        form = self._build_form(pending, grant)
+        body = _accepted(self._http.post_form(pending.request.request.response_uri, form))
+        redirect = body.get("redirect_uri")
+        return Answer(
+            grant_id=None if grant is None else grant.grant_id,
+            redirect_uri=redirect if isinstance(redirect, str) else None,
+        )
+
+    def decline(self, pending: PendingRequest) -> None:
+        """Tell the verifier that the holder does not consent. Nothing is shown.
+
+        Raises:
+            RequestError: The verifier does not take the answer.
+            TransportError: The verifier cannot be reached.
+        """
+        request = pending.request.request
+        form = build_error_response("access_denied", state=request.state)
+        _accepted(self._http.post_form(request.response_uri, form))
+
+    def grant_state(self, grant_id: str) -> GrantRecord:
+        """Return a grant as the ledger holds it now.
+
+        Raises:
+            UnknownGrantError: The wallet made no such grant, or the ledger does not hold it.
+            TransportError: The ledger cannot be reached.
+        """
+        if grant_id not in self._contents.grants:
+            raise UnknownGrantError(f"the wallet made no grant {grant_id}")
+        record = self._connect().record(self.account.account_id, grant_id, GrantRecord)
+        if record is None:
+            raise UnknownGrantError(f"the ledger holds no grant {grant_id}")
+        return record
+
+    def revoke_grant(self, grant_id: str) -> None:
+        """Revoke a grant for good: from the next block on nothing is shown under it.
+
+        Raises:
+            UnknownGrantError: The wallet made no such grant.
+            TransactionFailedError: The ledger refused, as it does where it is revoked already.
+            TransportError: The ledger cannot be reached.
+        """
+        revoked = replace(self.grant_state(grant_id), state="revoked")
+        self._connect().submit(set_record(self.account.account_id, grant_id, revoked))
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._ledger is not None:
+            self._ledger.close()
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _find_answer(self, request: VerifiedRequest, query: CredentialQuery) -> PendingRequest:
+        refusal = RequestError("the wallet holds no credential")
+        for credential in self._contents.credentials.values():
+            claims = parse_credential(credential.sd_jwt).unverified_claims
+            try:
+                paths = select_paths(query, vct=credential.credential_type, claims=claims)
+            except RequestError as error:
+                refusal = error
+                continue
+            shares = tuple(
+                SharedAttribute(path=found, value=value)
+                for path in paths
+                for found, value in resolve_path(claims, path).items()
+            )
+            return PendingRequest(request=request, credential=credential, shares=shares)
+        raise refusal
+
+    def _grant(self, offer: GrantOffer, credential: StoredCredential) -> StoredGrant:
+        """Keep a grant, so that it can be revoked whatever happens, then write it to the ledger."""
+        grant = StoredGrant(
+            grant_id=new_record_id(),
+            verifier_name=offer.verifier_name,
+            terms=offer.terms(credential.record_id),
+            gateway=offer.gateway,
+            granted_at_ms=self._now_ms(),
+            expires_at_ms=offer.expires_at_ms,
+            opening=new_salt(),
+        )
+        record = GrantRecord(
+            commitment=grant.terms.commitment(grant.opening),
+            gateway=offer.gateway,
+            expires_at_ms=offer.expires_at_ms,
+            uses=offer.uses,
+            state="live",
+        )
+        self._update(lambda contents: contents.with_grant(grant))
+        command = set_record(self.account.account_id, grant.grant_id, record)
+        try:
+            self._connect().submit(command)
+        except TransactionFailedError:
+            self._update(lambda contents: contents.without_grant(grant.grant_id))
+            raise
+        return grant
+
+    def _build_form(self, pending: PendingRequest, grant: StoredGrant | None) -> dict[str, str]:
+        """Return the response's form fields (OpenID4VP 1.0 section 8.1)."""
+        request = pending.request.request
+        claims: JsonObject = {}
+        if grant is not None:
+            proof = GrantProof(
+                ledger=self.account.ledger_id,
+                account=self.account.account_id,
+                grant=grant.grant_id,
+                opening=grant.opening,
+            )
+            claims = proof.to_claims(request.transaction_data)
+        presentation = present_credential(
+            pending.credential.sd_jwt,
+            paths=[share.path for share in pending.shares],
+            holder_key=self._holder_key(),
+            audience=request.client_id,
+            nonce=request.nonce,
+            issued_at=self._now_ms() // 1000,
+            extra_claims=claims,
+        )
+        query_id = request.query.credentials[0].id
+        return build_response({query_id: [presentation]}, state=request.state)
+
+    def _credential(self, record_id: str) -> StoredCredential:
+        credential = self._contents.credentials.get(record_id)
+        if credential is None:
+            raise UnknownCredentialError(f"the wallet holds no credential {record_id}")
+        return credential
+
+    def _holder_key(self) -> Key:
+        return parse_private_jwk(
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": encode_base64url(self._key.raw_public_key),
+                "d": encode_base64url(self._key.seed),
+            }
+        )
+
+    def _connect(self) -> LedgerClient:
+        if self._ledger is None:
+            account = self.account
+            self._ledger = LedgerClient(
+                account.torii, account.account_id, self._key, timeout_s=self._timeout_s
+            )
+        return self._ledger
+
+    @property
+    def _contents(self) -> WalletContents:
+        """The newest contents: another process may have saved this wallet meanwhile."""
+        self._vault.reload()
+        return WalletContents.from_fields(self._vault.contents)
+
+    def _update(self, change: Callable[[WalletContents], WalletContents]) -> None:
+        self._vault.update(lambda fields: change(WalletContents.from_fields(fields)).to_fields())
+
+
+def _accepted(answer: HttpAnswer) -> JsonObject:
+    """Return the body of a verifier's answer to a response (OpenID4VP 1.0 section 8.2)."""
+    if answer.status == 200:
+        return answer.json()
+    try:
+        code = answer.json().get("error")
+    except TransportError:
+        code = None
+    name = code if isinstance(code, str) and len(code) <= 64 and code.isascii() else "no code"
+    raise RequestError(f"the verifier refused the answer (HTTP {answer.status}, {name})")

@@ -1,0 +1,244 @@
+"""What a wallet keeps: its account, credentials and grants, in the form they have in its vault."""
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
+from chaincode.errors import DecodeError
+from client_sdk.errors import VaultFormatError
+from client_sdk.grants import ClaimPath, GrantTerms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAccount:
+    """The wallet's account on a ledger.
+
+    Attributes:
+        account_id: The holder's account.
+        ledger_id: The hash of the ledger's genesis block, 64 hex digits.
+        torii: `host:port` of the node that the wallet uses.
+    """
+
+    account_id: str
+    ledger_id: str
+    torii: str
+
+    def to_fields(self) -> JsonObject:
+        """Return the account as a JSON object."""
+        return {
+            "account_id": self.account_id,
+            "ledger_id": self.ledger_id,
+            "torii": self.torii,
+        }
+
+    @classmethod
+    def from_fields(cls, value: JsonValue) -> Self:
+        """Return the account that a JSON object stands for."""
+        fields = _object(value)
+        return cls(
+            account_id=_text(fields, "account_id"),
+            ledger_id=_text(fields, "ledger_id"),
+            torii=_text(fields, "torii"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCredential:
+    """A credential in the wallet.
+
+    Attributes:
+        record_id: Its id on the ledger, 32 hex digits.
+        credential_type: Its `vct`.
+        issuer: The issuer's account.
+        expires_at_ms: Milliseconds since 1970, UTC.
+        sd_jwt: The credential with all its disclosures.
+    """
+
+    record_id: str
+    credential_type: str
+    issuer: str
+    expires_at_ms: int
+    sd_jwt: str = field(repr=False)
+
+    def to_fields(self) -> JsonObject:
+        """Return the credential as a JSON object."""
+        return {
+            "record_id": self.record_id,
+            "credential_type": self.credential_type,
+            "issuer": self.issuer,
+            "expires_at_ms": self.expires_at_ms,
+            "sd_jwt": self.sd_jwt,
+        }
+
+    @classmethod
+    def from_fields(cls, value: JsonValue) -> Self:
+        """Return the credential that a JSON object stands for."""
+        fields = _object(value)
+        return cls(
+            record_id=_text(fields, "record_id"),
+            credential_type=_text(fields, "credential_type"),
+            issuer=_text(fields, "issuer"),
+            expires_at_ms=_whole(fields, "expires_at_ms"),
+            sd_jwt=_text(fields, "sd_jwt"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGrant:
+    """A grant that the wallet made.
+
+    Attributes:
+        grant_id: Its id on the ledger, 32 hex digits.
+        verifier_name: Who was allowed, as the holder was shown.
+        terms: What was granted.
+        gateway: The account of the gateway that serves it.
+        granted_at_ms: Milliseconds since 1970, UTC.
+        expires_at_ms: Milliseconds since 1970, UTC.
+        opening: The salt of its commitment.
+    """
+
+    grant_id: str
+    verifier_name: str
+    terms: GrantTerms
+    gateway: str
+    granted_at_ms: int
+    expires_at_ms: int
+    opening: str = field(repr=False)
+
+    def to_fields(self) -> JsonObject:
+        """Return the grant as a JSON object."""
+        return {
+            "grant_id": self.grant_id,
+            "verifier_name": self.verifier_name,
+            "verifier": self.terms.verifier,
+            "credential": self.terms.credential,
+            "attributes": [list(path) for path in self.terms.attributes],
+            "purpose": self.terms.purpose,
+            "gateway": self.gateway,
+            "granted_at_ms": self.granted_at_ms,
+            "expires_at_ms": self.expires_at_ms,
+            "opening": self.opening,
+        }
+
+    @classmethod
+    def from_fields(cls, value: JsonValue) -> Self:
+        """Return the grant that a JSON object stands for."""
+        fields = _object(value)
+        terms = GrantTerms(
+            verifier=_text(fields, "verifier"),
+            credential=_text(fields, "credential"),
+            attributes=_paths(fields.get("attributes")),
+            purpose=_text(fields, "purpose"),
+        )
+        return cls(
+            grant_id=_text(fields, "grant_id"),
+            verifier_name=_text(fields, "verifier_name"),
+            terms=terms,
+            gateway=_text(fields, "gateway"),
+            granted_at_ms=_whole(fields, "granted_at_ms"),
+            expires_at_ms=_whole(fields, "expires_at_ms"),
+            opening=_text(fields, "opening"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletContents:
+    """All that a wallet keeps.
+
+    Attributes:
+        seed: The 32 secret bytes of the account's key.
+        trust_anchors: Certificates of the authorities that vouch for verifiers, as PEM text.
+        account: The account on the ledger; None until the wallet is registered.
+        credentials: By their record id.
+        grants: By their id, oldest first.
+    """
+
+    seed: bytes = field(repr=False)
+    trust_anchors: str
+    account: LedgerAccount | None = None
+    credentials: dict[str, StoredCredential] = field(default_factory=dict)
+    grants: dict[str, StoredGrant] = field(default_factory=dict)
+
+    def with_credential(self, credential: StoredCredential) -> Self:
+        """Return the contents with one credential more."""
+        credentials = {**self.credentials, credential.record_id: credential}
+        return replace(self, credentials=credentials)
+
+    def with_grant(self, grant: StoredGrant) -> Self:
+        """Return the contents with one grant more."""
+        return replace(self, grants={**self.grants, grant.grant_id: grant})
+
+    def without_grant(self, grant_id: str) -> Self:
+        """Return the contents with one grant less."""
+        grants = {key: grant for key, grant in self.grants.items() if key != grant_id}
+        return replace(self, grants=grants)
+
+    def to_fields(self) -> JsonObject:
+        """Return the contents as a JSON object."""
+        return {
+            "seed": encode_base64url(self.seed),
+            "trust_anchors": self.trust_anchors,
+            "account": None if self.account is None else self.account.to_fields(),
+            "credentials": [credential.to_fields() for credential in self.credentials.values()],
+            "grants": [grant.to_fields() for grant in self.grants.values()],
+        }
+
+    @classmethod
+    def from_fields(cls, value: JsonValue) -> Self:
+        """Return the contents that a JSON object stands for.
+
+        Raises:
+            VaultFormatError: Something is missing or of the wrong kind.
+        """
+        fields = _object(value)
+        try:
+            seed = decode_base64url(_text(fields, "seed"))
+        except DecodeError:
+            raise VaultFormatError("the wallet's contents: seed is not base64url") from None
+        account = fields.get("account")
+        credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
+        grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
+        return cls(
+            seed=seed,
+            trust_anchors=_text(fields, "trust_anchors"),
+            account=None if account is None else LedgerAccount.from_fields(account),
+            credentials={credential.record_id: credential for credential in credentials},
+            grants={grant.grant_id: grant for grant in grants},
+        )
+
+
+def _object(value: JsonValue) -> JsonObject:
+    if not isinstance(value, dict):
+        raise VaultFormatError("the wallet's contents: an object is expected")
+    return value
+
+
+def _text(fields: JsonObject, name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise VaultFormatError(f"the wallet's contents: {name} is missing or no text")
+    return value
+
+
+def _whole(fields: JsonObject, name: str) -> int:
+    value = fields.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise VaultFormatError(f"the wallet's contents: {name} is missing or no whole number")
+    return value
+
+
+def _list(fields: JsonObject, name: str) -> list[JsonValue]:
+    value = fields.get(name)
+    if not isinstance(value, list):
+        raise VaultFormatError(f"the wallet's contents: {name} is missing or no list")
+    return value
+
+
+def _paths(value: JsonValue) -> tuple[ClaimPath, ...]:
+    items = value if isinstance(value, list) else [None]
+    paths = [
+        tuple(n for n in item if isinstance(n, str)) for item in items if isinstance(item, list)
+    ]
+    if len(paths) != len(items):
+        raise VaultFormatError("the wallet's contents: attributes are no list of paths")
+    return tuple(paths)

@@ -1,0 +1,1 @@
+"""What an operator runs: ledger node, gateway, issuer and the command line."""

@@ -1,0 +1,1 @@
+"""The command line, `tegata`: one group of commands for each of its users."""

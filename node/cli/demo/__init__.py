@@ -1,0 +1,1 @@
+"""The story of one attribute, told with real processes on this machine."""

@@ -1,0 +1,33 @@
+"""`tegata demo`: tell the story."""
+
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from node.cli.demo.stage import Stage
+from node.cli.demo.story import Story, example_resident
+from node.cli.demo.town import Town
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep all files in this new folder, to look at them.",
+)
+def demo(keep: Path | None) -> None:
+    """Show one attribute to one verifier, with real processes on this machine.
+
+    A ledger node, an issuer service and a gateway are started on free ports; all is removed at the
+    end.
+    """
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="tegata-demo-") as scratch:
+        folder = keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=keep is None)
+        starting = console.status("Starting ledger node, issuer and gateway")
+        with starting, Town(folder) as town:
+            starting.stop()
+            Story(town, Stage(console), example_resident()).tell()

@@ -1,0 +1,200 @@
+"""The story: a resident shows the address, and nothing else, to one ward office."""
+
+import secrets
+from datetime import date
+from importlib.resources import files
+from typing import Final
+
+from client_sdk.account_key import AccountKey
+from client_sdk.gateway_client import CreatedRequest, GatewayClient, RequestResult
+from client_sdk.http_client import HttpClient
+from client_sdk.issuer_client import IssuerClient
+from client_sdk.ledger_client import LedgerClient
+from client_sdk.resident import ResidentAttributes
+from client_sdk.wallet import Wallet
+from node.cli.demo.ledger_view import read_entries
+from node.cli.demo.stage import Stage
+from node.cli.demo.thief import (
+    TappedLine,
+    change_value,
+    presentation_of,
+    sign_as_stranger,
+    with_presentation,
+)
+from node.cli.demo.town import Town
+from node.ledger.genesis import ADMIN_ACCOUNT
+
+PURPOSE: Final = "Certificate of residence"
+
+
+def example_resident() -> ResidentAttributes:
+    """Return the person of the story; nobody of this name and address exists."""
+    return ResidentAttributes(
+        name="手形 花子",
+        address="青葉県青葉市緑町三丁目14番15号",
+        municipality="青葉市",
+        birth_date=date(1990, 4, 1),
+        sex="2",
+        portrait=(files("node.cli.demo") / "portrait.jpg").read_bytes(),
+    )
+
+
+class Story:
+    """One run of the story in a town."""
+
+    def __init__(self, town: Town, stage: Stage, resident: ResidentAttributes) -> None:
+        self._town = town
+        self._stage = stage
+        self._resident = resident
+        self._wallet_file = town.folder / "hanako.wallet"
+        self._passphrase = secrets.token_urlsafe(16)
+        self._city = IssuerClient(town.issuer_url, town.operator_token)
+        self._ward_office = GatewayClient(town.gateway_url, town.api_key)
+        admin_key = AccountKey.load(town.ledger_folder / "keys" / f"{ADMIN_ACCOUNT}.priv")
+        self._ledger = LedgerClient(town.torii, ADMIN_ACCOUNT, admin_key)
+
+    def tell(self) -> None:
+        """Tell the whole story."""
+        self.genesis()
+        with Wallet.create(
+            self._wallet_file, self._passphrase, trust_anchors=self._town.trust_anchors
+        ) as wallet:
+            self.enrol(wallet)
+            self.issue(wallet)
+            self.show_address(wallet)
+            self.attack()
+            self.revoke(wallet)
+        self._stage.end()
+
+    def genesis(self) -> None:
+        """Chapter 1: what stands at the beginning."""
+        self._stage.chapter("Genesis")
+        self._stage.tell(
+            "ledger",
+            "One process, one genesis block. It knows roles and domains, and no person.",
+            address=self._town.torii,
+            ledger=self._ledger.ledger_id(),
+        )
+        self._stage.tell(
+            "city", "The city's issuer is on the registry.", service=self._town.issuer_url
+        )
+        self._stage.tell(
+            "ward office",
+            "The ward office has a certificate and an API key at the gateway.",
+            gateway=self._town.gateway_url,
+        )
+
+    def enrol(self, wallet: Wallet) -> None:
+        """Chapter 2: a wallet, and an account under a random name."""
+        self._stage.chapter("A wallet")
+        self._stage.tell(
+            "resident",
+            "A new wallet makes its key; nobody else ever holds it.",
+            public_key=wallet.public_key,
+        )
+        code = self._city.enrol()
+        account = wallet.register(self._town.issuer_url, code, torii=self._town.torii)
+        self._stage.tell(
+            "resident", "Its ledger account has a random name.", account=account.account_id
+        )
+
+    def issue(self, wallet: Wallet) -> None:
+        """Chapter 3: the city issues a credential, and anchors its salted hash."""
+        self._stage.chapter("A credential")
+        offer = self._city.offer(self._resident)
+        self._stage.tell(
+            "city",
+            "At the counter, after looking at the card: an offer, and its code on paper.",
+            offer=f"{offer.link[:72]}...",
+        )
+        credential = wallet.receive(offer.link, tx_code=offer.tx_code)
+        self._stage.tell(
+            "resident",
+            "The wallet proves its key and receives an SD-JWT VC (RFC 9901).",
+            attributes=", ".join(wallet.attributes(credential.record_id)),
+            anchored_as=f"tg_cred_{credential.record_id}",
+        )
+
+    def show_address(self, wallet: Wallet) -> None:
+        """Chapters 4 and 5: the ward office asks for the address; the resident consents."""
+        self._stage.chapter("The ward office asks for the address, and nothing else")
+        request = self._ask()
+        pending = wallet.read_request(request.link)
+        self._stage.consent(pending)
+        answer = wallet.present(pending)
+        self._stage.tell(
+            "resident",
+            "Consents: the grant is on the ledger, and one disclosure is sent.",
+            grant=f"tg_grant_{answer.grant_id}",
+        )
+        self._stage.chapter("What the verifier saw, and what the ledger stores")
+        result = self._ward_office.wait(request.request_id)
+        self._stage.side_by_side(result, read_entries(self._ledger, above=1))
+        self._stage.searched("the ledger's files and all logs", self.search_for_values())
+
+    def attack(self) -> None:
+        """Chapter 6: a changed disclosure, a replay, and a stranger's wallet."""
+        self._stage.chapter("Three attacks")
+        first = self._ask()
+        stolen = self._intercept(first)
+        genuine = presentation_of(stolen)
+        forged = with_presentation(stolen, change_value(genuine, "1-1 Castle Road"))
+        result = self._send(first, forged)
+        self._stage.refusal("A disclosure that was changed on its way", result)
+        second = self._ask()
+        form = self._intercept(second)
+        result = self._send(second, with_presentation(form, genuine))
+        self._stage.refusal("An answer that was sent before, to another request", result)
+        third = self._ask()
+        form = self._intercept(third)
+        strange = with_presentation(form, sign_as_stranger(presentation_of(form)))
+        result = self._send(third, strange)
+        self._stage.refusal("A stranger's wallet with a stolen credential", result)
+
+    def revoke(self, wallet: Wallet) -> None:
+        """Chapter 7: the resident revokes a grant; the city revokes the credential."""
+        self._stage.chapter("Revocation")
+        request = self._ask()
+        answer = self._intercept(request)
+        grant = wallet.grants[-1].grant_id
+        wallet.revoke_grant(grant)
+        self._stage.tell("resident", "Consented, and takes it back before it arrives.", grant=grant)
+        self._stage.refusal("The answer under the revoked grant", self._send(request, answer))
+        (credential,) = wallet.credentials
+        self._city.change_state(credential.record_id, "revoke")
+        self._stage.tell(
+            "city", "Revokes the credential.", credential=f"tg_cred_{credential.record_id}"
+        )
+        request = self._ask()
+        result = self._send(request, self._intercept(request))
+        self._stage.refusal("The revoked credential", result)
+
+    def search_for_values(self) -> dict[str, bool]:
+        """Search the ledger's files and all logs for what the credential says."""
+        town = self._town
+        paths = [path for path in town.ledger_folder.rglob("*") if path.is_file()] + town.logs
+        haystack = b"".join(path.read_bytes() for path in paths)
+        needles = {
+            "name": self._resident.name,
+            "address": self._resident.address,
+            "municipality": self._resident.municipality,
+            "birth date": self._resident.birth_date.isoformat(),
+        }
+        return {name: needle.encode() in haystack for name, needle in needles.items()}
+
+    def _ask(self) -> CreatedRequest:
+        return self._ward_office.ask(["address"], purpose=PURPOSE)
+
+    def _intercept(self, request: CreatedRequest) -> dict[str, str]:
+        """Let the wallet answer on a line where the answer is kept and does not arrive."""
+        line = TappedLine()
+        with Wallet.open(self._wallet_file, self._passphrase, http=line) as wallet:
+            wallet.present(wallet.read_request(request.link))
+        _, form = line.kept
+        return form
+
+    def _send(self, request: CreatedRequest, form: dict[str, str]) -> RequestResult:
+        """Send a response to a request, and read what the verifier sees of it."""
+        response_uri = f"{self._town.gateway_url}/oid4vp/responses/{request.request_id}"
+        HttpClient().post_form(response_uri, form)
+        return self._ward_office.wait(request.request_id)

@@ -1,0 +1,168 @@
+"""The processes of the story: a ledger node, a city's issuer service, a gateway."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from node.errors import ConfigError
+
+READY_SECONDS: Final = 30.0
+_READY: Final = frozenset({"ready", "ledger node ready"})
+
+
+class ServiceProcess:
+    """One `tegata ... start` as a process of its own, its log in a file."""
+
+    def __init__(self, arguments: Sequence[str], log_file: Path) -> None:
+        """Start the process and wait until it says that it is ready.
+
+        Raises:
+            ConfigError: It ended, or was not ready in time; the text names its log.
+        """
+        self._log_file = log_file
+        self._ready = threading.Event()
+        self.process = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "node.cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        self._ready.wait(READY_SECONDS)
+        if not self._is_ready:
+            self.stop()
+            raise ConfigError(f"tegata {' '.join(arguments)}: did not start; see {log_file}")
+
+    def stop(self) -> None:
+        """End the process and wait until it has ended."""
+        self.process.terminate()
+        self.process.wait(READY_SECONDS)
+        self._reader.join()
+
+    _is_ready = False
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        with self._log_file.open("a", encoding="utf-8") as log:
+            for line in self.process.stderr:
+                log.write(line)
+                log.flush()
+                if _event_of(line) in _READY:
+                    self._is_ready = True
+                    self._ready.set()
+        self._ready.set()
+
+
+class Town:
+    """A city with everything that the story needs, in one folder. Use it as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.torii, listen_issuer, listen_gateway = free_addresses(3)
+        self.issuer_url = f"http://{listen_issuer}"
+        self.gateway_url = f"http://{listen_gateway}"
+        self._listen_issuer = listen_issuer
+        self._listen_gateway = listen_gateway
+        self._processes = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._processes.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._processes.close()
+
+    @property
+    def ledger_folder(self) -> Path:
+        """Where the ledger keeps its files."""
+        return self.folder / "ledger"
+
+    @property
+    def logs(self) -> list[Path]:
+        """The logs of the processes."""
+        return sorted(self.folder.glob("*.log"))
+
+    @property
+    def trust_anchors(self) -> str:
+        """The certificate of the authority that vouches for verifiers, PEM."""
+        return (self.folder / "gateway" / "access_authority.crt").read_text(encoding="ascii")
+
+    def _start(self) -> None:
+        ledger, issuer, gateway = (
+            str(self.folder / name) for name in ("ledger", "issuer", "gateway")
+        )
+        run("node", "init", ledger, "--torii", self.torii)
+        self.ledger_process = self._serve("node", "start", ledger)
+        made = run(
+            *("issuer", "init", issuer, "--network", ledger, "--account", "aoba_city@issuer"),
+            *("--listen", self._listen_issuer),
+        )
+        self.operator_token = made["operator_token"]
+        run(
+            *("gateway", "init", gateway, "--network", ledger),
+            *("--listen", self._listen_gateway),
+        )
+        added = run("gateway", "add-verifier", gateway, "ward_office", "--name", "Aoba Ward Office")
+        self.api_key = added["api_key"]
+        self._serve("issuer", "start", issuer)
+        self._serve("gateway", "start", gateway)
+
+    def _serve(self, *arguments: str) -> ServiceProcess:
+        service = ServiceProcess(arguments, self.folder / f"{arguments[0]}.log")
+        self._processes.callback(service.stop)
+        return service
+
+
+def run(*arguments: str) -> dict[str, str]:
+    """Run `tegata ... --json` to its end and return what it printed.
+
+    Raises:
+        ConfigError: It failed; the text is what it said.
+    """
+    done = subprocess.run(  # noqa: S603 - our own command line
+        [sys.executable, "-m", "node.cli.main", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    if done.returncode != 0:
+        raise ConfigError(f"tegata {' '.join(arguments)}: {done.stderr.strip()}")
+    printed: dict[str, str] = json.loads(done.stdout)
+    return printed
+
+
+def free_addresses(count: int) -> list[str]:
+    """Return addresses on this machine that nothing listens on."""
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [f"127.0.0.1:{listener.getsockname()[1]}" for listener in sockets]
+
+
+def _event_of(line: str) -> str | None:
+    try:
+        event = json.loads(line).get("event")
+    except (ValueError, AttributeError):
+        return None
+    return event if isinstance(event, str) else None

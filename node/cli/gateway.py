@@ -1,0 +1,148 @@
+"""`tegata gateway`: make and run a gateway, and the verifiers behind it."""
+
+import hashlib
+import secrets
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from client_sdk.access_certificate import (
+    certify_verifier,
+    create_access_authority,
+    load_identity,
+)
+from client_sdk.account_key import AccountKey
+from node.cli.network import Network
+from node.cli.output import json_option, show
+from node.cli.toml import encode_toml
+from node.config import load_config, save_secret
+from node.errors import ConfigError
+from node.gateway.app import run_gateway
+from node.gateway.config import GatewayConfig
+from node.keypair import save_keypair
+from node.log import configure_logging
+
+FILE_NAME = "gateway.toml"
+_AUTHORITY = "access_authority"
+_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.group()
+def gateway() -> None:
+    """Make and run a gateway, and the verifiers behind it."""
+
+
+@gateway.command()
+@_folder
+@click.option(
+    "--network",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of the running node, with the administrator's key.",
+)
+@click.option("--account", default="gateway_1@gateway", show_default=True, help="Its account.")
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="host:port to bind.")
+@click.option("--public-url", help="Where wallets reach it; http://LISTEN otherwise.")
+@json_option
+def init(
+    folder: Path, network: Path, account: str, listen: str, public_url: str | None, as_json: bool
+) -> None:
+    """Make a gateway in FOLDER: its ledger account, an access authority, gateway.toml.
+
+    The access authority vouches for verifiers' names: give access_authority.crt to wallets, and
+    keep its key away from the gateway where others run gateways too.
+    """
+    if (folder / FILE_NAME).exists():
+        raise ConfigError(f"{folder / FILE_NAME} exists: a gateway is not made twice")
+    key = AccountKey.generate()
+    save_keypair(key, folder / "keys" / "account.priv")
+    with Network(network) as ledger:
+        ledger.create_account(account, key.public_key)
+        config = {
+            "public_url": public_url or f"http://{listen}",
+            "listen": listen,
+            "database_url": f"sqlite:///{folder.resolve() / 'gateway.db'}",
+        }
+        section = {
+            "address": ledger.torii,
+            "account": account,
+            "private_key_file": "keys/account.priv",
+            "ledger_id": ledger.ledger_id,
+        }
+    authority = create_access_authority(name="Tegata access authority", now=datetime.now(UTC))
+    (folder / f"{_AUTHORITY}.crt").write_bytes(authority.encode_chain())
+    save_secret(folder / "keys" / f"{_AUTHORITY}.key", authority.encode_key().decode())
+    save_secret(folder / FILE_NAME, encode_toml(config) + "\n[ledger]\n" + encode_toml(section))
+    show(
+        {
+            "folder": str(folder),
+            "account": account,
+            "public_url": config["public_url"],
+            "access_authority": str(folder / f"{_AUTHORITY}.crt"),
+            "next": f'tegata gateway add-verifier {folder} ID --name "Who asks"',
+        },
+        as_json=as_json,
+    )
+
+
+@gateway.command("add-verifier")
+@_folder
+@click.argument("verifier_id", metavar="ID")
+@click.option("--name", required=True, help="The organization, as holders will see it.")
+@click.option("--days", default=365, show_default=True, help="How long it is certified.")
+@json_option
+def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: bool) -> None:
+    """Certify a verifier in FOLDER and give it an API key, which is shown only now."""
+    config_file = folder / FILE_NAME
+    try:
+        public_url = str(tomllib.loads(config_file.read_text(encoding="utf-8"))["public_url"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{config_file}: cannot be read: {error}; make it first") from None
+    authority = load_identity(
+        chain_pem=(folder / f"{_AUTHORITY}.crt").read_bytes(),
+        key_pem=(folder / "keys" / f"{_AUTHORITY}.key").read_bytes(),
+    )
+    identity = certify_verifier(
+        authority,
+        name=name,
+        url=public_url,
+        host=urlsplit(public_url).hostname or "localhost",
+        now=datetime.now(UTC),
+        days=days,
+    )
+    key_file = Path("keys") / f"verifier_{verifier_id}.key"
+    chain_file = f"verifier_{verifier_id}.crt"
+    api_key = secrets.token_urlsafe(32)
+    save_secret(folder / key_file, identity.encode_key().decode())
+    (folder / chain_file).write_bytes(identity.encode_chain())
+    section = {
+        "id": verifier_id,
+        "api_key_sha256": hashlib.sha256(api_key.encode()).hexdigest(),
+        "certificate_chain_file": chain_file,
+        "private_key_file": str(key_file),
+    }
+    with config_file.open("a", encoding="utf-8") as file:
+        file.write("\n[[verifiers]]\n" + encode_toml(section))
+    load_config(config_file, GatewayConfig)
+    show(
+        {
+            "verifier": verifier_id,
+            "name": name,
+            "client_id": identity.client_id,
+            "api_key": api_key,
+            "next": f"tegata gateway start {folder}",
+        },
+        as_json=as_json,
+    )
+
+
+@gateway.command()
+@_folder
+@click.option("--verbose", is_flag=True, help="Log more.")
+def start(folder: Path, verbose: bool) -> None:
+    """Run the gateway in FOLDER until SIGTERM or Ctrl-C."""
+    configure_logging(verbose=verbose)
+    run_gateway(load_config(folder / FILE_NAME, GatewayConfig))

@@ -1,0 +1,190 @@
+"""`tegata issuer`: make and run an issuer service, and work at its counter."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import click
+import segno
+
+from chaincode.records import IssuerRecord
+from client_sdk.account_key import AccountKey
+from client_sdk.grants import new_record_id
+from client_sdk.issuer_client import IssuerClient, StateChange
+from client_sdk.jose import export_private_jwk, export_public_jwk, generate_key
+from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
+from node.cli.network import Network
+from node.cli.output import Value, json_option, show, show_rows
+from node.cli.toml import encode_toml
+from node.config import load_config, save_secret
+from node.errors import ConfigError
+from node.issuer.app import run_issuer
+from node.issuer.config import IssuerConfig
+from node.keypair import save_keypair
+from node.log import configure_logging
+
+FILE_NAME = "issuer.toml"
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+def _operator_options(command: _Command) -> _Command:
+    command = click.option("--issuer", "url", required=True, help="The service's address.")(command)
+    return click.option(
+        "--token", envvar="TEGATA_OPERATOR_TOKEN", required=True, help="Or TEGATA_OPERATOR_TOKEN."
+    )(command)
+
+
+@click.group()
+def issuer() -> None:
+    """Make and run an issuer service, and work at its counter."""
+
+
+@issuer.command()
+@_folder
+@click.option(
+    "--network",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of the running node, with the administrator's and registrar's keys.",
+)
+@click.option("--account", required=True, help="Its account, such as aoba_city@issuer.")
+@click.option("--listen", default="127.0.0.1:8081", show_default=True, help="host:port to bind.")
+@click.option("--public-url", help="Where wallets reach it; http://LISTEN otherwise.")
+@json_option
+def init(
+    folder: Path, network: Path, account: str, listen: str, public_url: str | None, as_json: bool
+) -> None:
+    """Make an issuer in FOLDER: account, signing key, its place on the registry, issuer.toml."""
+    if (folder / FILE_NAME).exists():
+        raise ConfigError(f"{folder / FILE_NAME} exists: an issuer is not made twice")
+    account_key, signing_key = AccountKey.generate(), generate_key()
+    issuer_record, operator_token = new_record_id(), secrets.token_urlsafe(32)
+    save_keypair(account_key, folder / "keys" / "account.priv")
+    save_secret(folder / "keys" / "signing.jwk", json.dumps(export_private_jwk(signing_key)))
+    record = IssuerRecord(
+        issuer=account,
+        credential_types=(RESIDENT_CREDENTIAL_TYPE,),
+        keys=(export_public_jwk(signing_key),),
+        state="active",
+    )
+    with Network(network) as ledger:
+        ledger.create_account(account, account_key.public_key)
+        ledger.register_issuer(issuer_record, record)
+        config = {
+            "public_url": public_url or f"http://{listen}",
+            "listen": listen,
+            "database_url": f"sqlite:///{folder.resolve() / 'issuer.db'}",
+            "operator_token_sha256": hashlib.sha256(operator_token.encode()).hexdigest(),
+            "signing_key_file": "keys/signing.jwk",
+            "issuer_record": issuer_record,
+        }
+        section = {
+            "address": ledger.torii,
+            "account": account,
+            "private_key_file": "keys/account.priv",
+            "ledger_id": ledger.ledger_id,
+        }
+    save_secret(folder / FILE_NAME, encode_toml(config) + "\n[ledger]\n" + encode_toml(section))
+    show(
+        {
+            "folder": str(folder),
+            "account": account,
+            "registered_as": IssuerRecord.key(issuer_record),
+            "public_url": config["public_url"],
+            "operator_token": operator_token,
+            "next": f"tegata issuer start {folder}",
+        },
+        as_json=as_json,
+    )
+
+
+@issuer.command()
+@_folder
+@click.option("--verbose", is_flag=True, help="Log more.")
+def start(folder: Path, verbose: bool) -> None:
+    """Run the issuer in FOLDER until SIGTERM or Ctrl-C."""
+    configure_logging(verbose=verbose)
+    run_issuer(load_config(folder / FILE_NAME, IssuerConfig))
+
+
+@issuer.command()
+@_operator_options
+@json_option
+def enrol(url: str, token: str, as_json: bool) -> None:
+    """Make a code with which a wallet gets one ledger account."""
+    with IssuerClient(url, token) as client:
+        show({"enrolment_code": client.enrol()}, as_json=as_json)
+
+
+@issuer.command()
+@click.option("--name", required=True, help="As on the card.")
+@click.option("--address", required=True, help="As on the card.")
+@click.option("--municipality", required=True, help="City, ward, town or village.")
+@click.option("--birth-date", required=True, type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--sex", required=True, type=click.Choice(["0", "1", "2", "9"]), help="ISO/IEC 5218.")
+@click.option("--portrait", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--qr/--no-qr", default=True, help="Draw the offer as a QR code.")
+@_operator_options
+@json_option
+def offer(
+    name: str,
+    address: str,
+    municipality: str,
+    birth_date: datetime,
+    sex: str,
+    portrait: Path | None,
+    qr: bool,
+    url: str,
+    token: str,
+    as_json: bool,
+) -> None:
+    """Offer a credential to the person at the counter."""
+    attributes = ResidentAttributes(
+        name=name,
+        address=address,
+        municipality=municipality,
+        birth_date=date(birth_date.year, birth_date.month, birth_date.day),
+        sex=sex,  # type: ignore[arg-type]  # click has checked the choice
+        portrait=None if portrait is None else portrait.read_bytes(),
+    )
+    with IssuerClient(url, token) as client:
+        made = client.offer(attributes)
+    if qr and not as_json:
+        segno.make(made.link, micro=False).terminal(compact=True)
+    show(
+        {"offer": made.link, "tx_code": made.tx_code, "expires_at": made.expires_at},
+        as_json=as_json,
+    )
+
+
+def _add_change(change: StateChange) -> None:
+    @issuer.command(change, help=f"{change.capitalize()} the credential with this RECORD id.")
+    @click.argument("record_id", metavar="RECORD")
+    @_operator_options
+    @json_option
+    def command(record_id: str, url: str, token: str, as_json: bool) -> None:
+        with IssuerClient(url, token) as client:
+            state = client.change_state(record_id, change)
+        show({"credential": record_id, "state": state}, as_json=as_json)
+
+
+for _change in get_args(StateChange):
+    _add_change(_change)
+
+
+@issuer.command()
+@_operator_options
+@json_option
+def credentials(url: str, token: str, as_json: bool) -> None:
+    """List the credentials that were issued: their records, and nothing of what they say."""
+    with IssuerClient(url, token) as client:
+        rows: list[dict[str, Value]] = [
+            {"credential": issued.record_id, "state": issued.state, "expires_at": issued.expires_at}
+            for issued in client.credentials()
+        ]
+    show_rows(rows, empty="No credential was issued yet.", as_json=as_json)

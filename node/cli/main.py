@@ -1,0 +1,72 @@
+"""`tegata`: the root of the command line, and the meaning of its exit codes."""
+
+import sys
+
+import click
+from rich.console import Console
+
+from chaincode.errors import ChaincodeError
+from client_sdk.errors import ClientError, TransportError, VerificationError
+from node.cli.demo.command import demo
+from node.cli.gateway import gateway
+from node.cli.issuer import issuer
+from node.cli.node import node
+from node.cli.verify import verify
+from node.cli.wallet import wallet
+from node.errors import ConfigError, NodeError, StorageError
+
+EXIT_REFUSED = 1
+EXIT_VERIFICATION = 3
+EXIT_UNREACHABLE = 4
+EXIT_CONFIG = 5
+EXIT_STORAGE = 6
+
+_EPILOG = """\b
+Exit codes:
+  0  done
+  1  refused: the text says by whom and why
+  2  the command line is wrong
+  3  a presentation was verified and refused
+  4  the other side cannot be reached
+  5  a configuration file cannot be used
+  6  a store is damaged or cannot be written
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tegata", prog_name="tegata")
+def tegata() -> None:
+    """Self-sovereign identity: show one attribute, to one verifier, for one purpose."""
+
+
+for command in (node, issuer, gateway, wallet, verify, demo):
+    tegata.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one clear line and an exit code."""
+    try:
+        tegata()
+    except (ChaincodeError, ClientError, NodeError) as error:
+        console = Console(stderr=True, highlight=False)
+        console.print(f"[bold red]tegata:[/] {type(error).__name__}: ", end="")
+        console.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: Exception) -> int:
+    match error:
+        case VerificationError():
+            return EXIT_VERIFICATION
+        case TransportError():
+            return EXIT_UNREACHABLE
+        case ConfigError():
+            return EXIT_CONFIG
+        case StorageError():
+            return EXIT_STORAGE
+        case _:
+            return EXIT_REFUSED
+
+
+if __name__ == "__main__":
+    main()

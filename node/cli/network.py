@@ -1,0 +1,68 @@
+"""What an operator does with the keys of the network: make accounts, register issuers."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.records import IssuerRecord
+from client_sdk.account_key import AccountKey
+from client_sdk.commands import create_account, set_record
+from client_sdk.ledger_client import LedgerClient
+from node.config import load_config
+from node.ledger.config import FILE_NAME, NodeConfig
+from node.ledger.genesis import ADMIN_ACCOUNT
+
+
+class Network:
+    """A running node together with the keys of its administrator and registrar."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read `node.toml` and the keys in the node's folder.
+
+        Raises:
+            ConfigError: The configuration cannot be used.
+            KeyFormatError: A key is missing.
+        """
+        self.torii = load_config(folder / FILE_NAME, NodeConfig).torii
+        self._clients = {
+            account: LedgerClient(
+                self.torii,
+                account,
+                AccountKey.load(folder / "keys" / f"{account}.priv"),
+                timeout_s=15,
+            )
+            for account in (ADMIN_ACCOUNT, REGISTRY_ACCOUNT)
+        }
+        self.ledger_id = self._clients[ADMIN_ACCOUNT].ledger_id()
+
+    def create_account(self, account_id: str, public_key: str) -> None:
+        """Make an account with its domain's default role.
+
+        Raises:
+            TransactionFailedError: It exists, or its name is not acceptable.
+            TransportError: The node cannot be reached.
+        """
+        self._clients[ADMIN_ACCOUNT].submit(create_account(account_id, public_key))
+
+    def register_issuer(self, record_id: str, record: IssuerRecord) -> None:
+        """Put an issuer on the registry.
+
+        Raises:
+            TransactionFailedError: The ledger refused.
+            TransportError: The node cannot be reached.
+        """
+        registry = self._clients[REGISTRY_ACCOUNT]
+        registry.submit(set_record(REGISTRY_ACCOUNT, record_id, record))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for client in self._clients.values():
+            client.close()

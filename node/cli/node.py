@@ -1,0 +1,112 @@
+"""`tegata node`: make, run and check a ledger node."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.protocol.primitive_pb2 import Peer
+from client_sdk.account_key import AccountKey
+from client_sdk.ledger_client import LedgerClient
+from node.cli.output import json_option, show
+from node.config import load_config, save_secret
+from node.errors import ConfigError
+from node.keypair import save_keypair
+from node.ledger.config import FILE_NAME, NodeConfig
+from node.ledger.daemon import LedgerNode, now_ms
+from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, save_genesis
+from node.ledger.verification import verify_chain
+from node.log import configure_logging
+
+_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.group()
+def node() -> None:
+    """Make, run and check a ledger node."""
+
+
+@node.command()
+@_folder
+@click.option(
+    "--torii", default="127.0.0.1:50051", show_default=True, help="Where clients connect."
+)
+@click.option(
+    "--peer-address",
+    default="127.0.0.1:10001",
+    show_default=True,
+    help="The address of this peer in the genesis block.",
+)
+@json_option
+def init(folder: Path, torii: str, peer_address: str, as_json: bool) -> None:
+    """Make a new ledger in FOLDER: keys, genesis block and node.toml."""
+    if (folder / FILE_NAME).exists():
+        raise ConfigError(f"{folder / FILE_NAME} exists: a ledger is not made twice")
+    keys = {name: AccountKey.generate() for name in ("node", ADMIN_ACCOUNT, REGISTRY_ACCOUNT)}
+    for name, key in keys.items():
+        save_keypair(key, folder / "keys" / f"{name}.priv")
+    genesis = build_genesis(
+        peers=[Peer(address=peer_address, peer_key=keys["node"].public_key)],
+        admin_key=keys[ADMIN_ACCOUNT].public_key,
+        registry_key=keys[REGISTRY_ACCOUNT].public_key,
+        created_time_ms=now_ms(),
+    )
+    save_genesis(genesis, folder / "genesis.block")
+    save_secret(folder / FILE_NAME, f'torii = "{torii}"\n')
+    show(
+        {
+            "folder": str(folder),
+            "torii": torii,
+            "keys": [str(folder / "keys" / f"{name}.priv") for name in keys],
+            "next": f"tegata node start {folder}",
+        },
+        as_json=as_json,
+    )
+
+
+@node.command()
+@_folder
+@click.option("--verbose", is_flag=True, help="Log more.")
+def start(folder: Path, verbose: bool) -> None:
+    """Run the node in FOLDER until SIGTERM or Ctrl-C."""
+    configure_logging(verbose=verbose)
+    with LedgerNode(folder) as ledger:
+        ledger.run()
+
+
+@node.command()
+@_folder
+@click.option("--torii", help="The node's address; node.toml says it otherwise.")
+@json_option
+def status(folder: Path, torii: str | None, as_json: bool) -> None:
+    """Ask the running node in FOLDER how it is."""
+    address = torii or load_config(folder / FILE_NAME, NodeConfig).torii
+    key = AccountKey.load(folder / "keys" / f"{ADMIN_ACCOUNT}.priv")
+    with LedgerClient(address, ADMIN_ACCOUNT, key, timeout_s=5) as client:
+        health = client.health()
+        top = client.block(health.last_block_height)
+        show(
+            {
+                "torii": address,
+                "ledger": client.ledger_id(),
+                "healthy": health.is_healthy,
+                "height": health.last_block_height,
+                "last_block_at_ms": top.block_v1.payload.created_time,
+                "memory_bytes": health.memory_consumption,
+            },
+            as_json=as_json,
+        )
+
+
+@node.command()
+@_folder
+@json_option
+def verify(folder: Path, as_json: bool) -> None:
+    """Replay the chain of the stopped node in FOLDER from genesis, and compare the state."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = verify_chain(folder, Path(scratch))
+    show(
+        {"height": report.height, "block_hash": report.block_hash.hex(), "root": report.root.hex()},
+        as_json=as_json,
+    )

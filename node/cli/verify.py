@@ -1,0 +1,84 @@
+"""`tegata verify`: a verifier asks its gateway, and reads the result."""
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+import segno
+from rich.console import Console, Group
+from rich.table import Table
+
+from client_sdk.gateway_client import GatewayClient, RequestResult
+from node.cli.output import json_option, show
+
+EXIT_REFUSED = 3
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
+
+
+def _gateway_options(command: _Command) -> _Command:
+    command = click.option("--gateway", required=True, help="The gateway's address.")(command)
+    return click.option(
+        "--api-key", envvar="TEGATA_API_KEY", required=True, help="Or set TEGATA_API_KEY."
+    )(command)
+
+
+@click.group()
+def verify() -> None:
+    """Ask a holder for attributes through a gateway, and read the result."""
+
+
+@verify.command()
+@click.argument("attributes", nargs=-1, required=True)
+@click.option("--purpose", required=True, help="What for; the holder reads this.")
+@click.option("--qr/--no-qr", default=True, help="Draw the request as a QR code.")
+@_gateway_options
+@json_option
+def ask(
+    attributes: tuple[str, ...], purpose: str, gateway: str, api_key: str, qr: bool, as_json: bool
+) -> None:
+    """Ask for ATTRIBUTES, such as `address`."""
+    with GatewayClient(gateway, api_key) as client:
+        created = client.ask(attributes, purpose=purpose)
+    if qr and not as_json:
+        segno.make(created.link, micro=False).terminal(compact=True)
+    show(
+        {
+            "request": created.request_id,
+            "link": created.link,
+            "expires_at": created.expires_at,
+            "next": f"tegata verify result {created.request_id} --wait --gateway {gateway}",
+        },
+        as_json=as_json,
+    )
+
+
+@verify.command()
+@click.argument("request_id", metavar="REQUEST")
+@click.option("--wait", is_flag=True, help="Wait until the holder has answered.")
+@_gateway_options
+@json_option
+def result(request_id: str, wait: bool, gateway: str, api_key: str, as_json: bool) -> None:
+    """Read what became of REQUEST: the named checks, and the attributes if all passed."""
+    with GatewayClient(gateway, api_key) as client:
+        found = client.wait(request_id) if wait else client.result(request_id)
+    if as_json:
+        checks = [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in found.checks]
+        attributes = {name: str(value) for name, value in found.attributes.items()}
+        show({"status": found.state, "checks": checks, "attributes": attributes}, as_json=True)
+    else:
+        Console(highlight=False).print(result_view(found))
+    if found.state == "refused":
+        sys.exit(EXIT_REFUSED)
+
+
+def result_view(found: RequestResult) -> Group:
+    """Return what the person at the counter sees: state, checks, attributes."""
+    checks = Table.grid(padding=(0, 1))
+    for check in found.checks:
+        checks.add_row(_MARKS[check.passed], f"[cyan]{check.name}[/]", check.detail)
+    shown = Table.grid(padding=(0, 2))
+    for name, value in found.attributes.items():
+        shown.add_row(f"[bold]{name}[/]", f"[bold]{value}[/]")
+    return Group(f"Status: [bold]{found.state}[/]", checks, shown)

@@ -1,0 +1,199 @@
+"""`tegata wallet`: a resident's wallet in a file."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.panel import Panel
+
+from client_sdk.errors import UnknownGrantError
+from client_sdk.wallet import PendingRequest, Wallet
+from client_sdk.wallet_records import StoredGrant
+from node.cli.output import Value, json_option, show, show_rows
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_PREVIEW_CHARS = 60
+
+
+def _wallet_argument(command: _Command) -> _Command:
+    command = click.option(
+        "--passphrase",
+        envvar="TEGATA_PASSPHRASE",
+        prompt=True,
+        hide_input=True,
+        help="Opens the wallet; asked for, or taken from TEGATA_PASSPHRASE.",
+    )(command)
+    return click.argument("wallet_file", metavar="WALLET", type=click.Path(path_type=Path))(command)
+
+
+@click.group()
+def wallet() -> None:
+    """A resident's wallet: keep credentials, show single attributes, revoke grants."""
+
+
+@wallet.command()
+@click.argument("wallet_file", metavar="WALLET", type=click.Path(path_type=Path))
+@click.option(
+    "--passphrase",
+    envvar="TEGATA_PASSPHRASE",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    help="Will open the wallet; asked for, or taken from TEGATA_PASSPHRASE.",
+)
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Certificates (PEM) of the authorities that vouch for verifiers.",
+)
+@json_option
+def create(wallet_file: Path, passphrase: str, trust: Path | None, as_json: bool) -> None:
+    """Make a new wallet in the file WALLET."""
+    anchors = "" if trust is None else trust.read_text(encoding="utf-8")
+    with Wallet.create(wallet_file, passphrase, trust_anchors=anchors) as made:
+        show({"wallet": str(wallet_file), "public_key": made.public_key}, as_json=as_json)
+
+
+@wallet.command()
+@_wallet_argument
+@click.option("--issuer", required=True, help="The address of the issuer service.")
+@click.option("--code", required=True, help="The enrolment code that the issuer gave.")
+@click.option("--torii", required=True, help="host:port of the ledger node to use.")
+@json_option
+def register(
+    wallet_file: Path, passphrase: str, issuer: str, code: str, torii: str, as_json: bool
+) -> None:
+    """Have a ledger account made for WALLET, under a random name."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        account = holder.register(issuer, code, torii=torii)
+    show({"account": account.account_id, "ledger": account.ledger_id}, as_json=as_json)
+
+
+@wallet.command()
+@_wallet_argument
+@click.argument("link", metavar="OFFER")
+@click.option("--tx-code", help="The transaction code, where the issuer gave one.")
+@json_option
+def receive(
+    wallet_file: Path, passphrase: str, link: str, tx_code: str | None, as_json: bool
+) -> None:
+    """Fetch the credential that OFFER (openid-credential-offer://...) offers."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        credential = holder.receive(link, tx_code=tx_code)
+    show(
+        {
+            "credential": credential.record_id,
+            "type": credential.credential_type,
+            "issuer": credential.issuer,
+            "expires": _when(credential.expires_at_ms),
+        },
+        as_json=as_json,
+    )
+
+
+@wallet.command()
+@_wallet_argument
+@json_option
+def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+    """List the credentials in WALLET, with what they say."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        rows: list[dict[str, Value]] = [
+            {
+                "credential": credential.record_id,
+                "issuer": credential.issuer,
+                "expires": _when(credential.expires_at_ms),
+                "attributes": {
+                    name: _preview(value)
+                    for name, value in holder.attributes(credential.record_id).items()
+                },
+            }
+            for credential in holder.credentials
+        ]
+    show_rows(rows, empty="The wallet holds no credential yet.", as_json=as_json)
+
+
+@wallet.command()
+@_wallet_argument
+@click.argument("link", metavar="REQUEST")
+@click.option("--yes", is_flag=True, help="Consent without being asked.")
+@click.option("--decline", is_flag=True, help="Tell the verifier that you do not consent.")
+@json_option
+def present(
+    wallet_file: Path, passphrase: str, link: str, yes: bool, decline: bool, as_json: bool
+) -> None:
+    """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        pending = holder.read_request(link)
+        if not as_json:
+            Console(highlight=False).print(consent(pending))
+        if decline or not (yes or click.confirm("Share this?", default=False)):
+            holder.decline(pending)
+            show({"shared": False}, as_json=as_json)
+            return
+        answer = holder.present(pending)
+    show({"shared": True, "grant": answer.grant_id}, as_json=as_json)
+
+
+@wallet.command()
+@_wallet_argument
+@json_option
+def grants(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+    """List the grants that WALLET made: who may see what, and whether it still may."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        rows: list[dict[str, Value]] = [
+            {
+                "grant": grant.grant_id,
+                "verifier": grant.verifier_name,
+                "attributes": ", ".join(".".join(path) for path in grant.terms.attributes),
+                "purpose": grant.terms.purpose,
+                "until": _when(grant.expires_at_ms),
+                "state": _state(holder, grant),
+            }
+            for grant in holder.grants
+        ]
+    show_rows(rows, empty="The wallet made no grant yet.", as_json=as_json)
+
+
+@wallet.command()
+@_wallet_argument
+@click.argument("grant_id", metavar="GRANT")
+@json_option
+def revoke(wallet_file: Path, passphrase: str, grant_id: str, as_json: bool) -> None:
+    """Revoke GRANT for good."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        holder.revoke_grant(grant_id)
+    show({"grant": grant_id, "state": "revoked"}, as_json=as_json)
+
+
+def consent(pending: PendingRequest) -> Panel:
+    """Return what a consent screen says: who asks, why, until when, and exactly what is shared."""
+    who = "certified" if pending.is_verified else "[bold red]NOT VERIFIED: its own claim[/]"
+    lines = [f"[bold]{pending.verifier_name}[/] asks ({who})"]
+    if pending.offer is not None:
+        lines.append(f"Purpose: {pending.offer.purpose}")
+        lines.append(f"Until:   {_when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)")
+    lines.append("Shared, and nothing else:")
+    lines += [
+        f"  [cyan]{'.'.join(map(str, share.path))}[/]  {_preview(share.value)}"
+        for share in pending.shares
+    ]
+    return Panel("\n".join(lines), title="Request", border_style="cyan", expand=False)
+
+
+def _state(holder: Wallet, grant: StoredGrant) -> str:
+    try:
+        return holder.grant_state(grant.grant_id).state
+    except UnknownGrantError:
+        return "not on the ledger"
+
+
+def _preview(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _PREVIEW_CHARS else f"{text[:40]}... ({len(text)} characters)"
+
+
+def _when(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")

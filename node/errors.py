@@ -1,0 +1,34 @@
+"""Every error a Tegata process raises. `NodeError` is their root and is never raised itself."""
+
+
+class NodeError(Exception):
+    """The root of this package's errors."""
+
+
+class ConfigError(NodeError):
+    """The configuration cannot be used. The operator must mend the file that the text names."""
+
+
+class StorageError(NodeError):
+    """A store is damaged or cannot be written. The process stops rather than guess."""
+
+
+class PoolFullError(NodeError):
+    """More transactions wait than the node takes. The client should send again later."""
+
+
+class ApiError(NodeError):
+    """A request over HTTP is refused (RFC 9457).
+
+    Attributes:
+        status: The HTTP status code.
+        code: A stable word for programs, such as `request_expired`.
+        title: A short sentence that is the same for each occurrence.
+    """
+
+    def __init__(self, status: int, code: str, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail

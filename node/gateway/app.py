@@ -1,0 +1,100 @@
+"""The gateway as a process: wires the parts, serves until stopped."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from client_sdk.account_key import AccountKey
+from client_sdk.errors import KeyFormatError
+from client_sdk.ledger_client import LedgerClient
+from client_sdk.verifier import Ledger, Verifier
+from node.errors import ConfigError
+from node.gateway.config import GatewayConfig, load_verifier_identity
+from node.gateway.presentations import Presentations
+from node.gateway.routes import create_routes
+from node.gateway.store import RequestStore
+from node.web.server import serve
+
+_PURGE_S: Final = 15.0
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
+
+
+def build_presentations(
+    config: GatewayConfig,
+    *,
+    store: RequestStore,
+    ledger: Ledger,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> Presentations:
+    """Wire a gateway's requests to its store and its ledger.
+
+    Args:
+        config: The configuration.
+        store: Where requests are kept.
+        ledger: Where records and keys are read, as the gateway's account.
+        now_ms: The clock: milliseconds since 1970, UTC.
+
+    Raises:
+        ConfigError: A verifier's certificate or key cannot be used.
+    """
+    account, ledger_id = config.ledger.account, config.ledger.ledger_id
+    return Presentations(
+        store=store,
+        verifier=Verifier(ledger, ledger_id, gateway=account, now_ms=now_ms),
+        identities={verifier.id: load_verifier_identity(verifier) for verifier in config.verifiers},
+        public_url=config.public_url,
+        gateway=account,
+        ledger_id=ledger_id,
+        request_seconds=config.request_seconds,
+        result_seconds=config.result_seconds,
+        now_ms=now_ms,
+    )
+
+
+def create_app(config: GatewayConfig, presentations: Presentations) -> Flask:
+    """Make the gateway's application."""
+    return create_routes(presentations, config.verifiers)
+
+
+def run_gateway(config: GatewayConfig) -> None:
+    """Serve until SIGTERM or SIGINT. Values whose time is over are deleted meanwhile.
+
+    Raises:
+        ConfigError: The configuration, a key or the address cannot be used.
+        StorageError: The database cannot be used.
+    """
+    try:
+        key = AccountKey.load(config.ledger.private_key_file)
+    except KeyFormatError as error:
+        raise ConfigError(f"ledger.private_key_file: {error}") from None
+    store = RequestStore(config.database_url)
+    stopped = threading.Event()
+    with LedgerClient(config.ledger.address, config.ledger.account, key) as ledger:
+        presentations = build_presentations(config, store=store, ledger=ledger)
+
+        purger = threading.Thread(
+            target=purge_until, args=(stopped, presentations.purge), name="purge"
+        )
+        purger.start()
+        try:
+            serve(create_app(config, presentations), config.listen, service="gateway")
+        finally:
+            stopped.set()
+            purger.join()
+            store.close()
+
+
+def purge_until(
+    stopped: threading.Event, purge: Callable[[], int], *, interval_s: float = _PURGE_S
+) -> None:
+    """Call `purge` again and again until `stopped`; a database that fails is tried again."""
+    while not stopped.wait(interval_s):
+        try:
+            purge()
+        except SQLAlchemyError as error:
+            _log.error("purge_failed", error=type(error).__name__)

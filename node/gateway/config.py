@@ -1,0 +1,127 @@
+"""The gateway's configuration: one TOML file."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from chaincode.ids import ACCOUNT_ID, HASH
+from client_sdk.access_certificate import AccessIdentity, load_identity
+from client_sdk.errors import KeyFormatError, RequestError
+from client_sdk.request_object import parse_endpoint
+from node.config import ProcessConfig
+from node.errors import ConfigError
+
+
+def _in_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / path
+
+
+def _database_in_folder(text: str, info: ValidationInfo) -> str:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("not a database URL of SQLAlchemy") from None
+    name = url.database
+    if url.get_backend_name() == "sqlite" and name and name != ":memory:":
+        url = url.set(database=str(_in_folder(Path(name), info)))
+    return url.render_as_string(hide_password=False)
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return parse_endpoint(text.rstrip("/"), "public_url")
+    except RequestError as error:
+        raise ValueError(str(error)) from None
+
+
+ConfigPath = Annotated[Path, AfterValidator(_in_folder), Field(validate_default=True)]
+"""A path, taken from the folder of the configuration file where it is relative."""
+
+
+class LedgerConfig(BaseModel):
+    """Which ledger the gateway reads, and as whom.
+
+    Attributes:
+        address: `host:port` of a node's Torii.
+        account: The gateway's account, which grants name.
+        private_key_file: The account's key: 64 hex digits.
+        ledger_id: The ledger's id, 64 hex digits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    account: str = Field(pattern=f"^{ACCOUNT_ID.pattern}$")
+    private_key_file: ConfigPath
+    ledger_id: str = Field(pattern=f"^{HASH.pattern}$")
+
+
+class VerifierConfig(BaseModel):
+    """One verifier that this gateway serves.
+
+    Attributes:
+        id: A short name for logs and configuration.
+        api_key_sha256: SHA-256 of its API key, 64 hex digits; the key has at least 128 random bits.
+        certificate_chain_file: PEM; the verifier's certificate first.
+        private_key_file: PEM; the key of that certificate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
+    api_key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    certificate_chain_file: ConfigPath
+    private_key_file: ConfigPath
+
+
+class GatewayConfig(ProcessConfig):
+    """`gateway.toml`. Relative paths are taken from the file's folder.
+
+    Attributes:
+        public_url: Where wallets reach this service; https, or http on this machine.
+        listen: `host:port` to bind; port 0 takes any free one.
+        database_url: SQLAlchemy's URL of the store of requests.
+        request_seconds: How long a wallet has to answer.
+        result_seconds: How long a verifier can read a result before its values are deleted.
+        ledger: The ledger.
+        verifiers: Who may ask.
+    """
+
+    public_url: Annotated[str, AfterValidator(_endpoint)]
+    listen: str = "127.0.0.1:8080"
+    database_url: Annotated[
+        str, AfterValidator(_database_in_folder), Field(validate_default=True, repr=False)
+    ] = "sqlite:///gateway.db"
+    request_seconds: int = Field(default=300, ge=30, le=3600)
+    result_seconds: int = Field(default=600, ge=10, le=86_400)
+    ledger: LedgerConfig
+    verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_verifier_once(self) -> Self:
+        for values in (
+            [verifier.id for verifier in self.verifiers],
+            [verifier.api_key_sha256 for verifier in self.verifiers],
+        ):
+            if len(set(values)) != len(values):
+                raise ValueError("verifiers: two have the same id or the same API key")
+        return self
+
+
+def load_verifier_identity(verifier: VerifierConfig) -> AccessIdentity:
+    """Read a verifier's certificates and key.
+
+    Raises:
+        ConfigError: A file cannot be read, or is not what it should be.
+    """
+    try:
+        return load_identity(
+            chain_pem=verifier.certificate_chain_file.read_bytes(),
+            key_pem=verifier.private_key_file.read_bytes(),
+        )
+    except (OSError, KeyFormatError) as error:
+        raise ConfigError(f"verifier {verifier.id}: {error}") from None

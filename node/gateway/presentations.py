@@ -1,0 +1,301 @@
+"""The life of a request: made for a verifier, fetched by a wallet, answered once."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from chaincode.encoding import JsonObject
+from client_sdk.access_certificate import AccessIdentity
+from client_sdk.checks import VerificationReport, list_checks
+from client_sdk.dcql import build_query
+from client_sdk.errors import CredentialFormatError, RequestError
+from client_sdk.grant_offer import GrantOffer, encode_grant_offer
+from client_sdk.grants import new_record_id, new_salt
+from client_sdk.jose import parse_compact
+from client_sdk.openid4vp import (
+    ErrorResponse,
+    PresentationResponse,
+    RequestLink,
+    build_link,
+    parse_response,
+    sign_request,
+)
+from client_sdk.request_object import PresentationRequest
+from client_sdk.verifier import Verifier
+from node.errors import ApiError
+from node.gateway.store import OPEN, RequestState, RequestStore, StoredRequest
+
+QUERY_ID: Final = "resident"
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
+
+
+class ResponseRefusedError(ApiError):
+    """A wallet's response is not taken. The text is the same whatever the reason."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            400,
+            "invalid_request",
+            "The response is not accepted",
+            "The response is not accepted; ask the verifier for a new request.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a verifier wants to know.
+
+    Attributes:
+        attributes: Names of claims, each once.
+        purpose: What for, in words for the holder.
+        credential_type: The credential's `vct`.
+        grant_seconds: How long the holder's grant is to last.
+    """
+
+    attributes: tuple[str, ...]
+    purpose: str
+    credential_type: str
+    grant_seconds: int
+
+
+class Presentations:
+    """Makes requests and takes their answers, for the verifiers of one gateway."""
+
+    def __init__(
+        self,
+        *,
+        store: RequestStore,
+        verifier: Verifier,
+        identities: dict[str, AccessIdentity],
+        public_url: str,
+        gateway: str,
+        ledger_id: str,
+        request_seconds: int,
+        result_seconds: int,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Wire the parts.
+
+        Args:
+            store: Where requests are kept.
+            verifier: What checks presentations.
+            identities: Certificate and key of each verifier, by its id.
+            public_url: Where wallets reach the gateway.
+            gateway: The gateway's ledger account.
+            ledger_id: The ledger's id.
+            request_seconds: How long a wallet has to answer.
+            result_seconds: How long a verifier can read values.
+            now_ms: The clock: milliseconds since 1970, UTC.
+        """
+        self._store = store
+        self._verifier = verifier
+        self._identities = identities
+        self._public_url = public_url
+        self._gateway = gateway
+        self._ledger_id = ledger_id
+        self._request_ms = request_seconds * 1000
+        self._result_ms = result_seconds * 1000
+        self._now_ms = now_ms
+
+    def create(self, verifier_id: str, question: Question) -> StoredRequest:
+        """Make a request of a verifier.
+
+        Raises:
+            RequestError: The question cannot be asked: an attribute is there twice, or a text is
+                not printable.
+        """
+        identity = self._identities[verifier_id]
+        now_ms = self._now_ms()
+        request_id = new_record_id()
+        offer = GrantOffer(
+            query_id=QUERY_ID,
+            verifier=identity.client_id,
+            verifier_name=identity.name,
+            attributes=tuple((name,) for name in sorted(question.attributes)),
+            purpose=question.purpose,
+            expires_at_ms=now_ms + question.grant_seconds * 1000,
+            uses=1,
+            gateway=self._gateway,
+            ledger=self._ledger_id,
+        )
+        request = PresentationRequest(
+            client_id=identity.client_id,
+            response_uri=f"{self._public_url}/oid4vp/responses/{request_id}",
+            nonce=new_salt(),
+            state=new_salt(),
+            query=build_query(
+                query_id=QUERY_ID, vct=question.credential_type, attributes=question.attributes
+            ),
+            transaction_data=(encode_grant_offer(offer),),
+            issued_at=now_ms // 1000,
+            expires_at=(now_ms + self._request_ms) // 1000,
+        )
+        stored = StoredRequest(
+            id=request_id,
+            verifier=verifier_id,
+            request_object=sign_request(request, identity=identity),
+            attributes=list(question.attributes),
+            purpose=question.purpose,
+            expires_at_ms=now_ms + self._request_ms,
+            result_until_ms=now_ms + self._request_ms,
+            state="pending",
+        )
+        self._store.add(stored)
+        _log.info("request_created", request=request_id, verifier=verifier_id)
+        return self._find(request_id)
+
+    def find(self, verifier_id: str, request_id: str) -> StoredRequest:
+        """Return a verifier's own request, with the values while they may be read.
+
+        Raises:
+            ApiError: This verifier has no such request.
+        """
+        self._store.purge(self._now_ms())
+        stored = self._store.find(request_id)
+        if stored is None or stored.verifier != verifier_id:
+            raise _unknown_request()
+        return stored
+
+    def state_of(self, stored: StoredRequest) -> str:
+        """Return a request's state now."""
+        return stored.state_at(self._now_ms())
+
+    def request_uri(self, request_id: str) -> str:
+        """Return where wallets fetch a request."""
+        return f"{self._public_url}/oid4vp/requests/{request_id}"
+
+    def link(self, stored: StoredRequest) -> str:
+        """Return the link that opens a wallet with a request."""
+        client_id = _request_of(stored).client_id
+        return build_link(RequestLink(client_id=client_id, request_uri=self.request_uri(stored.id)))
+
+    def request_object(self, request_id: str, *, wallet_nonce: str | None = None) -> str:
+        """Return the signed request object for a wallet; the same one as often as it is fetched.
+
+        Args:
+            request_id: The request.
+            wallet_nonce: What the wallet wants to find in it, where it sent something.
+
+        Raises:
+            ApiError: There is no such request, or it can no longer be answered.
+        """
+        stored = self._store.find(request_id)
+        if stored is None or self.state_of(stored) not in OPEN:
+            raise _unknown_request()
+        self._store.mark_fetched(request_id)
+        if wallet_nonce is None:
+            return stored.request_object
+        try:
+            return sign_request(
+                _request_of(stored),
+                identity=self._identities[stored.verifier],
+                wallet_nonce=wallet_nonce,
+            )
+        except RequestError as error:
+            raise ApiError(
+                400, "invalid_request", "The request object cannot be given", str(error)
+            ) from None
+
+    def answer(self, request_id: str, form: Iterable[tuple[str, str]]) -> None:
+        """Take a wallet's response.
+
+        Raises:
+            ResponseRefusedError: It is not taken; the log and the verifier's result say why.
+            TransportError: The ledger cannot be reached; the wallet may send it again.
+            QueryFailedError: The ledger does not answer the gateway's account.
+        """
+        stored = self._store.find(request_id)
+        if stored is None or self.state_of(stored) not in OPEN:
+            _log.warning("response_refused", request=request_id, reason="not open")
+            raise ResponseRefusedError
+        request = _request_of(stored)
+        fields = list(form)
+        if [value for name, value in fields if name == "state"] != [request.state]:
+            _log.warning("response_refused", request=request_id, reason="state")
+            raise ResponseRefusedError
+        try:
+            response = parse_response(fields)
+            if isinstance(response, ErrorResponse):
+                self._close(request_id, "declined", error=response.error)
+                return
+            presentation = _only_presentation(response)
+        except CredentialFormatError as error:
+            self._close(request_id, "refused", report=_unreadable(str(error)))
+            raise ResponseRefusedError from None
+        report = self._verifier.report(presentation, request)
+        self._close(request_id, "accepted" if report.accepted else "refused", report=report)
+        if not report.accepted:
+            raise ResponseRefusedError
+
+    def purge(self) -> int:
+        """Delete the values whose time is over; return how many results had any."""
+        return self._store.purge(self._now_ms())
+
+    def _close(
+        self,
+        request_id: str,
+        state: RequestState,
+        *,
+        report: VerificationReport | None = None,
+        error: str | None = None,
+    ) -> None:
+        checks: list[JsonObject] | None = None
+        if report is not None:
+            checks = [
+                {"name": check.name, "passed": check.passed, "detail": check.detail}
+                for check in report.checks
+            ]
+        now_ms = self._now_ms()
+        is_written = self._store.close_request(
+            request_id,
+            state=state,
+            now_ms=now_ms,
+            result_until_ms=now_ms + self._result_ms,
+            checks=checks,
+            shown=report.attributes if report is not None else None,
+        )
+        failed = [check.name for check in report.checks if check.passed is False] if report else []
+        _log.info(
+            "response",
+            request=request_id,
+            state=state if is_written else "too late",
+            failed=failed,
+            error=error,
+        )
+        if not is_written:
+            raise ResponseRefusedError
+
+    def _find(self, request_id: str) -> StoredRequest:
+        stored = self._store.find(request_id)
+        if stored is None:
+            raise _unknown_request()
+        return stored
+
+
+def _request_of(stored: StoredRequest) -> PresentationRequest:
+    return PresentationRequest.from_claims(parse_compact(stored.request_object).unverified_payload)
+
+
+def _only_presentation(response: PresentationResponse) -> str:
+    shown = response.presentations.get(QUERY_ID, ())
+    if len(response.presentations) != 1 or len(shown) != 1:
+        raise CredentialFormatError("one presentation, for the credential asked for, is expected")
+    return shown[0]
+
+
+def _unreadable(reason: str) -> VerificationReport:
+    return VerificationReport(
+        accepted=False, checks=list_checks((), failed="presentation", reason=reason)
+    )
+
+
+def _unknown_request() -> ApiError:
+    return ApiError(
+        404,
+        "unknown_request",
+        "There is no such request",
+        "There is no such request, or it can no longer be answered. Make a new one.",
+    )

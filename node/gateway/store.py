@@ -1,0 +1,172 @@
+"""The gateway's requests, and for a short while their results. It never logs what it holds."""
+
+from typing import Any, Final, Literal
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CursorResult,
+    String,
+    create_engine,
+    delete,
+    event,
+    select,
+    update,
+)
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from chaincode.encoding import JsonObject
+from node.errors import ConfigError, StorageError
+
+RequestState = Literal["pending", "fetched", "accepted", "refused", "declined", "expired"]
+OPEN: Final = ("pending", "fetched")
+"""The states in which a wallet's answer is still taken."""
+KEPT_MS: Final = 86_400_000
+"""How long a request stays readable, without values, after its result's time."""
+
+
+class _Base(DeclarativeBase):
+    pass
+
+
+class StoredRequest(_Base):
+    """One request of one verifier.
+
+    Attributes:
+        id: 128 random bits, 32 hex digits: whoever knows it can fetch the request.
+        verifier: The verifier's id in the configuration.
+        request_object: The signed request object.
+        attributes: The names that are asked for.
+        purpose: What for.
+        expires_at_ms: Until when a wallet may answer.
+        result_until_ms: Until when the verifier can read the values.
+        state: `expired` is never stored: it follows from the time.
+        checks: The checks of the answer, once there is one.
+        shown: The attributes' values, from acceptance to `result_until_ms`.
+    """
+
+    __tablename__ = "presentation_request"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    verifier: Mapped[str] = mapped_column(String(64), index=True)
+    request_object: Mapped[str]
+    attributes: Mapped[list[str]] = mapped_column(JSON)
+    purpose: Mapped[str]
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger)
+    result_until_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    checks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    shown: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+    def state_at(self, now_ms: int) -> str:
+        """Return the state at a time, in milliseconds since 1970, UTC."""
+        if self.state in OPEN and self.expires_at_ms <= now_ms:
+            return "expired"
+        return self.state
+
+    def __repr__(self) -> str:
+        return f"StoredRequest(id={self.id!r}, state={self.state!r})"
+
+
+class RequestStore:
+    """The table of requests. Safe to share between threads and processes."""
+
+    def __init__(self, database_url: str) -> None:
+        """Open the database and make the table where there is none.
+
+        Raises:
+            ConfigError: The URL is not one of SQLAlchemy's.
+            StorageError: The database cannot be used.
+        """
+        try:
+            self._engine = create_engine(database_url, hide_parameters=True)
+        except (ArgumentError, ModuleNotFoundError):
+            raise ConfigError("database_url: not a URL of a database that is installed") from None
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _erase_deleted)
+        try:
+            _Base.metadata.create_all(self._engine)
+        except SQLAlchemyError as error:
+            raise StorageError(f"database_url: cannot be used: {type(error).__name__}") from None
+
+    def add(self, request: StoredRequest) -> None:
+        """Keep a new request."""
+        with Session(self._engine) as session, session.begin():
+            session.add(request)
+
+    def find(self, request_id: str) -> StoredRequest | None:
+        """Return a request, detached from the database."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            return session.scalars(
+                select(StoredRequest).where(StoredRequest.id == request_id)
+            ).one_or_none()
+
+    def mark_fetched(self, request_id: str) -> None:
+        """Note that a wallet has fetched a request that was pending."""
+        self._update(request_id, ("pending",), None, state="fetched")
+
+    def close_request(
+        self,
+        request_id: str,
+        *,
+        state: RequestState,
+        now_ms: int,
+        result_until_ms: int,
+        checks: "list[JsonObject] | None" = None,
+        shown: "JsonObject | None" = None,
+    ) -> bool:
+        """Write the one answer to a request.
+
+        Returns:
+            Whether it was written; False where the request was answered already, or has expired.
+        """
+        return self._update(
+            request_id,
+            OPEN,
+            now_ms,
+            state=state,
+            checks=checks,
+            shown=shown,
+            result_until_ms=result_until_ms,
+        )
+
+    def purge(self, now_ms: int) -> int:
+        """Delete the values of results whose time is over, and requests of days past.
+
+        Returns:
+            How many results lost their values.
+        """
+        erase = (
+            update(StoredRequest)
+            .where(StoredRequest.result_until_ms <= now_ms, StoredRequest.shown.is_not(None))
+            .values(shown=None)
+        )
+        forget = delete(StoredRequest).where(StoredRequest.result_until_ms <= now_ms - KEPT_MS)
+        with Session(self._engine) as session, session.begin():
+            result = session.execute(erase)
+            session.execute(forget)
+            return result.rowcount if isinstance(result, CursorResult) else 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _update(
+        self, request_id: str, states: tuple[str, ...], now_ms: int | None, **values: object
+    ) -> bool:
+        # One statement that names the states it starts from: two answers cannot both be written.
+        statement = update(StoredRequest).where(
+            StoredRequest.id == request_id, StoredRequest.state.in_(states)
+        )
+        if now_ms is not None:
+            statement = statement.where(StoredRequest.expires_at_ms > now_ms)
+        with Session(self._engine) as session, session.begin():
+            result = session.execute(statement.values(**values))
+            return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def _erase_deleted(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA secure_delete = ON")
+    cursor.close()

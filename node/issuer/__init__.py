@@ -1,0 +1,1 @@
+"""The issuer's service: residents' accounts and credentials, for one municipality."""

@@ -1,0 +1,205 @@
+"""The issuer's service as a process: wires the parts, serves until stopped."""
+
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Final
+
+import structlog
+from flask import Flask, Response
+from flask_openapi.models.security_scheme import SecurityScheme
+
+from client_sdk.account_key import AccountKey
+from client_sdk.errors import (
+    KeyFormatError,
+    QueryFailedError,
+    TransactionFailedError,
+    TransportError,
+)
+from client_sdk.issuer import Issuer
+from client_sdk.issuer_metadata import (
+    AccountService,
+    CredentialConfiguration,
+    IssuerMetadata,
+    ServerMetadata,
+    build_key_metadata,
+)
+from client_sdk.jose import EDDSA, Key, algorithm_of
+from client_sdk.ledger_client import LedgerClient
+from client_sdk.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
+from node.errors import ApiError, ConfigError, StorageError
+from node.issuer.accounts import AccountLedger, Accounts
+from node.issuer.config import IssuerConfig, load_signing_key
+from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
+from node.issuer.issuance import Issuance, IssuanceTerms
+from node.issuer.nonce import NonceSealer
+from node.issuer.offers import CONFIGURATION_ID, Offers
+from node.issuer.operator_routes import add_offer_routes, add_revocation_routes
+from node.issuer.store import IssuerStore
+from node.issuer.wallet_routes import (
+    add_account_routes,
+    add_credential_routes,
+    add_metadata_routes,
+)
+from node.web.app import create_api
+from node.web.problems import problem_of
+from node.web.server import serve
+
+# An offer may hold a portrait.
+MAX_BODY_BYTES: Final = 256 * 1024
+_PURGE_S: Final = 15.0
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
+
+
+def create_app(
+    config: IssuerConfig,
+    *,
+    store: IssuerStore,
+    ledger: AccountLedger,
+    signing_key: Key,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> Flask:
+    """Make the issuer's application.
+
+    Args:
+        config: The configuration.
+        store: Where offers and enrolment codes are kept.
+        ledger: A client of the issuer's account.
+        signing_key: The private key that credentials are signed with.
+        now_ms: The clock: milliseconds since 1970, UTC.
+    """
+    issuer = Issuer(
+        ledger,
+        config.ledger.ledger_id,
+        account=config.ledger.account,
+        issuer_record=config.issuer_record,
+        signing_key=signing_key,
+        issuer_url=config.public_url,
+        now_ms=now_ms,
+    )
+    offers = Offers(
+        store, public_url=config.public_url, offer_seconds=config.offer_seconds, now_ms=now_ms
+    )
+    issuance = Issuance(
+        store,
+        issuer,
+        NonceSealer(signing_key),
+        IssuanceTerms(public_url=config.public_url, credential_days=config.credential_days),
+        now_ms=now_ms,
+    )
+    accounts = Accounts(
+        store,
+        ledger,
+        public_url=config.public_url,
+        holder_domain=config.holder_domain,
+        enrolment_seconds=config.enrolment_seconds,
+        now_ms=now_ms,
+    )
+    app = create_api(
+        "issuer",
+        version("tegata"),
+        title="Tegata issuer",
+        description="Resident credentials by OpenID4VCI 1.0, and holders' accounts.",
+        max_body_bytes=MAX_BODY_BYTES,
+        security_schemes={
+            "operator_token": SecurityScheme(type="http", scheme="bearer"),
+            "access_token": SecurityScheme(type="http", scheme="bearer"),
+        },
+    )
+    register_protocol_errors(app)
+    for kind in (TransportError, QueryFailedError, TransactionFailedError):
+        app.register_error_handler(kind, _ledger_unavailable)
+    add_metadata_routes(
+        app,
+        issuer=build_metadata(config, signing_key),
+        server=ServerMetadata(
+            issuer=config.public_url, token_endpoint=f"{config.public_url}/token"
+        ),
+        keys=build_key_metadata(config.public_url, (signing_key,)),
+    )
+    add_credential_routes(app, offers=offers, issuance=issuance)
+    add_account_routes(
+        app,
+        accounts=accounts,
+        ledger_id=config.ledger.ledger_id,
+        issuer_account=config.ledger.account,
+    )
+    token_sha256 = config.operator_token_sha256
+    add_offer_routes(app, token_sha256=token_sha256, offers=offers, accounts=accounts)
+    add_revocation_routes(app, token_sha256=token_sha256, issuer=issuer, store=store)
+    return app
+
+
+def build_metadata(config: IssuerConfig, signing_key: Key) -> IssuerMetadata:
+    """Return what the issuer publishes of itself."""
+    url = config.public_url
+    return IssuerMetadata(
+        credential_issuer=url,
+        credential_endpoint=f"{url}/credential",
+        nonce_endpoint=f"{url}/nonce",
+        configurations={
+            CONFIGURATION_ID: CredentialConfiguration(
+                credential_type=RESIDENT_CREDENTIAL_TYPE,
+                name=config.display_name,
+                claims=tuple((name,) for name in RESIDENT_CLAIMS),
+                signing_algorithms=(algorithm_of(signing_key),),
+                proof_algorithms=(EDDSA,),
+            )
+        },
+        accounts=AccountService(
+            accounts_endpoint=f"{url}/accounts",
+            holder_domain=config.holder_domain,
+            ledger_id=config.ledger.ledger_id,
+            issuer_account=config.ledger.account,
+        ),
+    )
+
+
+def run_issuer(config: IssuerConfig) -> None:
+    """Serve until SIGTERM or SIGINT. What has expired is deleted meanwhile.
+
+    Raises:
+        ConfigError: The configuration, a key or the address cannot be used.
+        StorageError: The database cannot be used.
+    """
+    signing_key = load_signing_key(config.signing_key_file)
+    try:
+        account_key = AccountKey.load(config.ledger.private_key_file)
+    except KeyFormatError as error:
+        raise ConfigError(f"ledger.private_key_file: {error}") from None
+    store = IssuerStore(config.database_url)
+    stopped = threading.Event()
+
+    def purge() -> None:
+        while not stopped.wait(_PURGE_S):
+            try:
+                store.purge(time.time_ns() // 1_000_000)
+            except StorageError as error:
+                _log.error("purge_failed", detail=str(error))
+
+    with LedgerClient(config.ledger.address, config.ledger.account, account_key) as ledger:
+        app = create_app(config, store=store, ledger=ledger, signing_key=signing_key)
+        purger = threading.Thread(target=purge, name="purge")
+        purger.start()
+        try:
+            serve(app, config.listen, service="issuer")
+        finally:
+            stopped.set()
+            purger.join()
+            store.close()
+
+
+def _ledger_unavailable(error: Exception) -> Response:
+    _log.error("ledger_unavailable", error=type(error).__name__, detail=str(error))
+    response = problem_of(
+        ApiError(
+            503,
+            "ledger_unavailable",
+            "The ledger cannot be asked now, or refuses this issuer",
+            "Nothing was used up. Send the same again in a moment; if this lasts, tell the "
+            "issuer's operator.",
+        )
+    )
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response

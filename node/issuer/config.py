@@ -1,0 +1,101 @@
+"""The issuer service's configuration: one TOML file."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from chaincode.errors import DecodeError
+from chaincode.ids import ACCOUNT_ID, DOMAIN_ID, HASH, RECORD_ID
+from client_sdk.errors import ClientError, RequestError
+from client_sdk.jose import Key, parse_private_jwk
+from client_sdk.request_object import parse_endpoint
+from client_sdk.strict_json import parse_strict_json_object
+from node.config import ProcessConfig
+from node.errors import ConfigError
+
+
+def _in_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / path
+
+
+def _public_url(text: str) -> str:
+    try:
+        url = parse_endpoint(text.rstrip("/"), "public_url")
+    except RequestError as error:
+        raise ValueError(str(error)) from None
+    if urlsplit(url).path or urlsplit(url).query:
+        raise ValueError("public_url: scheme, host and port only; the service has its own host")
+    return url
+
+
+ConfigPath = Annotated[Path, AfterValidator(_in_folder), Field(validate_default=True)]
+"""A path, taken from the folder of the configuration file where it is relative."""
+
+
+class LedgerConfig(BaseModel):
+    """Which ledger the issuer writes to, and as whom.
+
+    Attributes:
+        address: `host:port` of a node's Torii.
+        account: The issuer's account; it needs `can_create_account` to make holders' accounts.
+        private_key_file: The account's key, `NAME.priv`, with `NAME.pub` beside it.
+        ledger_id: The ledger's id, 64 hex digits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    account: str = Field(pattern=f"^{ACCOUNT_ID.pattern}$")
+    private_key_file: ConfigPath
+    ledger_id: str = Field(pattern=f"^{HASH.pattern}$")
+
+
+class IssuerConfig(ProcessConfig):
+    """`issuer.toml`. Relative paths are taken from the file's folder.
+
+    Attributes:
+        public_url: The issuer's identifier: where wallets reach this service; https, or http on
+            this machine.
+        listen: `host:port` to bind; port 0 takes any free one.
+        database_url: SQLAlchemy's URL of the store.
+        display_name: What wallets show as the issuer's and the credential's name.
+        operator_token_sha256: SHA-256 of the operator's token, 64 hex digits; the token has at
+            least 128 random bits.
+        signing_key_file: The private JWK that credentials are signed with.
+        issuer_record: The id of the issuer's record in the registry, 32 hex digits.
+        holder_domain: The domain of holders' accounts.
+        credential_days: How long a credential lasts.
+        offer_seconds: How long an offer waits for its wallet.
+        enrolment_seconds: How long an enrolment code lasts.
+        ledger: The ledger.
+    """
+
+    public_url: Annotated[str, AfterValidator(_public_url)]
+    listen: str = "127.0.0.1:8081"
+    database_url: str = "sqlite:///issuer.db"
+    display_name: str = Field(default="Certificate of residence", min_length=1, max_length=100)
+    operator_token_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    signing_key_file: ConfigPath
+    issuer_record: str = Field(pattern=f"^{RECORD_ID.pattern}$")
+    holder_domain: str = Field(default="holder", pattern=f"^{DOMAIN_ID.pattern}$")
+    credential_days: int = Field(default=365, ge=1, le=3660)
+    offer_seconds: int = Field(default=900, ge=30, le=86_400)
+    enrolment_seconds: int = Field(default=86_400, ge=60, le=30 * 86_400)
+    ledger: LedgerConfig
+
+
+def load_signing_key(path: Path) -> Key:
+    """Read the private JWK that credentials are signed with.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no private JWK on Ed25519 or P-256.
+    """
+    try:
+        return parse_private_jwk(parse_strict_json_object(path.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ClientError, DecodeError) as error:
+        raise ConfigError(f"{path}: no private JWK: {error}") from None

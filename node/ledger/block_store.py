@@ -1,0 +1,191 @@
+"""The chain on disk: one append-only file, the truth from which all else can be rebuilt.
+
+The file is an 8-byte magic and records. A record is the block's length (4 bytes, big-endian), the
+first 4 bytes of the SHA-256 of those, the first 8 bytes of the SHA-256 of the block, and the block
+as serialised protobuf. The length has a checksum of its own: were it damaged, all the blocks behind
+it would look like one that was torn while it was written.
+"""
+
+import fcntl
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from chaincode.protocol.block_pb2 import Block
+from node.errors import StorageError
+
+_MAGIC: Final = b"TEGATA\x00\x01"
+_LENGTH: Final = struct.Struct(">I")
+_HEADER: Final = struct.Struct(">4s4s8s")
+
+
+class BlockStore:
+    """The append-only file of blocks. One process holds it at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            StorageError: Another process holds it, it cannot be written, or it is no block file.
+        """
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
+        try:
+            self._lock_and_check_magic()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _lock_and_check_magic(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StorageError(f"{self._path}: another node is running on these files") from None
+        self._end = os.fstat(self._file).st_size
+        found = os.pread(self._file, len(_MAGIC), 0)
+        if found == _MAGIC:
+            return
+        if not _MAGIC.startswith(found):
+            raise StorageError(f"{self._path}: not a block file of this version")
+        # New, or torn while it was made: no block can be in it yet.
+        try:
+            _write_whole(self._file, _MAGIC, 0)
+            os.fsync(self._file)
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot be written: {error.strerror}") from None
+        self._end = len(_MAGIC)
+
+    @property
+    def start(self) -> int:
+        """The offset of the first record."""
+        return len(_MAGIC)
+
+    def append(self, block: Block) -> tuple[int, int]:
+        """Write a block and wait until the disk has it; return its offset and the next one's.
+
+        Raises:
+            StorageError: The disk refused; the file is as it was before.
+        """
+        data = block.SerializeToString()
+        record = _header(data) + data
+        offset = self._end
+        try:
+            _write_whole(self._file, record, offset)
+            os.fdatasync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, offset)
+            raise StorageError(
+                f"{self._path}: a block cannot be written: {error.strerror}"
+            ) from None
+        self._end = offset + len(record)
+        return offset, self._end
+
+    def read(self, offset: int) -> Block:
+        """Return the block whose record begins at an offset.
+
+        Raises:
+            StorageError: No whole block is there.
+        """
+        block, _ = self._read_record(offset)
+        return block
+
+    def recover(self, offset: int) -> Iterator[tuple[int, int, Block]]:
+        """Yield (offset, next offset, block) of all records from an offset on.
+
+        A last record that is not whole was being written when the process died. Nobody was told of
+        it: it is cut off.
+
+        Raises:
+            StorageError: A record that is not the last one is damaged, or the file ends before the
+                offset.
+        """
+        if offset > self._end:
+            raise StorageError(
+                f"{self._path}: shorter than the state beside it says ({self._end} bytes, {offset} "
+                "expected): blocks are lost; restore the file from a backup or from another peer"
+            )
+        while offset < self._end:
+            if self._is_torn(offset):
+                os.ftruncate(self._file, offset)
+                os.fsync(self._file)
+                self._end = offset
+                return
+            block, following = self._read_record(offset)
+            yield offset, following, block
+            offset = following
+
+    def close(self) -> None:
+        """Close the file and let another process have it."""
+        os.close(self._file)
+
+    def _is_torn(self, offset: int) -> bool:
+        remaining = self._end - offset
+        if remaining < _HEADER.size:
+            return True
+        header = os.pread(self._file, _HEADER.size, offset)
+        length = _block_length(header)
+        if length is None:
+            # The file grew before the record's bytes reached the disk.
+            return not any(os.pread(self._file, remaining - _HEADER.size, offset + _HEADER.size))
+        if _HEADER.size + length == remaining:
+            return _header(os.pread(self._file, length, offset + _HEADER.size)) != header
+        return _HEADER.size + length > remaining
+
+    def _read_record(self, offset: int) -> tuple[Block, int]:
+        header = os.pread(self._file, _HEADER.size, offset)
+        length = _block_length(header)
+        if length is not None:
+            data = os.pread(self._file, length, offset + _HEADER.size)
+            if _header(data) == header:
+                try:
+                    return Block.FromString(data), offset + _HEADER.size + length
+                except DecodeError:
+                    pass
+        raise StorageError(
+            f"{self._path}: the block at byte {offset} is damaged; restore the file from a backup "
+            "or from another peer"
+        )
+
+
+def _header(data: bytes) -> bytes:
+    length = _LENGTH.pack(len(data))
+    return _HEADER.pack(length, hashlib.sha256(length).digest(), hashlib.sha256(data).digest())
+
+
+def _block_length(header: bytes) -> int | None:
+    """Return the length that a record's header tells, or None where it is not to be believed."""
+    length = header[: _LENGTH.size]
+    check = header[_LENGTH.size : 2 * _LENGTH.size]
+    if len(header) < _HEADER.size or hashlib.sha256(length).digest()[: len(check)] != check:
+        return None
+    number: int
+    (number,) = _LENGTH.unpack(length)
+    return number
+
+
+def _write_whole(file: int, data: bytes, offset: int) -> None:
+    """Write all of the bytes; a disk that fills up may take only some at a time.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    written = 0
+    while written < len(data):
+        written += os.pwrite(file, data[written:], offset + written)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

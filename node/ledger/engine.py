@@ -1,0 +1,229 @@
+"""The only writer of the ledger, in five calls: check, propose, finalize, commit, tip.
+
+An orderer decides which transactions come next and when; the engine decides what they do. The same
+ordered transactions give the same blocks, receipts and root, whoever the orderer is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from chaincode.blocks import BlockContext, Receipt, Verdict, build_block, verify_block
+from chaincode.errors import InvalidBlockError, InvalidTransactionError
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.commands_pb2 import Command
+from chaincode.protocol.primitive_pb2 import Signature
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.set_hash import SetHash
+from chaincode.stateless import TimeWindow, validate_transaction
+from chaincode.transactions import ValidTransaction, block_hash, transaction_hash
+from chaincode.transition import apply_block, apply_genesis
+from chaincode.world_state import get_peers
+from node.ledger.block_store import BlockStore
+from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
+
+MAX_BLOCK_TRANSACTIONS: Final = 10_000
+MAX_BLOCK_BYTES: Final = 64 * 1024 * 1024
+
+
+class BlockSigner(Protocol):
+    """The peer's key."""
+
+    @property
+    def public_key(self) -> str:
+        """The public half, in the form that Iroha writes."""
+        ...
+
+    def sign(self, payload: bytes) -> str:
+        """Return the signature of serialised payload bytes, 128 hex digits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A block that is decided, but not yet written.
+
+    Attributes:
+        block: The block, signed unless it is the genesis.
+        receipts: What became of each transaction, in the order they were given.
+        changes: The new value of each key of the state; None where it goes.
+        set_hash: The running hash of the whole state above the block, 2,048 bytes.
+    """
+
+    block: Block
+    receipts: tuple[Receipt, ...]
+    changes: Mapping[bytes, bytes | None]
+    set_hash: bytes
+
+
+class Engine:
+    """One ledger on disk. `check` may be called by any thread, the others by one."""
+
+    def __init__(self, blocks: BlockStore, state: StateStore, signer: BlockSigner) -> None:
+        """Take over the two stores; `recover` has made them level."""
+        self._blocks = blocks
+        self._state = state
+        self._signer = signer
+
+    def check(self, message: Transaction, window: TimeWindow) -> ValidTransaction:
+        """Return the transaction, fit to wait for a block.
+
+        One that was decided before is fit too: `finalize` passes it over.
+
+        Raises:
+            InvalidTransactionError: It is not well formed, not signed, or would make others than
+                this peer sign the blocks.
+        """
+        transaction = validate_transaction(message, window)
+        for index, command in enumerate(message.payload.reduced_payload.commands):
+            if self._changes_voters(command):
+                raise InvalidTransactionError(
+                    f"command {index}: this node orders alone; the peers that sign blocks cannot "
+                    "be changed (a syncing peer can be added)"
+                )
+        return transaction
+
+    def propose(self, waiting: Sequence[ValidTransaction]) -> Sequence[ValidTransaction]:
+        """Return the first of the waiting transactions: at least one, at most a block's fill."""
+        size = 0
+        for count, transaction in enumerate(waiting):
+            size += transaction.message.ByteSize()
+            if count == MAX_BLOCK_TRANSACTIONS or (count and size > MAX_BLOCK_BYTES):
+                return waiting[:count]
+        return waiting
+
+    def finalize(self, time_ms: int, transactions: Sequence[ValidTransaction]) -> Candidate:
+        """Return the next block and what it does; nothing is written.
+
+        Args:
+            time_ms: The orderer's clock; the block's time is later than the one below it.
+            transactions: In their order.
+        """
+        with self._state.snapshot() as view:
+            tip = view.tip()
+            context = BlockContext(height=tip.height + 1, time_ms=max(time_ms, tip.time_ms + 1))
+            outcome = apply_block(view, context, transactions)
+            set_hash = _updated_set_hash(view, tip, outcome.changes)
+        block = build_block(context, tip.block_hash, transactions, outcome.receipts)
+        payload = block.block_v1.payload.SerializeToString()
+        block.block_v1.signatures.append(
+            Signature(public_key=self._signer.public_key, signature=self._signer.sign(payload))
+        )
+        return Candidate(
+            block=block, receipts=outcome.receipts, changes=outcome.changes, set_hash=set_hash
+        )
+
+    def commit(self, candidate: Candidate) -> None:
+        """Write a block: first the block file, synced, then the state.
+
+        Raises:
+            StorageError: The disk refused. The node must stop: what is written is replayed at its
+                next start.
+        """
+        start, following = self._blocks.append(candidate.block)
+        self._state.commit(_state_change(candidate, start, following))
+
+    def tip(self) -> Tip:
+        """Return the top of the chain."""
+        with self._state.snapshot() as view:
+            return view.tip()
+
+    def _changes_voters(self, command: Command) -> bool:
+        """Tell whether blocks that only this peer signs would be too few after a command."""
+        if command.HasField("add_peer"):
+            return not command.add_peer.peer.syncing_peer
+        return (
+            command.HasField("remove_peer")
+            and command.remove_peer.public_key.lower() == self._signer.public_key
+        )
+
+
+def voting_peers(view: StateSnapshot) -> frozenset[str]:
+    """Return the keys of the peers that sign blocks; a syncing peer only follows."""
+    return frozenset(peer.peer_key for peer in get_peers(view) if not peer.syncing_peer)
+
+
+def replay(view: StateSnapshot, tip: Tip, block: Block) -> Candidate:
+    """Return what a block of the chain does to the state below it, having checked that it follows.
+
+    Raises:
+        InvalidBlockError: It does not follow, or one of its transactions fails.
+    """
+    payload = block.block_v1.payload
+    if tip.height == 0:
+        outcome = apply_genesis(view, block)
+    else:
+        verify_block(
+            block,
+            expected_height=tip.height + 1,
+            expected_previous_hash=tip.block_hash,
+            peer_keys=voting_peers(view),
+        )
+        try:
+            transactions = [validate_transaction(message, None) for message in payload.transactions]
+        except InvalidTransactionError as error:
+            raise InvalidBlockError(f"block {payload.height}: {error}") from None
+        context = BlockContext(height=payload.height, time_ms=payload.created_time)
+        outcome = apply_block(view, context, transactions)
+    for receipt in outcome.receipts:
+        if receipt.verdict is not Verdict.COMMITTED:
+            raise InvalidBlockError(
+                f"block {payload.height}: transaction {receipt.tx_hash.hex()} is in it, but fails: "
+                f"{receipt.reason}"
+            )
+    return Candidate(
+        block=block,
+        receipts=outcome.receipts,
+        changes=outcome.changes,
+        set_hash=_updated_set_hash(view, tip, outcome.changes),
+    )
+
+
+def recover(blocks: BlockStore, state: StateStore) -> int:
+    """Apply the blocks that the state has not seen; return how many there were.
+
+    Raises:
+        StorageError: A store is damaged.
+        InvalidBlockError: A block does not follow from those below it.
+    """
+    count = 0
+    with state.snapshot() as view:
+        start = view.tip().next_start
+    for offset, following, block in blocks.recover(start):
+        with state.snapshot() as view:
+            candidate = replay(view, view.tip(), block)
+        state.commit(_state_change(candidate, offset, following))
+        count += 1
+    return count
+
+
+def _updated_set_hash(
+    view: StateSnapshot, tip: Tip, changes: Mapping[bytes, bytes | None]
+) -> bytes:
+    set_hash = SetHash(tip.set_hash)
+    for key, value in changes.items():
+        previous = view.get(key)
+        if previous == value:
+            continue
+        if previous is not None:
+            set_hash.remove(key, previous)
+        if value is not None:
+            set_hash.add(key, value)
+    return set_hash.encode()
+
+
+def _state_change(candidate: Candidate, start: int, following: int) -> StateChange:
+    payload = candidate.block.block_v1.payload
+    return StateChange(
+        tip=Tip(
+            height=payload.height,
+            time_ms=payload.created_time,
+            block_hash=block_hash(candidate.block),
+            set_hash=candidate.set_hash,
+            next_start=following,
+        ),
+        start=start,
+        entries=candidate.changes,
+        committed=[transaction_hash(message) for message in payload.transactions],
+        rejected=[bytes.fromhex(tx_hash) for tx_hash in payload.rejected_transactions_hashes],
+    )

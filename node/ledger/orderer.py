@@ -1,0 +1,170 @@
+"""The embedded orderer: one thread that makes blocks from what waits.
+
+There is no timer. A lone transaction is committed at once; what arrives while a block is written
+makes the next one, so that under load blocks grow by themselves.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from chaincode.blocks import Receipt, Verdict
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
+from chaincode.transactions import ValidTransaction
+from node.errors import PoolFullError
+from node.ledger.engine import Candidate, Engine
+from node.ledger.statuses import StatusBoard
+
+MAX_WAITING: Final = 50_000
+MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+class EmbeddedOrderer:
+    """Takes checked transactions in, and drives the engine with them."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        statuses: StatusBoard,
+        *,
+        now_ms: Callable[[], int],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        """Prepare the thread; `start` runs it.
+
+        Args:
+            engine: The ledger; from now on only this orderer writes it.
+            statuses: Where it says what became of each transaction.
+            now_ms: The clock: milliseconds since 1970, UTC.
+            on_failure: Called once with what went wrong, mostly that the disk refused a block;
+                nothing is ordered after that.
+        """
+        self._engine = engine
+        self._statuses = statuses
+        self._now_ms = now_ms
+        self._on_failure = on_failure
+        self._waiting: deque[ValidTransaction] = deque()
+        self._waiting_bytes = 0
+        self._known: set[bytes] = set()
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="orderer")
+
+    def start(self) -> None:
+        """Begin to make blocks."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Decide what waits, then stop. Returns when the last block is written."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def submit(self, transactions: list[ValidTransaction]) -> None:
+        """Let transactions wait for a block, in their order; one that waits already is passed over.
+
+        Raises:
+            PoolFullError: Too many wait, or the node stops. None of these was taken.
+        """
+        size = sum(transaction.message.ByteSize() for transaction in transactions)
+        with self._changed:
+            if self._stopping:
+                raise PoolFullError("the node is stopping; send the transactions to it again later")
+            if (
+                len(self._waiting) + len(transactions) > MAX_WAITING
+                or self._waiting_bytes + size > MAX_WAITING_BYTES
+            ):
+                raise PoolFullError(
+                    f"{len(self._waiting)} transactions wait for a block; send these again later"
+                )
+            for transaction in transactions:
+                if transaction.hash not in self._known:
+                    self._known.add(transaction.hash)
+                    self._waiting.append(transaction)
+                    self._waiting_bytes += transaction.message.ByteSize()
+            self._statuses.publish(
+                *(
+                    _response(transaction.hash, status)
+                    for transaction in transactions
+                    for status in (
+                        TxStatus.STATELESS_VALIDATION_SUCCESS,
+                        TxStatus.ENOUGH_SIGNATURES_COLLECTED,
+                    )
+                )
+            )
+            self._changed.notify()
+
+    def _run(self) -> None:
+        try:
+            while transactions := self._next_transactions():
+                self._decide(transactions)
+        except Exception as error:  # noqa: BLE001 - a node that orders no more must not go on
+            _log.critical("the ledger cannot be written", error=f"{type(error).__name__}: {error}")
+            with self._changed:
+                self._stopping = True
+            self._on_failure(error)
+
+    def _next_transactions(self) -> list[ValidTransaction]:
+        """Wait until something waits; return what the next block takes, or nothing at the end."""
+        with self._changed:
+            while not self._waiting and not self._stopping:
+                self._changed.wait()
+            transactions = list(self._engine.propose(list(self._waiting)))
+            for transaction in transactions:
+                self._waiting.popleft()
+                self._waiting_bytes -= transaction.message.ByteSize()
+            return transactions
+
+    def _decide(self, transactions: list[ValidTransaction]) -> None:
+        candidate = self._engine.finalize(self._now_ms(), transactions)
+        receipts = [
+            receipt for receipt in candidate.receipts if receipt.verdict is not Verdict.REPLAYED
+        ]
+        if receipts:
+            self._statuses.publish(*(_validation_status(receipt) for receipt in receipts))
+            self._engine.commit(candidate)
+            self._statuses.publish(*(_final_status(receipt) for receipt in receipts))
+            _log_block(candidate, receipts)
+        with self._changed:
+            self._known.difference_update(transaction.hash for transaction in transactions)
+
+
+def _log_block(candidate: Candidate, receipts: list[Receipt]) -> None:
+    for receipt in receipts:
+        if receipt.verdict is Verdict.REJECTED:
+            _log.info(
+                "transaction rejected",
+                tx_hash=receipt.tx_hash.hex(),
+                command=receipt.command_name,
+                code=receipt.code,
+                reason=receipt.reason,
+            )
+    height = candidate.block.block_v1.payload.height
+    _log.info("block committed", height=height, transactions=len(receipts))
+
+
+def _response(tx_hash: bytes, status: TxStatus) -> ToriiResponse:
+    return ToriiResponse(tx_status=status, tx_hash=tx_hash.hex())
+
+
+def _validation_status(receipt: Receipt) -> ToriiResponse:
+    if receipt.verdict is Verdict.COMMITTED:
+        return _response(receipt.tx_hash, TxStatus.STATEFUL_VALIDATION_SUCCESS)
+    return ToriiResponse(
+        tx_status=TxStatus.STATEFUL_VALIDATION_FAILED,
+        tx_hash=receipt.tx_hash.hex(),
+        err_or_cmd_name=receipt.command_name,
+        failed_cmd_index=receipt.command_index,
+        error_code=receipt.code,
+    )
+
+
+def _final_status(receipt: Receipt) -> ToriiResponse:
+    committed = receipt.verdict is Verdict.COMMITTED
+    return _response(receipt.tx_hash, TxStatus.COMMITTED if committed else TxStatus.REJECTED)

@@ -1,0 +1,277 @@
+"""The world state in SQLite: entries, height and root move together, in one transaction.
+
+The block file is written and synced first, so this store may lose its last commits in a crash: the
+node replays them. Queries read snapshots on connections of their own and never wait for the writer.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Final
+
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.set_hash import EMPTY, SetHash
+from node.errors import StorageError
+from node.ledger.block_store import BlockStore
+
+_SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE block (height INTEGER PRIMARY KEY, start INTEGER NOT NULL) STRICT;
+CREATE TABLE decided (
+    tx_hash BLOB PRIMARY KEY,
+    height INTEGER NOT NULL,
+    position INTEGER  -- its place in the block; NULL for a rejected transaction
+) WITHOUT ROWID, STRICT;
+CREATE TABLE tip (
+    height INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    block_hash BLOB NOT NULL,
+    set_hash BLOB NOT NULL,
+    next_start INTEGER NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tip:
+    """The top of the chain.
+
+    Attributes:
+        height: 0 before the genesis block.
+        time_ms: The time of the top block, milliseconds since 1970, UTC.
+        block_hash: 32 bytes.
+        set_hash: The running hash of all entries, 2,048 bytes.
+        next_start: The offset in the block file where the next block will begin.
+    """
+
+    height: int
+    time_ms: int
+    block_hash: bytes
+    set_hash: bytes
+    next_start: int
+
+    @property
+    def root(self) -> bytes:
+        """The hash of the whole world state, 32 bytes."""
+        return SetHash(self.set_hash).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """All that one block changes in the store.
+
+    Attributes:
+        tip: The new top.
+        start: The block's offset in the block file.
+        entries: The new value of each key; None where it goes.
+        committed: The hashes of the block's transactions, in order.
+        rejected: The hashes of the transactions that it rejects.
+    """
+
+    tip: Tip
+    start: int
+    entries: Mapping[bytes, bytes | None]
+    committed: Sequence[bytes]
+    rejected: Sequence[bytes]
+
+
+class StateSnapshot:
+    """The state as it was at the snapshot's first read: a `chaincode.queries.LedgerView`."""
+
+    def __init__(self, connection: sqlite3.Connection, blocks: BlockStore) -> None:
+        self._connection = connection
+        self._blocks = blocks
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value at a key, or None."""
+        row = self._connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the entries whose keys begin with `prefix`, ascending, from `start` on."""
+        # Keys are UTF-8 and NUL: no byte of one is 0xff.
+        yield from self._connection.execute(
+            "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key",
+            (max(prefix, start), prefix + b"\xff"),
+        )
+
+    def has_transaction(self, tx_hash: bytes) -> bool:
+        """Tell whether a block has already committed or rejected this transaction."""
+        return self.decision(tx_hash) is not None
+
+    def decision(self, tx_hash: bytes) -> bool | None:
+        """Return True for a committed transaction, False for a rejected one, None for neither."""
+        row = self._connection.execute(
+            "SELECT position IS NOT NULL FROM decided WHERE tx_hash = ?", (tx_hash,)
+        ).fetchone()
+        return None if row is None else bool(row[0])
+
+    def block_at(self, height: int) -> Block | None:
+        """Return the block at a height, or None above the top."""
+        if height >= 2**63:
+            return None
+        row = self._connection.execute(
+            "SELECT start FROM block WHERE height = ?", (height,)
+        ).fetchone()
+        return None if row is None else self._blocks.read(row[0])
+
+    def transaction(self, tx_hash: bytes) -> Transaction | None:
+        """Return a committed transaction, or None."""
+        row = self._connection.execute(
+            "SELECT start, position FROM decided JOIN block USING (height)"
+            " WHERE tx_hash = ? AND position IS NOT NULL",
+            (tx_hash,),
+        ).fetchone()
+        if row is None:
+            return None
+        start, position = row
+        transaction: Transaction = self._blocks.read(start).block_v1.payload.transactions[position]
+        return transaction
+
+    def content_hash(self) -> bytes:
+        """Return SHA-256 of every row but the tip's, 32 bytes. It reads the whole store."""
+        digest = hashlib.sha256()
+        for statement in (
+            "SELECT key, value FROM state ORDER BY key",
+            "SELECT height, start FROM block ORDER BY height",
+            "SELECT tx_hash, height, position FROM decided ORDER BY tx_hash",
+        ):
+            for row in self._connection.execute(statement):
+                digest.update(repr(row).encode())
+        return digest.digest()
+
+    def tip(self) -> Tip:
+        """Return the top of the chain."""
+        row = self._connection.execute(
+            "SELECT height, time_ms, block_hash, set_hash, next_start FROM tip"
+        ).fetchone()
+        height, time_ms, block_hash, set_hash, next_start = row
+        return Tip(
+            height=height,
+            time_ms=time_ms,
+            block_hash=block_hash,
+            set_hash=set_hash,
+            next_start=next_start,
+        )
+
+
+class StateStore:
+    """The SQLite file of the world state. One writer; any number of readers."""
+
+    def __init__(self, path: Path, blocks: BlockStore) -> None:
+        """Open the file, or make an empty one.
+
+        Raises:
+            StorageError: It cannot be opened, is damaged, or is of another version.
+        """
+        self._path = path
+        self._blocks = blocks
+        self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
+        with self._storage_errors():
+            self._writer = self._connect()
+        try:
+            with self._storage_errors():
+                self._prepare()
+        except StorageError:
+            self._writer.close()
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[StateSnapshot]:
+        """Give a consistent view of the newest committed state; it begins with its first read.
+
+        Raises:
+            StorageError: The file is damaged or cannot be read; the body of the `with` raises it.
+        """
+        with self._storage_errors():
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                connection = self._connect()
+            try:
+                connection.execute("BEGIN")
+                yield StateSnapshot(connection, self._blocks)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._idle.put(connection)
+
+    def commit(self, change: StateChange) -> None:
+        """Write what a block changes, all or nothing.
+
+        Raises:
+            StorageError: The disk refused; the store is as it was before.
+        """
+        writer = self._writer
+        tip = change.tip
+        puts = [(key, value) for key, value in change.entries.items() if value is not None]
+        deletes = [(key,) for key, value in change.entries.items() if value is None]
+        decided = [
+            *((tx_hash, tip.height, position) for position, tx_hash in enumerate(change.committed)),
+            *((tx_hash, tip.height, None) for tx_hash in change.rejected),
+        ]
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+            writer.executemany("REPLACE INTO state VALUES (?, ?)", puts)
+            writer.executemany("DELETE FROM state WHERE key = ?", deletes)
+            writer.executemany("INSERT INTO decided VALUES (?, ?, ?)", decided)
+            writer.execute("INSERT INTO block VALUES (?, ?)", (tip.height, change.start))
+            writer.execute(
+                "UPDATE tip SET height = ?, time_ms = ?, block_hash = ?, set_hash = ?,"
+                " next_start = ?",
+                (tip.height, tip.time_ms, tip.block_hash, tip.set_hash, tip.next_start),
+            )
+            writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            raise StorageError(f"{self._path}: a block cannot be applied: {error}") from None
+
+    def close(self) -> None:
+        """Close all connections; no snapshot may be in use."""
+        self._writer.close()
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+
+    @contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"{self._path}: {error}; move the file away and the node rebuilds it from the "
+                "blocks"
+            ) from None
+
+    def _connect(self) -> sqlite3.Connection:
+        # Snapshots move between threads with the pool, but only one uses a connection at a time.
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA busy_timeout = 10000")
+        return connection
+
+    def _prepare(self) -> None:
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        if version == _SCHEMA_VERSION:
+            self._writer.execute("SELECT height FROM tip").fetchone()
+            return
+        if version != 0:
+            raise StorageError(
+                f"{self._path}: version {version}, this node reads {_SCHEMA_VERSION}; move the "
+                "file away and the node rebuilds it from the blocks"
+            )
+        self._writer.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";\n"):
+            self._writer.execute(statement)
+        self._writer.execute(
+            "INSERT INTO tip VALUES (0, 0, ?, ?, ?)", (bytes(32), EMPTY, self._blocks.start)
+        )
+        self._writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        self._writer.execute("COMMIT")

@@ -1,0 +1,337 @@
+"""Torii, the gRPC gate: Iroha 1's command and query services over one ledger.
+
+Requests are decoded here and not by gRPC, so that bytes that are no message get a clear answer.
+gRPC itself answers OK even to invalid transactions and queries: their errors are in the messages.
+"""
+
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import Empty as NothingCame
+from typing import Final, NoReturn, Protocol, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError, Message
+
+from chaincode.errors import InvalidQueryError, InvalidTransactionError
+from chaincode.ids import HASH
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
+from chaincode.protocol.qry_responses_pb2 import (
+    BlockErrorResponse,
+    BlockQueryResponse,
+    ErrorResponse,
+    HealthcheckData,
+    QueryResponse,
+)
+from chaincode.protocol.queries_pb2 import BlocksQuery, Query
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.queries import answer_query, error_response
+from chaincode.stateless import TimeWindow, validate_query
+from chaincode.transactions import ValidTransaction, hash_payload, transaction_hash
+from node.errors import ConfigError, PoolFullError, StorageError
+from node.ledger.engine import Engine
+from node.ledger.state_store import StateStore
+from node.ledger.statuses import FINAL, StatusBoard, StatusStream
+
+MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
+MAX_STREAMS: Final = 200
+STALE_STREAM_SECONDS: Final = 300.0
+"""How long a status stream stays open without news."""
+
+_WORKERS: Final = 256
+_log = structlog.get_logger(__name__)
+_M = TypeVar("_M", bound=Message)
+
+
+class Orderer(Protocol):
+    """Where checked transactions go."""
+
+    def submit(self, transactions: list[ValidTransaction]) -> None:
+        """Let transactions wait for a block.
+
+        Raises:
+            PoolFullError: None of these was taken.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToriiParts:
+    """What the gate stands before.
+
+    Attributes:
+        engine: Checks transactions.
+        orderer: Takes them in.
+        state: Answers queries.
+        statuses: Says what became of transactions.
+        window: Returns the span of creation times that is accepted at this moment.
+    """
+
+    engine: Engine
+    orderer: Orderer
+    state: StateStore
+    statuses: StatusBoard
+    window: Callable[[], TimeWindow]
+
+
+class CommandService:
+    """`iroha.protocol.CommandService_v1`."""
+
+    name: Final = "iroha.protocol.CommandService_v1"
+
+    def __init__(self, parts: ToriiParts) -> None:
+        self._parts = parts
+        self._open_streams: set[StatusStream] = set()
+
+    def torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
+        """Take one transaction; what becomes of it is told by its status."""
+        return self._take([_decode(data, Transaction, context)], context)
+
+    def list_torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
+        """Take a list of transactions. One that is invalid makes the whole list invalid."""
+        return self._take(list(_decode(data, TxList, context).transactions), context)
+
+    def status(self, data: bytes, context: grpc.ServicerContext) -> ToriiResponse:
+        """Return the newest status of a transaction."""
+        tx_hash = _status_hash(data, context)
+        return self._parts.statuses.newest(tx_hash) or self._stored_status(tx_hash)
+
+    def status_stream(self, data: bytes, context: grpc.ServicerContext) -> Iterator[ToriiResponse]:
+        """Yield a transaction's status and all that follow, until a final one."""
+        tx_hash = _status_hash(data, context)
+        if len(self._open_streams) >= MAX_STREAMS:
+            _abort(
+                context,
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{MAX_STREAMS} status streams are open; ask for the status instead",
+            )
+        stream = self._parts.statuses.open_stream(self._stored_status(tx_hash))
+        self._open_streams.add(stream)
+        # When the client leaves, the waiting thread is woken and ends.
+        if not context.add_callback(lambda: stream.put(None)):
+            stream.put(None)
+        try:
+            while (response := stream.get(STALE_STREAM_SECONDS)) is not None:
+                yield response
+                if response.tx_status in FINAL:
+                    return
+        except NothingCame:
+            return
+        finally:
+            self._open_streams.discard(stream)
+            self._parts.statuses.close_stream(stream)
+
+    def _take(self, messages: list[Transaction], context: grpc.ServicerContext) -> Empty:
+        window = self._parts.window()
+        undecided = self._undecided(messages)
+        try:
+            accepted = [self._parts.engine.check(message, window) for message in undecided]
+        except InvalidTransactionError as error:
+            self._refuse(undecided, str(error))
+            return Empty()
+        try:
+            self._parts.orderer.submit(accepted)
+        except PoolFullError as error:
+            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        return Empty()
+
+    def _refuse(self, messages: list[Transaction], reason: str) -> None:
+        hashes = [transaction_hash(message).hex() for message in messages]
+        _log.info("transactions refused", tx_hashes=hashes, reason=reason)
+        self._parts.statuses.publish(
+            *(
+                ToriiResponse(
+                    tx_status=TxStatus.STATELESS_VALIDATION_FAILED,
+                    tx_hash=tx_hash,
+                    err_or_cmd_name=reason,
+                )
+                for tx_hash in hashes
+            )
+        )
+
+    def _undecided(self, messages: list[Transaction]) -> list[Transaction]:
+        """Leave out what was decided before: whoever asks for it gets that status again."""
+        with self._parts.state.snapshot() as view:
+            return [
+                message
+                for message in messages
+                if not view.has_transaction(transaction_hash(message))
+            ]
+
+    def _stored_status(self, tx_hash: str) -> ToriiResponse:
+        with self._parts.state.snapshot() as view:
+            committed = view.decision(bytes.fromhex(tx_hash))
+        status = {
+            True: TxStatus.COMMITTED,
+            False: TxStatus.REJECTED,
+            None: TxStatus.NOT_RECEIVED,
+        }[committed]
+        return ToriiResponse(tx_status=status, tx_hash=tx_hash)
+
+
+class QueryService:
+    """`iroha.protocol.QueryService_v1`."""
+
+    name: Final = "iroha.protocol.QueryService_v1"
+
+    def __init__(self, parts: ToriiParts) -> None:
+        self._parts = parts
+
+    def find(self, data: bytes, context: grpc.ServicerContext) -> QueryResponse:
+        """Answer one query."""
+        query = _decode(data, Query, context)
+        try:
+            signatory = validate_query(query, self._parts.window())
+        except InvalidQueryError as error:
+            response = error_response(ErrorResponse.Reason.STATELESS_INVALID, 0, str(error))
+            response.query_hash = hash_payload(query.payload).hex()
+            return response
+        with self._parts.state.snapshot() as view:
+            return answer_query(view, query, signatory)
+
+    def fetch_commits(
+        self, data: bytes, context: grpc.ServicerContext
+    ) -> Iterator[BlockQueryResponse]:
+        """Say that the block stream is not supported by this node yet."""
+        _decode(data, BlocksQuery, context)
+        error = BlockErrorResponse(message="FetchCommits is not supported by this node yet")
+        yield BlockQueryResponse(block_error_response=error)
+
+    def healthcheck(self, data: bytes, context: grpc.ServicerContext) -> HealthcheckData:
+        """Report on the node."""
+        _decode(data, Empty, context)
+        return HealthcheckData(
+            memory_consumption=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            is_healthy=True,
+            is_syncing=False,
+            last_block_height=self._parts.engine.tip().height,
+            last_block_reject=0,
+        )
+
+
+class ToriiServer:
+    """The gRPC server of both services."""
+
+    def __init__(self, parts: ToriiParts, address: str) -> None:
+        """Bind the address; `start` answers on it.
+
+        Args:
+            parts: What the gate stands before.
+            address: `host:port`; port 0 lets the system choose.
+
+        Raises:
+            ConfigError: The address cannot be bound.
+        """
+        commands = CommandService(parts)
+        queries = QueryService(parts)
+        self._statuses = parts.statuses
+        self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="torii")
+        self._server = grpc.server(
+            self._pool,
+            options=[
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                # Two nodes on one port would each see half of the transactions.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self._server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(
+                    commands.name,
+                    {
+                        "Torii": _unary(commands.torii),
+                        "ListTorii": _unary(commands.list_torii),
+                        "Status": _unary(commands.status),
+                        "StatusStream": _stream(commands.status_stream),
+                    },
+                ),
+                grpc.method_handlers_generic_handler(
+                    queries.name,
+                    {
+                        "Find": _unary(queries.find),
+                        "FetchCommits": _stream(queries.fetch_commits),
+                        "Healthcheck": _unary(queries.healthcheck),
+                    },
+                ),
+            )
+        )
+        host = address.rpartition(":")[0]
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise ConfigError(
+                f"Torii: {address} cannot be bound; is another node running there?"
+            ) from None
+        self.address = f"{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+
+    def stop(self, grace_s: float = 5) -> None:
+        """Take nothing new, end the streams, and return when the open calls are answered."""
+        stopped = self._server.stop(grace_s)
+        self._statuses.end_streams()
+        stopped.wait()
+        self._pool.shutdown()
+
+
+def _unary(
+    behaviour: Callable[[bytes, grpc.ServicerContext], Message],
+) -> "grpc.RpcMethodHandler[bytes, Message]":
+    def answer(data: bytes, context: grpc.ServicerContext) -> Message:
+        with _storage_errors(context):
+            return behaviour(data, context)
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer, response_serializer=lambda message: message.SerializeToString()
+    )
+
+
+def _stream(
+    behaviour: Callable[[bytes, grpc.ServicerContext], Iterator[Message]],
+) -> "grpc.RpcMethodHandler[bytes, Message]":
+    def answer(data: bytes, context: grpc.ServicerContext) -> Iterator[Message]:
+        with _storage_errors(context):
+            yield from behaviour(data, context)
+
+    return grpc.unary_stream_rpc_method_handler(
+        answer, response_serializer=lambda message: message.SerializeToString()
+    )
+
+
+@contextmanager
+def _storage_errors(context: grpc.ServicerContext) -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        _log.critical("the ledger cannot be read", error=str(error))
+        _abort(context, grpc.StatusCode.INTERNAL, "the node's store is damaged; its log says where")
+
+
+def _decode(data: bytes, kind: type[_M], context: grpc.ServicerContext) -> _M:
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        _abort(
+            context,
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"the bytes are not a message of type {kind.DESCRIPTOR.full_name}",
+        )
+
+
+def _status_hash(data: bytes, context: grpc.ServicerContext) -> str:
+    tx_hash = _decode(data, TxStatusRequest, context).tx_hash
+    if not HASH.fullmatch(tx_hash):
+        _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "tx_hash: 64 hex digits are expected")
+    return tx_hash.lower()
+
+
+def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, text: str) -> NoReturn:
+    context.abort(code, text)
+    raise AssertionError("abort raises")

@@ -1,0 +1,29 @@
+"""Logs of a process: one JSON object a line on standard error, or coloured text on a terminal.
+
+Callers log names, ids and codes; never a request's body, a claim, a salt, a token or a key.
+"""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logging(*, verbose: bool = False) -> None:
+    """Set up the process's logs, once, at its start."""
+    on_terminal = sys.stderr.isatty()
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.DEBUG if verbose else logging.INFO
+        ),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

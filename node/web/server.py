@@ -1,0 +1,119 @@
+"""Serving a WSGI application with waitress: one address, a clean stop, threads that finish."""
+
+import signal
+import socket
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from waitress import wasyncore  # type: ignore[import-untyped]
+from waitress.server import create_server  # type: ignore[import-untyped]
+
+from node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_POLL_S: Final = 0.5
+_DRAIN_S: Final = 5.0
+# Waitress reads a body before the application can refuse it: this bounds what it keeps.
+_MAX_BODY_BYTES: Final = 8 << 20
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
+
+
+class WebServer:
+    """One application on one address.
+
+    Attributes:
+        address: `host:port` that it listens on; the port is known also where 0 was asked for.
+    """
+
+    def __init__(self, app: "WSGIApplication", listen: str, *, threads: int = 8) -> None:
+        """Bind the address; requests are answered once `run` is called.
+
+        Args:
+            app: The application.
+            listen: `host:port`, `[host]:port` for IPv6; port 0 takes any free one.
+            threads: How many requests are worked on at the same time.
+
+        Raises:
+            ConfigError: The address is malformed, in use, or not this machine's.
+        """
+        host, port = parse_address(listen)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            listener = socket.create_server((host, port), family=family, backlog=128)
+        except OSError as error:
+            raise ConfigError(f"listen: {listen} cannot be used: {error.strerror}") from None
+        bound_port = listener.getsockname()[1]
+        self.address = f"[{host}]:{bound_port}" if ":" in host else f"{host}:{bound_port}"
+        self._stopping = False
+        self._open: dict[int, wasyncore.dispatcher] = {}
+        self._server = create_server(
+            app,
+            map=self._open,
+            sockets=[listener],
+            threads=threads,
+            max_request_body_size=_MAX_BODY_BYTES,
+            ident="tegata",
+        )
+
+    def run(self) -> None:
+        """Answer requests until `stop` is called; those under way are finished first."""
+        while not self._stopping:
+            wasyncore.loop(timeout=_POLL_S, map=self._open, count=1)
+        wasyncore.dispatcher.close(self._server)  # new connections are refused from here on
+        deadline = time.monotonic() + _DRAIN_S
+        while self._is_busy() and time.monotonic() < deadline:
+            wasyncore.loop(timeout=0.05, map=self._open, count=1)
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._open)
+
+    def stop(self) -> None:
+        """Make `run` return; safe from another thread or a signal handler."""
+        self._stopping = True
+        self._server.pull_trigger()
+
+    def _is_busy(self) -> bool:
+        channels = self._server.active_channels.values()
+        return any(channel.requests or channel.total_outbufs_len for channel in channels)
+
+
+def serve(app: "WSGIApplication", listen: str, *, service: str, threads: int = 8) -> None:
+    """Run a service in this process until SIGTERM or SIGINT.
+
+    It logs the event `ready` with the address once the address can be connected to.
+
+    Raises:
+        ConfigError: The address is malformed, in use, or not this machine's.
+    """
+    server = WebServer(app, listen, threads=threads)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.stop()
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
+    _log.info("ready", service=service, address=server.address)
+    try:
+        server.run()
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    _log.info("stopped", service=service)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return the host and the port of `host:port` or `[host]:port`.
+
+    Raises:
+        ConfigError: The text is not of that form.
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        colon = ""
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError(f"listen: {text!r} is not host:port, such as 127.0.0.1:8080")
+    return host, int(port)
