@@ -38,6 +38,7 @@ MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 _FINAL: Final = frozenset(
     {TxStatus.STATELESS_VALIDATION_FAILED, TxStatus.REJECTED, TxStatus.COMMITTED}
 )
+_RESEND_PAUSE_S: Final = 0.1
 _NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 # A node that restarts is waited for: the channel tries again by itself within the deadline.
 _SERVICE_CONFIG: Final = json.dumps(
@@ -170,6 +171,7 @@ class LedgerClient:
                 if decision is None:
                     # The node stopped. It may have lost the transaction, so it is sent again:
                     # the ledger takes none twice.
+                    time.sleep(_RESEND_PAUSE_S)
                     continue
                 if decision.tx_status == TxStatus.COMMITTED:
                     return CommittedTransaction(tx_hash=tx_hash)

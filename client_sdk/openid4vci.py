@@ -364,7 +364,7 @@ def _receipt(
 
 def _accept(answer: HttpAnswer, where: str) -> JsonObject:
     """Return the members of a good answer, or raise what the issuer says, in our own words."""
-    if answer.status in (200, 201):
+    if answer.status in (200, 201, 202):
         return answer.json()
     if answer.status >= 500:
         raise TransportError(f"{where}: the service is out of order (HTTP {answer.status}); later?")

@@ -38,6 +38,8 @@ from node.ledger.state_store import StateStore
 from node.ledger.statuses import FINAL, StatusBoard, StatusStream
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
+MAX_LIST_TRANSACTIONS: Final = 50_000
+"""A list is refused whole before its first signature is checked; two bytes can be a transaction."""
 MAX_STREAMS: Final = 200
 STALE_STREAM_SECONDS: Final = 300.0
 """How long a status stream stays open without news."""
@@ -93,7 +95,14 @@ class CommandService:
 
     def list_torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
         """Take a list of transactions. One that is invalid makes the whole list invalid."""
-        return self._take(list(_decode(data, TxList, context).transactions), context)
+        transactions = _decode(data, TxList, context).transactions
+        if len(transactions) > MAX_LIST_TRANSACTIONS:
+            _abort(
+                context,
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"a list of {len(transactions)} transactions, {MAX_LIST_TRANSACTIONS} are allowed",
+            )
+        return self._take(list(transactions), context)
 
     def status(self, data: bytes, context: grpc.ServicerContext) -> ToriiResponse:
         """Return the newest status of a transaction."""

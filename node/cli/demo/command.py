@@ -1,5 +1,6 @@
 """`tegata demo`: tell the story."""
 
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -30,4 +31,12 @@ def demo(keep: Path | None) -> None:
         starting = console.status("Starting ledger node, issuer and gateway")
         with starting, Town(folder) as town:
             starting.stop()
-            Story(town, Stage(console), example_resident()).tell()
+            telling = Story(
+                town,
+                Stage(console),
+                example_resident(),
+                wallet_file=folder / "hanako.wallet",
+                passphrase=secrets.token_urlsafe(16),
+            )
+            with telling as story:
+                story.tell()

@@ -1,9 +1,10 @@
 """The story: a resident shows the address, and nothing else, to one ward office."""
 
-import secrets
 from datetime import date
 from importlib.resources import files
-from typing import Final
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
 from client_sdk.account_key import AccountKey
 from client_sdk.gateway_client import CreatedRequest, GatewayClient, RequestResult
@@ -40,18 +41,48 @@ def example_resident() -> ResidentAttributes:
 
 
 class Story:
-    """One run of the story in a town."""
+    """One run of the story in a town. Use it as a context."""
 
-    def __init__(self, town: Town, stage: Stage, resident: ResidentAttributes) -> None:
+    def __init__(
+        self,
+        town: Town,
+        stage: Stage,
+        resident: ResidentAttributes,
+        *,
+        wallet_file: Path,
+        passphrase: str,
+    ) -> None:
+        """Prepare a telling.
+
+        Args:
+            town: Where it happens.
+            stage: Where it is shown.
+            resident: The person.
+            wallet_file: The wallet that the person will make.
+            passphrase: What the person will open it with.
+        """
         self._town = town
         self._stage = stage
         self._resident = resident
-        self._wallet_file = town.folder / "hanako.wallet"
-        self._passphrase = secrets.token_urlsafe(16)
+        self._wallet_file = wallet_file
+        self._passphrase = passphrase
         self._city = IssuerClient(town.issuer_url, town.operator_token)
         self._ward_office = GatewayClient(town.gateway_url, town.api_key)
         admin_key = AccountKey.load(town.ledger_folder / "keys" / f"{ADMIN_ACCOUNT}.priv")
         self._ledger = LedgerClient(town.torii, ADMIN_ACCOUNT, admin_key)
+        self._thief = HttpClient()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for client in (self._city, self._ward_office, self._ledger, self._thief):
+            client.close()
 
     def tell(self) -> None:
         """Tell the whole story."""
@@ -196,5 +227,5 @@ class Story:
     def _send(self, request: CreatedRequest, form: dict[str, str]) -> RequestResult:
         """Send a response to a request, and read what the verifier sees of it."""
         response_uri = f"{self._town.gateway_url}/oid4vp/responses/{request.request_id}"
-        HttpClient().post_form(response_uri, form)
+        self._thief.post_form(response_uri, form)
         return self._ward_office.wait(request.request_id)

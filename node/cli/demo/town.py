@@ -48,6 +48,8 @@ class ServiceProcess:
         self.process.terminate()
         self.process.wait(READY_SECONDS)
         self._reader.join()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
 
     _is_ready = False
 

@@ -1,0 +1,36 @@
+"""Fixtures that tests of several packages share."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
+
+from client_sdk.ledger_client import LedgerClient
+
+
+@pytest.fixture(scope="session")
+def ledger_folder(tmp_path_factory: pytest.TempPathFactory) -> LedgerFolder:
+    """The folder of the session's ledger node, and its keys."""
+    return make_ledger_folder(tmp_path_factory.mktemp("ledger"))
+
+
+@pytest.fixture(scope="session")
+def ledger_node(ledger_folder: LedgerFolder) -> Iterator[NodeProcess]:
+    """A ledger node in a process of its own, for the whole session."""
+    with NodeProcess(ledger_folder.path) as process:
+        process.wait_for_log("ledger node ready")
+        yield process
+
+
+@pytest.fixture(scope="session")
+def admin(ledger_folder: LedgerFolder, ledger_node: NodeProcess) -> Iterator[LedgerClient]:
+    """A client of the session's node that acts for `admin@tegata`."""
+    with ledger_folder.admin(ledger_node.address) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def registry(ledger_folder: LedgerFolder, ledger_node: NodeProcess) -> Iterator[LedgerClient]:
+    """A client of the session's node that acts for `registry@tegata`."""
+    with ledger_folder.registry(ledger_node.address) as client:
+        yield client

@@ -1,0 +1,219 @@
+"""Invariant 1: no attribute value, nor anything from which one can be guessed, reaches a ledger or
+a log. The story has been told with canaries; here every file and every stored record is searched.
+"""
+
+import base64
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.story_town import CANARIES, ToldStory
+
+from chaincode.encoding import decode_base64url
+from chaincode.ids import RECORD_ID
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.commands_pb2 import Command
+from chaincode.records import decode_record, parse_record_key
+from chaincode.world_state import key_parts
+from client_sdk.sd_jwt import parse_sd_jwt
+from client_sdk.wallet import Wallet
+from node.ledger.block_store import BlockStore
+from node.ledger.state_store import StateStore
+
+HASHES = ("md5", "sha1", "sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b")
+STATE_KINDS = {"account", "detail", "domain", "role", "peers"}
+RECORD_FIELDS = {
+    "tg_issuer_": {"issuer", "credential_types", "keys", "state"},
+    "tg_cred_": {"salted_hash", "issuer_record", "expires_at_ms", "state"},
+    "tg_grant_": {"commitment", "gateway", "expires_at_ms", "uses", "state"},
+}
+# Every command that the story sends, and every field that any of them has.
+COMMAND_FIELDS = {
+    "CreateAccount": {"account_name", "domain_id", "public_key"},
+    "SetAccountDetail": {"account_id", "key", "value"},
+    "CompareAndSetAccountDetail": {"account_id", "key", "value", "old_value", "check_empty"},
+}
+
+
+class LedgerFiles:
+    """A copy of a ledger's files, opened."""
+
+    def __init__(self, ledger: Path, scratch: Path) -> None:
+        copy = shutil.copytree(ledger / "data", scratch / "data")
+        self._blocks = BlockStore(copy / "blocks")
+        self._state = StateStore(copy / "state.sqlite", self._blocks)
+
+    def blocks(self) -> Iterator[Block]:
+        for _, _, block in self._blocks.recover(self._blocks.start):
+            yield block
+
+    def commands(self) -> Iterator[Command]:
+        """Yield every command above the genesis: overwritten values are in these too."""
+        for block in self.blocks():
+            if block.block_v1.payload.height > 1:
+                for transaction in block.block_v1.payload.transactions:
+                    yield from transaction.payload.reduced_payload.commands
+
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        with self._state.snapshot() as view:
+            return list(view.scan(b""))
+
+    def close(self) -> None:
+        self._state.close()
+        self._blocks.close()
+
+
+@pytest.fixture(scope="module")
+def ledger(told: ToldStory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerFiles]:
+    files = LedgerFiles(told.town.ledger_folder, tmp_path_factory.mktemp("copy"))
+    yield files
+    files.close()
+
+
+@pytest.fixture(scope="module")
+def places(told: ToldStory, ledger: LedgerFiles) -> dict[str, bytes]:
+    """Every file of the ledger, every log, what was shown of the ledger, every decoded detail."""
+    paths = [path for path in told.town.ledger_folder.rglob("*") if path.is_file()]
+    found = {str(path): path.read_bytes() for path in [*paths, *told.town.logs]}
+    found["ledger view"] = json.dumps([entry.fields for entry in told.entries]).encode()
+    for command in ledger.commands():
+        body = getattr(command, str(command.WhichOneof("command")))
+        if hasattr(body, "value"):
+            found[f"decoded {body.key}"] = decode_base64url(body.value)
+    return found
+
+
+def forms(value: bytes) -> set[bytes]:
+    """Return the texts under which bytes may be written down, at each alignment of base64."""
+    written = {value, value.hex().encode(), value.hex().upper().encode()}
+    for shift in range(3):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            # The first and last characters depend on what stands beside the value.
+            written.add(encode(bytes(shift) + value)[4 if shift else 0 : -4])
+    return written
+
+
+def places_of(value: bytes, places: dict[str, bytes]) -> list[str]:
+    return [place for place, data in places.items() if any(form in data for form in forms(value))]
+
+
+def test_the_search_would_find_what_is_there(
+    places: dict[str, bytes], told: ToldStory, wallet: Wallet
+) -> None:
+    account = wallet.account.account_id.encode()
+    assert any(place.endswith("blocks") for place in places_of(account, places))
+    assert any("state.sqlite" in place for place in places_of(account, places))
+    (grant, *_) = wallet.grants
+    commitment = grant.terms.commitment(grant.opening)
+    assert places_of(commitment, places)
+    assert {"ledger", "issuer", "gateway", "node"} & {log.stem for log in told.town.logs}
+    assert all(places[str(log)] for log in told.town.logs)
+
+
+@pytest.mark.parametrize("name", CANARIES)
+def test_no_attribute_value_is_stored_or_logged(name: str, places: dict[str, bytes]) -> None:
+    value = CANARIES[name]
+    assert len(value.encode()) >= 12
+    for text in (value, json.dumps(value), value.encode("utf-16-le").decode("latin-1")):
+        assert places_of(text.encode(), places) == []
+
+
+@pytest.mark.parametrize("name", CANARIES)
+@pytest.mark.parametrize("algorithm", HASHES)
+def test_no_hash_without_salt_is_stored_or_logged(
+    name: str, algorithm: str, places: dict[str, bytes]
+) -> None:
+    value = CANARIES[name]
+    for text in (value, json.dumps(value), json.dumps(value, ensure_ascii=False), f"{name}{value}"):
+        assert places_of(hashlib.new(algorithm, text.encode()).digest(), places) == []
+
+
+def test_no_disclosure_nor_digest_nor_salt_is_stored_or_logged(
+    wallet: Wallet, places: dict[str, bytes]
+) -> None:
+    (credential,) = wallet.credentials
+    sd_jwt = parse_sd_jwt(credential.sd_jwt)
+    assert len(sd_jwt.disclosures) == 8
+    for disclosure in sd_jwt.disclosures:
+        secrets = (disclosure.encoded, disclosure.digest("sha-256"), disclosure.salt)
+        for secret in secrets:
+            assert places_of(secret.encode(), places) == []
+            assert places_of(decode_base64url(secret), places) == []
+    assert places_of(sd_jwt.issuer_jwt.rpartition(".")[2].encode(), places) == []
+
+
+def test_no_grant_can_be_guessed(wallet: Wallet, places: dict[str, bytes]) -> None:
+    for grant in wallet.grants:
+        for text in (grant.opening, grant.terms.purpose, grant.terms.verifier, grant.verifier_name):
+            assert places_of(text.encode(), places) == []
+        assert places_of(grant.terms.credential.encode(), places) != []  # the city anchored it
+        without_salt = {"verifier": grant.terms.verifier, "purpose": grant.terms.purpose}
+        guess = hashlib.sha256(json.dumps(without_salt).encode()).digest()
+        assert places_of(guess, places) == []
+
+
+def test_every_command_and_field_on_the_chain_is_known(ledger: LedgerFiles) -> None:
+    kinds = set()
+    for command in ledger.commands():
+        body = getattr(command, str(command.WhichOneof("command")))
+        name = body.DESCRIPTOR.name
+        kinds.add(name)
+        assert {field.name for field, _ in body.ListFields()} <= COMMAND_FIELDS[name]
+        if name != "CreateAccount":
+            kind, record_id = parse_record_key(body.key)
+            assert RECORD_ID.fullmatch(record_id)
+            fields = decode_record(body.value, kind).to_fields()
+            assert fields.keys() == RECORD_FIELDS[kind.prefix]
+    assert {"CreateAccount", "SetAccountDetail"} <= kinds
+
+
+def test_every_entry_of_the_state_is_known(ledger: LedgerFiles) -> None:
+    records = 0
+    for key, value in ledger.entries():
+        assert key.split(b"\x00")[0].decode() in STATE_KINDS
+        if key.startswith(b"detail"):
+            _, _, name = key_parts(key)
+            kind, _ = parse_record_key(name)
+            fields = decode_record(value.decode(), kind).to_fields()
+            assert fields.keys() == RECORD_FIELDS[kind.prefix]
+            records += 1
+    assert records >= 3
+
+
+def is_public_jwk(jwk: object) -> bool:
+    return isinstance(jwk, dict) and jwk.keys() == {"crv", "kty", "x"} and is_digest(jwk["x"])
+
+
+def is_digest(text: object) -> bool:
+    return len(decode_base64url(str(text))) == 32
+
+
+# What each field of a record may hold: hash, account of an organization, id, time, state, key.
+FIELD_FORMS: dict[str, Callable[[object], bool]] = {
+    "commitment": is_digest,
+    "credential_types": lambda value: value == ["urn:tegata:credential:resident:1"],
+    "expires_at_ms": lambda value: isinstance(value, int),
+    "gateway": lambda value: str(value).endswith("@gateway"),
+    "issuer": lambda value: str(value).endswith("@issuer"),
+    "issuer_record": lambda value: bool(RECORD_ID.fullmatch(str(value))),
+    "keys": lambda value: isinstance(value, list) and all(map(is_public_jwk, value)),
+    "salted_hash": is_digest,
+    "state": lambda value: value in {"active", "suspended", "revoked", "live", "withdrawn"},
+    "uses": lambda value: isinstance(value, int),
+}
+
+
+def test_short_values_cannot_hide_in_a_record(ledger: LedgerFiles) -> None:
+    for key, value in ledger.entries():
+        if key.startswith(b"detail"):
+            kind, _ = parse_record_key(key_parts(key)[2])
+            for name, held in decode_record(value.decode(), kind).to_fields().items():
+                assert FIELD_FORMS[name](held), f"field {name} of {kind.__name__}"
+
+
+def test_the_demo_says_so_too(told: ToldStory) -> None:
+    assert told.found
+    assert not any(told.found.values())

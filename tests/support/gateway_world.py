@@ -1,0 +1,106 @@
+"""A gateway with two verifiers, over the small world of presentations."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from support.presentation_world import GATEWAY, LEDGER_ID, World, make_identity
+
+from client_sdk.openid4vp import VerifiedRequest, build_response, parse_link, verify_request
+from node.config import load_config
+from node.gateway.app import build_presentations, create_app
+from node.gateway.config import GatewayConfig
+from node.gateway.store import RequestStore
+
+API_KEYS = {"city": "k-city-" + "1" * 32, "bank": "k-bank-" + "2" * 32}
+
+
+def write_config(folder: Path, world: World, **changes: Any) -> Path:
+    """Write gateway.toml, certificates and keys into a folder; return the file."""
+    _, bank = make_identity("Minato Bank")
+    sections = []
+    for name, identity in (("city", world.identity), ("bank", bank)):
+        (folder / f"{name}.crt").write_bytes(identity.encode_chain())
+        (folder / f"{name}.key").write_bytes(identity.encode_key())
+        digest = hashlib.sha256(API_KEYS[name].encode()).hexdigest()
+        sections.append(
+            f'[[verifiers]]\nid = "{name}"\napi_key_sha256 = "{digest}"\n'
+            f'certificate_chain_file = "{name}.crt"\nprivate_key_file = "{name}.key"\n'
+        )
+    values = {
+        "public_url": "http://127.0.0.1:8080/",
+        "database_url": f"sqlite:///{folder / 'gateway.db'}",
+        **changes,
+    }
+    lines = [
+        f"{name} = {value}" if isinstance(value, int) else f'{name} = "{value}"'
+        for name, value in values.items()
+    ]
+    ledger = (
+        f'[ledger]\naddress = "127.0.0.1:1"\naccount = "{GATEWAY}"\n'
+        f'private_key_file = "gateway.priv"\nledger_id = "{LEDGER_ID}"\n'
+    )
+    path = folder / "gateway.toml"
+    path.write_text("\n".join([*lines, ledger, *sections]), encoding="utf-8")
+    return path
+
+
+@dataclass
+class GatewayWorld:
+    """A gateway, its clock and its callers."""
+
+    folder: Path
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.config = load_config(write_config(self.folder, self.world), GatewayConfig)
+        self.store = RequestStore(self.config.database_url)
+        self.presentations = build_presentations(
+            self.config,
+            store=self.store,
+            ledger=self.world.ledger,
+            now_ms=lambda: self.world.now_ms,
+        )
+        self.app = create_app(self.config, self.presentations)
+        self.client: FlaskClient = self.app.test_client()
+
+    def headers(self, verifier: str = "city") -> dict[str, str]:
+        return {"Authorization": f"Bearer {API_KEYS[verifier]}"}
+
+    def create(self, *attributes: str, verifier: str = "city") -> dict[str, Any]:
+        body = {"attributes": attributes or ("address",), "purpose": "Residence certificate"}
+        response = self.client.post("/requests", json=body, headers=self.headers(verifier))
+        assert response.status_code == 201, response.text
+        value: dict[str, Any] = response.get_json()
+        return value
+
+    def read(self, request_id: str, verifier: str = "city") -> dict[str, Any]:
+        response = self.client.get(f"/requests/{request_id}", headers=self.headers(verifier))
+        assert response.status_code == 200, response.text
+        value: dict[str, Any] = response.get_json()
+        return value
+
+    def fetch(self, created: dict[str, Any]) -> VerifiedRequest:
+        """Fetch a request as a wallet does."""
+        link = parse_link(created["link"])
+        path = link.request_uri.removeprefix(self.config.public_url)
+        response = self.client.get(path)
+        assert response.status_code == 200, response.text
+        assert response.content_type == "application/oauth-authz-req+jwt"
+        return verify_request(
+            response.text,
+            expected_client_id=link.client_id,
+            trust_anchors=self.world.authority.chain,
+            now_s=self.world.now_ms // 1000,
+        )
+
+    def answer(self, created: dict[str, Any], **changes: Any) -> dict[str, str]:
+        """Return the form with which a genuine wallet answers."""
+        request = self.fetch(created).request
+        presentation = self.world.present(request, **changes)
+        return build_response({"resident": [presentation]}, state=request.state)
+
+    def close(self) -> None:
+        self.store.close()

@@ -1,0 +1,293 @@
+"""A ledger in memory under the real rules: no gRPC, no files, no waiting.
+
+`MemoryLedger` is a `chaincode.queries.LedgerView` that makes its own blocks, one for each call of
+`apply`. `MemoryLedger.client` returns a `LedgerClient` whose calls end here instead of at a node:
+services and SDK under test see the same answers and the same errors.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Self, cast
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict, build_block
+from chaincode.errors import InvalidQueryError, InvalidTransactionError
+from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.commands_pb2 import Command
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
+from chaincode.protocol.primitive_pb2 import Peer, Signature
+from chaincode.protocol.qry_responses_pb2 import ErrorResponse, HealthcheckData, QueryResponse
+from chaincode.protocol.queries_pb2 import Query
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.queries import answer_query, error_response
+from chaincode.records import IdentityRecord
+from chaincode.stateless import TimeWindow, validate_query, validate_transaction
+from chaincode.transactions import ValidTransaction, block_hash, hash_payload, transaction_hash
+from chaincode.transition import apply_block, apply_genesis
+from client_sdk.account_key import AccountKey
+from client_sdk.commands import append_role, create_account, set_record
+from client_sdk.ledger_client import LedgerClient
+from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis
+
+START_MS: Final = 1_800_000_000_000
+"""The time of the genesis block, and of everything where a test gives no clock."""
+
+
+def named_key(name: str) -> AccountKey:
+    """Return the same key for the same name, in every run."""
+    return AccountKey(hashlib.sha256(name.encode()).digest())
+
+
+class MemoryLedger:
+    """A chain, its state, and the keys of the accounts that were made through it.
+
+    Attributes:
+        state: The entries of the world state; a test may read and set them.
+        blocks: The chain, genesis first.
+        keys: The first key of each account that `tegata` and `add_account` made.
+        reachable: While False, clients get a `TransportError`.
+    """
+
+    def __init__(self, genesis: Block, *, clock: Callable[[], int] = lambda: START_MS) -> None:
+        """Apply a genesis block to an empty state.
+
+        Args:
+            genesis: Any genesis block of supported commands.
+            clock: The time, milliseconds since 1970, UTC.
+        """
+        self.state: dict[bytes, bytes] = {}
+        self.blocks: list[Block] = []
+        self.keys: dict[str, AccountKey] = {}
+        self.reachable = True
+        self.peer_key = named_key("peer")
+        self._clock = clock
+        self._last_ms = 0
+        self._decided: dict[bytes, Transaction | None] = {}
+        self._statuses: dict[str, list[ToriiResponse]] = {}
+        self._lock = threading.RLock()
+        self._commit(genesis, apply_genesis(self, genesis))
+
+    @classmethod
+    def tegata(cls, *, clock: Callable[[], int] = lambda: START_MS) -> Self:
+        """Return the ledger of a fresh Tegata network with one peer, its admin and its registry."""
+        keys = {account: named_key(account) for account in (ADMIN_ACCOUNT, REGISTRY_ACCOUNT)}
+        genesis = build_genesis(
+            peers=[Peer(address="127.0.0.1:10001", peer_key=named_key("peer").public_key)],
+            admin_key=keys[ADMIN_ACCOUNT].public_key,
+            registry_key=keys[REGISTRY_ACCOUNT].public_key,
+            created_time_ms=clock(),
+        )
+        ledger = cls(genesis, clock=clock)
+        ledger.keys.update(keys)
+        return ledger
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value at a key, or None."""
+        return self.state.get(key)
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the entries whose keys begin with `prefix`, ascending, from `start` on."""
+        for key in sorted(self.state):
+            if key.startswith(prefix) and key >= start:
+                yield key, self.state[key]
+
+    def has_transaction(self, tx_hash: bytes) -> bool:
+        """Tell whether a block has already committed or rejected this transaction."""
+        return tx_hash in self._decided
+
+    def block_at(self, height: int) -> Block | None:
+        """Return the block at a height, or None above the top."""
+        return self.blocks[height - 1] if 1 <= height <= len(self.blocks) else None
+
+    def transaction(self, tx_hash: bytes) -> Transaction | None:
+        """Return a committed transaction, or None."""
+        return self._decided.get(tx_hash)
+
+    def now_ms(self) -> int:
+        """Return the clock's time, and later than ever before: no two transactions are equal."""
+        with self._lock:
+            self._last_ms = max(self._clock(), self._last_ms + 1)
+            return self._last_ms
+
+    def build_transaction(
+        self, account_id: str, *commands: Command, quorum: int = 1
+    ) -> Transaction:
+        """Return an unsigned transaction, made now."""
+        message = Transaction()
+        reduced = message.payload.reduced_payload
+        reduced.commands.extend(commands)
+        reduced.creator_account_id = account_id
+        reduced.created_time = self.now_ms()
+        reduced.quorum = quorum
+        return message
+
+    def build_signed(
+        self, account_id: str, *commands: Command, keys: tuple[AccountKey, ...] = ()
+    ) -> ValidTransaction:
+        """Return a transaction that is ready for a block, signed by `keys`.
+
+        Without keys the account's own first key signs.
+        """
+        signers = keys or (self.keys[account_id],)
+        message = self.build_transaction(account_id, *commands, quorum=len(signers))
+        sign_transaction(message, *signers)
+        return validate_transaction(message, None)
+
+    def submit(
+        self, account_id: str, *commands: Command, keys: tuple[AccountKey, ...] = ()
+    ) -> Receipt:
+        """Apply the commands as one transaction in a block of its own."""
+        return self.apply(self.build_signed(account_id, *commands, keys=keys))[0]
+
+    def apply(self, *transactions: ValidTransaction) -> tuple[Receipt, ...]:
+        """Apply the transactions as the next block; return what became of each."""
+        with self._lock:
+            context = BlockContext(height=len(self.blocks) + 1, time_ms=self.now_ms())
+            outcome = apply_block(self, context, transactions)
+            previous = block_hash(self.blocks[-1])
+            block = build_block(context, previous, transactions, outcome.receipts)
+            sign_block(block, self.peer_key)
+            self._commit(block, outcome)
+            return outcome.receipts
+
+    def add_account(self, account_id: str, *, roles: tuple[str, ...] = ()) -> AccountKey:
+        """Let the admin make an account, with these roles beside its domain's; return its key."""
+        key = self.keys[account_id] = named_key(account_id)
+        commands = [create_account(account_id, key.public_key)]
+        commands += [append_role(account_id, role) for role in roles]
+        _require_committed(self.submit(ADMIN_ACCOUNT, *commands))
+        return key
+
+    def write_record(self, account_id: str, record_id: str, record: IdentityRecord) -> None:
+        """Let an account write an identity record of its own."""
+        _require_committed(self.submit(account_id, set_record(account_id, record_id, record)))
+
+    def client(self, account_id: str, key: AccountKey | None = None) -> LedgerClient:
+        """Return a client of this ledger that acts as an account, by default with its first key."""
+        return MemoryLedgerClient(self, account_id, key or self.keys[account_id])
+
+    def receive(self, message: Transaction) -> None:
+        """Take a transaction as Torii does; `statuses` says what became of it."""
+        tx_hash = transaction_hash(message)
+        with self._lock:
+            if tx_hash in self._decided:
+                return
+            try:
+                transaction = validate_transaction(message, TimeWindow(now_ms=self._last_ms))
+            except InvalidTransactionError as error:
+                refusal = ToriiResponse(
+                    tx_status=TxStatus.STATELESS_VALIDATION_FAILED,
+                    tx_hash=tx_hash.hex(),
+                    err_or_cmd_name=str(error),
+                )
+                self._statuses[tx_hash.hex()] = [refusal]
+                return
+            (receipt,) = self.apply(transaction)
+            self._statuses[tx_hash.hex()] = list(_statuses(receipt))
+
+    def statuses(self, tx_hash: str) -> list[ToriiResponse]:
+        """Return the statuses that a stream would give, the final one last."""
+        unknown = ToriiResponse(tx_status=TxStatus.NOT_RECEIVED, tx_hash=tx_hash)
+        return self._statuses.get(tx_hash, [unknown])
+
+    def answer(self, query: Query) -> QueryResponse:
+        """Answer a query as Torii does."""
+        with self._lock:
+            try:
+                signatory = validate_query(query, TimeWindow(now_ms=self._last_ms))
+            except InvalidQueryError as error:
+                response = error_response(ErrorResponse.STATELESS_INVALID, 0, str(error))
+                response.query_hash = hash_payload(query.payload).hex()
+                return response
+            return answer_query(self, query, signatory)
+
+    def _commit(self, block: Block, outcome: BlockOutcome) -> None:
+        payload = block.block_v1.payload
+        for key, value in outcome.changes.items():
+            if value is None:
+                self.state.pop(key, None)
+            else:
+                self.state[key] = value
+        for message in payload.transactions:
+            self._decided[transaction_hash(message)] = message
+        for tx_hash in payload.rejected_transactions_hashes:
+            self._decided[bytes.fromhex(tx_hash)] = None
+        self.blocks.append(block)
+        self._last_ms = max(self._last_ms, payload.created_time)
+
+
+class MemoryLedgerClient(LedgerClient):
+    """A `LedgerClient` whose four remote calls are answered by a `MemoryLedger`."""
+
+    def __init__(self, ledger: MemoryLedger, account_id: str, key: AccountKey) -> None:
+        """Act as `account_id`; no connection is ever opened."""
+        super().__init__("memory.invalid:1", account_id, key, now_ms=ledger.now_ms)
+        self._channel.close()
+        self._ledger = ledger
+        self._torii = cast(Any, self._answer_torii)
+        self._status_stream = cast(Any, self._answer_status_stream)
+        self._find = cast(Any, self._answer_find)
+        self._healthcheck = cast(Any, self._answer_healthcheck)
+
+    def _answer_torii(self, request: Transaction, **_options: object) -> Empty:
+        self._require_reachable()
+        self._ledger.receive(Transaction.FromString(request.SerializeToString()))
+        return Empty()
+
+    def _answer_status_stream(
+        self, request: TxStatusRequest, **_options: object
+    ) -> Iterator[ToriiResponse]:
+        self._require_reachable()
+        return iter(self._ledger.statuses(request.tx_hash))
+
+    def _answer_find(self, request: Query, **_options: object) -> QueryResponse:
+        self._require_reachable()
+        response = self._ledger.answer(Query.FromString(request.SerializeToString()))
+        return QueryResponse.FromString(response.SerializeToString())
+
+    def _answer_healthcheck(self, _request: Empty, **_options: object) -> HealthcheckData:
+        self._require_reachable()
+        return HealthcheckData(is_healthy=True, last_block_height=len(self._ledger.blocks))
+
+    def _require_reachable(self) -> None:
+        if not self._ledger.reachable:
+            raise grpc.RpcError("the ledger was made unreachable by the test")
+
+
+def sign_transaction(message: Transaction, *keys: AccountKey) -> None:
+    """Add the signatures of these keys."""
+    data = message.payload.SerializeToString()
+    for key in keys:
+        message.signatures.append(Signature(public_key=key.public_key, signature=key.sign(data)))
+
+
+def sign_block(block: Block, *keys: AccountKey) -> None:
+    """Add the signatures of these peers."""
+    data = block.block_v1.payload.SerializeToString()
+    for key in keys:
+        signature = Signature(public_key=key.public_key, signature=key.sign(data))
+        block.block_v1.signatures.append(signature)
+
+
+def _statuses(receipt: Receipt) -> Iterator[ToriiResponse]:
+    tx_hash = receipt.tx_hash.hex()
+    if receipt.verdict is Verdict.COMMITTED:
+        yield ToriiResponse(tx_status=TxStatus.COMMITTED, tx_hash=tx_hash)
+        return
+    yield ToriiResponse(
+        tx_status=TxStatus.STATEFUL_VALIDATION_FAILED,
+        tx_hash=tx_hash,
+        err_or_cmd_name=receipt.command_name,
+        failed_cmd_index=receipt.command_index,
+        error_code=receipt.code,
+    )
+    yield ToriiResponse(tx_status=TxStatus.REJECTED, tx_hash=tx_hash)
+
+
+def _require_committed(receipt: Receipt) -> None:
+    if receipt.verdict is not Verdict.COMMITTED:
+        raise AssertionError(f"{receipt.command_name}, code {receipt.code}: {receipt.reason}")

@@ -1,0 +1,232 @@
+"""A small world for presentation tests: issuer, holder, verifier, and a ledger in memory."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from chaincode.encoding import JsonObject, encode_base64url
+from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.records import (
+    CredentialRecord,
+    GrantRecord,
+    IdentityRecord,
+    IssuerRecord,
+    decode_record,
+    encode_record,
+)
+from client_sdk.access_certificate import (
+    AccessIdentity,
+    certify_verifier,
+    create_access_authority,
+)
+from client_sdk.account_key import AccountKey
+from client_sdk.dcql import build_query
+from client_sdk.errors import QueryFailedError, TransportError
+from client_sdk.grant_offer import GrantOffer, GrantProof, encode_grant_offer, parse_grant_offer
+from client_sdk.grants import new_record_id, new_salt
+from client_sdk.jose import (
+    Key,
+    export_public_jwk,
+    generate_key,
+    parse_private_jwk,
+    thumbprint,
+)
+from client_sdk.request_object import PresentationRequest
+from client_sdk.sd_jwt_vc import anchor_hash, issue_credential, present_credential
+from client_sdk.verifier import Verifier
+
+RESIDENT = "urn:tegata:credential:resident:1"
+LEDGER_ID = "ab" * 32
+ISSUER, HOLDER, GATEWAY = "issuer@tegata", "h4f2@tegata", "gateway@tegata"
+NOW_MS = 1_790_000_000_000
+ATTRIBUTES: JsonObject = {
+    "name": "Tanaka Aiko",
+    "address": "1-1 Chiyoda, Tokyo",
+    "birth_date": "1990-04-01",
+}
+_Record = TypeVar("_Record", bound=IdentityRecord)
+
+
+class RecordTable:
+    """Records and keys by account; a record is kept in its ledger form."""
+
+    def __init__(self) -> None:
+        self.details: dict[tuple[str, str], str] = {}
+        self.keys: dict[str, frozenset[str]] = {}
+        self.failure: Exception | None = None
+
+    def put(self, account: str, record_id: str, record: IdentityRecord) -> None:
+        self.details[account, record.key(record_id)] = encode_record(record)
+
+    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
+        self._fail()
+        value = self.details.get((account_id, kind.key(record_id)))
+        return None if value is None else decode_record(value, kind)
+
+    def signatories(self, account_id: str) -> frozenset[str]:
+        self._fail()
+        if account_id not in self.keys:
+            raise QueryFailedError("no such account", reason="NO_SIGNATORIES", code=0)
+        return self.keys[account_id]
+
+    def cut_off(self) -> None:
+        self.failure = TransportError("the node cannot be reached")
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+def key_of_account(account_key: AccountKey) -> Key:
+    return parse_private_jwk(
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": encode_base64url(account_key.raw_public_key),
+            "d": encode_base64url(account_key.seed),
+        }
+    )
+
+
+def make_identity(name: str = "Minato City Hall") -> tuple[AccessIdentity, AccessIdentity]:
+    now = datetime.fromtimestamp(NOW_MS / 1000, tz=UTC)
+    authority = create_access_authority(name="Access Authority", now=now)
+    identity = certify_verifier(
+        authority, name=name, url="https://minato.example", host="minato.example", now=now, days=90
+    )
+    return authority, identity
+
+
+@dataclass
+class World:
+    """Everything that a genuine presentation needs; a test spoils one thing."""
+
+    ledger: RecordTable = field(default_factory=RecordTable)
+    now_ms: int = NOW_MS
+    issuer_key: Key = field(default_factory=generate_key)
+    holder: AccountKey = field(default_factory=AccountKey.generate)
+    record_id: str = field(default_factory=new_record_id)
+    registry_id: str = field(default_factory=new_record_id)
+
+    def __post_init__(self) -> None:
+        self.authority, self.identity = make_identity()
+        self.ledger.keys[HOLDER] = frozenset({self.holder.public_key})
+        self.register()
+        self.credential = self.issue()
+
+    @property
+    def verifier(self) -> Verifier:
+        return Verifier(self.ledger, LEDGER_ID, gateway=GATEWAY, now_ms=lambda: self.now_ms)
+
+    def register(self, **changes: Any) -> None:
+        fields = {
+            "issuer": ISSUER,
+            "credential_types": (RESIDENT,),
+            "keys": (export_public_jwk(self.issuer_key),),
+            "state": "active",
+            **changes,
+        }
+        self.ledger.put(REGISTRY_ACCOUNT, self.registry_id, IssuerRecord(**fields))
+
+    def issue(
+        self,
+        *,
+        vct: str = RESIDENT,
+        issuer_key: Key | None = None,
+        place: "JsonObject | None" = None,
+        claims: "JsonObject | None" = None,
+        anchored: bool = True,
+        expires_at: int = NOW_MS // 1000 + 86_400,
+        holder_key: Key | None = None,
+    ) -> str:
+        where: JsonObject = {
+            "ledger": LEDGER_ID,
+            "issuer": ISSUER,
+            "record": self.record_id,
+            "salt": new_salt(),
+            **(place or {}),
+        }
+        credential = issue_credential(
+            claims={**ATTRIBUTES, "tegata": where, **(claims or {})},
+            concealed=[(name,) for name in ATTRIBUTES],
+            vct=vct,
+            issuer="https://issuer.example",
+            issuer_key=issuer_key or self.issuer_key,
+            issued_at=NOW_MS // 1000 - 60,
+            expires_at=expires_at,
+            holder_key=export_public_jwk(holder_key or key_of_account(self.holder)),
+            header={"kid": thumbprint(self.issuer_key)},
+        )
+        if anchored:
+            self.anchor(credential)
+        return credential
+
+    def anchor(self, credential: str, **changes: Any) -> None:
+        fields = {
+            "salted_hash": anchor_hash(credential.partition("~")[0]),
+            "issuer_record": self.registry_id,
+            "expires_at_ms": NOW_MS + 86_400_000,
+            "state": "active",
+            **changes,
+        }
+        self.ledger.put(ISSUER, self.record_id, CredentialRecord(**fields))
+
+    def request(self, *attributes: str, **changes: Any) -> PresentationRequest:
+        names = attributes or ("address",)
+        offer = GrantOffer(
+            query_id="resident",
+            verifier=self.identity.client_id,
+            verifier_name=self.identity.name,
+            attributes=tuple((name,) for name in sorted(names)),
+            purpose="Residence certificate",
+            expires_at_ms=self.now_ms + 600_000,
+            uses=1,
+            gateway=GATEWAY,
+            ledger=LEDGER_ID,
+        )
+        fields: dict[str, Any] = {
+            "client_id": self.identity.client_id,
+            "response_uri": "https://gateway.example/oid4vp/responses/1",
+            "nonce": new_salt(),
+            "state": new_salt(),
+            "query": build_query(query_id="resident", vct=RESIDENT, attributes=names),
+            "transaction_data": (encode_grant_offer(offer),),
+            "issued_at": self.now_ms // 1000,
+            "expires_at": self.now_ms // 1000 + 300,
+            **changes,
+        }
+        return PresentationRequest(**fields)
+
+    def grant(self, request: PresentationRequest, **changes: Any) -> GrantProof:
+        """Write the grant that a request asks for, and return the proof of it."""
+        offer = parse_grant_offer(request.transaction_data[0])
+        opening, grant_id = new_salt(), new_record_id()
+        fields = {
+            "commitment": offer.terms(self.record_id).commitment(opening),
+            "gateway": offer.gateway,
+            "expires_at_ms": offer.expires_at_ms,
+            "uses": offer.uses,
+            "state": "live",
+            **changes,
+        }
+        self.ledger.put(HOLDER, grant_id, GrantRecord(**fields))
+        return GrantProof(ledger=LEDGER_ID, account=HOLDER, grant=grant_id, opening=opening)
+
+    def present(
+        self,
+        request: PresentationRequest,
+        proof: GrantProof | None = None,
+        **changes: Any,
+    ) -> str:
+        """Answer a request as a genuine wallet does, but for `changes`."""
+        proof = proof or self.grant(request)
+        fields: dict[str, Any] = {
+            "paths": [claim.path for claim in request.query.credentials[0].claims],
+            "holder_key": key_of_account(self.holder),
+            "audience": request.client_id,
+            "nonce": request.nonce,
+            "issued_at": self.now_ms // 1000,
+            "extra_claims": proof.to_claims(request.transaction_data),
+            **changes,
+        }
+        return present_credential(fields.pop("credential", self.credential), **fields)
