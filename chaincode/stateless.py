@@ -19,6 +19,8 @@ from chaincode.signatures import verify_signature
 from chaincode.transactions import ValidTransaction, transaction_hash
 
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
+MAX_SIGNATURES: Final = 256
+"""Twice the highest quorum. irohad has no limit, and would verify as many as fit in 128 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +122,8 @@ def validate_query(query: Query, window: TimeWindow) -> str:
 
 
 def _verify_signatures(message: Transaction) -> frozenset[str]:
-    if not message.signatures:
-        raise InvalidTransactionError("signatures: at least one is expected")
+    if not 1 <= len(message.signatures) <= MAX_SIGNATURES:
+        raise InvalidTransactionError(f"signatures: 1 to {MAX_SIGNATURES} are expected")
     data = message.payload.SerializeToString()
     try:
         return frozenset(_verify(signature, data) for signature in message.signatures)

@@ -1,0 +1,230 @@
+"""The transition: who may sign, atomic transactions, replays, and the genesis block."""
+
+import pytest
+from support.memory_ledger import MemoryLedger, named_key
+from support.small_ledger import (
+    ALICE,
+    BOB,
+    NOBODY,
+    ROOT,
+    add_peer,
+    build_genesis_block,
+    committed,
+    create_domain,
+    create_role,
+    key_of,
+    small_ledger,
+)
+
+from chaincode.blocks import BlockContext, Receipt, Verdict
+from chaincode.errors import InvalidBlockError
+from chaincode.protocol.commands_pb2 import Command
+from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
+from chaincode.transactions import ValidTransaction, block_hash
+from chaincode.transition import apply_block, apply_genesis
+from chaincode.world_state import get_account, get_detail
+from client_sdk.commands import (
+    add_signatory,
+    create_account,
+    grant_permission,
+    set_account_detail,
+    set_account_quorum,
+)
+
+SECOND = named_key("second")
+STRANGER = named_key("stranger")
+
+
+def two_of_three() -> MemoryLedger:
+    """Return a ledger where bob has three keys and needs two."""
+    ledger = small_ledger()
+    for key in (SECOND, named_key("third")):
+        committed(ledger.submit(ROOT, add_signatory(BOB, key.public_key)))
+    committed(ledger.submit(ROOT, set_account_quorum(BOB, 2)))
+    return ledger
+
+
+def detail(key: str = "k", account_id: str = BOB) -> Command:
+    return set_account_detail(account_id, key, "v")
+
+
+@pytest.mark.parametrize(
+    ("names", "accepted"),
+    [
+        ([BOB], False),
+        (["second"], False),
+        ([BOB, "second"], True),
+        (["second", "third"], True),
+        ([BOB, "second", "third"], True),
+        ([BOB, "stranger"], False),
+        ([BOB, "second", "stranger"], False),
+        (["stranger"], False),
+    ],
+    ids=str,
+)
+def test_signers_are_signatories_and_as_many_as_the_quorum(
+    names: list[str], *, accepted: bool
+) -> None:
+    ledger = two_of_three()
+    receipt = ledger.submit(BOB, detail(), keys=tuple(named_key(name) for name in names))
+    if accepted:
+        committed(receipt)
+    else:
+        assert (receipt.verdict, receipt.code) == (Verdict.REJECTED, 2)
+        assert (receipt.command_name, receipt.command_index) == ("signatures validation", 0)
+        assert get_detail(ledger, BOB, BOB, "k") is None
+
+
+def test_an_account_that_is_not_there_makes_nothing() -> None:
+    receipt = small_ledger().submit(NOBODY, detail(), keys=(STRANGER,))
+    assert (receipt.command_name, receipt.code) == ("signatures validation", 2)
+    assert NOBODY in receipt.reason
+
+
+def test_a_transaction_changes_all_or_nothing() -> None:
+    ledger = small_ledger()
+    before = dict(ledger.state)
+    receipt = ledger.submit(BOB, detail("a"), detail("b"), detail("c", NOBODY), detail("d"))
+    assert receipt == Receipt(
+        tx_hash=receipt.tx_hash,
+        verdict=Verdict.REJECTED,
+        code=3,
+        command_name="SetAccountDetail",
+        command_index=2,
+        reason=f"there is no account {NOBODY}",
+    )
+    assert ledger.state == before
+    payload = ledger.blocks[-1].block_v1.payload
+    assert not payload.transactions
+    assert list(payload.rejected_transactions_hashes) == [receipt.tx_hash.hex()]
+
+
+def test_a_command_sees_what_those_before_it_did() -> None:
+    ledger = small_ledger()
+    new = named_key("new@x")
+    committed(
+        ledger.submit(
+            ROOT,
+            create_role("reader", RolePermission.can_get_roles),
+            create_domain("x", "reader"),
+            create_account("new@x", new.public_key),
+            detail("k", "new@x"),
+        )
+    )
+    assert get_detail(ledger, "new@x", ROOT, "k") == "v"
+
+
+def test_a_transaction_sees_what_those_before_it_in_the_block_did() -> None:
+    ledger = small_ledger()
+    new = named_key("new@d")
+    made = ledger.build_signed(ROOT, create_account("new@d", new.public_key))
+    used = ledger.build_signed("new@d", detail("k", "new@d"), keys=(new,))
+    early = ledger.build_signed("new@d", detail("early", "new@d"), keys=(new,))
+    verdicts = [receipt.verdict for receipt in ledger.apply(early, made, used)]
+    assert verdicts == [Verdict.REJECTED, Verdict.COMMITTED, Verdict.COMMITTED]
+    assert get_detail(ledger, "new@d", "new@d", "k") == "v"
+    assert get_detail(ledger, "new@d", "new@d", "early") is None
+
+
+@pytest.mark.parametrize("command", [detail(), detail("k", NOBODY)], ids=["committed", "rejected"])
+def test_a_replay_is_passed_over(command: Command) -> None:
+    ledger = small_ledger()
+    transaction = ledger.build_signed(BOB, command)
+    other = ledger.build_signed(BOB, detail("other"))
+    first, again, third = ledger.apply(transaction, transaction, other)
+    assert first.verdict is not Verdict.REPLAYED
+    assert (again.code, again.command_index, again.command_name) == (0, 0, "")
+    assert again == Receipt(tx_hash=transaction.hash, verdict=Verdict.REPLAYED)
+    committed(third)
+    later = ledger.apply(transaction)
+    assert [receipt.verdict for receipt in later] == [Verdict.REPLAYED]
+    payload = ledger.blocks[-1].block_v1.payload
+    assert not payload.transactions
+    assert not payload.rejected_transactions_hashes
+
+
+def test_other_signatures_make_no_other_transaction() -> None:
+    ledger = two_of_three()
+    first = ledger.build_signed(BOB, detail(), keys=(named_key(BOB), SECOND))
+    both = (named_key(BOB), SECOND, named_key("third"))
+    message = type(first.message)()
+    message.CopyFrom(first.message)
+    message.signatures.reverse()
+    again = ValidTransaction(message, first.hash, frozenset(key.public_key for key in both))
+    verdicts = [receipt.verdict for receipt in ledger.apply(first, again)]
+    assert verdicts == [Verdict.COMMITTED, Verdict.REPLAYED]
+
+
+def test_an_empty_block_changes_nothing() -> None:
+    ledger = small_ledger()
+    outcome = apply_block(ledger, BlockContext(height=2, time_ms=1), [])
+    assert (dict(outcome.changes), outcome.receipts) == ({}, ())
+
+
+def test_the_view_is_not_touched() -> None:
+    ledger = small_ledger()
+    before = dict(ledger.state)
+    transaction = ledger.build_signed(ROOT, create_domain("x"), detail())
+    context = BlockContext(height=2, time_ms=1)
+    outcomes = [apply_block(ledger, context, [transaction]) for _ in range(2)]
+    assert outcomes[0].changes == outcomes[1].changes
+    assert outcomes[0].receipts == outcomes[1].receipts
+    assert ledger.state == before
+    assert len(outcomes[0].changes) == 2
+
+
+def test_the_genesis_block_asks_for_no_permission() -> None:
+    block = build_genesis_block(create_role("r", RolePermission.root), create_domain("d", "r"))
+    block.block_v1.payload.transactions.add().payload.reduced_payload.commands.append(
+        create_account(ALICE, key_of(ALICE))
+    )
+    ledger = MemoryLedger(block)
+    account = get_account(ledger, ALICE)
+    assert account is not None
+    assert account.roles == ["r"]
+    assert block_hash(ledger.blocks[0]) == block_hash(block)
+    outcome = apply_genesis(MemoryLedger(build_genesis_block()), block)
+    assert [receipt.verdict for receipt in outcome.receipts] == [Verdict.COMMITTED] * 2
+
+
+def test_the_genesis_block_may_give_any_account_more_keys() -> None:
+    ledger = MemoryLedger(
+        build_genesis_block(
+            create_role("nothing"),
+            create_domain("d"),
+            create_account(ALICE, key_of(ALICE)),
+            add_signatory(ALICE, key_of("second")),
+            set_account_quorum(ALICE, 2),
+        )
+    )
+    account = get_account(ledger, ALICE)
+    assert account is not None
+    assert (len(account.signatories), account.quorum) == (2, 2)
+
+
+ASSET = Command()
+ASSET.create_asset.asset_name = "coin"
+UNKNOWN_PERMISSION = Command()
+UNKNOWN_PERMISSION.create_role.role_name = "r"
+UNKNOWN_PERMISSION.create_role.permissions.append(300)  # type: ignore[arg-type]
+UNKNOWN_GRANT = grant_permission(ALICE, GrantablePermission.can_set_my_quorum)
+UNKNOWN_GRANT.grant_permission.permission = 99  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (create_domain("d", "gone"), "command 1, CreateDomain: there is no role gone"),
+        (detail("k", NOBODY), "command 1, SetAccountDetail: there is no account"),
+        (Command(), "command 1: none is set"),
+        (ASSET, "command 1, CreateAsset: not supported"),
+        (UNKNOWN_PERMISSION, "command 1, CreateRole, permissions: an unknown permission"),
+        (UNKNOWN_GRANT, "command 1, GrantPermission, permission: an unknown permission"),
+        (create_domain("a\x00b"), "command 1, CreateDomain, domain_id: "),
+        (add_peer("zz"), "command 1, AddPeer, peer: peer_key: "),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_broken_genesis_block_is_refused(command: Command, text: str) -> None:
+    with pytest.raises(InvalidBlockError, match=f"^genesis block: {text}"):
+        MemoryLedger(build_genesis_block(create_role("first"), command))
