@@ -252,7 +252,8 @@ def find_anchor(
     )
     try:
         return verifier.verify(chain[0], list(chain[1:])).chain[-1]
-    except VerificationError:
+    except (VerificationError, ValueError):
+        # The library raises ValueError for a certificate whose DER it cannot follow.
         return None
 
 

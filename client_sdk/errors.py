@@ -92,8 +92,16 @@ class CredentialStateError(ClientError):
     """The state of the credential's record does not allow this change."""
 
 
-class GatewayRefusedError(ClientError):
-    """The gateway does not do what was asked of it."""
+class ServiceRefusedError(ClientError):
+    """The issuer or gateway does not do what its operator or verifier asked of it.
+
+    Attributes:
+        code: The problem's stable word, such as `unknown_credential`.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class RequestError(ClientError):

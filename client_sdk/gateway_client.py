@@ -3,13 +3,11 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.checks import Check
-from client_sdk.errors import GatewayRefusedError, TransportError
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.service_client import ServiceClient, text_of
 
 OPEN_STATES: Final = frozenset({"pending", "fetched"})
 """A request in one of these states still waits for the holder."""
@@ -56,50 +54,36 @@ class RequestResult:
         return next((check for check in self.checks if check.passed is False), None)
 
 
-class GatewayClient:
-    """One verifier's connection to its gateway."""
-
-    def __init__(self, url: str, api_key: str, *, timeout_s: float = 15) -> None:
-        """Prepare a connection.
-
-        Args:
-            url: The gateway's public address.
-            api_key: What the gateway's operator gave this verifier.
-            timeout_s: How long one call may wait, in seconds.
-        """
-        self._url = url.rstrip("/")
-        self._api_key = api_key
-        self._http = HttpClient(timeout_s=timeout_s)
+class GatewayClient(ServiceClient):
+    """One verifier's connection to its gateway; its token is the verifier's API key."""
 
     def ask(self, attributes: Iterable[str], *, purpose: str) -> CreatedRequest:
         """Make a request for attributes, such as `address`.
 
         Raises:
-            GatewayRefusedError: The gateway does not take it; the text says why.
+            ServiceRefusedError: The gateway does not take it; the text says why.
             TransportError: The gateway cannot be reached.
         """
-        body: dict[str, JsonValue] = {"attributes": list(attributes), "purpose": purpose}
-        answer = self._http.post_json(f"{self._url}/requests", body, bearer=self._api_key)
-        created = _content(answer, expected_status=201)
+        body: JsonObject = {"attributes": list(attributes), "purpose": purpose}
+        created = self._post("/requests", body, expected_status=201)
         return CreatedRequest(
-            request_id=_text(created, "id"),
-            link=_text(created, "link"),
-            expires_at=_text(created, "expires_at"),
+            request_id=text_of(created, "id"),
+            link=text_of(created, "link"),
+            expires_at=text_of(created, "expires_at"),
         )
 
     def result(self, request_id: str) -> RequestResult:
         """Read what became of a request.
 
         Raises:
-            GatewayRefusedError: It is not this verifier's, or deleted.
+            ServiceRefusedError: It is not this verifier's, or deleted.
             TransportError: The gateway cannot be reached.
         """
-        answer = self._http.get(f"{self._url}/requests/{request_id}", bearer=self._api_key)
-        content = _content(answer, expected_status=200)
+        content = self._get(f"/requests/{request_id}")
         checks = content.get("checks")
         attributes = content.get("attributes")
         return RequestResult(
-            state=_text(content, "status"),
+            state=text_of(content, "status"),
             checks=tuple(_check(check) for check in checks) if isinstance(checks, list) else (),
             attributes=attributes if isinstance(attributes, dict) else {},
         )
@@ -108,7 +92,7 @@ class GatewayClient:
         """Read what became of a request as soon as the holder has answered, or time is over.
 
         Raises:
-            GatewayRefusedError: It is not this verifier's, or deleted.
+            ServiceRefusedError: It is not this verifier's, or deleted.
             TransportError: The gateway cannot be reached.
         """
         deadline = time.monotonic() + timeout_s
@@ -116,42 +100,12 @@ class GatewayClient:
             time.sleep(_POLL_S)
         return result
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def _content(answer: HttpAnswer, *, expected_status: int) -> JsonObject:
-    content = answer.json()
-    if answer.status != expected_status:
-        title, detail = content.get("title", ""), content.get("detail", "")
-        raise GatewayRefusedError(f"the gateway refused (HTTP {answer.status}): {title} {detail}")
-    return content
-
 
 def _check(value: JsonValue) -> Check:
     fields = value if isinstance(value, dict) else {}
     passed = fields.get("passed")
     return Check(
-        name=_text(fields, "name"),
+        name=text_of(fields, "name"),
         passed=passed if isinstance(passed, bool) else None,
-        detail=_text(fields, "detail"),
+        detail=text_of(fields, "detail"),
     )
-
-
-def _text(fields: JsonObject, name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str):
-        raise TransportError(f"the gateway's answer has no {name}")
-    return value

@@ -304,6 +304,9 @@ class LedgerClient:
         """
         refusal: ToriiResponse | None = None
         for response in self._status_stream(TxStatusRequest(tx_hash=tx_hash), timeout=timeout_s):
+            if response.tx_status == TxStatus.NOT_RECEIVED:
+                # The node came back between the two calls and does not know the transaction.
+                return None
             if response.tx_status == TxStatus.STATEFUL_VALIDATION_FAILED:
                 refusal = response
             elif response.tx_status in _FINAL:

@@ -3,12 +3,8 @@
 Of OpenID4VCI this is the pre-authorized code flow, with transaction code, nonce and key proof.
 """
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 
 from chaincode.encoding import JsonObject, JsonValue
 from chaincode.ids import ACCOUNT_ID, RECORD_ID
@@ -28,10 +24,10 @@ from client_sdk.errors import (
     OfferError,
     TransportError,
 )
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http_client import HttpClient
 from client_sdk.issuer import PLACE_CLAIM
+from client_sdk.issuer_answers import accept_answer, fetch_metadata, host_of
 from client_sdk.issuer_metadata import (
-    ISSUER_METADATA,
     KEY_METADATA,
     SERVER_METADATA,
     CredentialConfiguration,
@@ -47,14 +43,25 @@ from client_sdk.sd_jwt_vc import VerifiedCredential, parse_credential, verify_cr
 LEEWAY_S: Final = 60
 _MAX_TOKEN_CHARS: Final = 16_384
 _MAX_NONCE_CHARS: Final = 1024
-_ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
-_ADVICE: Final = {
-    "credential_request_denied": "the issuer will not give this credential; ask it why",
-    "invalid_grant": "the offer or the transaction code is wrong, used or expired",
-    "invalid_request": "the offer asks for a transaction code, or for none",
-    "invalid_token": "the offer was used or has expired; ask for a new one",
-    "invalid_enrolment": "the enrolment code is wrong, used or expired; ask for a new one",
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedOffer:
+    """An offer whose code was redeemed. Its repr does not show the token.
+
+    Attributes:
+        metadata: The issuer's.
+        credential_type: The `vct` that was offered.
+        issuer_keys: The issuer's `jwt-vc-issuer` document.
+        token: The access token; short-lived, and good for this one credential.
+        wanted: How the credential request names the credential.
+    """
+
+    metadata: IssuerMetadata
+    credential_type: str
+    issuer_keys: JsonObject
+    token: str = field(repr=False)
+    wanted: JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +111,7 @@ def fetch_offer(offer_link: str, *, http: HttpClient) -> CredentialOffer:
     if isinstance(offer, CredentialOffer):
         return offer
     answer = http.get(offer.uri)
-    _accept(answer, f"{_host(offer.uri)}: credential offer")
+    accept_answer(answer, f"{host_of(offer.uri)}: credential offer")
     return parse_offer(answer.body)
 
 
@@ -116,9 +123,7 @@ def receive_credential(
     now_ms: int,
     http: HttpClient,
 ) -> ReceivedCredential:
-    """Accept an offer and return its credential, checked against the issuer's published keys.
-
-    Whether the issuer is registered on the ledger is not looked at here: a verifier does.
+    """Accept an offer and return its credential: `redeem_offer`, then `request_credential`.
 
     Args:
         offer_link: `openid-credential-offer://...`.
@@ -131,36 +136,83 @@ def receive_credential(
         OfferError: The offer cannot be used, or the issuer refused it.
         VerificationError: The credential is not signed by the issuer, or not for this key.
         CredentialFormatError: The credential is not well formed.
-        TransportError: The issuer cannot be reached; the offer may be tried again.
+        TransportError: The issuer cannot be reached. An offer's code is good once: a wallet that
+            wants to try again without a new offer takes the two steps itself.
     """
     offer = fetch_offer(offer_link, http=http)
+    accepted = redeem_offer(offer, tx_code=tx_code, http=http)
+    return request_credential(accepted, holder_key=holder_key, now_ms=now_ms, http=http)
+
+
+def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClient) -> AcceptedOffer:
+    """Exchange an offer's code for a token; what is needed to check the credential comes first.
+
+    Args:
+        offer: The offer.
+        tx_code: What the person typed; None where the offer asks for nothing.
+        http: The session.
+
+    Raises:
+        OfferError: The offer cannot be used, or the issuer refused it.
+        TransportError: The issuer cannot be reached.
+    """
     if offer.transaction_code is not None and not tx_code:
         raise OfferError("offer: it asks for a transaction code; type the one that came with it")
     metadata = fetch_metadata(offer.credential_issuer, http=http)
     name, configuration = _choose_configuration(offer, metadata)
-    token, wanted = _fetch_token(
-        offer, metadata, tx_code if offer.transaction_code is not None else None, name, http
-    )
-    request = partial(
-        _fetch_credential,
-        metadata,
+    answer = http.get(well_known_url(metadata.credential_issuer, KEY_METADATA))
+    keys = accept_answer(answer, f"{host_of(metadata.credential_issuer)}: issuer keys")
+    endpoint = _find_token_endpoint(offer, metadata, http)
+    form = {"grant_type": PRE_AUTHORIZED_CODE, "pre-authorized_code": offer.pre_authorized_code}
+    if offer.transaction_code is not None and tx_code:
+        form["tx_code"] = tx_code
+    where = f"{host_of(endpoint)}: token"
+    fields = accept_answer(http.post_form(endpoint, form), where)
+    token, kind = fields.get("access_token"), fields.get("token_type")
+    if not isinstance(token, str) or not _is_header_text(token, _MAX_TOKEN_CHARS):
+        raise TransportError(f"{where}: the answer holds no access token")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise OfferError(f"{where}: the token is not of the type Bearer")
+    return AcceptedOffer(
+        metadata=metadata,
+        credential_type=configuration.credential_type,
+        issuer_keys=keys,
         token=token,
-        wanted=wanted,
-        holder_key=holder_key,
-        now_s=now_ms // 1000,
-        http=http,
+        wanted=_wanted(fields.get("authorization_details"), name),
     )
+
+
+def request_credential(
+    accepted: AcceptedOffer, *, holder_key: Key, now_ms: int, http: HttpClient
+) -> ReceivedCredential:
+    """Return the credential of an accepted offer, checked against the issuer's published keys.
+
+    Whether the issuer is registered on the ledger is not looked at here: a verifier does.
+
+    Args:
+        accepted: The accepted offer.
+        holder_key: The private key that the credential is to be bound to.
+        now_ms: Milliseconds since 1970, UTC.
+        http: The session.
+
+    Raises:
+        OfferError: The issuer refused.
+        VerificationError: The credential is not signed by the issuer, or not for this key.
+        CredentialFormatError: The credential is not well formed.
+        TransportError: The issuer or its ledger cannot be reached: ask again with the same offer.
+    """
+    now_s = now_ms // 1000
     try:
-        sd_jwt = request()
+        sd_jwt = _fetch_credential(accepted, holder_key, now_s, http)
     except IssuerRefusedError as error:
         if error.code != "invalid_nonce":
             raise
         # The nonce expired on the way: the issuer asks for a proof over a new one.
-        sd_jwt = request()
-    verified = _verify(sd_jwt, metadata, configuration, now_ms // 1000, http)
+        sd_jwt = _fetch_credential(accepted, holder_key, now_s, http)
+    verified = _verify(sd_jwt, accepted, now_s)
     if verified.holder_key != export_public_jwk(holder_key):
         raise HolderBindingError("the issuer bound the credential to another key than the wallet's")
-    return _receipt(sd_jwt, verified, configuration)
+    return _receipt(sd_jwt, verified, accepted.credential_type)
 
 
 def register_account(
@@ -180,9 +232,10 @@ def register_account(
         OfferError: The service refused, or makes no accounts.
         TransportError: The service cannot be reached, or the ledger behind it; try again.
     """
-    service = fetch_metadata(parse_url(issuer_url, "issuer"), http=http).accounts
+    issuer_url = parse_url(issuer_url, "issuer").rstrip("/")
+    service = fetch_metadata(issuer_url, http=http).accounts
     if service is None:
-        raise OfferError(f"{_host(issuer_url)}: this service makes no accounts on a ledger")
+        raise OfferError(f"{host_of(issuer_url)}: this service makes no accounts on a ledger")
     account_id = f"{account_name(enrolment_code, key.public_key)}@{service.holder_domain}"
     message = enrolment_message(
         issuer_url=issuer_url,
@@ -196,8 +249,8 @@ def register_account(
         "public_key": key.public_key,
         "proof": key.sign(message),
     }
-    where = f"{_host(service.accounts_endpoint)}: account"
-    made = _accept(http.post_json(service.accounts_endpoint, request), where)
+    where = f"{host_of(service.accounts_endpoint)}: account"
+    made = accept_answer(http.post_json(service.accounts_endpoint, request), where)
     ledger_id, issuer = made.get("ledger_id"), made.get("issuer_account")
     if (
         made.get("account_id") != account_id
@@ -210,18 +263,6 @@ def register_account(
     )
 
 
-def fetch_metadata(issuer_url: str, *, http: HttpClient) -> IssuerMetadata:
-    """Return what an issuer publishes of itself (section 12.2).
-
-    Raises:
-        OfferError: It has no acceptable metadata.
-        TransportError: It cannot be reached.
-    """
-    answer = http.get(well_known_url(issuer_url, ISSUER_METADATA))
-    fields = _accept(answer, f"{_host(issuer_url)}: issuer metadata")
-    return IssuerMetadata.from_fields(fields, expected_issuer=issuer_url)
-
-
 def _choose_configuration(
     offer: CredentialOffer, metadata: IssuerMetadata
 ) -> tuple[str, CredentialConfiguration]:
@@ -231,38 +272,18 @@ def _choose_configuration(
     raise OfferError("offer: no credential of it is in a format that this wallet holds (dc+sd-jwt)")
 
 
-def _fetch_token(
-    offer: CredentialOffer,
-    metadata: IssuerMetadata,
-    tx_code: str | None,
-    configuration_id: str,
-    http: HttpClient,
-) -> tuple[str, JsonObject]:
-    """Return the access token, and how the request must name the credential (section 3.3.4)."""
+def _find_token_endpoint(offer: CredentialOffer, metadata: IssuerMetadata, http: HttpClient) -> str:
     servers = metadata.authorization_servers or (metadata.credential_issuer,)
     server = offer.authorization_server or servers[0]
     if server not in servers:
         raise OfferError("offer: authorization_server is none of the issuer's")
     answer = http.get(well_known_url(server, SERVER_METADATA))
-    fields = _accept(answer, f"{_host(server)}: authorization server metadata")
-    endpoint = ServerMetadata.from_fields(fields, expected_issuer=server).token_endpoint
-    form = {
-        "grant_type": PRE_AUTHORIZED_CODE,
-        "pre-authorized_code": offer.pre_authorized_code,
-    }
-    if tx_code is not None:
-        form["tx_code"] = tx_code
-    where = f"{_host(endpoint)}: token"
-    fields = _accept(http.post_form(endpoint, form), where)
-    token, kind = fields.get("access_token"), fields.get("token_type")
-    if not isinstance(token, str) or not _is_header_text(token, _MAX_TOKEN_CHARS):
-        raise TransportError(f"{where}: the answer holds no access token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise OfferError(f"{where}: the token is not of the type Bearer")
-    return token, _wanted(fields.get("authorization_details"), configuration_id)
+    fields = accept_answer(answer, f"{host_of(server)}: authorization server metadata")
+    return ServerMetadata.from_fields(fields, expected_issuer=server).token_endpoint
 
 
 def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
+    """Return how a request must name the credential (section 3.3.4)."""
     for detail in details if isinstance(details, list) else []:
         match detail:
             case {
@@ -275,31 +296,26 @@ def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
 
 
 def _fetch_credential(
-    metadata: IssuerMetadata,
-    *,
-    token: str,
-    wanted: JsonObject,
-    holder_key: Key,
-    now_s: int,
-    http: HttpClient,
+    accepted: AcceptedOffer, holder_key: Key, now_s: int, http: HttpClient
 ) -> str:
+    metadata = accepted.metadata
     proof = sign_key_proof(
         holder_key=holder_key,
         issuer_url=metadata.credential_issuer,
         nonce=_fetch_nonce(metadata, http),
         issued_at=now_s,
     )
-    request: JsonObject = {**wanted, "proofs": {"jwt": [proof]}}
-    where = f"{_host(metadata.credential_endpoint)}: credential"
-    answer = http.post_json(metadata.credential_endpoint, request, bearer=token)
-    return _credential_of(_accept(answer, where), where)
+    request: JsonObject = {**accepted.wanted, "proofs": {"jwt": [proof]}}
+    where = f"{host_of(metadata.credential_endpoint)}: credential"
+    answer = http.post_json(metadata.credential_endpoint, request, bearer=accepted.token)
+    return _credential_of(accept_answer(answer, where), where)
 
 
 def _fetch_nonce(metadata: IssuerMetadata, http: HttpClient) -> str | None:
     if metadata.nonce_endpoint is None:
         return None
-    where = f"{_host(metadata.nonce_endpoint)}: nonce"
-    nonce = _accept(http.post_form(metadata.nonce_endpoint, {}), where).get("c_nonce")
+    where = f"{host_of(metadata.nonce_endpoint)}: nonce"
+    nonce = accept_answer(http.post_form(metadata.nonce_endpoint, {}), where).get("c_nonce")
     if not isinstance(nonce, str) or not _is_header_text(nonce, _MAX_NONCE_CHARS):
         raise TransportError(f"{where}: the answer holds no nonce")
     return nonce
@@ -315,34 +331,21 @@ def _credential_of(fields: JsonObject, where: str) -> str:
             raise TransportError(f"{where}: the answer holds no credential")
 
 
-def _verify(
-    sd_jwt: str,
-    metadata: IssuerMetadata,
-    configuration: CredentialConfiguration,
-    now_s: int,
-    http: HttpClient,
-) -> VerifiedCredential:
-    held = parse_credential(sd_jwt)
-    if held.unverified_claims.get("iss") != metadata.credential_issuer:
+def _verify(sd_jwt: str, accepted: AcceptedOffer, now_s: int) -> VerifiedCredential:
+    held, issuer = parse_credential(sd_jwt), accepted.metadata.credential_issuer
+    if held.unverified_claims.get("iss") != issuer:
         raise CredentialFormatError("the credential names another issuer (iss) than the offer's")
-    answer = http.get(well_known_url(metadata.credential_issuer, KEY_METADATA))
-    fields = _accept(answer, f"{_host(metadata.credential_issuer)}: issuer keys")
+    kid = held.unverified_header.get("kid")
     return verify_credential(
         sd_jwt,
-        issuer_key=find_published_key(
-            fields,
-            expected_issuer=metadata.credential_issuer,
-            kid=held.unverified_header.get("kid"),
-        ),
-        expected_vct=configuration.credential_type,
+        issuer_key=find_published_key(accepted.issuer_keys, expected_issuer=issuer, kid=kid),
+        expected_vct=accepted.credential_type,
         now_s=now_s,
         leeway_s=LEEWAY_S,
     )
 
 
-def _receipt(
-    sd_jwt: str, verified: VerifiedCredential, configuration: CredentialConfiguration
-) -> ReceivedCredential:
+def _receipt(sd_jwt: str, verified: VerifiedCredential, credential_type: str) -> ReceivedCredential:
     place, expires_s = verified.claims.get(PLACE_CLAIM), verified.claims.get("exp")
     match place:
         case {"issuer": str() as issuer, "record": str() as record_id} if ACCOUNT_ID.fullmatch(
@@ -355,37 +358,12 @@ def _receipt(
         raise CredentialFormatError("the credential does not say when it expires (exp)")
     return ReceivedCredential(
         record_id=record_id,
-        credential_type=configuration.credential_type,
+        credential_type=credential_type,
         issuer=issuer,
         expires_at_ms=expires_s * 1000,
         sd_jwt=sd_jwt,
     )
 
 
-def _accept(answer: HttpAnswer, where: str) -> JsonObject:
-    """Return the members of a good answer, or raise what the issuer says, in our own words."""
-    if answer.status in (200, 201, 202):
-        return answer.json()
-    if answer.status >= 500:
-        raise TransportError(f"{where}: the service is out of order (HTTP {answer.status}); later?")
-    code = _error_code(answer)
-    # The server's own description is left out: it may repeat what was sent.
-    advice = _ADVICE.get(code, f"the issuer refused (HTTP {answer.status})")
-    raise IssuerRefusedError(f"{where}: {code}: {advice}", code=code)
-
-
-def _error_code(answer: HttpAnswer) -> str:
-    try:
-        fields: Mapping[str, JsonValue] = answer.json()
-    except TransportError:
-        fields = {}
-    code = fields.get("error", fields.get("code"))
-    return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else "no_error_code"
-
-
 def _is_header_text(text: str, most: int) -> bool:
     return 1 <= len(text) <= most and text.isascii() and text.isprintable() and " " not in text
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc

@@ -1,7 +1,5 @@
 """The gateway's HTTP interface: for verifiers with an API key, and for wallets (OpenID4VP)."""
 
-import hashlib
-import hmac
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,8 +16,6 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
 
 from client_sdk.errors import QueryFailedError, RequestError, TransportError
 from client_sdk.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
@@ -29,6 +25,7 @@ from node.gateway.config import VerifierConfig
 from node.gateway.presentations import Presentations, Question, ResponseRefusedError
 from node.gateway.store import StoredRequest
 from node.web.app import create_api
+from node.web.bearer import authenticate
 from node.web.problems import problem_of
 
 RESIDENT_CREDENTIAL: Final = "urn:tegata:credential:resident:1"
@@ -120,7 +117,10 @@ def create_routes(presentations: Presentations, verifiers: tuple[VerifierConfig,
     )
     app.register_error_handler(TransportError, _ledger_unavailable)
     app.register_error_handler(QueryFailedError, _ledger_unavailable)
-    _add_verifier_routes(app, presentations, lambda: _authenticated(verifiers))
+    keys = {verifier.id: verifier.api_key_sha256 for verifier in verifiers}
+    _add_verifier_routes(
+        app, presentations, lambda: authenticate(keys, needed="An API key is needed")
+    )
     _add_wallet_routes(app, presentations)
     return app
 
@@ -207,24 +207,6 @@ def _add_wallet_routes(app: OpenAPI, presentations: Presentations) -> None:
             # An OAuth error, since wallets read no problem documents; always the same.
             return jsonify({"error": error.code, "error_description": error.detail}), 400
         return jsonify({}), 200
-
-
-def _authenticated(verifiers: tuple[VerifierConfig, ...]) -> str:
-    """Return the id of the verifier whose API key came with the request."""
-    credentials = request.authorization
-    token = credentials.token if credentials and credentials.type == "bearer" else None
-    digest = hashlib.sha256((token or "").encode("utf-8", "surrogateescape")).hexdigest()
-    found = [
-        verifier.id
-        for verifier in verifiers
-        if hmac.compare_digest(verifier.api_key_sha256, digest)
-    ]
-    if not token or not found:
-        raise Unauthorized(
-            "An API key is needed: Authorization: Bearer <key>.",
-            www_authenticate=WWWAuthenticate("bearer", {"realm": "tegata"}),
-        )
-    return found[0]
 
 
 def _result(stored: StoredRequest, state: str) -> RequestResult:

@@ -7,17 +7,14 @@ from sqlalchemy import (
     BigInteger,
     CursorResult,
     String,
-    create_engine,
     delete,
-    event,
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from chaincode.encoding import JsonObject
-from node.errors import ConfigError, StorageError
+from node.database import open_database
 
 RequestState = Literal["pending", "fetched", "accepted", "refused", "declined", "expired"]
 OPEN: Final = ("pending", "fetched")
@@ -79,16 +76,7 @@ class RequestStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        try:
-            self._engine = create_engine(database_url, hide_parameters=True)
-        except (ArgumentError, ModuleNotFoundError):
-            raise ConfigError("database_url: not a URL of a database that is installed") from None
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _erase_deleted)
-        try:
-            _Base.metadata.create_all(self._engine)
-        except SQLAlchemyError as error:
-            raise StorageError(f"database_url: cannot be used: {type(error).__name__}") from None
+        self._engine = open_database(database_url, _Base.metadata)
 
     def add(self, request: StoredRequest) -> None:
         """Keep a new request."""
@@ -164,9 +152,3 @@ class RequestStore:
         with Session(self._engine) as session, session.begin():
             result = session.execute(statement.values(**values))
             return isinstance(result, CursorResult) and result.rowcount == 1
-
-
-def _erase_deleted(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA secure_delete = ON")
-    cursor.close()

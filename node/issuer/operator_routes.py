@@ -1,18 +1,22 @@
 """What the issuer's operator does, with the operator's token: offers, enrolments, revocation."""
 
-import hashlib
-import hmac
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeAlias
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from flask_openapi.types import ResponseDict
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from client_sdk.errors import (
     CredentialFormatError,
@@ -33,8 +37,10 @@ from node.errors import ApiError
 from node.issuer.accounts import Accounts
 from node.issuer.offers import Offers, parse_portrait
 from node.issuer.store import IssuerStore, StoredCredential
+from node.web.bearer import authenticate
 
 MAX_PAGE: Final = 500
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _TAGS: Final[_Tags] = [{"name": "operator"}]
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"operator_token": []}]
@@ -53,6 +59,16 @@ Reference = Annotated[
 ]
 
 
+def _require_day(value: object) -> object:
+    # Otherwise pydantic takes numbers for seconds since 1970, and times for days.
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day as YYYY-MM-DD is expected")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_require_day)]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,7 +79,7 @@ class OfferedAttributes(_Body):
     name: str = Field(max_length=MAX_NAME_CHARS)
     address: str = Field(max_length=MAX_ADDRESS_CHARS)
     municipality: str = Field(max_length=MAX_MUNICIPALITY_CHARS)
-    birth_date: date
+    birth_date: Day
     sex: Sex = Field(description="ISO/IEC 5218: 0 not known, 1 male, 2 female, 9 not applicable.")
     portrait: str | None = Field(
         default=None,
@@ -225,14 +241,7 @@ def add_revocation_routes(
 
 
 def _check_operator(token_sha256: str) -> None:
-    credentials = request.authorization
-    token = credentials.token if credentials and credentials.type == "bearer" else None
-    digest = hashlib.sha256((token or "").encode("utf-8", "surrogateescape")).hexdigest()
-    if not token or not hmac.compare_digest(token_sha256, digest):
-        raise Unauthorized(
-            "The operator's token is needed: Authorization: Bearer <token>.",
-            www_authenticate=WWWAuthenticate("bearer", {"realm": "tegata"}),
-        )
+    authenticate({"operator": token_sha256}, needed="The operator's token is needed")
 
 
 def _attributes(body: OfferedAttributes) -> ResidentAttributes:

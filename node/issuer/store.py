@@ -5,7 +5,7 @@ statement that names the state it starts from, so that of two requests at once o
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -15,17 +15,16 @@ from sqlalchemy import (
     Select,
     String,
     Update,
-    create_engine,
     delete,
-    event,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from node.errors import ConfigError, StorageError
+from node.database import open_database
+from node.errors import StorageError
 
 
 class _Base(DeclarativeBase):
@@ -128,16 +127,7 @@ class IssuerStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        try:
-            self._engine = create_engine(database_url, hide_parameters=True)
-        except (ArgumentError, ModuleNotFoundError):
-            raise ConfigError("database_url: not a URL of a database that is installed") from None
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _erase_deleted)
-        try:
-            _Base.metadata.create_all(self._engine)
-        except SQLAlchemyError as error:
-            raise StorageError(f"database_url: cannot be used: {type(error).__name__}") from None
+        self._engine = open_database(database_url, _Base.metadata)
 
     def add(self, row: StoredOffer | StoredEnrolment) -> None:
         """Keep a new offer or enrolment code."""
@@ -330,9 +320,3 @@ class IssuerStore:
 
 def _is_one_row(result: object) -> bool:
     return isinstance(result, CursorResult) and result.rowcount == 1
-
-
-def _erase_deleted(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA secure_delete = ON")
-    cursor.close()

@@ -1,0 +1,324 @@
+"""The embedded orderer: a block as soon as one can be made, in order, nothing forgotten."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from support.ledger_stores import NOW_MS, LedgerStores, opened
+from support.processes import make_ledger_folder
+
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
+from chaincode.transactions import ValidTransaction
+from node.errors import PoolFullError, StorageError
+from node.ledger import orderer as orderer_module
+from node.ledger.engine import Candidate, Engine
+from node.ledger.orderer import EmbeddedOrderer
+from node.ledger.statuses import FINAL, StatusBoard
+
+
+class HeldEngine(Engine):
+    """An engine whose blocks wait until the test lets them be written."""
+
+    def __init__(self, ledger: LedgerStores) -> None:
+        super().__init__(ledger.blocks, ledger.state, ledger.folder.node_key)
+        self.writing = threading.Event()
+        self.may_write = threading.Event()
+
+    def commit(self, candidate: Candidate) -> None:
+        self.writing.set()
+        assert self.may_write.wait(30)
+        super().commit(candidate)
+
+
+class Ordering:
+    """An orderer over a ledger's stores, and what it says."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.statuses = StatusBoard()
+        self.failures: list[Exception] = []
+        self.failed = threading.Event()
+        self.orderer = EmbeddedOrderer(
+            engine, self.statuses, now_ms=lambda: NOW_MS, on_failure=self._fail
+        )
+
+    def _fail(self, failure: Exception) -> None:
+        self.failures.append(failure)
+        self.failed.set()
+
+    def final(self, transaction: ValidTransaction) -> list[ToriiResponse]:
+        """Wait for a transaction's end; return what was said from now on."""
+        unknown = ToriiResponse(tx_status=TxStatus.NOT_RECEIVED, tx_hash=transaction.hash.hex())
+        stream = self.statuses.open_stream(unknown)
+        said: list[ToriiResponse] = []
+        while not said or said[-1].tx_status not in FINAL:
+            response = stream.get(30)
+            assert response is not None
+            said.append(response)
+        self.statuses.close_stream(stream)
+        return said
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[LedgerStores]:
+    with opened(make_ledger_folder(tmp_path / "node")) as stores:
+        yield stores
+
+
+@pytest.fixture
+def running(ledger: LedgerStores) -> Iterator[Ordering]:
+    ordering = Ordering(ledger.engine)
+    ordering.orderer.start()
+    yield ordering
+    ordering.orderer.stop()
+
+
+@pytest.fixture
+def held_engine(ledger: LedgerStores) -> HeldEngine:
+    return HeldEngine(ledger)
+
+
+@pytest.fixture
+def held(held_engine: HeldEngine) -> Iterator[Ordering]:
+    """An orderer that is busy: it writes its first block until `may_write` is set."""
+    ordering = Ordering(held_engine)
+    ordering.orderer.start()
+    yield ordering
+    held_engine.may_write.set()
+    ordering.orderer.stop()
+
+
+def blocks_above(ledger: LedgerStores, height: int) -> list[list[bytes]]:
+    """Return the payloads of each block's transactions, from a height on."""
+    with ledger.state.snapshot() as view:
+        top = view.tip().height
+        blocks = [view.block_at(n) for n in range(height, top + 1)]
+    return [
+        [message.payload.SerializeToString() for message in block.block_v1.payload.transactions]
+        for block in blocks
+        if block is not None
+    ]
+
+
+def payloads(transactions: Sequence[ValidTransaction]) -> list[bytes]:
+    return [transaction.message.payload.SerializeToString() for transaction in transactions]
+
+
+def test_a_lone_transaction_is_committed_at_once(ledger: LedgerStores, running: Ordering) -> None:
+    for height in (2, 3, 4):
+        transaction = ledger.detail("a", str(height))
+        running.orderer.submit([transaction])
+        assert running.final(transaction)[-1].tx_status == TxStatus.COMMITTED
+        assert ledger.tip().height == height
+        assert blocks_above(ledger, height) == [payloads([transaction])]
+
+
+def test_every_status_is_told_in_irohads_order(
+    ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
+) -> None:
+    good, bad = ledger.detail("a", "1"), ledger.forbidden("a")
+    streams = [
+        held.statuses.open_stream(
+            ToriiResponse(tx_status=TxStatus.NOT_RECEIVED, tx_hash=transaction.hash.hex())
+        )
+        for transaction in (good, bad)
+    ]
+    held.orderer.submit([good, bad])
+    held_engine.may_write.set()
+    heard = [[stream.get(30) for _ in range(5)] for stream in streams]
+    names = [[TxStatus.Name(response.tx_status) for response in said if response] for said in heard]
+    assert names == [
+        [
+            "NOT_RECEIVED",
+            "STATELESS_VALIDATION_SUCCESS",
+            "ENOUGH_SIGNATURES_COLLECTED",
+            "STATEFUL_VALIDATION_SUCCESS",
+            "COMMITTED",
+        ],
+        [
+            "NOT_RECEIVED",
+            "STATELESS_VALIDATION_SUCCESS",
+            "ENOUGH_SIGNATURES_COLLECTED",
+            "STATEFUL_VALIDATION_FAILED",
+            "REJECTED",
+        ],
+    ]
+    refusal = heard[1][3]
+    assert refusal is not None
+    assert (refusal.err_or_cmd_name, refusal.failed_cmd_index, refusal.error_code) == (
+        "SetAccountDetail",
+        0,
+        2,
+    )
+
+
+def test_committed_is_told_only_when_it_is_written(
+    ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
+) -> None:
+    transaction = ledger.detail("a", "1")
+    held.orderer.submit([transaction])
+    assert held_engine.writing.wait(30)
+    newest = held.statuses.newest(transaction.hash.hex())
+    assert newest is not None
+    assert newest.tx_status == TxStatus.STATEFUL_VALIDATION_SUCCESS
+    assert ledger.tip().height == 1
+    held_engine.may_write.set()
+    assert held.final(transaction)[-1].tx_status == TxStatus.COMMITTED
+    assert ledger.tip().height == 2
+
+
+def test_what_arrives_while_a_block_is_written_makes_the_next_one_in_order(
+    ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
+) -> None:
+    first = ledger.detail("first", "x")
+    rest = [ledger.detail(f"key_{n}", "x") for n in range(50)]
+    held.orderer.submit([first])
+    assert held_engine.writing.wait(30)
+    held.orderer.submit(rest[:20])
+    for transaction in rest[20:]:
+        held.orderer.submit([transaction])
+    held_engine.may_write.set()
+    held.final(rest[-1])
+    assert blocks_above(ledger, 2) == [payloads([first]), payloads(rest)]
+
+
+def test_more_than_a_block_holds_makes_several(
+    ledger: LedgerStores,
+    held: Ordering,
+    held_engine: HeldEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.ledger.engine.MAX_BLOCK_TRANSACTIONS", 4)
+    first = ledger.detail("first", "x")
+    rest = [ledger.detail(f"key_{n}", "x") for n in range(10)]
+    held.orderer.submit([first])
+    assert held_engine.writing.wait(30)
+    held.orderer.submit(rest)
+    held_engine.may_write.set()
+    held.final(rest[-1])
+    assert blocks_above(ledger, 2) == [
+        payloads([first]),
+        payloads(rest[:4]),
+        payloads(rest[4:8]),
+        payloads(rest[8:]),
+    ]
+
+
+def test_a_duplicate_waits_once(
+    ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
+) -> None:
+    first, repeated = ledger.detail("first", "x"), ledger.detail("repeated", "x")
+    held.orderer.submit([first])
+    assert held_engine.writing.wait(30)
+    held.orderer.submit([repeated, repeated])
+    held.orderer.submit([first])
+    held.orderer.submit([repeated])
+    held_engine.may_write.set()
+    held.final(repeated)
+    assert blocks_above(ledger, 2) == [payloads([first]), payloads([repeated])]
+
+
+def test_a_transaction_that_was_decided_makes_no_block_and_keeps_its_status(
+    ledger: LedgerStores, running: Ordering
+) -> None:
+    transaction, other = ledger.detail("a", "1"), ledger.detail("b", "1")
+    running.orderer.submit([transaction])
+    running.final(transaction)
+    running.orderer.submit([transaction])
+    running.orderer.submit([other])
+    running.final(other)
+    newest = running.statuses.newest(transaction.hash.hex())
+    assert newest is not None
+    assert newest.tx_status == TxStatus.COMMITTED
+    assert ledger.tip().height == 3
+
+
+@pytest.mark.parametrize("limit", ["MAX_WAITING", "MAX_WAITING_BYTES"])
+def test_a_full_pool_refuses_a_list_whole(
+    ledger: LedgerStores,
+    held: Ordering,
+    held_engine: HeldEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+) -> None:
+    first = ledger.detail("first", "x")
+    rest = [ledger.detail(f"key_{n}", "x") for n in range(6)]
+    size = rest[0].message.ByteSize() if limit == "MAX_WAITING_BYTES" else 1
+    monkeypatch.setattr(orderer_module, limit, 5 * size)
+    held.orderer.submit([first])
+    assert held_engine.writing.wait(30)
+    held.orderer.submit(rest[:3])
+    with pytest.raises(PoolFullError, match="3 transactions wait for a block"):
+        held.orderer.submit(rest[3:])
+    assert held.statuses.newest(rest[3].hash.hex()) is None
+    held.orderer.submit(rest[3:5])
+    with pytest.raises(PoolFullError):
+        held.orderer.submit(rest[5:])
+    held_engine.may_write.set()
+    held.final(rest[4])
+    # There is room again.
+    held.orderer.submit(rest[5:])
+    held.final(rest[5])
+    assert blocks_above(ledger, 2) == [
+        payloads([first]),
+        payloads(rest[:5]),
+        payloads(rest[5:]),
+    ]
+
+
+def test_stop_decides_what_waits(
+    ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
+) -> None:
+    first = ledger.detail("first", "x")
+    rest = [ledger.detail(f"key_{n}", "x") for n in range(5)]
+    held.orderer.submit([first])
+    assert held_engine.writing.wait(30)
+    held.orderer.submit(rest)
+    stopper = threading.Thread(target=held.orderer.stop)
+    stopper.start()
+    held_engine.may_write.set()
+    stopper.join()
+    assert blocks_above(ledger, 2) == [payloads([first]), payloads(rest)]
+    for transaction in rest:
+        assert held.final(transaction)[-1].tx_status == TxStatus.COMMITTED
+    with pytest.raises(PoolFullError, match="the node is stopping"):
+        held.orderer.submit([ledger.detail("late", "x")])
+
+
+def test_stop_with_nothing_waiting_returns(ledger: LedgerStores) -> None:
+    ordering = Ordering(ledger.engine)
+    ordering.orderer.start()
+    ordering.orderer.stop()
+    assert ledger.tip().height == 1
+    assert ordering.failures == []
+
+
+class BrokenEngine(Engine):
+    """An engine whose disk fails."""
+
+    def __init__(self, ledger: LedgerStores, failure: Exception) -> None:
+        super().__init__(ledger.blocks, ledger.state, ledger.folder.node_key)
+        self._failure = failure
+
+    def commit(self, candidate: Candidate) -> None:  # noqa: ARG002 - the engine's signature
+        raise self._failure
+
+
+@pytest.mark.parametrize("failure", [StorageError("disk full"), KeyError("a fault of ours")])
+def test_a_node_that_cannot_write_says_so_and_takes_no_more(
+    ledger: LedgerStores, failure: Exception
+) -> None:
+    ordering = Ordering(BrokenEngine(ledger, failure))
+    ordering.orderer.start()
+    transaction = ledger.detail("a", "1")
+    ordering.orderer.submit([transaction])
+    assert ordering.failed.wait(30)
+    assert ordering.failures == [failure]
+    with pytest.raises(PoolFullError, match="the node is stopping"):
+        ordering.orderer.submit([ledger.detail("b", "1")])
+    ordering.orderer.stop()
+    # Nobody was told that it is committed.
+    newest = ordering.statuses.newest(transaction.hash.hex())
+    assert newest is not None
+    assert newest.tx_status == TxStatus.STATEFUL_VALIDATION_SUCCESS
+    assert ledger.tip().height == 1
