@@ -45,8 +45,8 @@ test: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the covera
 soak: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run crash tests and properties for long
 	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties -v
 
-bench: $(STAMP) ## Measure, beside a peer in the same run
-	$(BIN)/python -m benchmarks
+bench: $(STAMP) ## Measure, beside a peer in the same run; RESULT=FILE.json keeps the figures
+	$(BIN)/python -m benchmarks $(if $(RESULT),--json $(RESULT))
 
 proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto
