@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.checks import Check
+from client_sdk.errors import TransportError
 from client_sdk.service_client import ServiceClient, text_of
 
 OPEN_STATES: Final = frozenset({"pending", "fetched"})
@@ -79,13 +81,16 @@ class GatewayClient(ServiceClient):
             ServiceRefusedError: It is not this verifier's, or deleted.
             TransportError: The gateway cannot be reached.
         """
-        content = self._get(f"/requests/{request_id}")
-        checks = content.get("checks")
-        attributes = content.get("attributes")
+        content = self._get(f"/requests/{quote(request_id, safe='')}")
+        checks, attributes = content.get("checks"), content.get("attributes")
+        if not isinstance(checks, list):
+            raise TransportError("the service's answer has no checks")
+        if attributes is not None and not isinstance(attributes, dict):
+            raise TransportError("the service's answer has no attributes")
         return RequestResult(
             state=text_of(content, "status"),
-            checks=tuple(_check(check) for check in checks) if isinstance(checks, list) else (),
-            attributes=attributes if isinstance(attributes, dict) else {},
+            checks=tuple(_check(check) for check in checks),
+            attributes=attributes or {},
         )
 
     def wait(self, request_id: str, *, timeout_s: float = 300) -> RequestResult:
@@ -104,8 +109,10 @@ class GatewayClient(ServiceClient):
 def _check(value: JsonValue) -> Check:
     fields = value if isinstance(value, dict) else {}
     passed = fields.get("passed")
+    if passed is not None and not isinstance(passed, bool):
+        raise TransportError("the service's answer has a check that neither passed nor failed")
     return Check(
         name=text_of(fields, "name"),
-        passed=passed if isinstance(passed, bool) else None,
+        passed=passed,
         detail=text_of(fields, "detail"),
     )

@@ -1,13 +1,16 @@
 """HTTP for wallets: bounded in time and size, never redirected, errors in our own words."""
 
 import json
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from chaincode.encoding import JsonObject, JsonValue
@@ -30,7 +33,7 @@ class HttpAnswer:
 
     status: int
     media_type: str
-    body: bytes
+    body: bytes = field(repr=False)
 
     def json(self) -> JsonObject:
         """Return the body as a JSON object.
@@ -51,14 +54,21 @@ class HttpClient:
         """Prepare a session.
 
         Args:
-            timeout_s: How long to wait for a connection, and for each piece of an answer.
+            timeout_s: How long to wait for a connection, for an answer to begin, and then for all
+                of it.
         """
         self._timeout_s = timeout_s
         self._session = requests.Session()
         # Proxies and credentials of the environment are not a wallet's business.
         self._session.trust_env = False
+        # A server must not know a holder again by a cookie, nor choose how long a wallet hangs.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         retry = Retry(
-            total=3, backoff_factor=0.2, status_forcelist=(502, 503, 504), raise_on_status=False
+            total=3,
+            backoff_factor=0.2,
+            status_forcelist=(502, 503, 504),
+            raise_on_status=False,
+            respect_retry_after_header=False,
         )
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
@@ -110,7 +120,8 @@ class HttpClient:
             response = self._session.request(
                 method,
                 url,
-                headers=headers,
+                # Not compressed: a small answer must not become a huge one.
+                headers={**headers, "Accept-Encoding": "identity"},
                 data=form if form is not None else data,
                 timeout=self._timeout_s,
                 allow_redirects=False,
@@ -119,20 +130,26 @@ class HttpClient:
             with response:
                 if response.is_redirect:
                     raise TransportError(f"{_host(url)}: redirects, which a wallet does not follow")
-                body = bytearray()
-                for chunk in response.iter_content(_CHUNK_BYTES):
-                    body += chunk
-                    if len(body) > MAX_BODY_BYTES:
-                        raise TransportError(
-                            f"{_host(url)}: the answer is longer than {MAX_BODY_BYTES} bytes"
-                        )
-        except (requests.RequestException, ValueError) as error:
+                body = self._read(response, _host(url))
+        except (requests.RequestException, HTTPError, ValueError) as error:
             # The library's text can hold the whole URL, and with it a code or token.
             raise TransportError(
                 f"{_host(url)}: cannot be reached ({type(error).__name__}); is the address right?"
             ) from None
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return HttpAnswer(status=response.status_code, media_type=media_type, body=bytes(body))
+        return HttpAnswer(status=response.status_code, media_type=media_type, body=body)
+
+    def _read(self, response: requests.Response, host: str) -> bytes:
+        deadline = time.monotonic() + self._timeout_s
+        body = bytearray()
+        # read1 returns what has arrived: a server that sends drop by drop meets the deadline.
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise TransportError(f"{host}: the answer is longer than {MAX_BODY_BYTES} bytes")
+            if time.monotonic() > deadline:
+                raise TransportError(f"{host}: the answer took longer than {self._timeout_s} s")
+        return bytes(body)
 
 
 def _authorization(bearer: str | None) -> dict[str, str]:

@@ -3,8 +3,10 @@
 import base64
 from dataclasses import dataclass, field
 from typing import Final, Literal
+from urllib.parse import quote
 
-from chaincode.encoding import JsonObject, JsonValue
+from chaincode.encoding import JsonObject
+from client_sdk.errors import TransportError
 from client_sdk.resident import ResidentAttributes
 from client_sdk.service_client import ServiceClient, text_of
 
@@ -84,7 +86,9 @@ class IssuerClient(ServiceClient):
             ServiceRefusedError: There is no such credential, or its state does not allow it.
             TransportError: The service cannot be reached.
         """
-        answer = self._post(f"/credentials/{record_id}/{change}", {}, expected_status=200)
+        answer = self._post(
+            f"/credentials/{quote(record_id, safe='')}/{change}", {}, expected_status=200
+        )
         return text_of(answer, "state")
 
     def credentials(self) -> list[ListedCredential]:
@@ -95,10 +99,12 @@ class IssuerClient(ServiceClient):
             TransportError: The service cannot be reached.
         """
         listed: list[ListedCredential] = []
-        after: JsonValue = 0
+        after = 0
         while True:
             page = self._get(f"/credentials?after={after}&limit={PAGE}").get("credentials")
-            rows = [row for row in page if isinstance(row, dict)] if isinstance(page, list) else []
+            if not isinstance(page, list):
+                raise TransportError("the service's answer has no credentials")
+            rows = [row if isinstance(row, dict) else {} for row in page]
             listed += [
                 ListedCredential(
                     record_id=text_of(row, "record"),
@@ -109,4 +115,7 @@ class IssuerClient(ServiceClient):
             ]
             if len(rows) < PAGE:
                 return listed
-            after = rows[-1].get("number")
+            last = rows[-1].get("number")
+            if not isinstance(last, int) or last <= after:
+                raise TransportError("the service's answer does not lead to the next credentials")
+            after = last

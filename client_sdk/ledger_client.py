@@ -39,6 +39,8 @@ _FINAL: Final = frozenset(
     {TxStatus.STATELESS_VALIDATION_FAILED, TxStatus.REJECTED, TxStatus.COMMITTED}
 )
 _RESEND_PAUSE_S: Final = 0.1
+# A node that stops cancels the calls that it has not answered.
+_NODE_STOPPED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 _NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 # A node that restarts is waited for: the channel tries again by itself within the deadline.
 _SERVICE_CONFIG: Final = json.dumps(
@@ -165,7 +167,7 @@ class LedgerClient:
                     self._torii(transaction, timeout=left_s)
                     decision = self._follow(tx_hash, left_s)
                 except grpc.RpcError as error:
-                    if _status_code(error) is not grpc.StatusCode.UNAVAILABLE:
+                    if _status_code(error) not in _NODE_STOPPED:
                         raise
                     decision = None
                 if decision is None:
@@ -324,6 +326,9 @@ class LedgerClient:
 def _transport_errors(address: str) -> Iterator[None]:
     try:
         yield
+    except ValueError:
+        # gRPC's word for a channel that was closed.
+        raise TransportError(f"ledger node {address}: this client was closed") from None
     except grpc.RpcError as error:
         code = _status_code(error)
         name = code.name if code is not None else type(error).__name__

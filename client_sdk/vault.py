@@ -70,7 +70,7 @@ class KdfProfile:
 
 
 INTERACTIVE: Final = KdfProfile(passes=3, memory_kib=64 * _KIB)
-"""The second recommendation of RFC 9106 section 4: some tenths of a second on a phone."""
+"""Memory and passes of RFC 9106's second recommendation, in libsodium's one lane."""
 
 SENSITIVE: Final = KdfProfile(passes=4, memory_kib=256 * _KIB)
 """For a wallet that lies where others can copy it: about a second on a desktop."""

@@ -16,6 +16,7 @@ from client_sdk.dcql import ClaimsPath, CredentialQuery, resolve_path, select_pa
 from client_sdk.errors import (
     NotRegisteredError,
     OfferError,
+    QueryFailedError,
     RequestError,
     TransactionFailedError,
     TransportError,
@@ -211,8 +212,10 @@ class Wallet:
             torii: `host:port` of the ledger node that the wallet is to use.
 
         Raises:
-            OfferError: The wallet has an account, or the service refused.
-            TransportError: The service cannot be reached.
+            OfferError: The wallet has an account, the service refused, or the node does not know
+                the new account. The same code can be used again.
+            TransportError: The service or the node cannot be reached; try again, with the same
+                code.
         """
         if self._contents.account is not None:
             raise OfferError("the wallet has an account already")
@@ -222,6 +225,8 @@ class Wallet:
         account = LedgerAccount(
             account_id=registration.account_id, ledger_id=registration.ledger_id, torii=torii
         )
+        # The node is asked before anything is kept: a wallet stays with its node for good.
+        self._check_account(account)
         self._update(lambda contents: replace(contents, account=account))
         return account
 
@@ -308,8 +313,10 @@ class Wallet:
         """
         grant = None
         if pending.offer is not None:
-            grant = self._grant(pending.offer, pending.credential)
+            grant = self._build_grant(pending.offer, pending.credential)
         form = self._build_form(pending, grant)
+        if grant is not None and pending.offer is not None:
+            self._write_grant(grant, uses=pending.offer.uses)
         body = _accepted(self._http.post_form(pending.request.request.response_uri, form))
         redirect = body.get("redirect_uri")
         return Answer(
@@ -372,7 +379,11 @@ class Wallet:
 
     def _find_answer(self, request: VerifiedRequest, query: CredentialQuery) -> PendingRequest:
         refusal = RequestError("the wallet holds no credential")
-        for credential in self._contents.credentials.values():
+        # The newest first: an older one of the same kind was replaced.
+        for credential in reversed(self.credentials):
+            if credential.expires_at_ms <= self._now_ms():
+                refusal = RequestError("the wallet's credential has expired; ask for a new one")
+                continue
             claims = parse_credential(credential.sd_jwt).unverified_claims
             try:
                 paths = select_paths(query, vct=credential.credential_type, claims=claims)
@@ -387,9 +398,8 @@ class Wallet:
             return PendingRequest(request=request, credential=credential, shares=shares)
         raise refusal
 
-    def _grant(self, offer: GrantOffer, credential: StoredCredential) -> StoredGrant:
-        """Keep a grant, so that it can be revoked whatever happens, then write it to the ledger."""
-        grant = StoredGrant(
+    def _build_grant(self, offer: GrantOffer, credential: StoredCredential) -> StoredGrant:
+        return StoredGrant(
             grant_id=new_record_id(),
             verifier_name=offer.verifier_name,
             terms=offer.terms(credential.record_id),
@@ -398,11 +408,14 @@ class Wallet:
             expires_at_ms=offer.expires_at_ms,
             opening=new_salt(),
         )
+
+    def _write_grant(self, grant: StoredGrant, *, uses: int) -> None:
+        """Keep a grant, so that it can be revoked whatever happens, then write it to the ledger."""
         record = GrantRecord(
             commitment=grant.terms.commitment(grant.opening),
-            gateway=offer.gateway,
-            expires_at_ms=offer.expires_at_ms,
-            uses=offer.uses,
+            gateway=grant.gateway,
+            expires_at_ms=grant.expires_at_ms,
+            uses=uses,
             state="live",
         )
         self._update(lambda contents: contents.with_grant(grant))
@@ -412,7 +425,6 @@ class Wallet:
         except TransactionFailedError:
             self._update(lambda contents: contents.without_grant(grant.grant_id))
             raise
-        return grant
 
     def _build_form(self, pending: PendingRequest, grant: StoredGrant | None) -> dict[str, str]:
         """Return the response's form fields (OpenID4VP 1.0 section 8.1)."""
@@ -453,6 +465,20 @@ class Wallet:
                 "d": encode_base64url(self._key.seed),
             }
         )
+
+    def _check_account(self, account: LedgerAccount) -> None:
+        with LedgerClient(
+            account.torii, account.account_id, self._key, timeout_s=self._timeout_s
+        ) as ledger:
+            try:
+                keys = ledger.signatories(account.account_id)
+            except QueryFailedError:
+                keys = frozenset()
+        if self.public_key not in keys:
+            raise OfferError(
+                f"ledger node {account.torii}: it does not know the wallet's new account; is it a "
+                f"node of the ledger {account.ledger_id}?"
+            )
 
     def _connect(self) -> LedgerClient:
         if self._ledger is None:

@@ -5,8 +5,10 @@ from typing import Self
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
+from client_sdk.account_key import SEED_BYTES
 from client_sdk.errors import VaultFormatError
 from client_sdk.grants import ClaimPath, GrantTerms
+from client_sdk.request_object import text_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +197,8 @@ class WalletContents:
             seed = decode_base64url(_text(fields, "seed"))
         except DecodeError:
             raise VaultFormatError("the wallet's contents: seed is not base64url") from None
+        if len(seed) != SEED_BYTES:
+            raise VaultFormatError(f"the wallet's contents: seed is not {SEED_BYTES} bytes long")
         account = fields.get("account")
         credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
         grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
@@ -236,9 +240,7 @@ def _list(fields: JsonObject, name: str) -> list[JsonValue]:
 
 def _paths(value: JsonValue) -> tuple[ClaimPath, ...]:
     items = value if isinstance(value, list) else [None]
-    paths = [
-        tuple(n for n in item if isinstance(n, str)) for item in items if isinstance(item, list)
-    ]
-    if len(paths) != len(items):
+    paths = tuple(text_list(item) for item in items)
+    if not all(paths):
         raise VaultFormatError("the wallet's contents: attributes are no list of paths")
-    return tuple(paths)
+    return paths

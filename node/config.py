@@ -3,19 +3,55 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 
+from chaincode.ids import ACCOUNT_ID, HASH
 from node.errors import ConfigError
 
 _Config = TypeVar("_Config", bound="ProcessConfig")
+
+
+def in_folder(path: Path, info: ValidationInfo) -> Path:
+    """Return a path, taken from the folder of the configuration file where it is relative."""
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / path
+
+
+ConfigPath = Annotated[Path, AfterValidator(in_folder), Field(validate_default=True)]
+"""A path, taken from the folder of the configuration file where it is relative."""
 
 
 class ProcessConfig(BaseModel):
     """The base of each process's configuration: frozen, and strict about unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LedgerAccess(BaseModel):
+    """Which ledger a service uses, and as whom.
+
+    Attributes:
+        address: `host:port` of a node's Torii.
+        account: The service's account.
+        private_key_file: The account's key, `NAME.priv`, with `NAME.pub` beside it.
+        ledger_id: The ledger's id, 64 hex digits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    account: str = Field(pattern=f"^{ACCOUNT_ID.pattern}$")
+    private_key_file: ConfigPath
+    ledger_id: str = Field(pattern=f"^{HASH.pattern}$")
 
 
 def load_config(path: Path, kind: type[_Config]) -> _Config:
@@ -25,8 +61,22 @@ def load_config(path: Path, kind: type[_Config]) -> _Config:
         ConfigError: The file cannot be read, is not TOML, or a key is missing, unknown or wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from None
+    return parse_config(text, kind, path=path)
+
+
+def parse_config(text: str, kind: type[_Config], *, path: Path) -> _Config:
+    """Return the configuration that the text of a file stands for; `path` need not exist yet.
+
+    Raises:
+        ConfigError: It is not TOML, or a key is missing, unknown or wrong.
+    """
+    try:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        # Besides its own error, the parser lets those of a number too long and too deep through.
         raise ConfigError(f"{path}: cannot be read as TOML: {error}") from None
     try:
         return kind.model_validate(values, context={"folder": path.parent})

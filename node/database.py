@@ -1,12 +1,32 @@
 """The database of a service: SQLite by default, PostgreSQL where it is configured."""
 
 import os
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from sqlalchemy import Engine, MetaData, create_engine, event
+from pydantic import AfterValidator, Field, ValidationInfo
+from sqlalchemy import Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from node.config import in_folder
 from node.errors import ConfigError, StorageError
+
+
+def _in_folder_of_config(text: str, info: ValidationInfo) -> str:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("not a database URL of SQLAlchemy") from None
+    name = url.database
+    if url.get_backend_name() == "sqlite" and name and name != ":memory:":
+        url = url.set(database=str(in_folder(Path(name), info)))
+    return url.render_as_string(hide_password=False)
+
+
+DatabaseUrl = Annotated[
+    str, AfterValidator(_in_folder_of_config), Field(validate_default=True, repr=False)
+]
+"""A URL of SQLAlchemy's; an SQLite file is taken from the configuration's folder."""
 
 
 def open_database(url: str, tables: MetaData) -> Engine:

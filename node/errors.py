@@ -17,6 +17,10 @@ class PoolFullError(NodeError):
     """More transactions wait than the node takes. The client should send again later."""
 
 
+class StoppingError(NodeError):
+    """The node is stopping and takes nothing new. The client should try again in a moment."""
+
+
 class ApiError(NodeError):
     """A request over HTTP is refused (RFC 9457).
 

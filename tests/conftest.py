@@ -6,6 +6,7 @@ import pytest
 from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 
 from client_sdk.ledger_client import LedgerClient
+from node.cli.demo.town import Town
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,10 @@ def registry(ledger_folder: LedgerFolder, ledger_node: NodeProcess) -> Iterator[
     """A client of the session's node that acts for `registry@tegata`."""
     with ledger_folder.registry(ledger_node.address) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A ledger node, an issuer and a gateway as processes, for the whole session."""
+    with Town(tmp_path_factory.mktemp("shared_town")) as town:
+        yield town

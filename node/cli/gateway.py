@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,19 +9,20 @@ from urllib.parse import urlsplit
 import click
 
 from client_sdk.access_certificate import (
+    AccessIdentity,
     certify_verifier,
     create_access_authority,
     load_identity,
 )
-from client_sdk.account_key import AccountKey
+from client_sdk.request_object import parse_endpoint
 from node.cli.network import Network
 from node.cli.output import json_option, show
 from node.cli.toml import encode_toml
-from node.config import load_config, save_secret
+from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.gateway.app import run_gateway
 from node.gateway.config import GatewayConfig
-from node.keypair import save_keypair
+from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 
 FILE_NAME = "gateway.toml"
@@ -57,14 +57,11 @@ def init(
     """
     if (folder / FILE_NAME).exists():
         raise ConfigError(f"{folder / FILE_NAME} exists: a gateway is not made twice")
-    key = AccountKey.generate()
-    save_keypair(key, folder / "keys" / "account.priv")
     with Network(network) as ledger:
-        ledger.create_account(account, key.public_key)
         config = {
-            "public_url": public_url or f"http://{listen}",
+            # Before the ledger is written to: an account is made once.
+            "public_url": parse_endpoint(public_url or f"http://{listen}", "public_url"),
             "listen": listen,
-            "database_url": f"sqlite:///{folder.resolve() / 'gateway.db'}",
         }
         section = {
             "address": ledger.torii,
@@ -72,6 +69,8 @@ def init(
             "private_key_file": "keys/account.priv",
             "ledger_id": ledger.ledger_id,
         }
+        key = load_or_make_keypair(folder / "keys" / "account.priv")
+        ledger.create_account(account, key.public_key)
     authority = create_access_authority(name="Tegata access authority", now=datetime.now(UTC))
     (folder / f"{_AUTHORITY}.crt").write_bytes(authority.encode_chain())
     save_secret(folder / "keys" / f"{_AUTHORITY}.key", authority.encode_key().decode())
@@ -92,41 +91,46 @@ def init(
 @_folder
 @click.argument("verifier_id", metavar="ID")
 @click.option("--name", required=True, help="The organization, as holders will see it.")
-@click.option("--days", default=365, show_default=True, help="How long it is certified.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=365,
+    show_default=True,
+    help="How long it is certified.",
+)
 @json_option
 def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: bool) -> None:
     """Certify a verifier in FOLDER and give it an API key, which is shown only now."""
     config_file = folder / FILE_NAME
-    try:
-        public_url = str(tomllib.loads(config_file.read_text(encoding="utf-8"))["public_url"])
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{config_file}: cannot be read: {error}; make it first") from None
-    authority = load_identity(
-        chain_pem=(folder / f"{_AUTHORITY}.crt").read_bytes(),
-        key_pem=(folder / "keys" / f"{_AUTHORITY}.key").read_bytes(),
-    )
-    identity = certify_verifier(
-        authority,
-        name=name,
-        url=public_url,
-        host=urlsplit(public_url).hostname or "localhost",
-        now=datetime.now(UTC),
-        days=days,
-    )
     key_file = Path("keys") / f"verifier_{verifier_id}.key"
     chain_file = f"verifier_{verifier_id}.crt"
     api_key = secrets.token_urlsafe(32)
-    save_secret(folder / key_file, identity.encode_key().decode())
-    (folder / chain_file).write_bytes(identity.encode_chain())
     section = {
         "id": verifier_id,
         "api_key_sha256": hashlib.sha256(api_key.encode()).hexdigest(),
         "certificate_chain_file": chain_file,
         "private_key_file": str(key_file),
     }
-    with config_file.open("a", encoding="utf-8") as file:
-        file.write("\n[[verifiers]]\n" + encode_toml(section))
-    load_config(config_file, GatewayConfig)
+    try:
+        text = config_file.read_text(encoding="utf-8") + "\n[[verifiers]]\n" + encode_toml(section)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{config_file}: cannot be read: {error}; make it first") from None
+    # Before anything is written: the gateway must start with what is left here.
+    public_url = parse_config(text, GatewayConfig, path=config_file).public_url
+    identity = certify_verifier(
+        _load_authority(folder),
+        name=name,
+        url=public_url,
+        host=urlsplit(public_url).hostname or "localhost",
+        now=datetime.now(UTC),
+        days=days,
+    )
+    save_secret(folder / key_file, identity.encode_key().decode())
+    (folder / chain_file).write_bytes(identity.encode_chain())
+    draft = config_file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    save_secret(draft, text)
+    draft.replace(config_file)
     show(
         {
             "verifier": verifier_id,
@@ -137,6 +141,16 @@ def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: 
         },
         as_json=as_json,
     )
+
+
+def _load_authority(folder: Path) -> AccessIdentity:
+    try:
+        return load_identity(
+            chain_pem=(folder / f"{_AUTHORITY}.crt").read_bytes(),
+            key_pem=(folder / "keys" / f"{_AUTHORITY}.key").read_bytes(),
+        )
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
 @gateway.command()

@@ -12,7 +12,6 @@ import click
 import segno
 
 from chaincode.records import IssuerRecord
-from client_sdk.account_key import AccountKey
 from client_sdk.grants import new_record_id
 from client_sdk.issuer_client import IssuerClient, StateChange
 from client_sdk.jose import export_private_jwk, export_public_jwk, generate_key
@@ -20,11 +19,11 @@ from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
 from node.cli.network import Network
 from node.cli.output import Value, json_option, show, show_rows
 from node.cli.toml import encode_toml
-from node.config import load_config, save_secret
+from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.issuer.app import run_issuer
 from node.issuer.config import IssuerConfig
-from node.keypair import save_keypair
+from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 
 FILE_NAME = "issuer.toml"
@@ -62,10 +61,8 @@ def init(
     """Make an issuer in FOLDER: account, signing key, its place on the registry, issuer.toml."""
     if (folder / FILE_NAME).exists():
         raise ConfigError(f"{folder / FILE_NAME} exists: an issuer is not made twice")
-    account_key, signing_key = AccountKey.generate(), generate_key()
+    signing_key = generate_key()
     issuer_record, operator_token = new_record_id(), secrets.token_urlsafe(32)
-    save_keypair(account_key, folder / "keys" / "account.priv")
-    save_secret(folder / "keys" / "signing.jwk", json.dumps(export_private_jwk(signing_key)))
     record = IssuerRecord(
         issuer=account,
         credential_types=(RESIDENT_CREDENTIAL_TYPE,),
@@ -73,12 +70,9 @@ def init(
         state="active",
     )
     with Network(network) as ledger:
-        ledger.create_account(account, account_key.public_key)
-        ledger.register_issuer(issuer_record, record)
         config = {
             "public_url": public_url or f"http://{listen}",
             "listen": listen,
-            "database_url": f"sqlite:///{folder.resolve() / 'issuer.db'}",
             "operator_token_sha256": hashlib.sha256(operator_token.encode()).hexdigest(),
             "signing_key_file": "keys/signing.jwk",
             "issuer_record": issuer_record,
@@ -89,7 +83,14 @@ def init(
             "private_key_file": "keys/account.priv",
             "ledger_id": ledger.ledger_id,
         }
-    save_secret(folder / FILE_NAME, encode_toml(config) + "\n[ledger]\n" + encode_toml(section))
+        text = encode_toml(config) + "\n[ledger]\n" + encode_toml(section)
+        # Before the ledger is written to: an account is made once.
+        parse_config(text, IssuerConfig, path=folder / FILE_NAME)
+        account_key = load_or_make_keypair(folder / "keys" / "account.priv")
+        ledger.create_account(account, account_key.public_key)
+        save_secret(folder / "keys" / "signing.jwk", json.dumps(export_private_jwk(signing_key)))
+        ledger.register_issuer(issuer_record, record)
+    save_secret(folder / FILE_NAME, text)
     show(
         {
             "folder": str(folder),

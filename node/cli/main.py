@@ -5,7 +5,7 @@ import sys
 import click
 from rich.console import Console
 
-from chaincode.errors import ChaincodeError
+from chaincode.errors import ChaincodeError, InvalidBlockError
 from client_sdk.errors import ClientError, TransportError, VerificationError
 from node.cli.demo.command import demo
 from node.cli.gateway import gateway
@@ -62,7 +62,7 @@ def _exit_code(error: Exception) -> int:
             return EXIT_UNREACHABLE
         case ConfigError():
             return EXIT_CONFIG
-        case StorageError():
+        case StorageError() | InvalidBlockError():
             return EXIT_STORAGE
         case _:
             return EXIT_REFUSED

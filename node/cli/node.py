@@ -5,17 +5,21 @@ from pathlib import Path
 
 import click
 
+from chaincode.field_rules import COMMAND_FIELDS, broken_rule
 from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.protocol.commands_pb2 import AddPeer
 from chaincode.protocol.primitive_pb2 import Peer
+from chaincode.transactions import block_hash
 from client_sdk.account_key import AccountKey
 from client_sdk.ledger_client import LedgerClient
 from node.cli.output import json_option, show
-from node.config import load_config, save_secret
+from node.cli.toml import encode_toml
+from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.keypair import save_keypair
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.daemon import LedgerNode, now_ms
-from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, save_genesis
+from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, load_genesis, save_genesis
 from node.ledger.verification import verify_chain
 from node.log import configure_logging
 
@@ -43,17 +47,23 @@ def init(folder: Path, torii: str, peer_address: str, as_json: bool) -> None:
     """Make a new ledger in FOLDER: keys, genesis block and node.toml."""
     if (folder / FILE_NAME).exists():
         raise ConfigError(f"{folder / FILE_NAME} exists: a ledger is not made twice")
+    config = encode_toml({"torii": torii})
+    # Before anything is made: a folder that is half made could not be made again.
+    parse_config(config, NodeConfig, path=folder / FILE_NAME)
     keys = {name: AccountKey.generate() for name in ("node", ADMIN_ACCOUNT, REGISTRY_ACCOUNT)}
+    peer = Peer(address=peer_address, peer_key=keys["node"].public_key)
+    if problem := broken_rule(AddPeer(peer=peer), COMMAND_FIELDS["add_peer"]):
+        raise ConfigError(f"--peer-address: {problem}")
     for name, key in keys.items():
         save_keypair(key, folder / "keys" / f"{name}.priv")
     genesis = build_genesis(
-        peers=[Peer(address=peer_address, peer_key=keys["node"].public_key)],
+        peers=[peer],
         admin_key=keys[ADMIN_ACCOUNT].public_key,
         registry_key=keys[REGISTRY_ACCOUNT].public_key,
         created_time_ms=now_ms(),
     )
     save_genesis(genesis, folder / "genesis.block")
-    save_secret(folder / FILE_NAME, f'torii = "{torii}"\n')
+    save_secret(folder / FILE_NAME, config)
     show(
         {
             "folder": str(folder),
@@ -81,22 +91,21 @@ def start(folder: Path, verbose: bool) -> None:
 @json_option
 def status(folder: Path, torii: str | None, as_json: bool) -> None:
     """Ask the running node in FOLDER how it is."""
-    address = torii or load_config(folder / FILE_NAME, NodeConfig).torii
-    key = AccountKey.load(folder / "keys" / f"{ADMIN_ACCOUNT}.priv")
-    with LedgerClient(address, ADMIN_ACCOUNT, key, timeout_s=5) as client:
+    config = load_config(folder / FILE_NAME, NodeConfig)
+    address = torii or config.torii
+    # Health is told to everybody: the key signs nothing, and the administrator's stays where it is.
+    with LedgerClient(address, ADMIN_ACCOUNT, AccountKey.generate(), timeout_s=5) as client:
         health = client.health()
-        top = client.block(health.last_block_height)
-        show(
-            {
-                "torii": address,
-                "ledger": client.ledger_id(),
-                "healthy": health.is_healthy,
-                "height": health.last_block_height,
-                "last_block_at_ms": top.block_v1.payload.created_time,
-                "memory_bytes": health.memory_consumption,
-            },
-            as_json=as_json,
-        )
+    show(
+        {
+            "torii": address,
+            "ledger": block_hash(load_genesis(config.genesis)).hex(),
+            "healthy": health.is_healthy,
+            "height": health.last_block_height,
+            "memory_bytes": health.memory_consumption,
+        },
+        as_json=as_json,
+    )
 
 
 @node.command()

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-Value: TypeAlias = str | int | bool | Sequence["Value"] | Mapping[str, "Value"] | None
+Value: TypeAlias = str | int | float | bool | Sequence["Value"] | Mapping[str, "Value"] | None
 _Command = TypeVar("_Command", bound=Callable[..., object])
+# The second is the wide space of Japanese.
+_SPACES: Final = "\n\u3000"
 
 json_option: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines."
@@ -25,7 +28,7 @@ def show(values: Mapping[str, Value], *, as_json: bool) -> None:
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in values.items():
-        table.add_row(f"[cyan]{name.replace('_', ' ')}[/]", _text(value))
+        table.add_row(f"[cyan]{name.replace('_', ' ')}[/]", plain(_text(value)))
     Console(highlight=False).print(table)
 
 
@@ -42,8 +45,20 @@ def show_rows(rows: Sequence[Mapping[str, Value]], *, empty: str, as_json: bool)
     for name in rows[0]:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
+        table.add_row(*(plain(_text(value)) for value in row.values()))
     console.print(table)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Return a text of others as a terminal may show it: no markup, and no control characters.
+
+    An escape sequence, or a mark that turns the direction of writing, could show the reader
+    something else than what is there.
+    """
+    shown = "".join(
+        char if char.isprintable() or char in _SPACES else ascii(char)[1:-1] for char in text
+    )
+    return Text(shown, style=style)
 
 
 def _text(value: Value) -> str:

@@ -5,5 +5,12 @@ from collections.abc import Mapping
 
 
 def encode_toml(values: Mapping[str, str]) -> str:
-    """Return `name = "value"` lines; a JSON string is a TOML basic string."""
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+    """Return `name = "value"` lines.
+
+    A JSON string is a TOML basic string but for two things: TOML has no surrogate pairs, and wants
+    DEL escaped.
+    """
+    return "".join(
+        f"{name} = {json.dumps(value, ensure_ascii=False)}\n".replace("\x7f", "\\u007f")
+        for name, value in values.items()
+    )

@@ -8,9 +8,10 @@ import click
 import segno
 from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from client_sdk.gateway_client import GatewayClient, RequestResult
-from node.cli.output import json_option, show
+from node.cli.output import Value, json_option, plain, show
 
 EXIT_REFUSED = 3
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -65,8 +66,12 @@ def result(request_id: str, wait: bool, gateway: str, api_key: str, as_json: boo
         found = client.wait(request_id) if wait else client.result(request_id)
     if as_json:
         checks = [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in found.checks]
-        attributes = {name: str(value) for name, value in found.attributes.items()}
-        show({"status": found.state, "checks": checks, "attributes": attributes}, as_json=True)
+        values: dict[str, Value] = {
+            "status": found.state,
+            "checks": checks,
+            "attributes": found.attributes,
+        }
+        show(values, as_json=True)
     else:
         Console(highlight=False).print(result_view(found))
     if found.state == "refused":
@@ -77,8 +82,8 @@ def result_view(found: RequestResult) -> Group:
     """Return what the person at the counter sees: state, checks, attributes."""
     checks = Table.grid(padding=(0, 1))
     for check in found.checks:
-        checks.add_row(_MARKS[check.passed], f"[cyan]{check.name}[/]", check.detail)
+        checks.add_row(_MARKS[check.passed], plain(check.name, "cyan"), plain(check.detail))
     shown = Table.grid(padding=(0, 2))
     for name, value in found.attributes.items():
-        shown.add_row(f"[bold]{name}[/]", f"[bold]{value}[/]")
-    return Group(f"Status: [bold]{found.state}[/]", checks, shown)
+        shown.add_row(plain(name, "bold"), plain(str(value), "bold"))
+    return Group(Text.assemble("Status: ", plain(found.state, "bold")), checks, shown)

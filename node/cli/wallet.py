@@ -8,11 +8,14 @@ from typing import TypeVar
 import click
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
+from chaincode.records import MAX_TIME_MS
+from client_sdk.dcql import name_path
 from client_sdk.errors import UnknownGrantError
 from client_sdk.wallet import PendingRequest, Wallet
 from client_sdk.wallet_records import StoredGrant
-from node.cli.output import Value, json_option, show, show_rows
+from node.cli.output import Value, json_option, plain, show, show_rows
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _PREVIEW_CHARS = 60
@@ -52,7 +55,8 @@ def wallet() -> None:
 @json_option
 def create(wallet_file: Path, passphrase: str, trust: Path | None, as_json: bool) -> None:
     """Make a new wallet in the file WALLET."""
-    anchors = "" if trust is None else trust.read_text(encoding="utf-8")
+    # What is no text is no certificate in PEM either, and is refused as such.
+    anchors = "" if trust is None else trust.read_bytes().decode("ascii", errors="replace")
     with Wallet.create(wallet_file, passphrase, trust_anchors=anchors) as made:
         show({"wallet": str(wallet_file), "public_key": made.public_key}, as_json=as_json)
 
@@ -127,9 +131,9 @@ def present(
     """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent."""
     with Wallet.open(wallet_file, passphrase) as holder:
         pending = holder.read_request(link)
-        if not as_json:
-            Console(highlight=False).print(consent(pending))
-        if decline or not (yes or click.confirm("Share this?", default=False)):
+        # Who asks for JSON gets nothing but JSON on standard output.
+        Console(highlight=False, stderr=as_json).print(consent(pending))
+        if decline or not (yes or click.confirm("Share this?", default=False, err=as_json)):
             holder.decline(pending)
             show({"shared": False}, as_json=as_json)
             return
@@ -171,16 +175,20 @@ def revoke(wallet_file: Path, passphrase: str, grant_id: str, as_json: bool) -> 
 def consent(pending: PendingRequest) -> Panel:
     """Return what a consent screen says: who asks, why, until when, and exactly what is shared."""
     who = "certified" if pending.is_verified else "[bold red]NOT VERIFIED: its own claim[/]"
-    lines = [f"[bold]{pending.verifier_name}[/] asks ({who})"]
+    lines = [
+        Text.assemble(plain(pending.verifier_name, "bold"), " asks (", Text.from_markup(who), ")")
+    ]
     if pending.offer is not None:
-        lines.append(f"Purpose: {pending.offer.purpose}")
-        lines.append(f"Until:   {_when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)")
-    lines.append("Shared, and nothing else:")
+        until = f"{_when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)"
+        lines += [plain(f"Purpose: {pending.offer.purpose}"), Text(f"Until:   {until}")]
+    lines.append(Text("Shared, and nothing else:"))
     lines += [
-        f"  [cyan]{'.'.join(map(str, share.path))}[/]  {_preview(share.value)}"
+        Text.assemble(
+            "  ", plain(name_path(share.path), "cyan"), "  ", plain(_preview(share.value))
+        )
         for share in pending.shares
     ]
-    return Panel("\n".join(lines), title="Request", border_style="cyan", expand=False)
+    return Panel(Text("\n").join(lines), title="Request", border_style="cyan", expand=False)
 
 
 def _state(holder: Wallet, grant: StoredGrant) -> str:
@@ -196,4 +204,6 @@ def _preview(value: object) -> str:
 
 
 def _when(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+    # An issuer may write any time.
+    time_s = min(time_ms, MAX_TIME_MS) / 1000
+    return datetime.fromtimestamp(time_s, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -21,6 +21,8 @@ from node.gateway.store import RequestStore
 from node.web.server import serve
 
 _PURGE_S: Final = 15.0
+LEDGER_TIMEOUT_S: Final = 10.0
+"""Less than a wallet waits: it is told that the ledger did not answer."""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 
 
@@ -74,7 +76,9 @@ def run_gateway(config: GatewayConfig) -> None:
         raise ConfigError(f"ledger.private_key_file: {error}") from None
     store = RequestStore(config.database_url)
     stopped = threading.Event()
-    with LedgerClient(config.ledger.address, config.ledger.account, key) as ledger:
+    with LedgerClient(
+        config.ledger.address, config.ledger.account, key, timeout_s=LEDGER_TIMEOUT_S
+    ) as ledger:
         presentations = build_presentations(config, store=store, ledger=ledger)
 
         purger = threading.Thread(

@@ -1,34 +1,15 @@
 """The gateway's configuration: one TOML file."""
 
-from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from chaincode.ids import ACCOUNT_ID, HASH
 from client_sdk.access_certificate import AccessIdentity, load_identity
 from client_sdk.errors import KeyFormatError, RequestError
 from client_sdk.request_object import parse_endpoint
-from node.config import ProcessConfig
+from node.config import ConfigPath, LedgerAccess, ProcessConfig
+from node.database import DatabaseUrl
 from node.errors import ConfigError
-
-
-def _in_folder(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder", Path())
-    return Path(folder) / path
-
-
-def _database_in_folder(text: str, info: ValidationInfo) -> str:
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise ValueError("not a database URL of SQLAlchemy") from None
-    name = url.database
-    if url.get_backend_name() == "sqlite" and name and name != ":memory:":
-        url = url.set(database=str(_in_folder(Path(name), info)))
-    return url.render_as_string(hide_password=False)
 
 
 def _endpoint(text: str) -> str:
@@ -36,28 +17,6 @@ def _endpoint(text: str) -> str:
         return parse_endpoint(text.rstrip("/"), "public_url")
     except RequestError as error:
         raise ValueError(str(error)) from None
-
-
-ConfigPath = Annotated[Path, AfterValidator(_in_folder), Field(validate_default=True)]
-"""A path, taken from the folder of the configuration file where it is relative."""
-
-
-class LedgerConfig(BaseModel):
-    """Which ledger the gateway reads, and as whom.
-
-    Attributes:
-        address: `host:port` of a node's Torii.
-        account: The gateway's account, which grants name.
-        private_key_file: The account's key: 64 hex digits.
-        ledger_id: The ledger's id, 64 hex digits.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    address: str
-    account: str = Field(pattern=f"^{ACCOUNT_ID.pattern}$")
-    private_key_file: ConfigPath
-    ledger_id: str = Field(pattern=f"^{HASH.pattern}$")
 
 
 class VerifierConfig(BaseModel):
@@ -93,12 +52,10 @@ class GatewayConfig(ProcessConfig):
 
     public_url: Annotated[str, AfterValidator(_endpoint)]
     listen: str = "127.0.0.1:8080"
-    database_url: Annotated[
-        str, AfterValidator(_database_in_folder), Field(validate_default=True, repr=False)
-    ] = "sqlite:///gateway.db"
+    database_url: DatabaseUrl = "sqlite:///gateway.db"
     request_seconds: int = Field(default=300, ge=30, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
-    ledger: LedgerConfig
+    ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

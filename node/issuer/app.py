@@ -10,6 +10,8 @@ import structlog
 from flask import Flask, Response
 from flask_openapi.models.security_scheme import SecurityScheme
 
+from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.records import IssuerRecord
 from client_sdk.account_key import AccountKey
 from client_sdk.errors import (
     KeyFormatError,
@@ -25,7 +27,7 @@ from client_sdk.issuer_metadata import (
     ServerMetadata,
     build_key_metadata,
 )
-from client_sdk.jose import EDDSA, Key, algorithm_of
+from client_sdk.jose import EDDSA, Key, algorithm_of, export_public_jwk, thumbprint
 from client_sdk.ledger_client import LedgerClient
 from client_sdk.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
 from node.errors import ApiError, ConfigError, StorageError
@@ -49,6 +51,9 @@ from node.web.server import serve
 # An offer may hold a portrait.
 MAX_BODY_BYTES: Final = 256 * 1024
 _PURGE_S: Final = 15.0
+LEDGER_TIMEOUT_S: Final = 10.0
+"""Less than a wallet waits: it is told that the ledger did not answer."""
+_CHECK_S: Final = 5.0
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
@@ -156,6 +161,32 @@ def build_metadata(config: IssuerConfig, signing_key: Key) -> IssuerMetadata:
     )
 
 
+def check_ledger(config: IssuerConfig, ledger: LedgerClient, signing_key: Key) -> None:
+    """Compare the configuration with the ledger, so that no credential is issued in vain.
+
+    A ledger that cannot be reached now, or an issuer that is not in the registry, is logged only:
+    what was issued before can still be revoked.
+
+    Raises:
+        ConfigError: The node belongs to another ledger than the configuration names.
+    """
+    try:
+        found = ledger.ledger_id()
+        record = ledger.record(REGISTRY_ACCOUNT, config.issuer_record, IssuerRecord)
+    except (TransportError, QueryFailedError) as error:
+        _log.warning("ledger_not_checked", detail=str(error))
+        return
+    if found != config.ledger.ledger_id:
+        raise ConfigError(
+            f"ledger.ledger_id: the node at {config.ledger.address} belongs to ledger {found}"
+        )
+    public_key = export_public_jwk(signing_key)
+    if record is None or record.issuer != config.ledger.account or record.state != "active":
+        _log.warning("issuer_not_registered", issuer_record=config.issuer_record)
+    elif public_key not in [{name: key.get(name) for name in public_key} for key in record.keys]:
+        _log.warning("signing_key_not_registered", kid=thumbprint(signing_key))
+
+
 def run_issuer(config: IssuerConfig) -> None:
     """Serve until SIGTERM or SIGINT. What has expired is deleted meanwhile.
 
@@ -178,7 +209,10 @@ def run_issuer(config: IssuerConfig) -> None:
             except StorageError as error:
                 _log.error("purge_failed", detail=str(error))
 
-    with LedgerClient(config.ledger.address, config.ledger.account, account_key) as ledger:
+    address, account = config.ledger.address, config.ledger.account
+    with LedgerClient(address, account, account_key, timeout_s=_CHECK_S) as hasty:
+        check_ledger(config, hasty, signing_key)
+    with LedgerClient(address, account, account_key, timeout_s=LEDGER_TIMEOUT_S) as ledger:
         app = create_app(config, store=store, ledger=ledger, signing_key=signing_key)
         purger = threading.Thread(target=purge, name="purge")
         purger.start()

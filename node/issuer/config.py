@@ -4,21 +4,17 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, Field
 
 from chaincode.errors import DecodeError
-from chaincode.ids import ACCOUNT_ID, DOMAIN_ID, HASH, RECORD_ID
+from chaincode.ids import DOMAIN_ID, RECORD_ID
 from client_sdk.errors import ClientError, RequestError
 from client_sdk.jose import Key, parse_private_jwk
 from client_sdk.request_object import parse_endpoint
 from client_sdk.strict_json import parse_strict_json_object
-from node.config import ProcessConfig
+from node.config import ConfigPath, LedgerAccess, ProcessConfig
+from node.database import DatabaseUrl
 from node.errors import ConfigError
-
-
-def _in_folder(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder", Path())
-    return Path(folder) / path
 
 
 def _public_url(text: str) -> str:
@@ -29,28 +25,6 @@ def _public_url(text: str) -> str:
     if urlsplit(url).path or urlsplit(url).query:
         raise ValueError("public_url: scheme, host and port only; the service has its own host")
     return url
-
-
-ConfigPath = Annotated[Path, AfterValidator(_in_folder), Field(validate_default=True)]
-"""A path, taken from the folder of the configuration file where it is relative."""
-
-
-class LedgerConfig(BaseModel):
-    """Which ledger the issuer writes to, and as whom.
-
-    Attributes:
-        address: `host:port` of a node's Torii.
-        account: The issuer's account; it needs `can_create_account` to make holders' accounts.
-        private_key_file: The account's key, `NAME.priv`, with `NAME.pub` beside it.
-        ledger_id: The ledger's id, 64 hex digits.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    address: str
-    account: str = Field(pattern=f"^{ACCOUNT_ID.pattern}$")
-    private_key_file: ConfigPath
-    ledger_id: str = Field(pattern=f"^{HASH.pattern}$")
 
 
 class IssuerConfig(ProcessConfig):
@@ -75,7 +49,7 @@ class IssuerConfig(ProcessConfig):
 
     public_url: Annotated[str, AfterValidator(_public_url)]
     listen: str = "127.0.0.1:8081"
-    database_url: str = "sqlite:///issuer.db"
+    database_url: DatabaseUrl = "sqlite:///issuer.db"
     display_name: str = Field(default="Certificate of residence", min_length=1, max_length=100)
     operator_token_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     signing_key_file: ConfigPath
@@ -84,7 +58,7 @@ class IssuerConfig(ProcessConfig):
     credential_days: int = Field(default=365, ge=1, le=3660)
     offer_seconds: int = Field(default=900, ge=30, le=86_400)
     enrolment_seconds: int = Field(default=86_400, ge=60, le=30 * 86_400)
-    ledger: LedgerConfig
+    ledger: LedgerAccess
 
 
 def load_signing_key(path: Path) -> Key:

@@ -6,14 +6,14 @@ from typing import Final
 
 from pydantic import Field, field_validator
 
-from node.config import ProcessConfig
+from node.config import ConfigPath, ProcessConfig
 
 FILE_NAME: Final = "node.toml"
 _MAX_PORT: Final = 65535
 
 
 class NodeConfig(ProcessConfig):
-    """`node.toml`. Paths are relative to the file's folder.
+    """`node.toml`. Relative paths are taken from the file's folder.
 
     Attributes:
         torii: `host:port` where clients connect; port 0 lets the system choose.
@@ -24,9 +24,9 @@ class NodeConfig(ProcessConfig):
     """
 
     torii: str = "127.0.0.1:50051"
-    genesis: Path = Path("genesis.block")
-    private_key: Path = Path("keys/node.priv")
-    data: Path = Path("data")
+    genesis: ConfigPath = Path("genesis.block")
+    private_key: ConfigPath = Path("keys/node.priv")
+    data: ConfigPath = Path("data")
     max_past_created_hours: int = Field(default=24, ge=1)
 
     @field_validator("torii")

@@ -1,12 +1,12 @@
 """The ledger process: puts its parts together, runs until it is told to stop."""
 
 import signal
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Final, Self
 
 import structlog
 
@@ -25,6 +25,7 @@ from node.ledger.state_store import StateStore
 from node.ledger.statuses import StatusBoard
 from node.ledger.torii import ToriiParts, ToriiServer
 
+_SIGNAL_CHECK_S: Final = 0.5
 _log = structlog.get_logger(__name__)
 
 
@@ -45,17 +46,17 @@ class LedgerNode:
             StorageError: A store is damaged.
             InvalidBlockError: The chain on disk does not follow from itself.
         """
-        self._failure: Exception | None = None
-        self._stopped = threading.Event()
+        # Unlike an event or a lock, this queue may be used by a signal handler at any moment.
+        self._ends: SimpleQueue[Exception | None] = SimpleQueue()
         config = load_config(folder / FILE_NAME, NodeConfig)
-        key = AccountKey.load(folder / config.private_key)
-        genesis = load_genesis(folder / config.genesis)
+        key = AccountKey.load(config.private_key)
+        genesis = load_genesis(config.genesis)
         with ExitStack() as opened:
-            self._open_stores(folder / config.data, opened)
+            self._open_stores(config.data, opened)
             replayed = recover(self._blocks, self._state)
             self._engine = Engine(self._blocks, self._state, key)
-            self._begin_chain(genesis, folder / config.genesis)
-            self._check_key(key, folder / config.private_key)
+            self._begin_chain(genesis, config.genesis)
+            self._check_key(key, config.private_key)
             self._connect_parts(config)
             self._opened = opened.pop_all()
         self.ledger_id = block_hash(genesis).hex()
@@ -117,16 +118,23 @@ class LedgerNode:
             signal.signal(number, self._on_signal)
         # Whoever reads this line may send the signal.
         _log.info("ledger node ready", address=self.address, ledger_id=self.ledger_id)
-        self._stopped.wait()
-        if self._failure is not None:
-            raise self._failure
+        if (failure := self._wait_for_end()) is not None:
+            raise failure
+
+    def _wait_for_end(self) -> Exception | None:
+        while True:
+            try:
+                return self._ends.get(timeout=_SIGNAL_CHECK_S)
+            except Empty:
+                # A signal that came just before the wait began does not end it: its handler runs
+                # now.
+                continue
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopped.set()
+        self._ends.put(None)
 
     def _fail(self, failure: Exception) -> None:
-        self._failure = failure
-        self._stopped.set()
+        self._ends.put(failure)
 
     def _begin_chain(self, genesis: Block, genesis_file: Path) -> None:
         """Write the genesis block to an empty chain, or check that the chain began with it."""

@@ -14,7 +14,7 @@ import structlog
 from chaincode.blocks import Receipt, Verdict
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
 from chaincode.transactions import ValidTransaction
-from node.errors import PoolFullError
+from node.errors import PoolFullError, StoppingError
 from node.ledger.engine import Candidate, Engine
 from node.ledger.statuses import StatusBoard
 
@@ -70,12 +70,13 @@ class EmbeddedOrderer:
         """Let transactions wait for a block, in their order; one that waits already is passed over.
 
         Raises:
-            PoolFullError: Too many wait, or the node stops. None of these was taken.
+            PoolFullError: Too many wait; none of these was taken.
+            StoppingError: The node stops; none of these was taken.
         """
         size = sum(transaction.message.ByteSize() for transaction in transactions)
         with self._changed:
             if self._stopping:
-                raise PoolFullError("the node is stopping; send the transactions to it again later")
+                raise StoppingError("the node is stopping; send the transactions again in a moment")
             if (
                 len(self._waiting) + len(transactions) > MAX_WAITING
                 or self._waiting_bytes + size > MAX_WAITING_BYTES

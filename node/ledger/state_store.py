@@ -5,6 +5,7 @@ node replays them. Queries read snapshots on connections of their own and never 
 """
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -173,6 +174,11 @@ class StateStore:
         self._path = path
         self._blocks = blocks
         self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
+        try:
+            # SQLite makes its other files with the mode of this one.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
         with self._storage_errors():
             self._writer = self._connect()
         try:

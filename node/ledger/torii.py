@@ -32,12 +32,17 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query, error_response
 from chaincode.stateless import TimeWindow, validate_query
 from chaincode.transactions import ValidTransaction, hash_payload, transaction_hash
-from node.errors import ConfigError, PoolFullError, StorageError
+from node.errors import ConfigError, PoolFullError, StoppingError, StorageError
 from node.ledger.engine import Engine
 from node.ledger.state_store import StateStore
 from node.ledger.statuses import FINAL, StatusBoard, StatusStream
 
-MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
+MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+"""A detail may be 4 MiB long. irohad takes 128 MiB; decoded, a message of many empty entries takes
+thirty times its size."""
+MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+MAX_CALLS: Final = 512
+"""Calls that are open at once; further ones are told RESOURCE_EXHAUSTED."""
 MAX_LIST_TRANSACTIONS: Final = 50_000
 """A list is refused whole before its first signature is checked; two bytes can be a transaction."""
 MAX_STREAMS: Final = 200
@@ -56,7 +61,8 @@ class Orderer(Protocol):
         """Let transactions wait for a block.
 
         Raises:
-            PoolFullError: None of these was taken.
+            PoolFullError: Too many wait; none of these was taken.
+            StoppingError: The node stops; none of these was taken.
         """
         ...
 
@@ -146,6 +152,8 @@ class CommandService:
             self._parts.orderer.submit(accepted)
         except PoolFullError as error:
             _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except StoppingError as error:
+            _abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         return Empty()
 
     def _refuse(self, messages: list[Transaction], reason: str) -> None:
@@ -241,9 +249,10 @@ class ToriiServer:
         self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="torii")
         self._server = grpc.server(
             self._pool,
+            maximum_concurrent_rpcs=MAX_CALLS,
             options=[
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
                 # Two nodes on one port would each see half of the transactions.
                 ("grpc.so_reuseport", 0),
             ],

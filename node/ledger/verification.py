@@ -40,7 +40,7 @@ def verify_chain(folder: Path, scratch: Path) -> ChainReport:
         StorageError: A store is damaged, or the state on disk is not what the chain leads to.
         InvalidBlockError: A block does not follow from those below it.
     """
-    data = folder / load_config(folder / FILE_NAME, NodeConfig).data
+    data = load_config(folder / FILE_NAME, NodeConfig).data
     blocks = BlockStore(data / "blocks")
     try:
         state = StateStore(data / "state.sqlite", blocks)
@@ -48,6 +48,7 @@ def verify_chain(folder: Path, scratch: Path) -> ChainReport:
         try:
             # Blocks that the state has not seen are part of the chain: a crash left them.
             recover(blocks, state)
+            _check_blocks(state)
             recover(blocks, rebuilt)
             with state.snapshot() as view:
                 found = (view.tip(), view.content_hash())
@@ -65,3 +66,15 @@ def verify_chain(folder: Path, scratch: Path) -> ChainReport:
             f"{tip.height} expected); move state.sqlite away and the node rebuilds it"
         )
     return ChainReport(height=tip.height, block_hash=tip.block_hash, root=tip.root)
+
+
+def _check_blocks(state: StateStore) -> None:
+    """Read every block that the state has seen.
+
+    A damaged one at the end would else pass for one that was torn while it was written, and be cut
+    off.
+    """
+    with state.snapshot() as view:
+        for height in range(1, view.tip().height + 1):
+            if view.block_at(height) is None:
+                raise StorageError(f"the state on disk does not know where block {height} is")

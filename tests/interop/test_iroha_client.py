@@ -29,12 +29,9 @@ NAMES = (
     "transaction",
 )
 
-needs_client = pytest.mark.skipif(
-    not PYTHON.exists(), reason="the Iroha client is not installed; `make test` does it"
-)
-
 
 def run_client(*arguments: str, stdin: str = "") -> dict[str, object]:
+    assert PYTHON.exists(), "the Iroha client is not installed: `make test` does it"
     done = subprocess.run(
         [str(PYTHON), str(SCRIPT), *arguments],
         input=stdin,
@@ -53,7 +50,6 @@ def story(ledger_node: NodeProcess, ledger_folder: LedgerFolder) -> dict[str, ob
     return run_client("story", ledger_node.address, stdin=ledger_folder.admin_key.seed.hex())
 
 
-@needs_client
 @pytest.mark.parametrize(
     ("scheme", "key_length"), [("ed25519_sha3", 64), ("ed25519_sha2", 64 + len("ed0120"))]
 )
@@ -152,7 +148,6 @@ def shape_of_file(file: FileDescriptorProto) -> dict[str, object]:
     }
 
 
-@needs_client
 @pytest.mark.parametrize("name", NAMES)
 def test_our_messages_are_those_of_the_iroha_package(
     name: str, descriptors: dict[str, FileDescriptorProto]

@@ -19,8 +19,9 @@ from client_sdk.issuer import register_issuer
 from client_sdk.jose import Key, export_public_jwk, generate_key
 from client_sdk.key_proof import sign_key_proof
 from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE
+from node.config import LedgerAccess
 from node.issuer.app import create_app
-from node.issuer.config import IssuerConfig, LedgerConfig
+from node.issuer.config import IssuerConfig
 from node.issuer.store import IssuerStore
 
 ISSUER: Final = "aoba_city@issuer"
@@ -73,7 +74,7 @@ class IssuerWorld:
             operator_token_sha256=hashlib.sha256(OPERATOR_TOKEN.encode()).hexdigest(),
             signing_key_file=folder / "signing.jwk",
             issuer_record=self.issuer_record,
-            ledger=LedgerConfig(
+            ledger=LedgerAccess(
                 address="memory.invalid:1",
                 account=ISSUER,
                 private_key_file=folder / "account.priv",

@@ -83,7 +83,15 @@ class NodeProcess:
         self.log: list[dict[str, object]] = []
         self._logged = threading.Condition()
         self._log_ended = False
-        start = command or (sys.executable, "-m", "node.cli.main", "node", "start")
+        start = command or (
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-m",
+            "node.cli.main",
+            "node",
+            "start",
+        )
         self._process = subprocess.Popen(
             [*start, str(folder)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
@@ -137,9 +145,12 @@ class NodeProcess:
         try:
             return self._process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            # The fault handler writes where each thread hangs.
+            self._process.send_signal(signal.SIGABRT)
             self._process.wait()
-            raise
+            self._reader.join()
+            where = "".join(str(line.get("text", "")) for line in self.log)
+            raise AssertionError(f"the node did not end:\n{where}") from None
         finally:
             self._reader.join()
 

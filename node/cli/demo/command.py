@@ -10,6 +10,7 @@ from rich.console import Console
 from node.cli.demo.stage import Stage
 from node.cli.demo.story import Story, example_resident
 from node.cli.demo.town import Town
+from node.errors import ConfigError
 
 
 @click.command()
@@ -27,7 +28,10 @@ def demo(keep: Path | None) -> None:
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="tegata-demo-") as scratch:
         folder = keep or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=keep is None)
+        try:
+            folder.mkdir(parents=True, exist_ok=keep is None)
+        except OSError as error:
+            raise ConfigError(f"{folder}: cannot be made: {error.strerror}") from None
         starting = console.status("Starting ledger node, issuer and gateway")
         with starting, Town(folder) as town:
             starting.stop()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -36,7 +37,7 @@ class Stage:
         self._console.print(f"[bold {style}]{who:>12}[/]  {what}", soft_wrap=True)
         for name, value in facts.items():
             label = name.replace("_", " ")
-            self._console.print(f"{'':14}[dim]{label}[/] {value}", soft_wrap=True)
+            self._console.print(f"{'':14}[dim]{label}[/] {escape(value)}", soft_wrap=True)
 
     def consent(self, pending: PendingRequest) -> None:
         """Show the wallet's consent screen."""
@@ -51,14 +52,14 @@ class Stage:
         failed = result.refusal
         name, reason = (failed.name, failed.detail) if failed else ("?", result.state)
         self._console.print(f"[bold red]{'refused':>12}[/]  {what}")
-        self._console.print(f"{'':14}[red]{name}[/] {reason}", soft_wrap=True)
+        self._console.print(f"{'':14}[red]{name}[/] {escape(reason)}", soft_wrap=True)
 
     def side_by_side(self, result: RequestResult, entries: Iterable[LedgerEntry]) -> None:
         """Show what the verifier saw beside all that the ledger stores."""
         lines = []
         for entry in entries:
             by = f"[green]block {entry.height}[/]  [bold]{entry.command}[/]  by {entry.creator}"
-            facts = [f"   [dim]{name}[/] {value}" for name, value in entry.fields.items()]
+            facts = [f"   [dim]{name}[/] {escape(value)}" for name, value in entry.fields.items()]
             lines += [by, *facts]
         ledger = Panel("\n".join(lines), title="All that the ledger stores", border_style="green")
         self._show_beside(_result_panel(result), ledger)

@@ -240,6 +240,15 @@ def test_a_node_that_is_not_there_is_said_so_in_time() -> None:
                 call()
 
 
+def test_a_closed_client_says_so(ledger_node: NodeProcess) -> None:
+    client = LedgerClient(ledger_node.address, "a@b", AccountKey.generate())
+    client.close()
+    client.close()
+    for call in (client.health, lambda: client.signatories("a@b"), client.submit):
+        with pytest.raises(TransportError, match="this client was closed"):
+            call()
+
+
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_a_transaction_outlives_a_restart_of_the_node(tmp_path: Path, how: str) -> None:
     """Whoever waits for a decision gets it from the node that comes back."""

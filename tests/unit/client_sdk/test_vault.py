@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client_sdk.errors import ClientError, VaultError, VaultFormatError, WrongPassphraseError
-from client_sdk.vault import CHEAPEST, INTERACTIVE, SENSITIVE, KdfProfile, Vault
+from client_sdk.vault import CHEAPEST, INTERACTIVE, MAX_VAULT_BYTES, SENSITIVE, KdfProfile, Vault
 
 PASSPHRASE = "correct horse"
 HEADER_BYTES = 34
@@ -54,6 +54,15 @@ def test_wrong_passphrase_is_refused(path: Path, passphrase: str) -> None:
     create(path)
     with pytest.raises(VaultError):
         Vault.open(path, passphrase)
+
+
+@pytest.mark.parametrize("passphrase", ["", "\ud800", "x" * 5000])
+def test_unusable_passphrase_is_refused_before_anything_is_written(
+    path: Path, passphrase: str
+) -> None:
+    with pytest.raises(VaultError, match="passphrase"):
+        Vault.create(path, passphrase, profile=CHEAPEST)
+    assert list(path.parent.iterdir()) == []
 
 
 def test_passphrase_may_be_typed_in_either_normal_form(path: Path) -> None:
@@ -116,6 +125,13 @@ def test_any_bytes_raise_only_our_own_errors(tmp_path: Path, data: bytes) -> Non
     path = tmp_path / "wallet"
     path.write_bytes(b"tegata vault\x01\x01\x00\x00\x00\x08" + data)
     with pytest.raises(ClientError):
+        Vault.open(path, PASSPHRASE)
+
+
+def test_huge_file_is_refused(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(MAX_VAULT_BYTES + 1)
+    with pytest.raises(VaultFormatError, match="larger"):
         Vault.open(path, PASSPHRASE)
 
 

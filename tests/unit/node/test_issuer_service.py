@@ -14,9 +14,12 @@ from chaincode.encoding import decode_base64url, encode_base64url
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import CredentialRecord
 from client_sdk.account_key import AccountKey
-from client_sdk.jose import export_public_jwk, generate_key, sign_compact
+from client_sdk.jose import Key, export_public_jwk, generate_key, sign_compact
 from client_sdk.sd_jwt import parse_sd_jwt
 from client_sdk.sd_jwt_vc import anchor_hash, verify_credential
+from node.errors import ConfigError
+from node.issuer.app import check_ledger
+from node.issuer.config import IssuerConfig
 from node.issuer.offers import TRANSACTION_CODE_TRIES
 
 
@@ -98,6 +101,7 @@ def test_wrong_transaction_codes_lock_the_offer(world: IssuerWorld) -> None:
     for _ in range(TRANSACTION_CODE_TRIES):
         assert world.redeem(code, wrong).get_json()["error"] == "invalid_grant"
     assert world.redeem(code, offer["tx_code"]).get_json()["error"] == "invalid_grant"
+    assert world.http.get(f"/offers/{offer['id']}").status_code == 404
 
 
 def test_right_transaction_code_counts_before_the_last_try(world: IssuerWorld) -> None:
@@ -509,6 +513,28 @@ def test_taken_name_is_refused_and_leaves_the_code(world: IssuerWorld) -> None:
     refused = world.enrol(code, key)
     assert (refused.status_code, refused.get_json()["code"]) == (409, "account_refused")
     assert world.enrol(code, AccountKey.generate()).status_code == 201
+
+
+# Start
+
+
+def test_start_checks_the_ledger_and_the_registration(world: IssuerWorld) -> None:
+    client = world.ledger.client(ISSUER)
+
+    def events(config: IssuerConfig, key: Key) -> list[str]:
+        with structlog.testing.capture_logs() as logs:
+            check_ledger(config, client, key)
+        return [log["event"] for log in logs]
+
+    assert events(world.config, world.signing_key) == []
+    assert events(world.config, generate_key()) == ["signing_key_not_registered"]
+    elsewhere = world.config.model_copy(update={"issuer_record": "ab" * 16})
+    assert events(elsewhere, world.signing_key) == ["issuer_not_registered"]
+    other = world.config.ledger.model_copy(update={"ledger_id": "ab" * 32})
+    with pytest.raises(ConfigError, match="ledger_id"):
+        events(world.config.model_copy(update={"ledger": other}), world.signing_key)
+    world.ledger.reachable = False
+    assert events(world.config, world.signing_key) == ["ledger_not_checked"]
 
 
 def test_openapi_document_names_every_route(world: IssuerWorld) -> None:

@@ -10,7 +10,7 @@ from support.processes import make_ledger_folder
 
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
 from chaincode.transactions import ValidTransaction
-from node.errors import PoolFullError, StorageError
+from node.errors import PoolFullError, StoppingError, StorageError
 from node.ledger import orderer as orderer_module
 from node.ledger.engine import Candidate, Engine
 from node.ledger.orderer import EmbeddedOrderer
@@ -281,7 +281,7 @@ def test_stop_decides_what_waits(
     assert blocks_above(ledger, 2) == [payloads([first]), payloads(rest)]
     for transaction in rest:
         assert held.final(transaction)[-1].tx_status == TxStatus.COMMITTED
-    with pytest.raises(PoolFullError, match="the node is stopping"):
+    with pytest.raises(StoppingError, match="the node is stopping"):
         held.orderer.submit([ledger.detail("late", "x")])
 
 
@@ -314,7 +314,7 @@ def test_a_node_that_cannot_write_says_so_and_takes_no_more(
     ordering.orderer.submit([transaction])
     assert ordering.failed.wait(30)
     assert ordering.failures == [failure]
-    with pytest.raises(PoolFullError, match="the node is stopping"):
+    with pytest.raises(StoppingError, match="the node is stopping"):
         ordering.orderer.submit([ledger.detail("b", "1")])
     ordering.orderer.stop()
     # Nobody was told that it is committed.

@@ -224,7 +224,7 @@ def test_a_file_that_is_no_database_is_refused(
 
 
 def test_a_path_that_cannot_be_opened_is_refused(tmp_path: Path, blocks: BlockStore) -> None:
-    with pytest.raises(StorageError, match="unable to open"):
+    with pytest.raises(StorageError, match="cannot be opened: No such file"):
         StateStore(tmp_path / "missing" / "state.sqlite", blocks)
 
 

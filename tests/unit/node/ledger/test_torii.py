@@ -32,7 +32,7 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import hash_payload, transaction_hash
 from client_sdk.account_key import AccountKey
 from client_sdk.commands import set_account_detail
-from client_sdk.ledger_client import MAX_MESSAGE_BYTES, LedgerClient
+from client_sdk.ledger_client import LedgerClient
 from node.errors import ConfigError
 from node.ledger import orderer as orderer_module
 from node.ledger import torii as torii_module
@@ -550,7 +550,7 @@ def test_a_transaction_with_any_bytes_changed_is_never_committed(
 
 def test_a_message_above_the_limit_is_refused(gate: Gate) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        gate.raw(COMMANDS + "Torii", bytes(MAX_MESSAGE_BYTES + 1))
+        gate.raw(COMMANDS + "Torii", bytes(torii_module.MAX_REQUEST_BYTES + 1))
     assert code_of(caught.value) == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert gate.health().is_healthy
 
