@@ -79,7 +79,11 @@ def test_signing_key_is_read(tmp_path: Path, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "{", json.dumps(export_public_jwk(generate_key())), '{"d": "s3cr3t"}']
+    "text",
+    [
+        *("", "{}", "[]", "{", '{"d": "s3cr3t"}'),
+        pytest.param(json.dumps(export_public_jwk(generate_key())), id="public half only"),
+    ],
 )
 def test_other_files_are_no_signing_key(tmp_path: Path, text: str) -> None:
     path = tmp_path / "signing.jwk"
