@@ -23,9 +23,9 @@ from sd_jwt.verifier import SDJWTVerifier  # type: ignore[import-untyped]
 
 from benchmarks.figures import Figure, Step, Unit, best_microseconds
 from chaincode.encoding import JsonObject
-from client_sdk import jose
-from client_sdk import sd_jwt_vc as vc
-from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.credentials import jose
+from client_sdk.credentials import sd_jwt_vc as vc
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 
 _PEER: Final = f"sd-jwt {version('sd-jwt')}"
 _BARE: Final = "two bare signature checks"

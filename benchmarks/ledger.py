@@ -24,9 +24,9 @@ from chaincode.protocol.queries_pb2 import GetAccount, GetAccountDetail, Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.signatures import KeyAlgorithm, verify_signature
 from chaincode.transactions import transaction_hash
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import create_account, set_account_detail
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import create_account, set_account_detail
 from node.cli.demo.town import ServiceProcess, free_addresses, run
 from node.ledger.genesis import ADMIN_ACCOUNT
 

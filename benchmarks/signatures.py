@@ -7,9 +7,9 @@ from nacl.signing import SigningKey
 
 from benchmarks.figures import Figure, Step, Unit, best_microseconds
 from chaincode.signatures import KeyAlgorithm, verify_signature
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import set_account_detail
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import set_account_detail
 
 _NAMES = {
     KeyAlgorithm.ED25519_SHA2: "ed25519-sha2",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from chaincode.encoding import JsonObject
 from chaincode.errors import DecodeError
@@ -16,29 +16,27 @@ from chaincode.records import (
     IssuerRecord,
     encode_record,
 )
-from client_sdk.commands import compare_and_set_account_detail, set_record
+from client_sdk.credentials.individual_number import has_individual_number
+from client_sdk.credentials.jose import Key, thumbprint
+from client_sdk.credentials.sd_jwt import parse_sd_jwt
+from client_sdk.credentials.sd_jwt_vc import anchor_hash, issue_credential
+from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
+from client_sdk.credentials.selective_disclosure import Path
 from client_sdk.errors import (
     CredentialFormatError,
     CredentialStateError,
     TransactionFailedError,
     UnknownCredentialError,
 )
-from client_sdk.grants import new_record_id, new_salt
-from client_sdk.individual_number import has_individual_number
-from client_sdk.jose import Key, thumbprint
-from client_sdk.ledger_client import CommittedTransaction
-from client_sdk.sd_jwt import parse_sd_jwt
-from client_sdk.sd_jwt_vc import anchor_hash, issue_credential
-from client_sdk.selective_disclosure import Path
-
-PLACE_CLAIM: Final = "tegata"
-"""The claim that says where the credential's record is; it is never concealed."""
+from client_sdk.ledger.client import CommittedTransaction
+from client_sdk.ledger.commands import compare_and_set_account_detail, set_record
+from client_sdk.ledger.grants import new_record_id, new_salt
 
 _Record = TypeVar("_Record", bound=IdentityRecord)
 
 
 class IssuerLedger(Protocol):
-    """What an issuer needs of a ledger: `client_sdk.ledger_client.LedgerClient` has it."""
+    """What an issuer needs of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
 
     def submit(self, *commands: Command) -> CommittedTransaction:
         """Commit the commands as one transaction of this client's account."""

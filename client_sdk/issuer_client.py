@@ -6,8 +6,8 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from chaincode.encoding import JsonObject
+from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import TransportError
-from client_sdk.resident import ResidentAttributes
 from client_sdk.service_client import ServiceClient, text_of
 
 PAGE: Final = 500

@@ -11,7 +11,8 @@ from chaincode.ids import ACCOUNT_ID, RECORD_ID, REGISTRY_ACCOUNT
 from chaincode.records import CredentialRecord, GrantRecord, IdentityRecord, IssuerRecord
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.checks import Check, VerificationReport, VerifiedAttributes, list_checks
-from client_sdk.dcql import check_disclosed
+from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
+from client_sdk.credentials.sd_jwt_vc import VerifiedPresentation, anchor_hash, verify_presentation
 from client_sdk.errors import (
     AnchorError,
     CredentialFormatError,
@@ -27,16 +28,15 @@ from client_sdk.errors import (
     RevokedError,
     VerificationError,
 )
-from client_sdk.grant_offer import (
+from client_sdk.openid4vp.dcql import check_disclosed
+from client_sdk.openid4vp.grant_offer import (
     HASH_ALGORITHM,
     GrantOffer,
     GrantProof,
     hash_transaction_data,
     parse_grant_offer,
 )
-from client_sdk.jose import Key, parse_public_jwk, thumbprint
-from client_sdk.request_object import PresentationRequest
-from client_sdk.sd_jwt_vc import VerifiedPresentation, anchor_hash, verify_presentation
+from client_sdk.openid4vp.request_object import PresentationRequest
 
 MAX_AGE_S: Final = 300
 LEEWAY_S: Final = 60
@@ -44,7 +44,7 @@ _Record = TypeVar("_Record", bound=IdentityRecord)
 
 
 class Ledger(Protocol):
-    """What a verifier reads: `client_sdk.ledger_client.LedgerClient` has it."""
+    """What a verifier reads: `client_sdk.ledger.client.LedgerClient` has it."""
 
     def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
         """Return an account's own identity record, or None where there is no valid one."""

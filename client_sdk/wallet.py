@@ -9,10 +9,8 @@ from typing import Self
 
 from chaincode.encoding import JsonObject, JsonValue, encode_base64url
 from chaincode.records import GrantRecord
-from client_sdk.access_certificate import load_certificates
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import set_record
-from client_sdk.dcql import ClaimsPath, CredentialQuery, resolve_path, select_paths
+from client_sdk.credentials.jose import Key, parse_private_jwk
+from client_sdk.credentials.sd_jwt_vc import parse_credential, present_credential
 from client_sdk.errors import (
     NotRegisteredError,
     OfferError,
@@ -23,13 +21,16 @@ from client_sdk.errors import (
     UnknownCredentialError,
     UnknownGrantError,
 )
-from client_sdk.grant_offer import GrantOffer, GrantProof
-from client_sdk.grants import new_record_id, new_salt
 from client_sdk.http_client import HttpAnswer, HttpClient
-from client_sdk.jose import Key, parse_private_jwk
-from client_sdk.ledger_client import LedgerClient
-from client_sdk.openid4vci import receive_credential, register_account
-from client_sdk.openid4vp import (
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import set_record
+from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.openid4vci.client import receive_credential, register_account
+from client_sdk.openid4vp.access_certificate import load_certificates
+from client_sdk.openid4vp.dcql import ClaimsPath, CredentialQuery, resolve_path, select_paths
+from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
+from client_sdk.openid4vp.messages import (
     REQUEST_MEDIA_TYPE,
     VerifiedRequest,
     build_error_response,
@@ -37,7 +38,6 @@ from client_sdk.openid4vp import (
     parse_link,
     verify_request,
 )
-from client_sdk.sd_jwt_vc import parse_credential, present_credential
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.wallet_records import (
     LedgerAccount,

@@ -5,10 +5,10 @@ from typing import Self
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.account_key import SEED_BYTES
 from client_sdk.errors import VaultFormatError
-from client_sdk.grants import ClaimPath, GrantTerms
-from client_sdk.request_object import text_list
+from client_sdk.ledger.account_key import SEED_BYTES
+from client_sdk.ledger.grants import ClaimPath, GrantTerms
+from client_sdk.openid4vp.request_object import text_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from client_sdk.account_key import AccountKey
+from client_sdk.ledger.account_key import AccountKey
 from node.config import save_secret
 from node.errors import ConfigError
 

@@ -1,12 +1,19 @@
 """Fixtures that tests of several packages share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.client import LedgerClient
 from node.cli.demo.town import Town
+
+# A busy machine is no defect: no property has a deadline. `make soak` tries many more examples.
+settings.register_profile("tegata", deadline=None)
+settings.register_profile("soak", max_examples=20_000, deadline=None)
+settings.load_profile("soak" if os.environ.get("TEGATA_SOAK") else "tegata")
 
 
 @pytest.fixture(scope="session")

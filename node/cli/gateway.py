@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from client_sdk.access_certificate import (
+from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.openid4vp.access_certificate import (
     AccessIdentity,
     certify_verifier,
     create_access_authority,
     load_identity,
 )
-from client_sdk.request_object import parse_endpoint
 from node.cli.network import Network
 from node.cli.output import json_option, show
 from node.cli.toml import encode_toml

@@ -12,10 +12,10 @@ import click
 import segno
 
 from chaincode.records import IssuerRecord
-from client_sdk.grants import new_record_id
+from client_sdk.credentials.jose import export_private_jwk, export_public_jwk, generate_key
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
 from client_sdk.issuer_client import IssuerClient, StateChange
-from client_sdk.jose import export_private_jwk, export_public_jwk, generate_key
-from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
+from client_sdk.ledger.grants import new_record_id
 from node.cli.network import Network
 from node.cli.output import Value, json_option, show, show_rows
 from node.cli.toml import encode_toml

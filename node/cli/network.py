@@ -6,9 +6,9 @@ from typing import Self
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import create_account, set_record
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import create_account, set_record
 from node.config import load_config
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.genesis import ADMIN_ACCOUNT

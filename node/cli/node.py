@@ -10,8 +10,8 @@ from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.commands_pb2 import AddPeer
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.transactions import block_hash
-from client_sdk.account_key import AccountKey
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
 from node.cli.output import json_option, show
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret

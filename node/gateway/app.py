@@ -9,9 +9,9 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from client_sdk.account_key import AccountKey
 from client_sdk.errors import KeyFormatError
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
 from client_sdk.verifier import Ledger, Verifier
 from node.errors import ConfigError
 from node.gateway.config import GatewayConfig, load_verifier_identity

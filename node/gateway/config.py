@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from client_sdk.access_certificate import AccessIdentity, load_identity
+from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import KeyFormatError, RequestError
-from client_sdk.request_object import parse_endpoint
+from client_sdk.openid4vp.access_certificate import AccessIdentity, load_identity
 from node.config import ConfigPath, LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl
 from node.errors import ConfigError

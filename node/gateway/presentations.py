@@ -8,14 +8,14 @@ from typing import Final
 import structlog
 
 from chaincode.encoding import JsonObject
-from client_sdk.access_certificate import AccessIdentity
 from client_sdk.checks import VerificationReport, list_checks
-from client_sdk.dcql import build_query
+from client_sdk.credentials.jose import parse_compact
 from client_sdk.errors import CredentialFormatError, RequestError
-from client_sdk.grant_offer import GrantOffer, encode_grant_offer
-from client_sdk.grants import new_record_id, new_salt
-from client_sdk.jose import parse_compact
-from client_sdk.openid4vp import (
+from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.openid4vp.access_certificate import AccessIdentity
+from client_sdk.openid4vp.dcql import build_query
+from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
+from client_sdk.openid4vp.messages import (
     ErrorResponse,
     PresentationResponse,
     RequestLink,
@@ -23,7 +23,7 @@ from client_sdk.openid4vp import (
     parse_response,
     sign_request,
 )
-from client_sdk.request_object import PresentationRequest
+from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
 from node.gateway.store import OPEN, RequestState, RequestStore, StoredRequest

@@ -9,10 +9,10 @@ import structlog
 
 from chaincode.errors import DecodeError, SignatureInvalidError
 from chaincode.signatures import parse_public_key, verify_signature
-from client_sdk.account_enrolment import enrolment_message
-from client_sdk.commands import create_account
 from client_sdk.errors import OfferError, QueryFailedError, TransactionFailedError
 from client_sdk.issuer import IssuerLedger
+from client_sdk.ledger.commands import create_account
+from client_sdk.openid4vci.account_enrolment import enrolment_message
 from node.errors import ApiError
 from node.issuer.one_time_secret import hash_secret, new_enrolment_code
 from node.issuer.store import IssuerStore, StoredEnrolment
@@ -22,7 +22,7 @@ _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer"
 
 
 class AccountLedger(IssuerLedger, Protocol):
-    """What this service needs of a ledger: `client_sdk.ledger_client.LedgerClient` has it."""
+    """What this service needs of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
 
     def signatories(self, account_id: str) -> frozenset[str]:
         """Return the public keys of an account."""
@@ -49,7 +49,7 @@ class AccountRequest:
         enrolment_code: The code.
         account_id: The account that it wants.
         public_key: The account's key, in one of Iroha's forms.
-        proof: The key's signature of `client_sdk.account_enrolment.enrolment_message`.
+        proof: The key's signature of `client_sdk.openid4vci.account_enrolment.enrolment_message`.
     """
 
     enrolment_code: str = field(repr=False)

@@ -12,7 +12,8 @@ from flask_openapi.models.security_scheme import SecurityScheme
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
-from client_sdk.account_key import AccountKey
+from client_sdk.credentials.jose import EDDSA, Key, algorithm_of, export_public_jwk, thumbprint
+from client_sdk.credentials.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import (
     KeyFormatError,
     QueryFailedError,
@@ -20,16 +21,15 @@ from client_sdk.errors import (
     TransportError,
 )
 from client_sdk.issuer import Issuer
-from client_sdk.issuer_metadata import (
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.openid4vci.issuer_metadata import (
     AccountService,
     CredentialConfiguration,
     IssuerMetadata,
     ServerMetadata,
     build_key_metadata,
 )
-from client_sdk.jose import EDDSA, Key, algorithm_of, export_public_jwk, thumbprint
-from client_sdk.ledger_client import LedgerClient
-from client_sdk.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
 from node.errors import ApiError, ConfigError, StorageError
 from node.issuer.accounts import AccountLedger, Accounts
 from node.issuer.config import IssuerConfig, load_signing_key

@@ -8,9 +8,9 @@ from pydantic import AfterValidator, Field
 
 from chaincode.errors import DecodeError
 from chaincode.ids import DOMAIN_ID, RECORD_ID
+from client_sdk.credentials.jose import Key, parse_private_jwk
+from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import ClientError, RequestError
-from client_sdk.jose import Key, parse_private_jwk
-from client_sdk.request_object import parse_endpoint
 from client_sdk.strict_json import parse_strict_json_object
 from node.config import ConfigPath, LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl

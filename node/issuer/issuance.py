@@ -8,11 +8,15 @@ from typing import Final
 import structlog
 
 from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.credentials.jose import EDDSA, algorithm_of, parse_public_jwk
+from client_sdk.credentials.resident import (
+    RESIDENT_CREDENTIAL_TYPE,
+    concealed_paths,
+    resident_claims,
+)
 from client_sdk.errors import ClientError, QueryFailedError, TransactionFailedError, TransportError
 from client_sdk.issuer import IssuedCredential, Issuer
-from client_sdk.jose import EDDSA, algorithm_of, parse_public_jwk
-from client_sdk.key_proof import VerifiedKeyProof, verify_key_proof
-from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE, concealed_paths, resident_claims
+from client_sdk.openid4vci.key_proof import VerifiedKeyProof, verify_key_proof
 from node.issuer.errors import ProtocolError
 from node.issuer.nonce import NONCE_SECONDS, NonceSealer
 from node.issuer.offers import CONFIGURATION_ID, attributes_of, day_in_japan

@@ -10,7 +10,7 @@ from nacl.secret import Aead
 
 from chaincode.encoding import decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.jose import Key, export_private_jwk
+from client_sdk.credentials.jose import Key, export_private_jwk
 from node.issuer.errors import ProtocolError
 
 NONCE_SECONDS: Final = 300

@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final, cast
 
 from chaincode.encoding import JsonObject
-from client_sdk.credential_offer import (
+from client_sdk.credentials.resident import ResidentAttributes, Sex, age_on
+from client_sdk.errors import CredentialFormatError
+from client_sdk.openid4vci.credential_offer import (
     CredentialOffer,
     OfferReference,
     TransactionCode,
     build_offer_link,
 )
-from client_sdk.errors import CredentialFormatError
-from client_sdk.resident import ResidentAttributes, Sex, age_on
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from node.issuer.errors import ProtocolError
 from node.issuer.one_time_secret import (

@@ -18,14 +18,8 @@ from pydantic import (
     StringConstraints,
 )
 
-from client_sdk.errors import (
-    CredentialFormatError,
-    CredentialStateError,
-    UnknownCredentialError,
-)
-from client_sdk.individual_number import has_individual_number
-from client_sdk.issuer import Issuer
-from client_sdk.resident import (
+from client_sdk.credentials.individual_number import has_individual_number
+from client_sdk.credentials.resident import (
     MAX_ADDRESS_CHARS,
     MAX_MUNICIPALITY_CHARS,
     MAX_NAME_CHARS,
@@ -33,6 +27,12 @@ from client_sdk.resident import (
     ResidentAttributes,
     Sex,
 )
+from client_sdk.errors import (
+    CredentialFormatError,
+    CredentialStateError,
+    UnknownCredentialError,
+)
+from client_sdk.issuer import Issuer
 from node.errors import ApiError
 from node.issuer.accounts import Accounts
 from node.issuer.offers import Offers, parse_portrait

@@ -12,10 +12,10 @@ from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field
 
 from chaincode.encoding import JsonObject
-from client_sdk.account_enrolment import MAX_CODE_CHARS as MAX_ENROLMENT_CODE_CHARS
-from client_sdk.credential_offer import MAX_CODE_CHARS, PRE_AUTHORIZED_CODE
 from client_sdk.errors import CredentialFormatError
-from client_sdk.issuer_metadata import IssuerMetadata, ServerMetadata
+from client_sdk.openid4vci.account_enrolment import MAX_CODE_CHARS as MAX_ENROLMENT_CODE_CHARS
+from client_sdk.openid4vci.credential_offer import MAX_CODE_CHARS, PRE_AUTHORIZED_CODE
+from client_sdk.openid4vci.issuer_metadata import IssuerMetadata, ServerMetadata
 from client_sdk.strict_json import parse_strict_json_object
 from node.errors import ApiError
 from node.issuer.accounts import AccountRequest, Accounts

@@ -13,7 +13,7 @@ import structlog
 from chaincode.protocol.block_pb2 import Block
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash
-from client_sdk.account_key import AccountKey
+from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
 from node.errors import ConfigError, StorageError
 from node.ledger.block_store import BlockStore

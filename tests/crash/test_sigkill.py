@@ -1,6 +1,7 @@
 """A node that is killed, again and again, keeps every transaction that it called committed."""
 
 import itertools
+import os
 import random
 import secrets
 import sys
@@ -16,14 +17,14 @@ from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import transaction_hash
-from client_sdk.commands import set_account_detail
 from client_sdk.errors import TransportError
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import set_account_detail
 from node.ledger.daemon import now_ms
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.verification import verify_chain
 
-KILLS = 50
+KILLS = 500 if os.environ.get("TEGATA_SOAK") else 50
 WRITERS = 3
 LIST_LENGTH = 8
 COMMANDS = "/iroha.protocol.CommandService_v1/"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from chaincode.encoding import JsonObject
-from client_sdk import jose
-from client_sdk import sd_jwt_vc as vc
+from client_sdk.credentials import jose
+from client_sdk.credentials import sd_jwt_vc as vc
 
 SCRIPTS = Path(__file__).parent / "js"
 NODE = shutil.which("node")

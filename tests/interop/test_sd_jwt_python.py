@@ -11,8 +11,8 @@ from sd_jwt.issuer import SDJWTIssuer
 from sd_jwt.verifier import SDJWTVerifier
 
 from chaincode.encoding import JsonObject
-from client_sdk import jose
-from client_sdk import sd_jwt_vc as vc
+from client_sdk.credentials import jose
+from client_sdk.credentials import sd_jwt_vc as vc
 
 VCT = "https://city.example/residence"
 AUDIENCE = "https://bank.example"

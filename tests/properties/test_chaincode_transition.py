@@ -28,7 +28,7 @@ from chaincode.records import CredentialRecord, GrantRecord, IdentityRecord
 from chaincode.set_hash import SetHash
 from chaincode.transactions import ValidTransaction
 from chaincode.transition import apply_block
-from client_sdk.commands import (
+from client_sdk.ledger.commands import (
     add_signatory,
     append_role,
     compare_and_set_account_detail,

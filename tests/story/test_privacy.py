@@ -18,10 +18,13 @@ from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import decode_record, parse_record_key
 from chaincode.world_state import key_parts
-from client_sdk.sd_jwt import parse_sd_jwt
+from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.wallet import Wallet
 from node.ledger.block_store import BlockStore
 from node.ledger.state_store import StateStore
+
+# One worker tells the story, once.
+pytestmark = pytest.mark.xdist_group("told")
 
 HASHES = ("md5", "sha1", "sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b")
 STATE_KINDS = {"account", "detail", "domain", "role", "peers"}

@@ -2,10 +2,14 @@
 
 import sqlite3
 
+import pytest
 from support.story_town import CANARIES, ToldStory
 
 from client_sdk.checks import CHECKS
 from client_sdk.wallet import Wallet
+
+# One worker tells the story, once.
+pytestmark = pytest.mark.xdist_group("told")
 
 
 def test_the_verifier_sees_the_address_and_nothing_else(told: ToldStory) -> None:
@@ -32,6 +36,11 @@ def test_every_check_is_named_and_passed(told: ToldStory) -> None:
     (result,) = told.accepted
     assert [check.name for check in result.checks] == list(CHECKS)
     assert all(check.passed for check in result.checks)
+
+
+def test_what_was_seen_stands_beside_what_is_stored(told: ToldStory) -> None:
+    titles = ("What the ward office sees", "All that the ledger stores")
+    assert any(all(title in line for title in titles) for line in told.text.splitlines())
 
 
 def test_each_refusal_has_its_own_reason(told: ToldStory) -> None:

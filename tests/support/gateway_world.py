@@ -8,7 +8,12 @@ from typing import Any
 from flask.testing import FlaskClient
 from support.presentation_world import GATEWAY, LEDGER_ID, World, make_identity
 
-from client_sdk.openid4vp import VerifiedRequest, build_response, parse_link, verify_request
+from client_sdk.openid4vp.messages import (
+    VerifiedRequest,
+    build_response,
+    parse_link,
+    verify_request,
+)
 from node.config import load_config
 from node.gateway.app import build_presentations, create_app
 from node.gateway.config import GatewayConfig

@@ -12,13 +12,17 @@ from werkzeug.test import TestResponse
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
-from client_sdk.account_enrolment import account_name, enrolment_message
-from client_sdk.account_key import AccountKey
-from client_sdk.credential_offer import PRE_AUTHORIZED_CODE, OfferReference, parse_offer_link
+from client_sdk.credentials.jose import Key, export_public_jwk, generate_key
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.issuer import register_issuer
-from client_sdk.jose import Key, export_public_jwk, generate_key
-from client_sdk.key_proof import sign_key_proof
-from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message
+from client_sdk.openid4vci.credential_offer import (
+    PRE_AUTHORIZED_CODE,
+    OfferReference,
+    parse_offer_link,
+)
+from client_sdk.openid4vci.key_proof import sign_key_proof
 from node.config import LedgerAccess
 from node.issuer.app import create_app
 from node.issuer.config import IssuerConfig

@@ -13,8 +13,8 @@ from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import ValidTransaction
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import set_account_detail
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import set_account_detail
 from node.ledger.block_store import BlockStore
 from node.ledger.engine import Candidate, Engine, recover, replay
 from node.ledger.genesis import ADMIN_ACCOUNT, load_genesis

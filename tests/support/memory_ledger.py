@@ -28,9 +28,9 @@ from chaincode.records import IdentityRecord
 from chaincode.stateless import TimeWindow, validate_query, validate_transaction
 from chaincode.transactions import ValidTransaction, block_hash, hash_payload, transaction_hash
 from chaincode.transition import apply_block, apply_genesis
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import append_role, create_account, set_record
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import append_role, create_account, set_record
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis
 
 START_MS: Final = 1_800_000_000_000

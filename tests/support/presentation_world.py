@@ -14,25 +14,30 @@ from chaincode.records import (
     decode_record,
     encode_record,
 )
-from client_sdk.access_certificate import (
-    AccessIdentity,
-    certify_verifier,
-    create_access_authority,
-)
-from client_sdk.account_key import AccountKey
-from client_sdk.dcql import build_query
-from client_sdk.errors import QueryFailedError, TransportError
-from client_sdk.grant_offer import GrantOffer, GrantProof, encode_grant_offer, parse_grant_offer
-from client_sdk.grants import new_record_id, new_salt
-from client_sdk.jose import (
+from client_sdk.credentials.jose import (
     Key,
     export_public_jwk,
     generate_key,
     parse_private_jwk,
     thumbprint,
 )
-from client_sdk.request_object import PresentationRequest
-from client_sdk.sd_jwt_vc import anchor_hash, issue_credential, present_credential
+from client_sdk.credentials.sd_jwt_vc import anchor_hash, issue_credential, present_credential
+from client_sdk.errors import QueryFailedError, TransportError
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.openid4vp.access_certificate import (
+    AccessIdentity,
+    certify_verifier,
+    create_access_authority,
+)
+from client_sdk.openid4vp.dcql import build_query
+from client_sdk.openid4vp.grant_offer import (
+    GrantOffer,
+    GrantProof,
+    encode_grant_offer,
+    parse_grant_offer,
+)
+from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.verifier import Verifier
 
 RESIDENT = "urn:tegata:credential:resident:1"

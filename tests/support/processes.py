@@ -1,6 +1,7 @@
 """Real ledger nodes for tests: their folders, and their processes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from typing import IO, Self
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.signatures import KeyAlgorithm
-from client_sdk.account_key import AccountKey
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
 from node.keypair import save_keypair
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, save_genesis
 
@@ -73,12 +74,15 @@ class NodeProcess:
         log: The lines it has logged so far, decoded; text that is no JSON is under "text".
     """
 
-    def __init__(self, folder: Path, *, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, command: Sequence[str] | None = None, is_measured: bool = True
+    ) -> None:
         """Start the process.
 
         Args:
             folder: The node's folder.
             command: What to run, the folder appended; `tegata node start` where it is left out.
+            is_measured: Whether its coverage counts; not where it cannot write whole files.
         """
         self.log: list[dict[str, object]] = []
         self._logged = threading.Condition()
@@ -92,8 +96,17 @@ class NodeProcess:
             "node",
             "start",
         )
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if is_measured or not name.startswith("COVERAGE_")
+        }
         self._process = subprocess.Popen(
-            [*start, str(folder)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*start, str(folder)],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         assert self._process.stderr is not None
         self._reader = threading.Thread(target=self._read_log, args=(self._process.stderr,))

@@ -18,7 +18,7 @@ from chaincode.protocol.commands_pb2 import (
 )
 from chaincode.protocol.primitive_pb2 import GrantablePermission, Peer, RolePermission
 from chaincode.world_state import get_account
-from client_sdk.commands import append_role, create_account, grant_permission
+from client_sdk.ledger.commands import append_role, create_account, grant_permission
 
 ROOT, ALICE, BOB, CAROL = "root@d", "alice@d", "bob@d", "carol@e"
 NOBODY = "nobody@d"

@@ -8,17 +8,17 @@ from typing import Any, Self
 
 from support.http_stand import HttpStand, Received, Reply
 
-from client_sdk.access_certificate import (
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.ledger.grants import new_salt
+from client_sdk.openid4vp.access_certificate import (
     AccessIdentity,
     certify_verifier,
     create_access_authority,
 )
-from client_sdk.dcql import DcqlQuery, build_query
-from client_sdk.grant_offer import GrantOffer, encode_grant_offer
-from client_sdk.grants import new_salt
-from client_sdk.openid4vp import REQUEST_MEDIA_TYPE, RequestLink, build_link, sign_request
-from client_sdk.request_object import PresentationRequest
-from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.openid4vp.dcql import DcqlQuery, build_query
+from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
+from client_sdk.openid4vp.messages import REQUEST_MEDIA_TYPE, RequestLink, build_link, sign_request
+from client_sdk.openid4vp.request_object import PresentationRequest
 
 
 class VerifierStand:

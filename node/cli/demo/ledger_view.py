@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import RESERVED_PREFIX, decode_record, parse_record_key
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.client import LedgerClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from client_sdk.account_key import AccountKey
+from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.gateway_client import CreatedRequest, GatewayClient, RequestResult
 from client_sdk.http_client import HttpClient
 from client_sdk.issuer_client import IssuerClient
-from client_sdk.ledger_client import LedgerClient
-from client_sdk.resident import ResidentAttributes
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.ledger_view import read_entries
 from node.cli.demo.stage import Stage

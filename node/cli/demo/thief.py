@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from chaincode.encoding import JsonObject, decode_base64url, encode_base64url
+from client_sdk.credentials.jose import generate_key, parse_compact
+from client_sdk.credentials.sd_jwt import Disclosure, SdJwt, parse_sd_jwt
+from client_sdk.credentials.sd_jwt_key_binding import sign_key_binding
 from client_sdk.http_client import HttpAnswer, HttpClient
-from client_sdk.jose import generate_key, parse_compact
-from client_sdk.sd_jwt import Disclosure, SdJwt, parse_sd_jwt
-from client_sdk.sd_jwt_key_binding import sign_key_binding
 
 _ACCEPTED: Final = HttpAnswer(status=200, media_type="application/json", body=b"{}")
 

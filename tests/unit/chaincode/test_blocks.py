@@ -8,7 +8,7 @@ from chaincode.blocks import BlockContext, Receipt, Verdict, build_block, verify
 from chaincode.errors import InvalidBlockError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.transactions import block_hash
-from client_sdk.commands import set_account_detail
+from client_sdk.ledger.commands import set_account_detail
 
 BELOW = bytes(range(32))
 PEERS = [named_key(f"peer {n}") for n in range(7)]

@@ -30,7 +30,7 @@ from chaincode.protocol.qry_responses_pb2 import ErrorResponse, QueryResponse
 from chaincode.protocol.queries_pb2 import AccountDetailPaginationMeta, Query
 from chaincode.queries import answer_query, error_response
 from chaincode.transactions import hash_payload
-from client_sdk.commands import add_signatory, append_role, set_account_detail
+from client_sdk.ledger.commands import add_signatory, append_role, set_account_detail
 
 P = RolePermission
 Reason = ErrorResponse

@@ -22,7 +22,7 @@ from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission as Grantable
 from chaincode.protocol.primitive_pb2 import RolePermission as P
 from chaincode.world_state import get_account, get_default_role
-from client_sdk.commands import (
+from client_sdk.ledger.commands import (
     add_signatory,
     create_account,
     remove_signatory,

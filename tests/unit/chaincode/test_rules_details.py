@@ -26,7 +26,11 @@ from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission as Grantable
 from chaincode.protocol.primitive_pb2 import RolePermission as P
 from chaincode.world_state import get_detail
-from client_sdk.commands import compare_and_set_account_detail, create_account, set_account_detail
+from client_sdk.ledger.commands import (
+    compare_and_set_account_detail,
+    create_account,
+    set_account_detail,
+)
 
 WRITE = Grantable.can_set_my_account_detail
 OWN, DOMAIN, EVERYBODY = (

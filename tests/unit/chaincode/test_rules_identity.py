@@ -21,7 +21,7 @@ from chaincode.records import (
     encode_record,
 )
 from chaincode.world_state import detail_key, get_detail
-from client_sdk.commands import (
+from client_sdk.ledger.commands import (
     compare_and_set_account_detail,
     grant_permission,
     set_account_detail,

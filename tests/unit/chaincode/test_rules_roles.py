@@ -24,7 +24,7 @@ from chaincode.protocol.primitive_pb2 import GrantablePermission as Grantable
 from chaincode.protocol.primitive_pb2 import RolePermission as P
 from chaincode.rules.scope import role_permissions
 from chaincode.world_state import get_account, get_grants, get_role
-from client_sdk.commands import append_role, grant_permission, revoke_permission
+from client_sdk.ledger.commands import append_role, grant_permission, revoke_permission
 
 QUORUM = Grantable.can_set_my_quorum
 MAY_GRANT_QUORUM = P.can_grant_can_set_my_quorum

@@ -16,7 +16,7 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.signatures import KeyAlgorithm, PublicKey, parse_public_key, verify_signature
 from chaincode.stateless import validate_transaction
 from chaincode.transactions import block_hash, transaction_hash
-from client_sdk.account_key import AccountKey
+from client_sdk.ledger.account_key import AccountKey
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "signatures"
 IROHA: dict[str, Any] = json.loads((VECTORS / "iroha1.json").read_text())

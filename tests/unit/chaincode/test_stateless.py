@@ -19,8 +19,8 @@ from chaincode.stateless import (
     validate_transaction,
 )
 from chaincode.transactions import transaction_hash
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import set_account_detail
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import set_account_detail
 
 NOW = 1_800_000_000_000
 DAY = 24 * 60 * 60 * 1000

@@ -23,7 +23,7 @@ from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
 from chaincode.transactions import ValidTransaction, block_hash
 from chaincode.transition import apply_block, apply_genesis
 from chaincode.world_state import get_account, get_detail
-from client_sdk.commands import (
+from client_sdk.ledger.commands import (
     add_signatory,
     create_account,
     grant_permission,

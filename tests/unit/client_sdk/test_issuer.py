@@ -8,6 +8,10 @@ from support.issuer_world import ISSUER, IssuerWorld
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import CredentialRecord, IdentityRecord, IssuerRecord
+from client_sdk.credentials.jose import export_public_jwk, generate_key
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.credentials.sd_jwt import parse_sd_jwt
+from client_sdk.credentials.sd_jwt_vc import anchor_hash
 from client_sdk.errors import (
     CredentialFormatError,
     CredentialStateError,
@@ -16,11 +20,7 @@ from client_sdk.errors import (
     UnknownCredentialError,
 )
 from client_sdk.issuer import IssuedCredential, Issuer, register_issuer
-from client_sdk.jose import export_public_jwk, generate_key
-from client_sdk.ledger_client import CommittedTransaction, LedgerClient
-from client_sdk.resident import RESIDENT_CREDENTIAL_TYPE
-from client_sdk.sd_jwt import parse_sd_jwt
-from client_sdk.sd_jwt_vc import anchor_hash
+from client_sdk.ledger.client import CommittedTransaction, LedgerClient
 
 _Record = TypeVar("_Record", bound=IdentityRecord)
 

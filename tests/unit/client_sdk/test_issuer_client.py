@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from support.http_stand import HttpStand, Received, Reply, json_reply
 
+from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import ServiceRefusedError, TransportError
 from client_sdk.issuer_client import PAGE, IssuerClient, ListedCredential
-from client_sdk.resident import ResidentAttributes
 
 RESIDENT = ResidentAttributes(
     name="手形 花子",

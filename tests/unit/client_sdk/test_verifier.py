@@ -12,14 +12,14 @@ from support.presentation_world import ATTRIBUTES, HOLDER, NOW_MS, RESIDENT, Wor
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import CredentialRecord, GrantRecord, IssuerRecord
 from client_sdk import errors
-from client_sdk.account_key import AccountKey
 from client_sdk.checks import CHECKS
-from client_sdk.commands import create_account
-from client_sdk.grant_offer import GrantProof, encode_grant_offer, parse_grant_offer
-from client_sdk.grants import new_record_id, new_salt
-from client_sdk.jose import export_public_jwk, generate_key
-from client_sdk.request_object import PresentationRequest
-from client_sdk.sd_jwt_vc import anchor_hash
+from client_sdk.credentials.jose import export_public_jwk, generate_key
+from client_sdk.credentials.sd_jwt_vc import anchor_hash
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import create_account
+from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.openid4vp.grant_offer import GrantProof, encode_grant_offer, parse_grant_offer
+from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.verifier import Verifier
 
 

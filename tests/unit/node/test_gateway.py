@@ -17,8 +17,8 @@ from support.presentation_world import ATTRIBUTES, HOLDER, ISSUER, NOW_MS
 from werkzeug.test import TestResponse
 
 from client_sdk.checks import CHECKS
-from client_sdk.jose import parse_compact
-from client_sdk.openid4vp import (
+from client_sdk.credentials.jose import parse_compact
+from client_sdk.openid4vp.messages import (
     build_error_response,
     build_response,
     parse_link,

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from support.gateway_world import GatewayWorld, write_config
 from support.presentation_world import World
 
-from client_sdk.account_key import AccountKey
+from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
 from node.errors import ConfigError, StorageError
 from node.gateway.app import build_presentations, purge_until, run_gateway

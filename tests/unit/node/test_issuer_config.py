@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from client_sdk.jose import (
+from client_sdk.credentials.jose import (
     export_private_jwk,
     export_public_jwk,
     generate_key,

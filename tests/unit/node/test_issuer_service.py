@@ -13,10 +13,10 @@ from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
 from chaincode.encoding import decode_base64url, encode_base64url
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import CredentialRecord
-from client_sdk.account_key import AccountKey
-from client_sdk.jose import Key, export_public_jwk, generate_key, sign_compact
-from client_sdk.sd_jwt import parse_sd_jwt
-from client_sdk.sd_jwt_vc import anchor_hash, verify_credential
+from client_sdk.credentials.jose import Key, export_public_jwk, generate_key, sign_compact
+from client_sdk.credentials.sd_jwt import parse_sd_jwt
+from client_sdk.credentials.sd_jwt_vc import anchor_hash, verify_credential
+from client_sdk.ledger.account_key import AccountKey
 from node.errors import ConfigError
 from node.issuer.app import check_ledger
 from node.issuer.config import IssuerConfig

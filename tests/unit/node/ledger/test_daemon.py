@@ -17,9 +17,9 @@ from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, CallEngine, Command
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.signatures import KeyAlgorithm
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import set_account_detail
 from client_sdk.errors import ClientError, KeyFormatError
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import set_account_detail
 from node.errors import ConfigError, StorageError
 from node.keypair import save_keypair
 from node.ledger.daemon import LedgerNode
@@ -305,7 +305,7 @@ def test_a_full_disk_stops_the_node_and_loses_nothing(folder: LedgerFolder) -> N
     """The node says that it cannot write, and no client was told otherwise."""
     limited = (sys.executable, "-c", LIMITED_NODE)
     committed = 0
-    with NodeProcess(folder.path, command=limited) as process:
+    with NodeProcess(folder.path, command=limited, is_measured=False) as process:
         with folder.admin(process.address, timeout_s=3) as admin:
             try:
                 while True:

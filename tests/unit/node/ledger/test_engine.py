@@ -16,8 +16,8 @@ from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
 from chaincode.protocol.primitive_pb2 import Peer, Signature
 from chaincode.set_hash import SetHash
 from chaincode.transactions import block_hash
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import set_account_detail
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import set_account_detail
 from node.errors import StorageError
 from node.ledger import engine as engine_module
 from node.ledger.block_store import BlockStore

@@ -12,7 +12,7 @@ from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import CallEngine, Command, CreateDomain
 from chaincode.protocol.primitive_pb2 import Peer, RolePermission
 from chaincode.transactions import block_hash
-from client_sdk.account_key import AccountKey
+from client_sdk.ledger.account_key import AccountKey
 from node.errors import ConfigError
 from node.ledger.genesis import (
     ADMIN_ACCOUNT,

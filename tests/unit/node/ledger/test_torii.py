@@ -30,9 +30,9 @@ from chaincode.protocol.qry_responses_pb2 import (
 from chaincode.protocol.queries_pb2 import BlocksQuery, Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import hash_payload, transaction_hash
-from client_sdk.account_key import AccountKey
-from client_sdk.commands import set_account_detail
-from client_sdk.ledger_client import LedgerClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import set_account_detail
 from node.errors import ConfigError
 from node.ledger import orderer as orderer_module
 from node.ledger import torii as torii_module

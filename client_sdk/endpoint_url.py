@@ -1,0 +1,51 @@
+"""The URLs of services and other identifiers that a wallet is told, before it follows them."""
+
+import re
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from chaincode.encoding import JsonValue
+from client_sdk.errors import RequestError
+
+MAX_URI_CHARS: Final = 2048
+# Without the characters that URL parsers disagree on.
+_URL: Final = re.compile(r"[!#-;=?-\[\]_a-z~]+")
+
+
+def parse_endpoint(value: JsonValue, name: str) -> str:
+    """Return a URL of https, or of http on this machine, where nothing crosses a network.
+
+    Raises:
+        RequestError: Another scheme, or not a whole URL that every client reads the same way.
+    """
+    text = parse_identifier(value, name)
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        is_whole = bool(host) and parts.port != 0
+    except ValueError:
+        is_whole, host = False, ""
+    if not is_whole or parts.fragment or parts.username is not None or not _URL.fullmatch(text):
+        raise RequestError(f"{name}: a whole URL without user name and fragment is expected")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise RequestError(f"{name}: https is required, except on this machine")
+    return text
+
+
+def parse_identifier(value: JsonValue, name: str) -> str:
+    """Return a text without spaces and of bounded length.
+
+    Raises:
+        RequestError: Not such a text.
+    """
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_URI_CHARS or " " in value:
+        raise RequestError(f"{name}: a text of 1 to {MAX_URI_CHARS} characters is expected")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,356 @@
+"""A client of Torii, the gRPC gate of a ledger node: sends transactions, asks queries."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from chaincode.errors import DecodeError
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.commands_pb2 import Command
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
+from chaincode.protocol.primitive_pb2 import Signature
+from chaincode.protocol.qry_responses_pb2 import ErrorResponse, HealthcheckData, QueryResponse
+from chaincode.protocol.queries_pb2 import (
+    GetAccountDetail,
+    GetBlock,
+    GetSignatories,
+    Query,
+    QueryPayloadMeta,
+)
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.records import IdentityRecord, decode_record
+from chaincode.transactions import block_hash, transaction_hash
+from client_sdk.errors import QueryFailedError, TransactionFailedError, TransportError
+from client_sdk.ledger.account_key import AccountKey
+
+MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
+"""The largest gRPC message, as in irohad: one detail may be 4 MiB long."""
+
+_FINAL: Final = frozenset(
+    {TxStatus.STATELESS_VALIDATION_FAILED, TxStatus.REJECTED, TxStatus.COMMITTED}
+)
+_RESEND_PAUSE_S: Final = 0.1
+# A node that stops cancels the calls that it has not answered.
+_NODE_STOPPED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+_NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+# A node that restarts is waited for: the channel tries again by itself within the deadline.
+_SERVICE_CONFIG: Final = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{}],
+                "waitForReady": True,
+                "retryPolicy": {
+                    "maxAttempts": 5,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "1s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ]
+    }
+)
+_Record = TypeVar("_Record", bound=IdentityRecord)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedTransaction:
+    """A transaction that the ledger has written for good.
+
+    Attributes:
+        tx_hash: SHA3-256 of the payload, 64 lower-case hex digits.
+    """
+
+    tx_hash: str
+
+
+class LedgerClient:
+    """One account's connection to one ledger node. Safe to share between threads."""
+
+    def __init__(
+        self,
+        address: str,
+        account_id: str,
+        key: AccountKey,
+        *,
+        timeout_s: float = 30,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Prepare a connection; the first call opens it.
+
+        Args:
+            address: `host:port` of the node's Torii.
+            account_id: The account that signs transactions and queries.
+            key: A signatory of that account.
+            timeout_s: How long one call may last, in seconds.
+            now_ms: The clock: milliseconds since 1970, UTC.
+        """
+        self.account_id = account_id
+        self._address = address
+        self._key = key
+        self._timeout_s = timeout_s
+        self._now_ms = now_ms
+        # irohad refuses a query that it has seen: the counter makes each one new.
+        self._query_counter = itertools.count(1)
+        self._channel = grpc.insecure_channel(
+            address,
+            options=[
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.service_config", _SERVICE_CONFIG),
+            ],
+        )
+        command_service = "/iroha.protocol.CommandService_v1/"
+        query_service = "/iroha.protocol.QueryService_v1/"
+        self._torii = self._channel.unary_unary(
+            command_service + "Torii", Transaction.SerializeToString, Empty.FromString
+        )
+        self._status_stream = self._channel.unary_stream(
+            command_service + "StatusStream",
+            TxStatusRequest.SerializeToString,
+            ToriiResponse.FromString,
+        )
+        self._find = self._channel.unary_unary(
+            query_service + "Find", Query.SerializeToString, QueryResponse.FromString
+        )
+        self._healthcheck = self._channel.unary_unary(
+            query_service + "Healthcheck", Empty.SerializeToString, HealthcheckData.FromString
+        )
+
+    def submit(self, *commands: Command, quorum: int = 1) -> CommittedTransaction:
+        """Sign the commands as one transaction, send it, and wait until it is committed.
+
+        Raises:
+            TransactionFailedError: The ledger refused it; nothing was changed.
+            TransportError: The node cannot be reached, or did not decide in time.
+        """
+        transaction = self.build_transaction(*commands, quorum=quorum)
+        self.sign_transaction(transaction)
+        return self.send(transaction)
+
+    def build_transaction(self, *commands: Command, quorum: int = 1) -> Transaction:
+        """Return an unsigned transaction of this account, created now."""
+        transaction = Transaction()
+        reduced = transaction.payload.reduced_payload
+        reduced.commands.extend(commands)
+        reduced.creator_account_id = self.account_id
+        reduced.created_time = self._now_ms()
+        reduced.quorum = quorum
+        return transaction
+
+    def sign_transaction(self, transaction: Transaction) -> None:
+        """Add this account's signature to a transaction."""
+        transaction.signatures.append(self._sign(transaction.payload))
+
+    def send(self, transaction: Transaction) -> CommittedTransaction:
+        """Send a signed transaction and follow its statuses until the last one.
+
+        Raises:
+            TransactionFailedError: The ledger refused it; nothing was changed.
+            TransportError: The node cannot be reached, or did not decide in time.
+        """
+        tx_hash = transaction_hash(transaction).hex()
+        deadline = time.monotonic() + self._timeout_s
+        with _transport_errors(self._address):
+            while (left_s := deadline - time.monotonic()) > 0:
+                try:
+                    self._torii(transaction, timeout=left_s)
+                    decision = self._follow(tx_hash, left_s)
+                except grpc.RpcError as error:
+                    if _status_code(error) not in _NODE_STOPPED:
+                        raise
+                    decision = None
+                if decision is None:
+                    # The node stopped. It may have lost the transaction, so it is sent again:
+                    # the ledger takes none twice.
+                    time.sleep(_RESEND_PAUSE_S)
+                    continue
+                if decision.tx_status == TxStatus.COMMITTED:
+                    return CommittedTransaction(tx_hash=tx_hash)
+                raise _transaction_failed(tx_hash, decision)
+        raise TransportError(
+            f"ledger node {self._address}: transaction {tx_hash} was not decided within "
+            f"{self._timeout_s} s; send it again"
+        )
+
+    def account_detail(self, account_id: str, key: str, *, writer: str) -> str | None:
+        """Return one detail's value, or None where it does not exist.
+
+        Raises:
+            QueryFailedError: This account may not read it.
+            TransportError: The node cannot be reached.
+        """
+        query = GetAccountDetail(account_id=account_id, key=key, writer=writer)
+        response = self.find(Query.Payload(get_account_detail=query))
+        try:
+            details = json.loads(response.account_detail_response.detail or "{}")
+            value = details.get(writer, {}).get(key)
+        except (ValueError, AttributeError, RecursionError):
+            raise TransportError(
+                f"ledger node {self._address}: an account detail answer is not a JSON object"
+            ) from None
+        return value if isinstance(value, str) else None
+
+    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
+        """Return an account's own identity record, or None where there is no valid one.
+
+        A record counts only if the account itself wrote it.
+
+        Raises:
+            QueryFailedError: This account may not read it.
+            TransportError: The node cannot be reached.
+        """
+        value = self.account_detail(account_id, kind.key(record_id), writer=account_id)
+        if value is None:
+            return None
+        try:
+            return decode_record(value, kind)
+        except DecodeError:
+            return None
+
+    def signatories(self, account_id: str) -> frozenset[str]:
+        """Return the public keys of an account, in the form that Iroha writes.
+
+        Raises:
+            QueryFailedError: There is no such account, or this account may not read its keys.
+            TransportError: The node cannot be reached.
+        """
+        query = GetSignatories(account_id=account_id)
+        response = self.find(Query.Payload(get_signatories=query))
+        return frozenset(key.lower() for key in response.signatories_response.keys)
+
+    def block(self, height: int) -> Block:
+        """Return the block at a height, counted from 1.
+
+        Raises:
+            QueryFailedError: There is no such block, or this account may not read blocks.
+            TransportError: The node cannot be reached.
+        """
+        response = self.find(Query.Payload(get_block=GetBlock(height=height)))
+        return response.block_response.block
+
+    def ledger_id(self) -> str:
+        """Return the ledger's name: the hash of its genesis block, 64 hex digits.
+
+        Raises:
+            QueryFailedError: This account may not read blocks.
+            TransportError: The node cannot be reached.
+        """
+        return block_hash(self.block(1)).hex()
+
+    def health(self) -> HealthcheckData:
+        """Return the node's report on itself.
+
+        Raises:
+            TransportError: The node cannot be reached.
+        """
+        with _transport_errors(self._address):
+            return self._healthcheck(Empty(), timeout=self._timeout_s)
+
+    def find(self, payload: Query.Payload) -> QueryResponse:
+        """Sign and ask one query.
+
+        Raises:
+            QueryFailedError: The ledger refused it.
+            TransportError: The node cannot be reached.
+        """
+        payload.meta.CopyFrom(
+            QueryPayloadMeta(
+                created_time=self._now_ms(),
+                creator_account_id=self.account_id,
+                query_counter=next(self._query_counter),
+            )
+        )
+        query = Query(payload=payload, signature=self._sign(payload))
+        with _transport_errors(self._address):
+            response = self._find(query, timeout=self._timeout_s)
+        if response.HasField("error_response"):
+            error = response.error_response
+            reason = ErrorResponse.Reason.DESCRIPTOR.values_by_number.get(error.reason)
+            raise QueryFailedError(
+                f"ledger query {payload.WhichOneof('query')}: {error.message}",
+                reason=reason.name if reason is not None else str(error.reason),
+                code=error.error_code,
+            )
+        return response
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _follow(self, tx_hash: str, timeout_s: float) -> ToriiResponse | None:
+        """Return the status that decides a transaction, or None where the stream ends before it.
+
+        Of a rejection it is the status before the final one: that says why.
+        """
+        refusal: ToriiResponse | None = None
+        for response in self._status_stream(TxStatusRequest(tx_hash=tx_hash), timeout=timeout_s):
+            if response.tx_status == TxStatus.NOT_RECEIVED:
+                # The node came back between the two calls and does not know the transaction.
+                return None
+            if response.tx_status == TxStatus.STATEFUL_VALIDATION_FAILED:
+                refusal = response
+            elif response.tx_status in _FINAL:
+                return refusal or response
+        return None
+
+    def _sign(self, payload: Message) -> Signature:
+        return Signature(
+            public_key=self._key.public_key,
+            signature=self._key.sign(payload.SerializeToString()),
+        )
+
+
+@contextmanager
+def _transport_errors(address: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        # gRPC's word for a channel that was closed.
+        raise TransportError(f"ledger node {address}: this client was closed") from None
+    except grpc.RpcError as error:
+        code = _status_code(error)
+        name = code.name if code is not None else type(error).__name__
+        if isinstance(error, grpc.Call) and code not in _NO_ANSWER:
+            raise TransportError(f"ledger node {address}: {name}: {error.details()}") from None
+        raise TransportError(
+            f"ledger node {address}: {name}; is the node running, and is the address right?"
+        ) from None
+
+
+def _status_code(error: grpc.RpcError) -> grpc.StatusCode | None:
+    return error.code() if isinstance(error, grpc.Call) else None
+
+
+def _transaction_failed(tx_hash: str, response: ToriiResponse) -> TransactionFailedError:
+    status = TxStatus.Name(response.tx_status)
+    where = response.err_or_cmd_name or "no command named"
+    return TransactionFailedError(
+        f"transaction {tx_hash}: {status}, {where} (command {response.failed_cmd_index}, "
+        f"code {response.error_code})",
+        tx_hash=tx_hash,
+        status=status,
+        code=response.error_code,
+        command_index=response.failed_cmd_index,
+    )

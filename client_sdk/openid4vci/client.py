@@ -1,0 +1,369 @@
+"""The wallet's side of an issuer's service: receive a credential (OpenID4VCI 1.0), get an account.
+
+Of OpenID4VCI this is the pre-authorized code flow, with transaction code, nonce and key proof.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from chaincode.encoding import JsonObject, JsonValue
+from chaincode.ids import ACCOUNT_ID, RECORD_ID
+from client_sdk.credentials.jose import Key, export_public_jwk
+from client_sdk.credentials.sd_jwt_vc import VerifiedCredential, parse_credential, verify_credential
+from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
+from client_sdk.errors import (
+    CredentialFormatError,
+    HolderBindingError,
+    IssuerRefusedError,
+    OfferError,
+    TransportError,
+)
+from client_sdk.http_client import HttpClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message
+from client_sdk.openid4vci.credential_offer import (
+    PRE_AUTHORIZED_CODE,
+    CredentialOffer,
+    parse_offer,
+    parse_offer_link,
+    parse_url,
+)
+from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
+from client_sdk.openid4vci.issuer_metadata import (
+    KEY_METADATA,
+    SERVER_METADATA,
+    CredentialConfiguration,
+    IssuerMetadata,
+    ServerMetadata,
+    find_published_key,
+    well_known_url,
+)
+from client_sdk.openid4vci.key_proof import sign_key_proof
+
+LEEWAY_S: Final = 60
+_MAX_TOKEN_CHARS: Final = 16_384
+_MAX_NONCE_CHARS: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedOffer:
+    """An offer whose code was redeemed. Its repr does not show the token.
+
+    Attributes:
+        metadata: The issuer's.
+        credential_type: The `vct` that was offered.
+        issuer_keys: The issuer's `jwt-vc-issuer` document.
+        token: The access token; short-lived, and good for this one credential.
+        wanted: How the credential request names the credential.
+    """
+
+    metadata: IssuerMetadata
+    credential_type: str
+    issuer_keys: JsonObject
+    token: str = field(repr=False)
+    wanted: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedCredential:
+    """A credential that its issuer signed for this wallet.
+
+    Attributes:
+        record_id: The id of its record on the ledger, 32 hex digits.
+        credential_type: Its `vct`.
+        issuer: The issuer's account on the ledger.
+        expires_at_ms: Milliseconds since 1970, UTC.
+        sd_jwt: The credential with all its disclosures.
+    """
+
+    record_id: str
+    credential_type: str
+    issuer: str
+    expires_at_ms: int
+    sd_jwt: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredAccount:
+    """A holder's new account on the ledger.
+
+    Attributes:
+        account_id: The account.
+        ledger_id: The ledger's id, 64 hex digits.
+        issuer_account: The account of the issuer that made it.
+    """
+
+    account_id: str
+    ledger_id: str
+    issuer_account: str
+
+
+def fetch_offer(offer_link: str, *, http: HttpClient) -> CredentialOffer:
+    """Return the offer of a link, fetched where the link only points to it (section 4.1.3).
+
+    It tells who offers what, and whether a transaction code is needed, before anything is sent.
+
+    Raises:
+        OfferError: The link or the offer is not acceptable, or the offer is no longer there.
+        TransportError: The issuer cannot be reached.
+    """
+    offer = parse_offer_link(offer_link)
+    if isinstance(offer, CredentialOffer):
+        return offer
+    answer = http.get(offer.uri)
+    accept_answer(answer, f"{host_of(offer.uri)}: credential offer")
+    return parse_offer(answer.body)
+
+
+def receive_credential(
+    offer_link: str,
+    *,
+    tx_code: str | None,
+    holder_key: Key,
+    now_ms: int,
+    http: HttpClient,
+) -> ReceivedCredential:
+    """Accept an offer and return its credential: `redeem_offer`, then `request_credential`.
+
+    Args:
+        offer_link: `openid-credential-offer://...`.
+        tx_code: What the person typed; None where the offer asks for nothing.
+        holder_key: The private key that the credential is to be bound to.
+        now_ms: Milliseconds since 1970, UTC.
+        http: The session.
+
+    Raises:
+        OfferError: The offer cannot be used, or the issuer refused it.
+        VerificationError: The credential is not signed by the issuer, or not for this key.
+        CredentialFormatError: The credential is not well formed.
+        TransportError: The issuer cannot be reached. An offer's code is good once: a wallet that
+            wants to try again without a new offer takes the two steps itself.
+    """
+    offer = fetch_offer(offer_link, http=http)
+    accepted = redeem_offer(offer, tx_code=tx_code, http=http)
+    return request_credential(accepted, holder_key=holder_key, now_ms=now_ms, http=http)
+
+
+def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClient) -> AcceptedOffer:
+    """Exchange an offer's code for a token; what is needed to check the credential comes first.
+
+    Args:
+        offer: The offer.
+        tx_code: What the person typed; None where the offer asks for nothing.
+        http: The session.
+
+    Raises:
+        OfferError: The offer cannot be used, or the issuer refused it.
+        TransportError: The issuer cannot be reached.
+    """
+    if offer.transaction_code is not None and not tx_code:
+        raise OfferError("offer: it asks for a transaction code; type the one that came with it")
+    metadata = fetch_metadata(offer.credential_issuer, http=http)
+    name, configuration = _choose_configuration(offer, metadata)
+    answer = http.get(well_known_url(metadata.credential_issuer, KEY_METADATA))
+    keys = accept_answer(answer, f"{host_of(metadata.credential_issuer)}: issuer keys")
+    endpoint = _find_token_endpoint(offer, metadata, http)
+    form = {"grant_type": PRE_AUTHORIZED_CODE, "pre-authorized_code": offer.pre_authorized_code}
+    if offer.transaction_code is not None and tx_code:
+        form["tx_code"] = tx_code
+    where = f"{host_of(endpoint)}: token"
+    fields = accept_answer(http.post_form(endpoint, form), where)
+    token, kind = fields.get("access_token"), fields.get("token_type")
+    if not isinstance(token, str) or not _is_header_text(token, _MAX_TOKEN_CHARS):
+        raise TransportError(f"{where}: the answer holds no access token")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise OfferError(f"{where}: the token is not of the type Bearer")
+    return AcceptedOffer(
+        metadata=metadata,
+        credential_type=configuration.credential_type,
+        issuer_keys=keys,
+        token=token,
+        wanted=_wanted(fields.get("authorization_details"), name),
+    )
+
+
+def request_credential(
+    accepted: AcceptedOffer, *, holder_key: Key, now_ms: int, http: HttpClient
+) -> ReceivedCredential:
+    """Return the credential of an accepted offer, checked against the issuer's published keys.
+
+    Whether the issuer is registered on the ledger is not looked at here: a verifier does.
+
+    Args:
+        accepted: The accepted offer.
+        holder_key: The private key that the credential is to be bound to.
+        now_ms: Milliseconds since 1970, UTC.
+        http: The session.
+
+    Raises:
+        OfferError: The issuer refused.
+        VerificationError: The credential is not signed by the issuer, or not for this key.
+        CredentialFormatError: The credential is not well formed.
+        TransportError: The issuer or its ledger cannot be reached: ask again with the same offer.
+    """
+    now_s = now_ms // 1000
+    try:
+        sd_jwt = _fetch_credential(accepted, holder_key, now_s, http)
+    except IssuerRefusedError as error:
+        if error.code != "invalid_nonce":
+            raise
+        # The nonce expired on the way: the issuer asks for a proof over a new one.
+        sd_jwt = _fetch_credential(accepted, holder_key, now_s, http)
+    verified = _verify(sd_jwt, accepted, now_s)
+    if verified.holder_key != export_public_jwk(holder_key):
+        raise HolderBindingError("the issuer bound the credential to another key than the wallet's")
+    return _receipt(sd_jwt, verified, accepted.credential_type)
+
+
+def register_account(
+    issuer_url: str, *, enrolment_code: str, key: AccountKey, http: HttpClient
+) -> RegisteredAccount:
+    """Have an issuer's service make an account on the ledger, under a name that tells nothing.
+
+    Asking again with the same code and key gives the same account.
+
+    Args:
+        issuer_url: The issuer's identifier.
+        enrolment_code: The one-time code that the person was given.
+        key: The account's key.
+        http: The session.
+
+    Raises:
+        OfferError: The service refused, or makes no accounts.
+        TransportError: The service cannot be reached, or the ledger behind it; try again.
+    """
+    issuer_url = parse_url(issuer_url, "issuer").rstrip("/")
+    service = fetch_metadata(issuer_url, http=http).accounts
+    if service is None:
+        raise OfferError(f"{host_of(issuer_url)}: this service makes no accounts on a ledger")
+    account_id = f"{account_name(enrolment_code, key.public_key)}@{service.holder_domain}"
+    message = enrolment_message(
+        issuer_url=issuer_url,
+        account_id=account_id,
+        public_key=key.public_key,
+        enrolment_code=enrolment_code,
+    )
+    request: JsonObject = {
+        "enrolment_code": enrolment_code,
+        "account_id": account_id,
+        "public_key": key.public_key,
+        "proof": key.sign(message),
+    }
+    where = f"{host_of(service.accounts_endpoint)}: account"
+    made = accept_answer(http.post_json(service.accounts_endpoint, request), where)
+    ledger_id, issuer = made.get("ledger_id"), made.get("issuer_account")
+    if (
+        made.get("account_id") != account_id
+        or ledger_id != service.ledger_id
+        or issuer != service.issuer_account
+    ):
+        raise TransportError(f"{where}: the answer is about another account or ledger")
+    return RegisteredAccount(
+        account_id=account_id, ledger_id=service.ledger_id, issuer_account=service.issuer_account
+    )
+
+
+def _choose_configuration(
+    offer: CredentialOffer, metadata: IssuerMetadata
+) -> tuple[str, CredentialConfiguration]:
+    for name in offer.configuration_ids:
+        if name in metadata.configurations:
+            return name, metadata.configurations[name]
+    raise OfferError("offer: no credential of it is in a format that this wallet holds (dc+sd-jwt)")
+
+
+def _find_token_endpoint(offer: CredentialOffer, metadata: IssuerMetadata, http: HttpClient) -> str:
+    servers = metadata.authorization_servers or (metadata.credential_issuer,)
+    server = offer.authorization_server or servers[0]
+    if server not in servers:
+        raise OfferError("offer: authorization_server is none of the issuer's")
+    answer = http.get(well_known_url(server, SERVER_METADATA))
+    fields = accept_answer(answer, f"{host_of(server)}: authorization server metadata")
+    return ServerMetadata.from_fields(fields, expected_issuer=server).token_endpoint
+
+
+def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
+    """Return how a request must name the credential (section 3.3.4)."""
+    for detail in details if isinstance(details, list) else []:
+        match detail:
+            case {
+                "type": "openid_credential",
+                "credential_configuration_id": name,
+                "credential_identifiers": [str() as identifier, *_],
+            } if name == configuration_id:
+                return {"credential_identifier": identifier}
+    return {"credential_configuration_id": configuration_id}
+
+
+def _fetch_credential(
+    accepted: AcceptedOffer, holder_key: Key, now_s: int, http: HttpClient
+) -> str:
+    metadata = accepted.metadata
+    proof = sign_key_proof(
+        holder_key=holder_key,
+        issuer_url=metadata.credential_issuer,
+        nonce=_fetch_nonce(metadata, http),
+        issued_at=now_s,
+    )
+    request: JsonObject = {**accepted.wanted, "proofs": {"jwt": [proof]}}
+    where = f"{host_of(metadata.credential_endpoint)}: credential"
+    answer = http.post_json(metadata.credential_endpoint, request, bearer=accepted.token)
+    return _credential_of(accept_answer(answer, where), where)
+
+
+def _fetch_nonce(metadata: IssuerMetadata, http: HttpClient) -> str | None:
+    if metadata.nonce_endpoint is None:
+        return None
+    where = f"{host_of(metadata.nonce_endpoint)}: nonce"
+    nonce = accept_answer(http.post_form(metadata.nonce_endpoint, {}), where).get("c_nonce")
+    if not isinstance(nonce, str) or not _is_header_text(nonce, _MAX_NONCE_CHARS):
+        raise TransportError(f"{where}: the answer holds no nonce")
+    return nonce
+
+
+def _credential_of(fields: JsonObject, where: str) -> str:
+    if "transaction_id" in fields:
+        raise OfferError(f"{where}: the issuer wants to issue later, which this wallet cannot wait")
+    match fields.get("credentials"):
+        case [{"credential": str() as credential}, *_]:
+            return credential
+        case _:
+            raise TransportError(f"{where}: the answer holds no credential")
+
+
+def _verify(sd_jwt: str, accepted: AcceptedOffer, now_s: int) -> VerifiedCredential:
+    held, issuer = parse_credential(sd_jwt), accepted.metadata.credential_issuer
+    if held.unverified_claims.get("iss") != issuer:
+        raise CredentialFormatError("the credential names another issuer (iss) than the offer's")
+    kid = held.unverified_header.get("kid")
+    return verify_credential(
+        sd_jwt,
+        issuer_key=find_published_key(accepted.issuer_keys, expected_issuer=issuer, kid=kid),
+        expected_vct=accepted.credential_type,
+        now_s=now_s,
+        leeway_s=LEEWAY_S,
+    )
+
+
+def _receipt(sd_jwt: str, verified: VerifiedCredential, credential_type: str) -> ReceivedCredential:
+    place, expires_s = verified.claims.get(PLACE_CLAIM), verified.claims.get("exp")
+    match place:
+        case {"issuer": str() as issuer, "record": str() as record_id} if ACCOUNT_ID.fullmatch(
+            issuer
+        ) and RECORD_ID.fullmatch(record_id):
+            pass
+        case _:
+            raise CredentialFormatError("the credential does not say where its record is (tegata)")
+    if not isinstance(expires_s, int) or isinstance(expires_s, bool):
+        raise CredentialFormatError("the credential does not say when it expires (exp)")
+    return ReceivedCredential(
+        record_id=record_id,
+        credential_type=credential_type,
+        issuer=issuer,
+        expires_at_ms=expires_s * 1000,
+        sd_jwt=sd_jwt,
+    )
+
+
+def _is_header_text(text: str, most: int) -> bool:
+    return 1 <= len(text) <= most and text.isascii() and text.isprintable() and " " not in text

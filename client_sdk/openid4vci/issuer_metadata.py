@@ -1,0 +1,278 @@
+"""What an issuer publishes of itself (OpenID4VCI 1.0 section 12.2, RFC 8414, SD-JWT VC section 3).
+
+Both sides share these forms: what a service publishes is what a wallet reads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from chaincode.encoding import JsonObject, JsonValue
+from chaincode.ids import ACCOUNT_ID, DOMAIN_ID, HASH
+from client_sdk.credentials.jose import (
+    ALGORITHMS,
+    Key,
+    export_public_jwk,
+    parse_public_jwk,
+    thumbprint,
+)
+from client_sdk.errors import KeyFormatError, OfferError
+from client_sdk.openid4vci.credential_offer import PRE_AUTHORIZED_CODE, parse_url
+from client_sdk.openid4vp.request_object import text_list
+
+FORMAT: Final = "dc+sd-jwt"
+ISSUER_METADATA: Final = "openid-credential-issuer"
+SERVER_METADATA: Final = "oauth-authorization-server"
+KEY_METADATA: Final = "jwt-vc-issuer"
+_EXTENSION: Final = "tegata"
+
+
+def well_known_url(identifier: str, name: str) -> str:
+    """Return where metadata is: `/.well-known/<name>` goes between host and path (RFC 8615).
+
+    Args:
+        identifier: The issuer's URL.
+        name: Such as `ISSUER_METADATA`.
+    """
+    parts = urlsplit(identifier)
+    path = f"/.well-known/{name}{parts.path.rstrip('/')}"
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialConfiguration:
+    """One kind of credential that an issuer has.
+
+    Attributes:
+        credential_type: Its `vct`.
+        name: What people call it; empty where the issuer does not say.
+        claims: The paths of its claims; for publishing only.
+        signing_algorithms: What it is signed with; for publishing only.
+        proof_algorithms: What the holder's key may be; for publishing only.
+    """
+
+    credential_type: str
+    name: str = ""
+    claims: tuple[tuple[str, ...], ...] = ()
+    signing_algorithms: tuple[str, ...] = ALGORITHMS
+    proof_algorithms: tuple[str, ...] = ALGORITHMS
+
+    def to_fields(self) -> JsonObject:
+        """Return it as `credential_configurations_supported` holds it."""
+        claims: list[JsonValue] = [{"path": list(path)} for path in self.claims]
+        return {
+            "format": FORMAT,
+            "vct": self.credential_type,
+            "credential_signing_alg_values_supported": list(self.signing_algorithms),
+            "cryptographic_binding_methods_supported": ["jwk"],
+            "proof_types_supported": {
+                "jwt": {"proof_signing_alg_values_supported": list(self.proof_algorithms)}
+            },
+            "credential_metadata": {
+                "display": [{"name": self.name, "locale": "en"}],
+                "claims": claims,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountService:
+    """An extension of ours, `tegata`: where holders get an account on the ledger.
+
+    Attributes:
+        accounts_endpoint: Where a wallet registers its account.
+        holder_domain: The domain of holders' accounts.
+        ledger_id: The ledger's id, 64 hex digits.
+        issuer_account: The issuer's own account.
+    """
+
+    accounts_endpoint: str
+    holder_domain: str
+    ledger_id: str
+    issuer_account: str
+
+    def to_fields(self) -> JsonObject:
+        """Return it as a JSON object."""
+        return {
+            "accounts_endpoint": self.accounts_endpoint,
+            "holder_domain": self.holder_domain,
+            "ledger": self.ledger_id,
+            "issuer": self.issuer_account,
+        }
+
+    @classmethod
+    def from_fields(cls, fields: JsonObject) -> Self:
+        """Return what a JSON object stands for.
+
+        Raises:
+            OfferError: A member is missing or not acceptable.
+        """
+        domain, ledger_id = fields.get("holder_domain"), fields.get("ledger")
+        account = fields.get("issuer")
+        if not isinstance(domain, str) or not DOMAIN_ID.fullmatch(domain):
+            raise OfferError("issuer metadata: tegata.holder_domain is not a domain")
+        if not isinstance(ledger_id, str) or not HASH.fullmatch(ledger_id):
+            raise OfferError("issuer metadata: tegata.ledger is not 64 hex digits")
+        if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
+            raise OfferError("issuer metadata: tegata.issuer is not an account id")
+        return cls(
+            accounts_endpoint=parse_url(fields.get("accounts_endpoint"), "accounts_endpoint"),
+            holder_domain=domain,
+            ledger_id=ledger_id,
+            issuer_account=account,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerMetadata:
+    """An issuer's endpoints and credentials.
+
+    Attributes:
+        credential_issuer: Its identifier.
+        credential_endpoint: Where credentials are had.
+        nonce_endpoint: Where nonces are had; None where proofs need none.
+        authorization_servers: Who gives tokens; empty where the issuer itself does.
+        configurations: Its kinds of credentials in the format `dc+sd-jwt`, by their names.
+        accounts: Where holders get an account; None where this is no issuer of Tegata.
+    """
+
+    credential_issuer: str
+    credential_endpoint: str
+    nonce_endpoint: str | None
+    authorization_servers: tuple[str, ...] = ()
+    configurations: Mapping[str, CredentialConfiguration]
+    accounts: AccountService | None = None
+
+    def to_fields(self) -> JsonObject:
+        """Return the metadata as a JSON object."""
+        fields: JsonObject = {
+            "credential_issuer": self.credential_issuer,
+            "credential_endpoint": self.credential_endpoint,
+            "credential_configurations_supported": {
+                name: configuration.to_fields()
+                for name, configuration in self.configurations.items()
+            },
+        }
+        if self.nonce_endpoint is not None:
+            fields["nonce_endpoint"] = self.nonce_endpoint
+        if self.authorization_servers:
+            fields["authorization_servers"] = list(self.authorization_servers)
+        if self.accounts is not None:
+            fields[_EXTENSION] = self.accounts.to_fields()
+        return fields
+
+    @classmethod
+    def from_fields(cls, fields: JsonObject, *, expected_issuer: str) -> Self:
+        """Return what an issuer published; members that are not known are ignored.
+
+        Args:
+            fields: The JSON object.
+            expected_issuer: The identifier that its address was made from.
+
+        Raises:
+            OfferError: Of another issuer, or a member is missing or not acceptable.
+        """
+        if fields.get("credential_issuer") != expected_issuer:
+            raise OfferError("issuer metadata: it is another issuer's (credential_issuer)")
+        nonce_endpoint = fields.get("nonce_endpoint")
+        supported = fields.get("credential_configurations_supported")
+        if not isinstance(supported, dict):
+            raise OfferError("issuer metadata: credential_configurations_supported is an object")
+        servers = fields.get("authorization_servers")
+        extension = fields.get(_EXTENSION)
+        return cls(
+            credential_issuer=expected_issuer,
+            credential_endpoint=parse_url(fields.get("credential_endpoint"), "credential_endpoint"),
+            nonce_endpoint=(
+                None if nonce_endpoint is None else parse_url(nonce_endpoint, "nonce_endpoint")
+            ),
+            authorization_servers=tuple(
+                parse_url(server, "authorization_servers") for server in text_list(servers)
+            ),
+            configurations={
+                name: CredentialConfiguration(
+                    credential_type=vct, name=_display_name(configuration)
+                )
+                for name, configuration in supported.items()
+                if isinstance(configuration, dict)
+                and configuration.get("format") == FORMAT
+                and isinstance(vct := configuration.get("vct"), str)
+            },
+            accounts=(
+                AccountService.from_fields(extension) if isinstance(extension, dict) else None
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerMetadata:
+    """An authorization server's metadata (RFC 8414), as far as pre-authorized codes need it.
+
+    Attributes:
+        issuer: Its identifier.
+        token_endpoint: Where a code becomes a token.
+    """
+
+    issuer: str
+    token_endpoint: str
+
+    def to_fields(self) -> JsonObject:
+        """Return the metadata as a JSON object."""
+        return {
+            "issuer": self.issuer,
+            "token_endpoint": self.token_endpoint,
+            "grant_types_supported": [PRE_AUTHORIZED_CODE],
+            "response_types_supported": [],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "pre-authorized_grant_anonymous_access_supported": True,
+        }
+
+    @classmethod
+    def from_fields(cls, fields: JsonObject, *, expected_issuer: str) -> Self:
+        """Return what a server published.
+
+        Raises:
+            OfferError: Of another server, or without a token endpoint.
+        """
+        if fields.get("issuer") != expected_issuer:
+            raise OfferError("authorization server metadata: it is another server's (issuer)")
+        return cls(
+            issuer=expected_issuer,
+            token_endpoint=parse_url(fields.get("token_endpoint"), "token_endpoint"),
+        )
+
+
+def build_key_metadata(issuer: str, keys: tuple[Key, ...]) -> JsonObject:
+    """Return the `jwt-vc-issuer` document: the public keys that credentials are signed with."""
+    jwks: list[JsonValue] = [
+        {**export_public_jwk(key), "kid": thumbprint(key), "use": "sig"} for key in keys
+    ]
+    return {"issuer": issuer, "jwks": {"keys": jwks}}
+
+
+def find_published_key(fields: JsonObject, *, expected_issuer: str, kid: JsonValue) -> Key:
+    """Return the key of a `jwt-vc-issuer` document that a credential's header names.
+
+    Raises:
+        OfferError: The document is another issuer's, or holds no such key by value.
+    """
+    if fields.get("issuer") != expected_issuer:
+        raise OfferError("issuer keys: the document is another issuer's (issuer)")
+    jwks = fields.get("jwks")
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    for jwk in keys if isinstance(keys, list) else []:
+        if isinstance(jwk, dict) and isinstance(kid, str) and jwk.get("kid") == kid:
+            try:
+                return parse_public_jwk(jwk)
+            except KeyFormatError as error:
+                raise OfferError(f"issuer keys: {error}") from None
+    raise OfferError("issuer keys: the credential is signed with a key that is not published")
+
+
+def _display_name(configuration: JsonObject) -> str:
+    match configuration.get("credential_metadata"):
+        case {"display": [{"name": str() as name}, *_]}:
+            return name[:100]
+        case _:
+            return ""

@@ -1,0 +1,252 @@
+"""The grant that a request asks for, and the holder's answer: transaction data `tegata_grant`.
+
+The request carries the terms (OpenID4VP 1.0 section 8.4); the key-binding JWT hashes them, and its
+claim `tegata` names the grant that the holder wrote to the ledger (Appendix B.3.3.1).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, Self
+
+from chaincode.encoding import (
+    JsonObject,
+    JsonValue,
+    decode_base64url,
+    encode_base64url,
+    encode_canonical_json,
+)
+from chaincode.errors import DecodeError
+from chaincode.ids import ACCOUNT_ID, HASH, RECORD_ID
+from chaincode.records import MAX_TIME_MS
+from client_sdk.errors import CredentialFormatError, HolderBindingError, RequestError
+from client_sdk.ledger.grants import SALT_BYTES, TRANSACTION_DATA_TYPE, ClaimPath, GrantTerms
+from client_sdk.openid4vp.dcql import CredentialQuery
+from client_sdk.openid4vp.plain_text import is_plain_text
+from client_sdk.strict_json import parse_strict_json_object
+
+HASH_ALGORITHM: Final = "sha-256"
+MAX_PURPOSE_CHARS: Final = 200
+MAX_NAME_CHARS: Final = 100
+MAX_ATTRIBUTES: Final = 32
+_MAX_ENCODED_CHARS: Final = 16_384
+_MEMBERS: Final = frozenset(
+    {
+        "type",
+        "credential_ids",
+        "verifier",
+        "verifier_name",
+        "attributes",
+        "purpose",
+        "expires_at_ms",
+        "uses",
+        "gateway",
+        "ledger",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantOffer:
+    """The grant that a verifier asks a holder to make.
+
+    Attributes:
+        query_id: The id of the credential query that it belongs to.
+        verifier: The verifier's client identifier, with its prefix.
+        verifier_name: Who asks, as the holder sees it.
+        attributes: Claim paths, sorted.
+        purpose: What for, in plain words.
+        expires_at_ms: When the grant ends; milliseconds since 1970, UTC.
+        uses: How often it may be used.
+        gateway: The ledger account that serves the verifier.
+        ledger: The ledger's id, 64 hex digits.
+    """
+
+    query_id: str
+    verifier: str
+    verifier_name: str
+    attributes: tuple[ClaimPath, ...]
+    purpose: str
+    expires_at_ms: int
+    uses: int
+    gateway: str
+    ledger: str
+
+    def terms(self, credential: str) -> GrantTerms:
+        """Return what the holder would grant for the credential with this record id."""
+        return GrantTerms(
+            verifier=self.verifier,
+            credential=credential,
+            attributes=self.attributes,
+            purpose=self.purpose,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantProof:
+    """The claim `tegata` of a key-binding JWT: which grant a presentation is shown under.
+
+    Attributes:
+        ledger: The ledger's id, 64 hex digits.
+        account: The holder's account.
+        grant: The grant's record id, 32 hex digits.
+        opening: The salt of the grant's commitment, 16 bytes in base64url.
+    """
+
+    ledger: str
+    account: str
+    grant: str
+    opening: str
+
+    def to_claims(self, transaction_data: tuple[str, ...]) -> JsonObject:
+        """Return the claims that the key-binding JWT carries for this grant.
+
+        Args:
+            transaction_data: The request's strings, exactly as received.
+        """
+        return {
+            "tegata": {
+                "ledger": self.ledger,
+                "account": self.account,
+                "grant": self.grant,
+                "opening": self.opening,
+            },
+            "transaction_data_hashes": [hash_transaction_data(text) for text in transaction_data],
+            "transaction_data_hashes_alg": HASH_ALGORITHM,
+        }
+
+    @classmethod
+    def from_claims(cls, claims: JsonObject) -> Self:
+        """Return the proof that a key-binding JWT's claims hold.
+
+        Raises:
+            HolderBindingError: The claim `tegata` is missing or not well formed.
+        """
+        proof = claims.get("tegata")
+        if not isinstance(proof, dict):
+            raise HolderBindingError("the wallet's signature names no grant (claim tegata)")
+        values: dict[str, str] = {}
+        for name, grammar in (("ledger", HASH), ("account", ACCOUNT_ID), ("grant", RECORD_ID)):
+            value = proof.get(name)
+            if not isinstance(value, str) or not grammar.fullmatch(value):
+                raise HolderBindingError(
+                    f"the wallet's signature: tegata.{name} is not well formed"
+                )
+            values[name] = value
+        opening = proof.get("opening")
+        try:
+            length = len(decode_base64url(opening)) if isinstance(opening, str) else 0
+        except DecodeError:
+            length = 0
+        if not isinstance(opening, str) or length != SALT_BYTES:
+            raise HolderBindingError("the wallet's signature: tegata.opening is not well formed")
+        return cls(**values, opening=opening)
+
+
+def hash_transaction_data(text: str) -> str:
+    """Return the SHA-256 of a transaction data string as sent, in base64url."""
+    return encode_base64url(hashlib.sha256(text.encode()).digest())
+
+
+def encode_grant_offer(offer: GrantOffer) -> str:
+    """Return the offer as an element of `transaction_data`.
+
+    Raises:
+        RequestError: A member of the offer is not acceptable.
+    """
+    fields: JsonObject = {
+        "type": TRANSACTION_DATA_TYPE,
+        "credential_ids": [offer.query_id],
+        "verifier": offer.verifier,
+        "verifier_name": offer.verifier_name,
+        "attributes": [list(path) for path in offer.attributes],
+        "purpose": offer.purpose,
+        "expires_at_ms": offer.expires_at_ms,
+        "uses": offer.uses,
+        "gateway": offer.gateway,
+        "ledger": offer.ledger,
+    }
+    try:
+        text = encode_base64url(encode_canonical_json(fields))
+    except DecodeError as error:
+        raise RequestError(f"transaction_data: {error}") from None
+    parse_grant_offer(text)  # What no wallet would read is not sent.
+    return text
+
+
+def parse_grant_offer(text: str) -> GrantOffer:
+    """Return the offer that an element of `transaction_data` stands for.
+
+    Raises:
+        RequestError: Another type of transaction data, an unknown member, or one that is missing or
+            not acceptable.
+    """
+    if len(text) > _MAX_ENCODED_CHARS:
+        raise RequestError(f"transaction_data: longer than {_MAX_ENCODED_CHARS} characters")
+    try:
+        fields = parse_strict_json_object(decode_base64url(text))
+    except (DecodeError, CredentialFormatError) as error:
+        raise RequestError(f"transaction_data: {error}") from None
+    if fields.get("type") != TRANSACTION_DATA_TYPE:
+        raise RequestError("transaction_data: of a type that this wallet does not know")
+    if fields.keys() != _MEMBERS:
+        raise RequestError("transaction_data: a member is missing, or one is unknown")
+    ids = fields["credential_ids"]
+    if not isinstance(ids, list) or len(ids) != 1:
+        raise RequestError("transaction_data.credential_ids: one id is expected")
+    gateway, ledger = fields["gateway"], fields["ledger"]
+    if not isinstance(gateway, str) or not ACCOUNT_ID.fullmatch(gateway):
+        raise RequestError("transaction_data.gateway: an account id is expected")
+    if not isinstance(ledger, str) or not HASH.fullmatch(ledger):
+        raise RequestError("transaction_data.ledger: 64 hex digits are expected")
+    return GrantOffer(
+        query_id=_text(ids[0], "credential_ids", 64),
+        verifier=_text(fields["verifier"], "verifier", 256),
+        verifier_name=_text(fields["verifier_name"], "verifier_name", MAX_NAME_CHARS),
+        attributes=_attributes(fields["attributes"]),
+        purpose=_text(fields["purpose"], "purpose", MAX_PURPOSE_CHARS),
+        expires_at_ms=_whole(fields["expires_at_ms"], "expires_at_ms", MAX_TIME_MS),
+        uses=_whole(fields["uses"], "uses", 1_000_000),
+        gateway=gateway,
+        ledger=ledger,
+    )
+
+
+def check_offer(offer: GrantOffer, *, query: CredentialQuery, client_id: str) -> None:
+    """Check that an offer and the query around it speak of the same verifier and attributes.
+
+    Raises:
+        RequestError: The holder would be shown other terms than the query takes.
+    """
+    if offer.verifier != client_id:
+        raise RequestError("transaction_data.verifier: another verifier than the one that asks")
+    if set(offer.attributes) != {claim.path for claim in query.claims}:
+        raise RequestError("transaction_data.attributes: others than those that dcql_query takes")
+
+
+def _attributes(value: JsonValue) -> tuple[ClaimPath, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_ATTRIBUTES:
+        raise RequestError(
+            f"transaction_data.attributes: a list of 1 to {MAX_ATTRIBUTES} paths is expected"
+        )
+    paths: list[ClaimPath] = []
+    for item in value:
+        if not isinstance(item, list) or not 1 <= len(item) <= 16:
+            raise RequestError("transaction_data.attributes: a path is a list of 1 to 16 names")
+        paths.append(tuple(_text(name, "attributes", 256) for name in item))
+    if paths != sorted(set(paths)):
+        raise RequestError("transaction_data.attributes: sorted paths are expected, each once")
+    return tuple(paths)
+
+
+def _text(value: JsonValue, name: str, most: int) -> str:
+    if not isinstance(value, str) or len(value) > most or not is_plain_text(value):
+        raise RequestError(
+            f"transaction_data.{name}: a text of 1 to {most} printable characters is expected"
+        )
+    return value
+
+
+def _whole(value: JsonValue, name: str, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise RequestError(f"transaction_data.{name}: a whole number from 1 to {most} is expected")
+    return value

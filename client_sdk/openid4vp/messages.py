@@ -1,0 +1,309 @@
+"""Presentation requests and responses: OpenID4VP 1.0 with signed request objects and `direct_post`.
+
+Pure: no network, no clock, no randomness. A verifier signs a request and reads the response; a
+wallet verifies the request and builds the response. Client identifiers are of the kind `x509_hash`.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from joserfc.jwk import ECKey
+
+from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.credentials.jose import parse_compact, sign_compact, validate_times
+from client_sdk.endpoint_url import MAX_URI_CHARS, parse_endpoint, parse_identifier
+from client_sdk.errors import (
+    CredentialFormatError,
+    KeyFormatError,
+    RequestError,
+    SignatureError,
+)
+from client_sdk.openid4vp.access_certificate import (
+    CLIENT_ID_PREFIX,
+    MAX_CHAIN,
+    AccessIdentity,
+    client_id_of,
+    find_anchor,
+    load_der_certificate,
+    organization_of,
+    public_key_of,
+)
+from client_sdk.openid4vp.grant_offer import GrantOffer, check_offer, parse_grant_offer
+from client_sdk.openid4vp.request_object import STATE, PresentationRequest, text_list
+from client_sdk.strict_json import encode_json, parse_strict_json_object
+
+REQUEST_TYP: Final = "oauth-authz-req+jwt"
+REQUEST_MEDIA_TYPE: Final = f"application/{REQUEST_TYP}"
+LINK_SCHEME: Final = "openid4vp"
+LEEWAY_S: Final = 60
+
+_ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
+_CLIENT_ID: Final = re.compile(rf"{CLIENT_ID_PREFIX}:[A-Za-z0-9_-]{{43}}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedRequest:
+    """A request that is known to be signed by the key of the certificate that it shows.
+
+    Attributes:
+        request: What is asked.
+        verifier_name: The organization in the certificate.
+        is_anchored: Whether a trusted authority certified the verifier. Where it did not, the name
+            is the verifier's own claim, and a wallet must say so.
+        offer: The grant that the verifier asks for; None where it asks for none.
+    """
+
+    request: PresentationRequest
+    verifier_name: str
+    is_anchored: bool
+    offer: GrantOffer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLink:
+    """Where a wallet fetches a request: the content of a link or QR code."""
+
+    client_id: str
+    request_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentationResponse:
+    """What a wallet sent: presentations by the id of the credential query; none is verified."""
+
+    presentations: dict[str, tuple[str, ...]] = field(repr=False)
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorResponse:
+    """A wallet's refusal.
+
+    Attributes:
+        error: The code, such as `access_denied` where the holder declines (section 8.5).
+        state: The request's.
+    """
+
+    error: str
+    state: str | None
+
+
+def sign_request(
+    request: PresentationRequest, *, identity: AccessIdentity, wallet_nonce: str | None = None
+) -> str:
+    """Return the signed request object (section 5, RFC 9101).
+
+    Args:
+        request: What is asked.
+        identity: The verifier's certificate and key.
+        wallet_nonce: What a wallet sent to be repeated, where it fetches by POST (section 5.10).
+
+    Raises:
+        RequestError: The request breaks a rule that `verify_request` checks, or is another
+            verifier's.
+    """
+    if request.client_id != identity.client_id:
+        raise RequestError("client_id: not of the certificate that signs")
+    payload = request.to_claims()
+    if PresentationRequest.from_claims(payload) != request:
+        raise RequestError("dcql_query: not in the form that a wallet reads")
+    _parse_offer(request, identity.name)
+    if wallet_nonce is not None:
+        if not STATE.fullmatch(wallet_nonce):
+            raise RequestError(
+                "wallet_nonce: 1 to 512 characters that are safe in URLs are expected"
+            )
+        payload["wallet_nonce"] = wallet_nonce
+    chain: list[JsonValue] = [
+        base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii")
+        for certificate in identity.chain
+    ]
+    header: JsonObject = {"typ": REQUEST_TYP, "x5c": chain}
+    return sign_compact(header, payload, identity.signing_key)
+
+
+def verify_request(
+    token: str,
+    *,
+    expected_client_id: str,
+    trust_anchors: tuple[x509.Certificate, ...],
+    now_s: int,
+) -> VerifiedRequest:
+    """Return a request object, verified (sections 5.9.3, 5.10.1 and 14.4.1).
+
+    Args:
+        token: The JWT from the request URI.
+        expected_client_id: The client identifier in the link.
+        trust_anchors: The authorities that certify verifiers.
+        now_s: Seconds since 1970-01-01 UTC.
+
+    Raises:
+        RequestError: The request breaks a rule, is another verifier's, or asks for something that
+            this wallet cannot do; the text says what.
+        ExpiredError: The request is not valid at this time.
+    """
+    if not _CLIENT_ID.fullmatch(expected_client_id):
+        raise RequestError(f"client_id: only the kind {CLIENT_ID_PREFIX} is supported")
+    try:
+        unverified = parse_compact(token)
+        chain = _parse_chain(unverified.unverified_header.get("x5c"))
+        if client_id_of(chain[0]) != expected_client_id:
+            raise RequestError("client_id: not the hash of the certificate in x5c")
+        key = ECKey.import_key(public_key_of(chain[0]))
+        _, payload = unverified.verify(key=key, expected_typ=REQUEST_TYP)
+        validate_times(payload, now_s=now_s, leeway_s=LEEWAY_S)
+        name = organization_of(chain[0])
+    except (CredentialFormatError, KeyFormatError, SignatureError) as error:
+        raise RequestError(f"request object: {error}") from None
+    request = PresentationRequest.from_claims(payload)
+    if request.client_id != expected_client_id:
+        raise RequestError("client_id: the request object names another verifier than its link")
+    _check_validity(chain[0], now_s)
+    return VerifiedRequest(
+        request=request,
+        verifier_name=name,
+        is_anchored=find_anchor(chain, trust_anchors=trust_anchors, now_s=now_s) is not None,
+        offer=_parse_offer(request, name),
+    )
+
+
+def build_link(link: RequestLink) -> str:
+    """Return the link that opens a wallet (sections 5.10 and 13.1.2)."""
+    query = urlencode({"client_id": link.client_id, "request_uri": link.request_uri})
+    return f"{LINK_SCHEME}://?{query}"
+
+
+def parse_link(text: str) -> RequestLink:
+    """Return what a link or QR code says; parameters other than these two are not used.
+
+    Raises:
+        RequestError: Not an `openid4vp://` link with one client identifier and one request URI.
+    """
+    if len(text) > 2 * MAX_URI_CHARS:
+        raise RequestError(f"link: longer than {2 * MAX_URI_CHARS} characters")
+    try:
+        parts = urlsplit(text)
+        pairs = parse_qsl(parts.query, keep_blank_values=True, errors="strict", max_num_fields=32)
+    except ValueError:
+        raise RequestError("link: not a URI") from None
+    if parts.scheme != LINK_SCHEME:
+        raise RequestError(f"link: it begins with {LINK_SCHEME}://")
+    values = _unique(pairs, RequestError("link: a parameter stands there twice"))
+    if "client_id" not in values or "request_uri" not in values:
+        raise RequestError("link: client_id and request_uri are expected")
+    return RequestLink(
+        client_id=parse_identifier(values["client_id"], "client_id"),
+        request_uri=parse_endpoint(values["request_uri"], "request_uri"),
+    )
+
+
+def build_response(
+    presentations: Mapping[str, Sequence[str]], *, state: str | None
+) -> dict[str, str]:
+    """Return the form that a wallet posts to the response URI (sections 8.1 and 8.2).
+
+    Args:
+        presentations: The presentations by the id of the credential query.
+        state: The request's.
+    """
+    token = encode_json({query_id: list(shown) for query_id, shown in presentations.items()})
+    form = {"vp_token": token.decode("utf-8")}
+    return form if state is None else {**form, "state": state}
+
+
+def build_error_response(error: str, *, state: str | None) -> dict[str, str]:
+    """Return the form that tells a verifier of a refusal (section 8.5).
+
+    Args:
+        error: The code: `access_denied` where the holder declines.
+        state: The request's.
+    """
+    return {"error": error} if state is None else {"error": error, "state": state}
+
+
+def parse_response(form: Iterable[tuple[str, str]]) -> PresentationResponse | ErrorResponse:
+    """Return what a wallet posted; fields that are not known are ignored.
+
+    Args:
+        form: Names and values in the order of the body.
+
+    Raises:
+        CredentialFormatError: A field is there twice, or neither `vp_token` nor `error` is well
+            formed.
+    """
+    values = _unique(form, CredentialFormatError("response: a field stands there twice"))
+    state = values.get("state")
+    if state is not None and not STATE.fullmatch(state):
+        raise CredentialFormatError("response: state has characters that no request has")
+    if "error" in values:
+        if "vp_token" in values or not _ERROR_CODE.fullmatch(values["error"]):
+            raise CredentialFormatError("response: error is not an error code that stands alone")
+        return ErrorResponse(error=values["error"], state=state)
+    try:
+        token = parse_strict_json_object(values.get("vp_token", "").encode("utf-8"))
+    except UnicodeEncodeError:
+        raise CredentialFormatError("response: vp_token is not UTF-8") from None
+    presentations: dict[str, tuple[str, ...]] = {}
+    for query_id, shown in token.items():
+        texts = text_list(shown)
+        if not texts:
+            raise CredentialFormatError("response: vp_token is lists of texts by query id")
+        presentations[query_id] = texts
+    return PresentationResponse(presentations=presentations, state=state)
+
+
+def _parse_offer(request: PresentationRequest, verifier_name: str) -> GrantOffer | None:
+    """Read the transaction data; one entry that is not understood is an error (5.1)."""
+    if not request.transaction_data:
+        return None
+    if len(request.transaction_data) > 1:
+        raise RequestError("transaction_data: one grant at a time is supported")
+    offer = parse_grant_offer(request.transaction_data[0])
+    for query in request.query.credentials:
+        if query.id == offer.query_id:
+            check_offer(offer, query=query, client_id=request.client_id)
+            break
+    else:
+        raise RequestError("transaction_data.credential_ids: dcql_query has no such credential")
+    if offer.verifier_name != verifier_name:
+        raise RequestError("transaction_data.verifier_name: not the name in the certificate")
+    if offer.expires_at_ms < request.issued_at * 1000:
+        raise RequestError("transaction_data.expires_at_ms: the grant would end before it begins")
+    return offer
+
+
+def _parse_chain(value: JsonValue) -> tuple[x509.Certificate, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_CHAIN:
+        raise RequestError(f"x5c: 1 to {MAX_CHAIN} certificates are expected in the header")
+    try:
+        return tuple(
+            load_der_certificate(
+                base64.b64decode(item if isinstance(item, str) else "", validate=True)
+            )
+            for item in value
+        )
+    except (binascii.Error, ValueError):
+        raise RequestError("x5c: certificates are written in base64 (RFC 7515)") from None
+
+
+def _check_validity(leaf: x509.Certificate, now_s: int) -> None:
+    now = datetime.fromtimestamp(now_s, tz=UTC)
+    if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
+        raise RequestError("x5c: the verifier's certificate is not valid at this time")
+
+
+def _unique(pairs: Iterable[tuple[str, str]], error: Exception) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise error
+        values[name] = value
+    return values

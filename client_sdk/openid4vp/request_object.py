@@ -1,0 +1,137 @@
+"""The parameters of a presentation request: claims of a request object (OpenID4VP 1.0, 5).
+
+Both sides use the same rules: what a verifier may sign is what a wallet accepts.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.credentials.jose import ALGORITHMS
+from client_sdk.endpoint_url import parse_endpoint, parse_identifier
+from client_sdk.errors import RequestError
+from client_sdk.openid4vp.dcql import FORMAT, DcqlQuery, parse_query
+
+AUDIENCE: Final = "https://self-issued.me/v2"
+RESPONSE_MODE: Final = "direct_post"
+_MAX_TRANSACTIONS: Final = 8
+# 22 characters of base64url are 128 bits, the least that section 5.2 recommends.
+_NONCE: Final = re.compile(r"[A-Za-z0-9._~-]{22,512}")
+STATE: Final = re.compile(r"[A-Za-z0-9._~-]{1,512}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentationRequest:
+    """What a verifier asks of a wallet.
+
+    Attributes:
+        client_id: The verifier, `x509_hash:` and the hash of its certificate.
+        response_uri: Where the response goes.
+        nonce: At least 128 random bits, for this request only.
+        state: Sent back with the response; None where a verifier uses none.
+        query: The credentials and claims.
+        transaction_data: What the holder is to authorize: the strings exactly as sent.
+        issued_at: Seconds since 1970-01-01 UTC.
+        expires_at: Seconds since 1970-01-01 UTC.
+    """
+
+    client_id: str
+    response_uri: str
+    nonce: str
+    state: str | None
+    query: DcqlQuery
+    transaction_data: tuple[str, ...]
+    issued_at: int
+    expires_at: int
+
+    def to_claims(self) -> JsonObject:
+        """Return the claims of the request object."""
+        payload: JsonObject = {
+            "aud": AUDIENCE,
+            "client_id": self.client_id,
+            "client_metadata": {
+                "vp_formats_supported": {
+                    FORMAT: {
+                        "sd-jwt_alg_values": list(ALGORITHMS),
+                        "kb-jwt_alg_values": list(ALGORITHMS),
+                    }
+                }
+            },
+            "dcql_query": self.query.to_fields(),
+            "exp": self.expires_at,
+            "iat": self.issued_at,
+            "nonce": self.nonce,
+            "response_mode": RESPONSE_MODE,
+            "response_type": "vp_token",
+            "response_uri": self.response_uri,
+        }
+        if self.state is not None:
+            payload["state"] = self.state
+        if self.transaction_data:
+            payload["transaction_data"] = list(self.transaction_data)
+        return payload
+
+    @classmethod
+    def from_claims(cls, payload: JsonObject) -> Self:
+        """Return the request that the claims of a request object stand for (section 5).
+
+        Raises:
+            RequestError: A parameter is missing, malformed, or of a kind that is not supported.
+        """
+        for name, expected in (
+            ("response_type", "vp_token"),
+            ("response_mode", RESPONSE_MODE),
+            ("aud", AUDIENCE),
+        ):
+            if payload.get(name) != expected:
+                raise RequestError(f"{name}: only {expected} is supported")
+        for name in ("redirect_uri", "request", "request_uri", "scope"):
+            if name in payload:
+                raise RequestError(f"{name}: it may not stand in such a request")
+        _check_formats(payload.get("client_metadata"))
+        nonce, state = payload.get("nonce"), payload.get("state")
+        if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
+            raise RequestError("nonce: 22 to 512 characters that are safe in URLs are expected")
+        if state is not None and (not isinstance(state, str) or not STATE.fullmatch(state)):
+            raise RequestError("state: 1 to 512 characters that are safe in URLs are expected")
+        return cls(
+            client_id=parse_identifier(payload.get("client_id"), "client_id"),
+            response_uri=parse_endpoint(payload.get("response_uri"), "response_uri"),
+            nonce=nonce,
+            state=state,
+            query=parse_query(payload.get("dcql_query")),
+            transaction_data=_transaction_data(payload),
+            issued_at=_seconds(payload, "iat"),
+            expires_at=_seconds(payload, "exp"),
+        )
+
+
+def _check_formats(metadata: JsonValue) -> None:
+    formats = metadata.get("vp_formats_supported") if isinstance(metadata, dict) else None
+    if not isinstance(formats, dict) or not isinstance(formats.get(FORMAT), dict):
+        raise RequestError(f"client_metadata: vp_formats_supported does not list {FORMAT}")
+
+
+def _transaction_data(payload: JsonObject) -> tuple[str, ...]:
+    if "transaction_data" not in payload:
+        return ()
+    texts = text_list(payload["transaction_data"])
+    if not 1 <= len(texts) <= _MAX_TRANSACTIONS:
+        raise RequestError(
+            f"transaction_data: a list of 1 to {_MAX_TRANSACTIONS} texts is expected"
+        )
+    return texts
+
+
+def _seconds(payload: JsonObject, name: str) -> int:
+    value = payload.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise RequestError(f"{name}: a whole number of seconds is expected")
+    return value
+
+
+def text_list(value: JsonValue) -> tuple[str, ...]:
+    """Return a list's texts, or nothing where it is not a list of texts."""
+    texts = [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+    return tuple(texts) if texts == value else ()

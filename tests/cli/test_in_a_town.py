@@ -1,0 +1,411 @@
+"""Everyone's commands against running services: the whole path, and each exit code."""
+
+import json
+import os
+import re
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command_line import run, run_inside, run_json
+from support.verifier_stand import VerifierStand
+
+from client_sdk.errors import (
+    KeyFormatError,
+    NotRegisteredError,
+    RequestError,
+    ServiceRefusedError,
+    TransactionFailedError,
+    UnknownGrantError,
+    VaultError,
+)
+from client_sdk.issuer_client import IssuerClient
+from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.wallet import Wallet
+from client_sdk.wallet_records import WalletContents
+from node.cli.demo.thief import TappedLine, presentation_of, with_presentation
+from node.cli.demo.town import Town
+from node.errors import ConfigError
+
+pytestmark = pytest.mark.xdist_group("town")
+
+PASSPHRASE = {"TEGATA_PASSPHRASE": "a passphrase for this test"}
+CARD = {
+    "--name": "手形 [花子]",
+    "--address": "青葉市緑町 [/] 1-2-3",
+    "--municipality": "青葉市",
+    "--birth-date": "1990-04-01",
+    "--sex": "2",
+}
+CARD_OPTIONS = [part for option in CARD.items() for part in option]
+WHEN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+
+
+class Desk:
+    """The commands of the people of a town, with their addresses and secrets filled in."""
+
+    def __init__(self, town: Town, wallet: Path) -> None:
+        self.town = town
+        self.wallet = wallet
+        self.operator = {"TEGATA_OPERATOR_TOKEN": town.operator_token}
+        self.verifier = {"TEGATA_API_KEY": town.api_key}
+
+    def issuer(self, *words: str, installed: bool = False) -> Any:
+        command = ("issuer", *words, "--issuer", self.town.issuer_url)
+        if installed:
+            return run_json(*command, env=self.operator)
+        return self._inside(command, self.operator)
+
+    def holder(self, verb: str, *words: str, installed: bool = False) -> Any:
+        command = ("wallet", verb, str(self.wallet), *words)
+        if installed:
+            return run_json(*command, env=PASSPHRASE)
+        return self._inside(command, PASSPHRASE)
+
+    def office(self, *words: str, installed: bool = False) -> Any:
+        command = ("verify", *words, "--gateway", self.town.gateway_url)
+        if installed:
+            return run_json(*command, env=self.verifier)
+        return self._inside(command, self.verifier)
+
+    def ask(self, *attributes: str, purpose: str = "A library card") -> tuple[str, str]:
+        asked = self.office("ask", *attributes, "--purpose", purpose)
+        return asked["request"], asked["link"]
+
+    def _inside(self, command: tuple[str, ...], env: dict[str, str]) -> Any:
+        result = run_inside(*command, "--json", env=env)
+        assert result.exit_code == 0, (result.exception, result.output)
+        return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def desk(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A town, and a registered wallet with one credential, all by commands."""
+    wallet = tmp_path_factory.mktemp("wallets") / "hanako"
+    desk = Desk(town, wallet)
+    anchors = town.folder / "gateway" / "access_authority.crt"
+    made = desk.holder("create", "--trust", str(anchors), installed=True)
+    assert made.keys() == {"wallet", "public_key"}
+    code = desk.issuer("enrol", installed=True)
+    assert code.keys() == {"enrolment_code"}
+    registered = desk.holder(
+        *("register", "--issuer", town.issuer_url, "--code", code["enrolment_code"]),
+        *("--torii", town.torii),
+        installed=True,
+    )
+    assert registered.keys() == {"account", "ledger"}
+    offer = desk.issuer("offer", *CARD_OPTIONS, installed=True)
+    assert offer.keys() == {"offer", "tx_code", "expires_at"}
+    received = desk.holder("receive", offer["offer"], "--tx-code", offer["tx_code"], installed=True)
+    assert received.keys() == {"credential", "type", "issuer", "expires"}
+    assert WHEN.fullmatch(received["expires"])
+    return desk
+
+
+def test_a_wallet_is_private(desk: Desk) -> None:
+    assert stat.S_IMODE(os.stat(desk.wallet).st_mode) == 0o600  # noqa: PTH116
+
+
+class TestTheNode:
+    def test_status(self, desk: Desk) -> None:
+        found = run_json("node", "status", desk.town.ledger_folder)
+        assert found.keys() == {
+            "torii",
+            "ledger",
+            "healthy",
+            "height",
+            "memory_bytes",
+        }
+        assert found["healthy"] is True
+        assert found["torii"] == desk.town.torii
+        shown = run_inside(
+            "node", "status", desk.town.ledger_folder, "--torii", desk.town.torii
+        ).output
+        assert found["ledger"] in shown
+
+
+class TestTheHolder:
+    def test_credentials(self, desk: Desk) -> None:
+        (row,) = desk.holder("credentials", installed=True)
+        assert row.keys() == {"credential", "issuer", "expires", "attributes"}
+        assert row["attributes"]["address"] == CARD["--address"]
+        shown = run_inside("wallet", "credentials", desk.wallet, env=PASSPHRASE).output
+        assert f"address: {CARD['--address']}" in shown
+        assert f"name: {CARD['--name']}" in shown
+
+    def test_present_and_revoke(self, desk: Desk) -> None:
+        asked = desk.office("ask", "address", "age_over_18", "--purpose", "why", installed=True)
+        assert asked.keys() == {"request", "link", "expires_at", "next"}
+        shared = desk.holder("present", asked["link"], "--yes", installed=True)
+        assert shared.keys() == {"shared", "grant"}
+        result = desk.office("result", asked["request"], "--wait", installed=True)
+        assert result.keys() == {"status", "checks", "attributes"}
+        assert result["status"] == "accepted"
+        # JSON keeps each value's kind.
+        assert result["attributes"] == {"address": CARD["--address"], "age_over_18": True}
+        assert {check["passed"] for check in result["checks"]} == {True}
+        rows = desk.holder("grants", installed=True)
+        (row,) = [row for row in rows if row["grant"] == shared["grant"]]
+        assert row.keys() == {"grant", "verifier", "attributes", "purpose", "until", "state"}
+        assert (row["state"], row["attributes"]) == ("live", "address, age_over_18")
+        revoked = desk.holder("revoke", shared["grant"], installed=True)
+        assert revoked == {"grant": shared["grant"], "state": "revoked"}
+        shown = run_inside("wallet", "grants", desk.wallet, env=PASSPHRASE).output
+        assert "Aoba Ward Office" in shown
+        assert "revoked" in shown
+        again = run_inside("wallet", "revoke", desk.wallet, shared["grant"], env=PASSPHRASE)
+        assert isinstance(again.exception, TransactionFailedError)
+
+    @pytest.mark.parametrize(("typed", "shared"), [("y\n", True), ("n\n", False), ("\n", False)])
+    def test_the_holder_is_asked(self, desk: Desk, typed: str, shared: bool) -> None:
+        request, link = desk.ask("address")
+        result = run_inside("wallet", "present", desk.wallet, link, env=PASSPHRASE, typed=typed)
+        assert result.exit_code == 0
+        assert "Aoba Ward Office asks (certified)" in result.stdout
+        assert "Purpose: A library card" in result.stdout
+        assert CARD["--address"] in result.stdout
+        assert "Share this?" in result.stdout
+        found = desk.office("result", request, "--wait")
+        assert found["status"] == ("accepted" if shared else "declined")
+
+    def test_who_is_asked_by_json_reads_the_same(self, desk: Desk) -> None:
+        _, link = desk.ask("address")
+        command = ("wallet", "present", str(desk.wallet), link, "--json")
+        done = run(*command, env=PASSPHRASE, typed="n\n")
+        assert done.returncode == 0
+        assert json.loads(done.stdout) == {"shared": False}
+        assert "Aoba Ward Office asks (certified)" in done.stderr
+        assert "Share this?" in done.stderr
+
+    def test_no_answer_is_no_consent(self, desk: Desk) -> None:
+        request, link = desk.ask("address")
+        result = run_inside("wallet", "present", desk.wallet, link, env=PASSPHRASE, typed="")
+        assert result.exit_code == 1
+        assert desk.office("result", request)["status"] == "fetched"
+
+    def test_decline(self, desk: Desk) -> None:
+        request, link = desk.ask("address")
+        # Whoever says both has not said yes.
+        assert desk.holder("present", link, "--decline", "--yes") == {"shared": False}
+        assert desk.office("result", request, "--wait")["status"] == "declined"
+
+    def test_a_verifier_that_nobody_certified(self, desk: Desk) -> None:
+        ledger = run_json("node", "status", desk.town.ledger_folder)["ledger"]
+        with VerifierStand(ledger=ledger) as stand:
+            link = stand.ask("address")
+            result = run_inside("wallet", "present", desk.wallet, link, "--yes", env=PASSPHRASE)
+        assert "NOT VERIFIED: its own claim" in result.stdout
+
+    def test_a_grant_that_it_never_made(self, desk: Desk) -> None:
+        result = run_inside("wallet", "revoke", desk.wallet, "ab" * 16, env=PASSPHRASE)
+        assert isinstance(result.exception, UnknownGrantError)
+
+    def test_a_grant_that_never_reached_the_ledger(self, desk: Desk, tmp_path: Path) -> None:
+        file = tmp_path / "copy"
+        file.write_bytes(desk.wallet.read_bytes())
+        vault = Vault.open(file, PASSPHRASE["TEGATA_PASSPHRASE"])
+        (made, *_) = WalletContents.from_fields(vault.contents).grants.values()
+        lost = replace(made, grant_id="cd" * 16)
+        vault.update(lambda fields: WalletContents.from_fields(fields).with_grant(lost).to_fields())
+        rows = json.loads(run_inside("wallet", "grants", file, "--json", env=PASSPHRASE).output)
+        assert {row["grant"]: row["state"] for row in rows}["cd" * 16] == "not on the ledger"
+
+    def test_an_empty_wallet(self, desk: Desk, tmp_path: Path) -> None:
+        file = tmp_path / "empty"
+        Wallet.create(file, PASSPHRASE["TEGATA_PASSPHRASE"], profile=CHEAPEST).close()
+        for command, text in (("credentials", "no credential yet"), ("grants", "no grant yet")):
+            shown = run_inside("wallet", command, file, env=PASSPHRASE)
+            assert text in shown.output
+            assert run_inside("wallet", command, file, "--json", env=PASSPHRASE).output == "[]\n"
+        _, link = desk.ask("address")
+        result = run_inside("wallet", "present", file, link, "--yes", env=PASSPHRASE)
+        assert isinstance(result.exception, NotRegisteredError)
+
+    def test_the_passphrase_is_asked_for(self, tmp_path: Path) -> None:
+        file = tmp_path / "wallet"
+        made = run_inside("wallet", "create", file, typed="open sesame\nopen sesame\n")
+        assert made.exit_code == 0
+        assert "open sesame" not in made.output
+        assert run_inside("wallet", "grants", file, typed="open sesame\n").exit_code == 0
+        wrong = run_inside("wallet", "create", tmp_path / "b", typed="one\ntwo\n")
+        assert wrong.exit_code == 1
+        assert not (tmp_path / "b").exists()
+
+    @pytest.mark.parametrize("content", [b"", b"\xff\xfe", "手形".encode(), b"-----BEGIN"])
+    def test_what_is_no_certificate(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "trust").write_bytes(content)
+        result = run_inside(
+            *("wallet", "create", tmp_path / "w", "--trust", tmp_path / "trust"), env=PASSPHRASE
+        )
+        if content:
+            assert isinstance(result.exception, KeyFormatError)
+            assert not (tmp_path / "w").exists()
+        else:
+            assert result.exit_code == 0
+
+
+class TestTheCity:
+    def test_an_offer_for_people(self, desk: Desk) -> None:
+        command = ("issuer", "offer", *CARD_OPTIONS, "--issuer", desk.town.issuer_url)
+        shown = run_inside(*command, env=desk.operator)
+        assert "openid-credential-offer://" in shown.output
+        assert "█" in shown.output or "▄" in shown.output
+        plain = run_inside(*command, "--no-qr", env=desk.operator)
+        assert "▄" not in plain.output
+        assert re.search(r"tx code +\d{6}", plain.output)
+
+    def test_a_portrait(self, desk: Desk, tmp_path: Path) -> None:
+        portrait = tmp_path / "portrait.jpg"
+        portrait.write_bytes(b"\xff\xd8\xff\xe0portrait\xff\xd9")
+        assert desk.issuer("offer", *CARD_OPTIONS, "--portrait", str(portrait))["tx_code"]
+
+    def test_changes_of_state(self, desk: Desk) -> None:
+        file = desk.wallet.with_name("changing")
+        with (
+            Wallet.create(file, "x", profile=CHEAPEST) as wallet,
+            IssuerClient(desk.town.issuer_url, desk.town.operator_token) as city,
+        ):
+            wallet.register(desk.town.issuer_url, city.enrol(), torii=desk.town.torii)
+            offer = desk.issuer("offer", *CARD_OPTIONS)
+            record = wallet.receive(offer["offer"], tx_code=offer["tx_code"]).record_id
+        for change, state in (
+            ("suspend", "suspended"),
+            ("reinstate", "active"),
+            ("revoke", "revoked"),
+        ):
+            assert desk.issuer(change, record) == {"credential": record, "state": state}
+        rows = desk.issuer("credentials", installed=True)
+        assert all(row.keys() == {"credential", "state", "expires_at"} for row in rows)
+        assert {row["credential"]: row["state"] for row in rows}[record] == "revoked"
+        shown = run_inside(
+            "issuer", "credentials", "--issuer", desk.town.issuer_url, env=desk.operator
+        ).output
+        assert record in shown
+        again = run_inside(
+            "issuer", "reinstate", record, "--issuer", desk.town.issuer_url, env=desk.operator
+        )
+        assert isinstance(again.exception, ServiceRefusedError)
+
+
+class TestTheWardOffice:
+    def test_a_request_for_people(self, desk: Desk) -> None:
+        command = ("verify", "ask", "address", "--purpose", "why", "--gateway")
+        shown = run_inside(*command, desk.town.gateway_url, env=desk.verifier).output
+        assert "openid4vp://" in shown
+        assert "█" in shown or "▄" in shown
+        assert (
+            "▄"
+            not in run_inside(*command, desk.town.gateway_url, "--no-qr", env=desk.verifier).output
+        )
+
+    def test_a_result_for_people(self, desk: Desk) -> None:
+        request, link = desk.ask("address", "name")
+        desk.holder("present", link, "--yes")
+        shown = run_inside(
+            *("verify", "result", request, "--wait", "--gateway", desk.town.gateway_url),
+            env=desk.verifier,
+        ).output
+        assert "Status: accepted" in shown
+        assert CARD["--address"] in shown
+        assert CARD["--name"] in shown
+        assert shown.count("✓") == 12
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize("passphrase", ["wrong [/]"])
+    def test_1_refused(self, desk: Desk, passphrase: str) -> None:
+        done = run("wallet", "grants", desk.wallet, env={"TEGATA_PASSPHRASE": passphrase})
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("tegata: WrongPassphraseError: ")
+        assert passphrase not in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_3_a_refused_presentation(self, desk: Desk) -> None:
+        request, link = desk.ask("address")
+        self.answer_with_another(link, desk)
+        for flags in (("--json",), ()):
+            done = run(
+                *("verify", "result", request, "--gateway", desk.town.gateway_url, *flags),
+                env=desk.verifier,
+            )
+            assert done.returncode == 3, done.stderr
+            assert "refused" in done.stdout
+        assert "✗" in done.stdout
+
+    def test_3_a_request_that_is_not_valid(self, desk: Desk) -> None:
+        an_hour_ago = int(time.time()) - 3600
+        with VerifierStand(ledger="ab" * 32) as stand:
+            link = stand.ask("address", issued_at=an_hour_ago, expires_at=an_hour_ago + 60)
+            done = run("wallet", "present", desk.wallet, link, "--yes", env=PASSPHRASE)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "ExpiredError" in done.stderr
+
+    def answer_with_another(self, link: str, desk: Desk) -> None:
+        """Answer a request with the answer to another one."""
+        line = TappedLine()
+        passphrase = PASSPHRASE["TEGATA_PASSPHRASE"]
+        with Wallet.open(desk.wallet, passphrase, http=line) as wallet:
+            wallet.present(wallet.read_request(desk.ask("address")[1]))
+            _, other = line.kept
+            wallet.present(wallet.read_request(link))
+            uri, form = line.kept
+        with Wallet.open(desk.wallet, passphrase) as wallet:
+            answer = wallet._http.post_form(uri, with_presentation(form, presentation_of(other)))
+        assert answer.status in (200, 400)
+
+    def test_4_unreachable(self) -> None:
+        done = run(
+            *("verify", "ask", "address", "--purpose", "why", "--gateway", "http://127.0.0.1:1"),
+            env={"TEGATA_API_KEY": "the-secret-key"},
+        )
+        assert (done.returncode, done.stdout) == (4, "")
+        assert "the-secret-key" not in done.stderr
+
+    @pytest.mark.parametrize("service", ["node", "issuer", "gateway"])
+    def test_5_a_configuration_that_cannot_be_used(self, tmp_path: Path, service: str) -> None:
+        (tmp_path / f"{service}.toml").write_text("nonsense = [[/]]", encoding="utf-8")
+        assert isinstance(run_inside(service, "start", tmp_path).exception, ConfigError)
+        if service == "node":
+            done = run(service, "start", tmp_path)
+            assert done.returncode == 5
+            assert "ConfigError" in done.stderr
+            assert "Traceback" not in done.stderr
+
+    def test_6_a_damaged_store(self, tmp_path: Path) -> None:
+        assert run_inside("node", "init", tmp_path / "n").exit_code == 0
+        (tmp_path / "n" / "data").mkdir()
+        (tmp_path / "n" / "data" / "blocks").write_bytes(b"no block file")
+        done = run("node", "start", tmp_path / "n")
+        assert done.returncode == 6
+        assert "StorageError" in done.stderr
+
+
+def test_refusals_of_the_services(desk: Desk) -> None:
+    refused = [
+        (
+            ("issuer", "enrol", "--issuer", desk.town.issuer_url, "--token", "wrong-token"),
+            ServiceRefusedError,
+        ),
+        (
+            (
+                "verify",
+                "ask",
+                "address",
+                "--purpose",
+                "x" * 500,
+                "--gateway",
+                desk.town.gateway_url,
+            ),
+            ServiceRefusedError,
+        ),
+        (("verify", "result", "ab" * 16, "--gateway", desk.town.gateway_url), ServiceRefusedError),
+        (("wallet", "present", desk.wallet, "nonsense"), RequestError),
+        (("wallet", "create", desk.wallet), VaultError),
+    ]
+    for command, error in refused:
+        result = run_inside(*command, env={**PASSPHRASE, **desk.verifier})
+        assert isinstance(result.exception, error), (command, result.exception)
+        assert "wrong-token" not in str(result.exception)

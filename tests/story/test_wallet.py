@@ -1,0 +1,633 @@
+"""A wallet in a town of real processes, and with a verifier that does what it should not."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.http_stand import HttpStand, Reply, json_reply
+from support.verifier_stand import VerifierStand
+
+from chaincode.encoding import JsonObject
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
+from client_sdk.credentials.sd_jwt import parse_sd_jwt
+from client_sdk.errors import (
+    ExpiredError,
+    IssuerRefusedError,
+    KeyFormatError,
+    NotRegisteredError,
+    OfferError,
+    RequestError,
+    TransactionFailedError,
+    TransportError,
+    UnknownCredentialError,
+    UnknownGrantError,
+    VaultError,
+    VaultFormatError,
+    WrongPassphraseError,
+)
+from client_sdk.gateway_client import GatewayClient
+from client_sdk.issuer_client import IssuerClient, MadeOffer
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.openid4vci.credential_offer import OfferReference, build_offer_link
+from client_sdk.openid4vp.dcql import build_query, parse_query
+from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.wallet import Wallet
+from client_sdk.wallet_records import StoredGrant, WalletContents
+from node.cli.demo.town import Town
+
+pytestmark = pytest.mark.xdist_group("town")
+
+PASSPHRASE = "a passphrase for this test"
+RESIDENT = ResidentAttributes(
+    name="手形 太郎",
+    address="青葉市緑町 [1-2-3]",
+    municipality="青葉市",
+    birth_date=date(1980, 12, 24),
+    sex="1",
+)
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def city(town: Town) -> Iterator[IssuerClient]:
+    with IssuerClient(town.issuer_url, town.operator_token) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ward_office(town: Town) -> Iterator[GatewayClient]:
+    with GatewayClient(town.gateway_url, town.api_key) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ledger_id(resident: Wallet) -> str:
+    return resident.account.ledger_id
+
+
+@pytest.fixture
+def stand(ledger_id: str) -> Iterator[VerifierStand]:
+    with VerifierStand(ledger=ledger_id) as stand:
+        yield stand
+
+
+@pytest.fixture(scope="module")
+def resident(
+    town: Town, city: IssuerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Wallet]:
+    """A wallet with an account and one credential."""
+    file = tmp_path_factory.mktemp("resident") / "wallet"
+    with create(file, trust_anchors=town.trust_anchors) as wallet:
+        wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
+        receive(wallet, city.offer(RESIDENT))
+        yield wallet
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Wallet]:
+    """A new wallet without account."""
+    with create(tmp_path / "empty") as wallet:
+        yield wallet
+
+
+def create(file: Path, *, trust_anchors: str = "") -> Wallet:
+    return Wallet.create(file, PASSPHRASE, trust_anchors=trust_anchors, profile=CHEAPEST)
+
+
+def receive(wallet: Wallet, offer: MadeOffer) -> str:
+    return wallet.receive(offer.link, tx_code=offer.tx_code).record_id
+
+
+def file_of(wallet: Wallet) -> Path:
+    return wallet._vault.path
+
+
+def copy_of(wallet: Wallet, file: Path, **options: Any) -> Wallet:
+    """Open a copy of a wallet's file, so that what is done to it leaves the wallet as it is."""
+    file.write_bytes(file_of(wallet).read_bytes())
+    return Wallet(Vault.open(file, PASSPHRASE), **options)
+
+
+def with_torii(file: Path, torii: str) -> None:
+    """Let the wallet in a file use another ledger node."""
+
+    def change(fields: JsonObject) -> JsonObject:
+        contents = WalletContents.from_fields(fields)
+        assert contents.account is not None
+        return replace(contents, account=replace(contents.account, torii=torii)).to_fields()
+
+    Vault.open(file, PASSPHRASE).update(change)
+
+
+@contextmanager
+def refused_before_anything_is_sent(wallet: Wallet, stand: VerifierStand) -> Iterator[None]:
+    before = wallet.grants
+    yield
+    assert wallet.grants == before
+    assert stand.answers == []
+
+
+class TestTheFile:
+    def test_a_new_wallet_is_empty(self, empty: Wallet) -> None:
+        assert empty.credentials == ()
+        assert empty.grants == ()
+        assert len(empty.public_key) == len(AccountKey.generate().public_key)
+
+    def test_it_opens_again_with_the_same_key(self, empty: Wallet) -> None:
+        with Wallet.open(file_of(empty), PASSPHRASE) as again:
+            assert again.public_key == empty.public_key
+
+    def test_another_passphrase_does_not_open_it(self, empty: Wallet) -> None:
+        with pytest.raises(WrongPassphraseError):
+            Wallet.open(file_of(empty), PASSPHRASE + "x")
+
+    def test_a_file_is_not_overwritten(self, empty: Wallet) -> None:
+        before = file_of(empty).read_bytes()
+        with pytest.raises(VaultError, match="exists already"):
+            create(file_of(empty))
+        assert file_of(empty).read_bytes() == before
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(VaultError, match="cannot be read"):
+            Wallet.open(tmp_path / "none", PASSPHRASE)
+
+    def test_a_vault_of_something_else_is_no_wallet(self, tmp_path: Path) -> None:
+        for index, contents in enumerate(({}, {"seed": "AAAA"}, {"seed": "A" * 43})):
+            fields: JsonObject = {**contents, "trust_anchors": ""}
+            vault = Vault.create(tmp_path / str(index), PASSPHRASE, fields, profile=CHEAPEST)
+            with pytest.raises(VaultFormatError):
+                Wallet(vault)
+
+    def test_trust_anchors_are_certificates(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyFormatError):
+            create(tmp_path / "wallet", trust_anchors="no certificate")
+        assert not (tmp_path / "wallet").exists()
+
+    def test_no_secret_is_shown(self, resident: Wallet, ward_office: GatewayClient) -> None:
+        contents = resident._contents
+        (credential,) = resident.credentials
+        pending = resident.read_request(ward_office.ask(["address"], purpose="why").link)
+        shown = "".join(
+            repr(value)
+            for value in (resident, resident._vault, contents, credential, pending, pending.offer)
+        )
+        secrets = [contents.seed.hex(), repr(contents.seed), credential.sd_jwt, RESIDENT.address]
+        secrets += [d.encoded for d in parse_sd_jwt(credential.sd_jwt).disclosures]
+        assert [secret for secret in secrets if secret in shown] == []
+        assert "127.0.0.1" in shown
+
+
+class TestRegistering:
+    def test_without_an_account_nothing_on_the_ledger_can_be_done(
+        self, empty: Wallet, stand: VerifierStand
+    ) -> None:
+        for act in (
+            lambda: empty.account,
+            lambda: empty.read_request(stand.ask("address")),
+        ):
+            with pytest.raises(NotRegisteredError, match="register it first"):
+                act()
+
+    def test_a_wallet_has_one_account(
+        self, resident: Wallet, town: Town, city: IssuerClient
+    ) -> None:
+        account = resident.account
+        with pytest.raises(OfferError, match="has an account already"):
+            resident.register(town.issuer_url, city.enrol(), torii=town.torii)
+        assert resident.account == account
+
+    @pytest.mark.parametrize(
+        "code", ["", "not-given-out", "AAAA-AAAA-AAAA-AAAA", "コード", "x" * 500]
+    )
+    def test_a_code_that_was_not_given_out(self, empty: Wallet, town: Town, code: str) -> None:
+        with pytest.raises(OfferError) as raised:
+            empty.register(town.issuer_url, code, torii=town.torii)
+        assert not code or code not in str(raised.value)
+        with pytest.raises(NotRegisteredError):
+            _ = empty.account
+
+    def test_a_code_is_good_for_one_wallet(
+        self, empty: Wallet, tmp_path: Path, town: Town, city: IssuerClient
+    ) -> None:
+        code = city.enrol()
+        empty.register(town.issuer_url, code, torii=town.torii)
+        with create(tmp_path / "second") as second, pytest.raises(IssuerRefusedError) as raised:
+            second.register(town.issuer_url, code, torii=town.torii)
+        assert raised.value.code == "invalid_enrolment"
+
+    @pytest.mark.parametrize("torii", [NOWHERE, "nonsense", "", "no.such.host.invalid:50051"])
+    def test_a_mistyped_node_costs_neither_code_nor_wallet(
+        self, tmp_path: Path, town: Town, city: IssuerClient, torii: str
+    ) -> None:
+        code = city.enrol()
+        with (
+            create(tmp_path / "w") as made,
+            Wallet(Vault.open(file_of(made), PASSPHRASE), timeout_s=1) as wallet,
+        ):
+            with pytest.raises(TransportError):
+                wallet.register(town.issuer_url, code, torii=torii)
+            account = wallet.register(town.issuer_url, code, torii=town.torii)
+            assert wallet.account == account
+            assert account.torii == town.torii
+
+    def test_a_node_of_another_ledger(
+        self, empty: Wallet, town: Town, city: IssuerClient, ledger_node: Any
+    ) -> None:
+        code = city.enrol()
+        with pytest.raises(OfferError, match="does not know the wallet's new account"):
+            empty.register(town.issuer_url, code, torii=ledger_node.address)
+        empty.register(town.issuer_url, code, torii=town.torii)
+
+    def test_an_issuer_that_cannot_be_reached(self, empty: Wallet, town: Town) -> None:
+        with pytest.raises(TransportError):
+            empty.register(f"http://{NOWHERE}", "code", torii=town.torii)
+        with pytest.raises(OfferError, match="https"):
+            empty.register("http://issuer.example", "code", torii=town.torii)
+
+
+class TestReceiving:
+    def test_what_the_credential_says(self, resident: Wallet) -> None:
+        (credential,) = resident.credentials
+        assert credential.credential_type == RESIDENT_CREDENTIAL_TYPE
+        assert credential.issuer == "aoba_city@issuer"
+        assert credential.expires_at_ms > time.time() * 1000
+        attributes = resident.attributes(credential.record_id)
+        assert attributes["address"] == RESIDENT.address
+        assert attributes["birth_date"] == "1980-12-24"
+        assert attributes["age_over_18"] is True
+
+    def test_a_credential_that_is_not_there(self, resident: Wallet) -> None:
+        with pytest.raises(UnknownCredentialError, match="holds no credential"):
+            resident.attributes("ab" * 16)
+
+    def test_a_transaction_code_is_needed_and_must_be_right(
+        self, empty: Wallet, city: IssuerClient
+    ) -> None:
+        offer = city.offer(RESIDENT)
+        with pytest.raises(OfferError, match="transaction code"):
+            empty.receive(offer.link)
+        wrong = f"{(int(offer.tx_code) + 1) % 1_000_000:06}"
+        with pytest.raises(IssuerRefusedError) as raised:
+            empty.receive(offer.link, tx_code=wrong)
+        assert raised.value.code == "invalid_grant"
+        assert wrong not in str(raised.value)
+        assert empty.credentials == ()
+        receive(empty, offer)  # A mistyped code does not cost the offer.
+
+    def test_an_offer_is_good_once(self, empty: Wallet, city: IssuerClient) -> None:
+        offer = city.offer(RESIDENT)
+        receive(empty, offer)
+        with pytest.raises(OfferError):
+            receive(empty, offer)
+        assert len(empty.credentials) == 1
+
+    @pytest.mark.parametrize(
+        "link", ["", "nonsense", "openid-credential-offer://", "openid4vp://?client_id=x", "\ud800"]
+    )
+    def test_what_is_no_offer(self, empty: Wallet, link: str) -> None:
+        with pytest.raises(OfferError):
+            empty.receive(link, tx_code="123456")
+
+    def test_an_issuer_that_is_none(self, empty: Wallet) -> None:
+        with HttpStand(lambda _request: Reply(status=404)) as server:
+            link = build_offer_link(OfferReference(uri=f"{server.url}/offers/secret-of-the-offer"))
+            with pytest.raises(OfferError) as raised:
+                empty.receive(link, tx_code="123456")
+        assert "secret" not in str(raised.value)
+        with pytest.raises(TransportError) as raised_later:
+            empty.receive(link, tx_code="123456")
+        assert "secret" not in str(raised_later.value)
+        assert empty.credentials == ()
+
+    def test_the_newest_credential_is_shown(
+        self, resident: Wallet, tmp_path: Path, city: IssuerClient, stand: VerifierStand
+    ) -> None:
+        with copy_of(resident, tmp_path / "copy") as wallet:
+            moved = replace(RESIDENT, address="moved to 4-5-6")
+            record_id = receive(wallet, city.offer(moved))
+            assert len(wallet.credentials) == 2
+            pending = wallet.read_request(stand.ask("address"))
+            assert pending.credential.record_id == record_id
+            assert [share.value for share in pending.shares] == ["moved to 4-5-6"]
+
+    def test_an_expired_credential_is_not_shown(
+        self, resident: Wallet, tmp_path: Path, ledger_id: str
+    ) -> None:
+        (credential,) = resident.credentials
+        later_ms = credential.expires_at_ms
+        with (
+            VerifierStand(ledger=ledger_id, now_ms=later_ms) as stand,
+            copy_of(resident, tmp_path / "copy", now_ms=lambda: later_ms) as wallet,
+            pytest.raises(RequestError, match="has expired"),
+        ):
+            wallet.read_request(stand.ask("address"))
+
+
+class TestReadingARequest:
+    def test_all_that_a_consent_screen_needs(
+        self, resident: Wallet, ward_office: GatewayClient
+    ) -> None:
+        link = ward_office.ask(["name", "address"], purpose="A library card").link
+        pending = resident.read_request(link)
+        assert pending.verifier_name == "Aoba Ward Office"
+        assert pending.is_verified
+        assert pending.offer is not None
+        assert pending.offer.purpose == "A library card"
+        shown = {share.path: share.value for share in pending.shares}
+        assert shown == {("name",): RESIDENT.name, ("address",): RESIDENT.address}
+
+    def test_a_verifier_without_authority_is_not_verified(
+        self, resident: Wallet, stand: VerifierStand
+    ) -> None:
+        pending = resident.read_request(stand.ask("address"))
+        assert pending.verifier_name == "Nobody in Particular"
+        assert not pending.is_verified
+
+    def test_without_trust_anchors_nobody_is_verified(
+        self, empty: Wallet, town: Town, city: IssuerClient, ward_office: GatewayClient
+    ) -> None:
+        empty.register(town.issuer_url, city.enrol(), torii=town.torii)
+        link = ward_office.ask(["address"], purpose="why").link
+        with pytest.raises(RequestError, match="holds no credential"):
+            empty.read_request(link)
+        receive(empty, city.offer(RESIDENT))
+        assert not empty.read_request(link).is_verified
+
+    @pytest.mark.parametrize(
+        "link",
+        [
+            "",
+            "nonsense",
+            "https://gateway.example/",
+            "openid4vp://",
+            "openid4vp://?client_id=x509_hash:x",
+            "openid4vp://?client_id=x&client_id=y&request_uri=https://a.example",
+            "openid4vp://?client_id=x&request_uri=http://verifier.example/",
+            "openid4vp://?client_id=x&request_uri=file:///etc/passwd",
+            "openid4vp://?" + "x" * 10_000,
+            "\ud800",
+        ],
+    )
+    def test_what_is_no_link(self, resident: Wallet, link: str) -> None:
+        with pytest.raises(RequestError):
+            resident.read_request(link)
+
+    def test_an_unknown_request(self, resident: Wallet, town: Town, stand: VerifierStand) -> None:
+        for address in (f"{town.gateway_url}/oid4vp/requests/{'ab' * 16}", f"{stand.server.url}/x"):
+            with pytest.raises(RequestError, match=r"no such request \(HTTP 404\)"):
+                resident.read_request(stand.link(address))
+
+    def test_a_verifier_that_cannot_be_reached(
+        self, resident: Wallet, stand: VerifierStand
+    ) -> None:
+        with pytest.raises(TransportError):
+            resident.read_request(stand.link(f"http://{NOWHERE}/request"))
+
+    def test_an_answer_of_another_type(self, resident: Wallet, stand: VerifierStand) -> None:
+        stand.request_type = "application/jwt"
+        with pytest.raises(RequestError, match="no such request"):
+            resident.read_request(stand.ask("address"))
+
+    def test_an_answer_that_is_no_request(self, resident: Wallet, stand: VerifierStand) -> None:
+        link = stand.ask("address")
+        for body in (b"", b"a.b.c", "手形".encode(), b"\xff" * 100):
+            headers = {"Content-Type": stand.request_type}
+            reply = Reply(body=body, headers=headers)
+            stand.server.answer = lambda _request, reply=reply: reply
+            with pytest.raises(RequestError, match="request object"):
+                resident.read_request(link)
+
+    def test_an_expired_request(self, resident: Wallet, stand: VerifierStand) -> None:
+        an_hour_ago = stand.now_ms // 1000 - 3600
+        link = stand.ask("address", issued_at=an_hour_ago, expires_at=an_hour_ago + 300)
+        with pytest.raises(ExpiredError):
+            resident.read_request(link)
+
+    def test_a_link_that_names_another_verifier(
+        self, resident: Wallet, stand: VerifierStand, ledger_id: str
+    ) -> None:
+        with VerifierStand(ledger=ledger_id) as other:
+            stand.ask("address")
+            with pytest.raises(RequestError, match="client_id"):
+                resident.read_request(other.link(f"{stand.server.url}/requests/0"))
+
+    def test_a_grant_on_another_ledger(self, resident: Wallet, stand: VerifierStand) -> None:
+        link = stand.ask("address", offer=stand.offer("address", ledger="cd" * 32))
+        with pytest.raises(RequestError, match="another ledger"):
+            resident.read_request(link)
+
+    def test_another_credential_type(self, resident: Wallet, stand: VerifierStand) -> None:
+        query = build_query(query_id="resident", vct="urn:other:1", attributes=("address",))
+        with pytest.raises(RequestError, match="another type"):
+            resident.read_request(stand.ask("address", query=query))
+
+    @pytest.mark.parametrize("names", [("blood_type",), ("address", "blood_type"), ("portrait",)])
+    def test_an_attribute_that_the_credential_has_not(
+        self, resident: Wallet, stand: VerifierStand, names: tuple[str, ...]
+    ) -> None:
+        with pytest.raises(RequestError, match="the credential has no"):
+            resident.read_request(stand.ask(*names))
+
+    def test_several_credentials_at_once(self, resident: Wallet, stand: VerifierStand) -> None:
+        fields = build_query(
+            query_id="resident", vct=RESIDENT_CREDENTIAL_TYPE, attributes=("address",)
+        ).to_fields()
+        credentials = fields["credentials"]
+        assert isinstance(credentials, list)
+        assert isinstance(credentials[0], dict)
+        credentials.append({**credentials[0], "id": "again"})
+        with pytest.raises(RequestError, match="several credentials"):
+            resident.read_request(stand.ask("address", query=parse_query(fields)))
+
+
+class TestPresenting:
+    def test_accepted_then_revoked(self, resident: Wallet, ward_office: GatewayClient) -> None:
+        request = ward_office.ask(["address"], purpose="A library card")
+        answer = resident.present(resident.read_request(request.link))
+        result = ward_office.wait(request.request_id)
+        assert result.state == "accepted"
+        assert result.attributes == {"address": RESIDENT.address}
+        assert answer.grant_id is not None
+        assert resident.grants[-1].grant_id == answer.grant_id
+        assert resident.grants[-1].terms.purpose == "A library card"
+        assert resident.grant_state(answer.grant_id).state == "live"
+        resident.revoke_grant(answer.grant_id)
+        assert resident.grant_state(answer.grant_id).state == "revoked"
+        with pytest.raises(TransactionFailedError):
+            resident.revoke_grant(answer.grant_id)
+
+    def test_a_declined_request_shows_nothing(
+        self, resident: Wallet, ward_office: GatewayClient
+    ) -> None:
+        before = resident.grants
+        request = ward_office.ask(["address"], purpose="why")
+        pending = resident.read_request(request.link)
+        resident.decline(pending)
+        result = ward_office.wait(request.request_id)
+        assert result.state == "declined"
+        assert result.attributes == {}
+        assert resident.grants == before
+        with pytest.raises(RequestError, match="the verifier refused"):
+            resident.present(pending)
+
+    def test_what_is_sent(self, resident: Wallet, stand: VerifierStand) -> None:
+        stand.reply = json_reply({"redirect_uri": "https://verifier.example/done"})
+        answer = resident.present(resident.read_request(stand.ask("address", state="the-state")))
+        assert answer.redirect_uri == "https://verifier.example/done"
+        (form,) = stand.answers
+        assert form["state"] == "the-state"
+        ((presentation,),) = json.loads(form["vp_token"]).values()
+        (disclosure,) = parse_sd_jwt(presentation).disclosures
+        assert (disclosure.name, disclosure.value) == ("address", RESIDENT.address)
+
+    def test_without_a_grant(self, resident: Wallet, stand: VerifierStand) -> None:
+        before = resident.grants
+        pending = resident.read_request(stand.ask("address", with_grant=False))
+        assert pending.offer is None
+        answer = resident.present(pending)
+        assert answer.grant_id is None
+        assert answer.redirect_uri is None
+        assert resident.grants == before
+        assert len(stand.answers) == 1
+
+    def test_an_attribute_that_every_presentation_shows(
+        self, resident: Wallet, stand: VerifierStand
+    ) -> None:
+        pending = resident.read_request(stand.ask("iss", "address"))
+        assert {share.path for share in pending.shares} == {("iss",), ("address",)}
+        resident.present(pending)
+        assert len(stand.answers) == 1
+
+    @pytest.mark.parametrize(
+        ("reply", "error"),
+        [
+            (json_reply({"error": "invalid_request"}, status=400), "HTTP 400, invalid_request"),
+            (json_reply({"error": "x" * 65}, status=400), "HTTP 400, no code"),
+            (json_reply({"error": ["x"]}, status=403), "HTTP 403, no code"),
+            (Reply(status=500, body=b"<html>"), "HTTP 500, no code"),
+        ],
+    )
+    def test_a_verifier_that_refuses(
+        self, resident: Wallet, stand: VerifierStand, reply: Reply, error: str
+    ) -> None:
+        stand.reply = reply
+        pending = resident.read_request(stand.ask("address"))
+        for act in (resident.decline, resident.present):
+            with pytest.raises(RequestError, match=error):
+                act(pending)
+        # What was sent cannot be called back: the grant stays, and can be revoked.
+        self.revoke_last(resident)
+
+    @pytest.mark.parametrize("redirect", [5, None, ["https://x"]])
+    def test_a_redirect_that_is_none(
+        self, resident: Wallet, stand: VerifierStand, redirect: object
+    ) -> None:
+        stand.reply = json_reply({"redirect_uri": redirect})
+        pending = resident.read_request(stand.ask("address", with_grant=False))
+        assert resident.present(pending).redirect_uri is None
+
+    def test_the_verifier_is_gone_after_the_grant(self, resident: Wallet, ledger_id: str) -> None:
+        count = len(resident.grants)
+        with VerifierStand(ledger=ledger_id) as stand:
+            pending = resident.read_request(stand.ask("address"))
+        with pytest.raises(TransportError):
+            resident.present(pending)
+        assert len(resident.grants) == count + 1
+        self.revoke_last(resident)
+
+    def test_the_ledger_cannot_be_reached(
+        self, resident: Wallet, tmp_path: Path, stand: VerifierStand, town: Town
+    ) -> None:
+        file = tmp_path / "copy"
+        with copy_of(resident, file, timeout_s=1) as wallet:
+            pending = wallet.read_request(stand.ask("address"))
+            with_torii(file, NOWHERE)
+            count = len(wallet.grants)
+            with pytest.raises(TransportError):
+                wallet.present(pending)
+            assert stand.answers == []
+            # It may have arrived: the grant is kept until the ledger can be asked.
+            assert len(wallet.grants) == count + 1
+            with pytest.raises(TransportError):
+                wallet.grant_state(wallet.grants[-1].grant_id)
+        with_torii(file, town.torii)
+        with Wallet.open(file, PASSPHRASE) as wallet:
+            with pytest.raises(UnknownGrantError, match="the ledger holds no grant"):
+                wallet.grant_state(wallet.grants[-1].grant_id)
+            wallet.present(pending)
+        assert len(stand.answers) == 1
+
+    def test_a_grant_that_has_ended_is_refused_by_the_ledger(
+        self, resident: Wallet, tmp_path: Path, ledger_id: str
+    ) -> None:
+        """The wallet's clock is slow, and so it does not see that the offer is old."""
+        an_hour_ago_ms = time.time_ns() // 1_000_000 - 3_600_000
+        with (
+            VerifierStand(ledger=ledger_id, now_ms=an_hour_ago_ms) as stand,
+            copy_of(resident, tmp_path / "copy", now_ms=lambda: an_hour_ago_ms) as wallet,
+        ):
+            pending = wallet.read_request(stand.ask("address"))
+            with (
+                refused_before_anything_is_sent(wallet, stand),
+                pytest.raises(TransactionFailedError) as raised,
+            ):
+                wallet.present(pending)
+            assert raised.value.code != 0
+            assert "SetAccountDetail" in str(raised.value)
+
+    def test_a_grant_to_an_account_that_is_no_gateway(
+        self, resident: Wallet, stand: VerifierStand
+    ) -> None:
+        offer = stand.offer("address", gateway="nobody@nowhere")
+        pending = resident.read_request(stand.ask("address", offer=offer))
+        resident.present(pending)
+        self.revoke_last(resident)
+
+    def test_unknown_grants(self, resident: Wallet) -> None:
+        for act in (resident.grant_state, resident.revoke_grant):
+            with pytest.raises(UnknownGrantError, match="the wallet made no grant"):
+                act("ab" * 16)
+
+    def revoke_last(self, wallet: Wallet) -> None:
+        grant: StoredGrant = wallet.grants[-1]
+        assert wallet.grant_state(grant.grant_id).state == "live"
+        wallet.revoke_grant(grant.grant_id)
+        assert wallet.grant_state(grant.grant_id).state == "revoked"
+
+
+class TestTwoAtOnce:
+    def test_neither_loses_what_the_other_keeps(
+        self,
+        resident: Wallet,
+        tmp_path: Path,
+        city: IssuerClient,
+        stand: VerifierStand,
+    ) -> None:
+        file = tmp_path / "copy"
+        with copy_of(resident, file) as one, Wallet.open(file, PASSPHRASE) as other:
+            link = stand.ask("address")
+            first, second = one.read_request(link), other.read_request(link)
+            record_id = receive(one, city.offer(RESIDENT))
+            by_other = other.present(second).grant_id
+            by_one = one.present(first).grant_id
+            for wallet in (one, other):
+                assert record_id in {credential.record_id for credential in wallet.credentials}
+                assert {by_one, by_other} <= {grant.grant_id for grant in wallet.grants}
+            assert by_other is not None
+            one.revoke_grant(by_other)
+            assert other.grant_state(by_other).state == "revoked"
+
+    def test_a_second_registration_does_not_replace_the_first(
+        self, empty: Wallet, town: Town, city: IssuerClient
+    ) -> None:
+        with Wallet.open(file_of(empty), PASSPHRASE) as other:
+            account = empty.register(town.issuer_url, city.enrol(), torii=town.torii)
+            with pytest.raises(OfferError, match="has an account already"):
+                other.register(town.issuer_url, city.enrol(), torii=town.torii)
+            assert other.account == account

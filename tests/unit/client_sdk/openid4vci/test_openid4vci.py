@@ -1,0 +1,498 @@
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
+from werkzeug import Request, Response
+
+from chaincode.records import CredentialRecord
+from client_sdk.credentials.jose import (
+    Key,
+    export_public_jwk,
+    generate_key,
+    parse_compact,
+    thumbprint,
+)
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.credentials.sd_jwt_vc import issue_credential, parse_credential
+from client_sdk.errors import (
+    ClientError,
+    CredentialFormatError,
+    HolderBindingError,
+    IssuerRefusedError,
+    OfferError,
+    SignatureError,
+    TransportError,
+)
+from client_sdk.http_client import HttpClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.openid4vci.account_enrolment import account_name
+from client_sdk.openid4vci.client import (
+    ReceivedCredential,
+    fetch_offer,
+    receive_credential,
+    redeem_offer,
+    register_account,
+    request_credential,
+)
+from client_sdk.openid4vci.credential_offer import (
+    CredentialOffer,
+    OfferReference,
+    TransactionCode,
+    build_offer_link,
+    parse_offer_link,
+)
+from client_sdk.openid4vci.issuer_metadata import build_key_metadata
+from node.web.server import WebServer
+
+NOW_MS = 1_800_000_000_000
+Answer = Callable[[Request], Response]
+
+
+@contextmanager
+def served(app: Callable[..., Any]) -> Iterator[str]:
+    """Serve a WSGI application on loopback; give its URL."""
+    server = WebServer(app, "127.0.0.1:0", threads=2)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield f"http://{server.address}"
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture
+def http() -> Iterator[HttpClient]:
+    client = HttpClient(timeout_s=5)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[IssuerWorld]:
+    worlds: list[IssuerWorld] = []
+
+    def app(environ: dict[str, Any], start: Any) -> Any:
+        return worlds[0].app(environ, start)
+
+    with served(app) as url:
+        worlds.append(IssuerWorld(tmp_path, public_url=url))
+        yield worlds[0]
+    worlds[0].store.close()
+
+
+def receive(
+    world: IssuerWorld, http: HttpClient, offer: dict[str, Any], key: Key, tx_code: str | None
+) -> ReceivedCredential:
+    return receive_credential(
+        offer["link"], tx_code=tx_code, holder_key=key, now_ms=world.clock(), http=http
+    )
+
+
+# With the issuer's service
+
+
+def test_wallet_receives_what_the_counter_offers(world: IssuerWorld, http: HttpClient) -> None:
+    key, offer = generate_key(), world.make_offer()
+    received = receive(world, http, offer, key, offer["tx_code"])
+
+    held = parse_credential(received.sd_jwt)
+    record = world.ledger.client(ISSUER).record(ISSUER, received.record_id, CredentialRecord)
+    assert held.unverified_claims["name"] == RESIDENT["name"]
+    assert held.unverified_claims["cnf"] == {"jwk": export_public_jwk(key)}
+    assert received.credential_type == RESIDENT_CREDENTIAL_TYPE
+    assert received.issuer == ISSUER
+    assert record is not None
+    assert record.expires_at_ms == received.expires_at_ms
+    assert received.sd_jwt not in repr(received)
+
+
+def test_offer_can_be_looked_at_first(world: IssuerWorld, http: HttpClient) -> None:
+    made = world.make_offer()
+    offer = fetch_offer(made["link"], http=http)
+    assert offer.credential_issuer == world.config.public_url
+    assert offer.transaction_code is not None
+    assert offer.transaction_code.length == 6
+    receive(world, http, made, generate_key(), made["tx_code"])
+    with pytest.raises(IssuerRefusedError) as caught:
+        fetch_offer(made["link"], http=http)
+    assert caught.value.code == "no_such_offer"
+    assert made["id"] not in str(caught.value)
+
+
+def test_wrong_transaction_code_is_told_by_its_code(world: IssuerWorld, http: HttpClient) -> None:
+    offer = world.make_offer()
+    code = world.code_of(offer)
+    with pytest.raises(IssuerRefusedError, match="transaction code") as caught:
+        receive(world, http, offer, generate_key(), "wrong!")
+    assert caught.value.code == "invalid_grant"
+    assert "wrong!" not in str(caught.value)
+    assert code not in str(caught.value)
+
+
+@pytest.mark.parametrize("tx_code", [None, ""])
+def test_missing_transaction_code_is_not_even_sent(
+    world: IssuerWorld, http: HttpClient, tx_code: str | None
+) -> None:
+    offer = world.make_offer()
+    with pytest.raises(OfferError, match="transaction code"):
+        receive(world, http, offer, generate_key(), tx_code)
+    assert receive(world, http, offer, generate_key(), offer["tx_code"]).record_id
+
+
+def test_accepted_offer_waits_for_an_unreachable_ledger(
+    world: IssuerWorld, http: HttpClient
+) -> None:
+    made, key = world.make_offer(), generate_key()
+    accepted = redeem_offer(
+        fetch_offer(made["link"], http=http), tx_code=made["tx_code"], http=http
+    )
+    assert accepted.token not in repr(accepted)
+    world.ledger.reachable = False
+    with pytest.raises(TransportError, match="503"):
+        request_credential(accepted, holder_key=key, now_ms=world.clock(), http=http)
+    world.ledger.reachable = True
+    assert request_credential(accepted, holder_key=key, now_ms=world.clock(), http=http)
+    with pytest.raises(IssuerRefusedError, match="invalid_token"):
+        request_credential(accepted, holder_key=key, now_ms=world.clock(), http=http)
+
+
+def test_account_is_registered_and_asked_for_again(world: IssuerWorld, http: HttpClient) -> None:
+    key, code = AccountKey.generate(), world.enrolment_code()
+    url = world.config.public_url
+    account = register_account(url, enrolment_code=code, key=key, http=http)
+    again = register_account(f"{url}/", enrolment_code=code, key=key, http=http)
+    assert again == account
+    assert (account.ledger_id, account.issuer_account) == (world.ledger_id, ISSUER)
+    assert world.ledger.client(ISSUER).signatories(account.account_id) == {key.public_key}
+
+
+def test_used_enrolment_code_is_refused(world: IssuerWorld, http: HttpClient) -> None:
+    code, url = world.enrolment_code(), world.config.public_url
+    register_account(url, enrolment_code=code, key=AccountKey.generate(), http=http)
+    with pytest.raises(IssuerRefusedError) as caught:
+        register_account(url, enrolment_code=code, key=AccountKey.generate(), http=http)
+    assert caught.value.code == "invalid_enrolment"
+    assert code not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["", "x" * 200, "é"])
+def test_impossible_enrolment_code_is_refused_here(
+    world: IssuerWorld, http: HttpClient, code: str
+) -> None:
+    with pytest.raises(OfferError, match="enrolment code"):
+        register_account(
+            world.config.public_url, enrolment_code=code, key=AccountKey.generate(), http=http
+        )
+
+
+def test_account_names_follow_from_code_and_key_alone() -> None:
+    first, second = AccountKey.generate().public_key, AccountKey.generate().public_key
+    names = {account_name("A", first), account_name("B", first), account_name("A", second)}
+    assert len(names) == 3
+    assert account_name("A", first) == account_name("A", first)
+    assert all(len(name) == 32 for name in names)
+
+
+# With an issuer that does other things
+
+
+class OddIssuer:
+    """An issuer whose answers a test replaces, one by one; by default all are right."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.signing_key = generate_key()
+        self.issuer = url
+        self.kid = thumbprint(self.signing_key)
+        self.bound_to: Key | None = None
+        self.place: object = {"issuer": "city@issuer", "record": "ab" * 16}
+        self.answers: dict[str, Answer] = {}
+        self.requests: list[Request] = []
+        self.metadata: dict[str, Any] = {
+            "credential_issuer": url,
+            "credential_endpoint": f"{url}/credential",
+            "nonce_endpoint": f"{url}/nonce",
+            "credential_configurations_supported": {
+                "resident": {"format": "dc+sd-jwt", "vct": "urn:x"}
+            },
+        }
+        self.server = {"issuer": url, "token_endpoint": f"{url}/token"}
+        self.token: dict[str, Any] = {"access_token": "t0ken", "token_type": "bearer"}
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        request = Request(environ)
+        request.get_data()
+        self.requests.append(request)
+        answer = self.answers.get(request.path, self._right_answer)
+        return answer(request)(environ, start)
+
+    def _right_answer(self, request: Request) -> Response:
+        right: dict[str, Callable[[], dict[str, Any]]] = {
+            "/.well-known/openid-credential-issuer": lambda: self.metadata,
+            "/.well-known/oauth-authorization-server": lambda: self.server,
+            "/.well-known/jwt-vc-issuer": lambda: build_key_metadata(self.url, (self.signing_key,)),
+            "/token": lambda: self.token,
+            "/nonce": lambda: {"c_nonce": "n0nce"},
+            "/credential": lambda: {"credentials": [{"credential": self.credential(request)}]},
+        }
+        return answered(right[request.path]())
+
+    def credential(self, request: Request) -> str:
+        proof = json.loads(request.get_data())["proofs"]["jwt"][0]
+        jwk = parse_compact(proof).unverified_header["jwk"]
+        return issue_credential(
+            claims={"name": "Hanako", "tegata": self.place},
+            concealed=(("name",),),
+            vct="urn:x",
+            issuer=self.issuer,
+            issuer_key=self.signing_key,
+            issued_at=NOW_MS // 1000,
+            expires_at=NOW_MS // 1000 + 60,
+            holder_key=export_public_jwk(self.bound_to) if self.bound_to else jwk,
+            header={"kid": self.kid},
+        )
+
+    def offer(self, **changes: Any) -> str:
+        fields: dict[str, Any] = {
+            "credential_issuer": self.url,
+            "configuration_ids": ("resident",),
+            "pre_authorized_code": "c0de-of-the-offer",
+            **changes,
+        }
+        return build_offer_link(CredentialOffer(**fields))
+
+
+def answered(fields: object, status: int = 200, **headers: str) -> Response:
+    return Response(json.dumps(fields), status, headers, content_type="application/json")
+
+
+@pytest.fixture
+def odd() -> Iterator[OddIssuer]:
+    issuers: list[OddIssuer] = []
+
+    def app(environ: dict[str, Any], start: Any) -> Any:
+        return issuers[0](environ, start)
+
+    with served(app) as url:
+        issuers.append(OddIssuer(url))
+        yield issuers[0]
+
+
+def accept(
+    odd: OddIssuer, http: HttpClient, tx_code: str | None = None, **changes: Any
+) -> ReceivedCredential:
+    return receive_credential(
+        odd.offer(**changes),
+        tx_code=tx_code,
+        holder_key=generate_key(),
+        now_ms=NOW_MS,
+        http=http,
+    )
+
+
+def test_right_answers_are_accepted(odd: OddIssuer, http: HttpClient) -> None:
+    received = accept(odd, http, tx_code="ignored, since the offer asks for none")
+    assert (received.issuer, received.record_id) == ("city@issuer", "ab" * 16)
+    token_request = next(r for r in odd.requests if r.path == "/token")
+    assert dict(token_request.form) == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:pre-authorized_code",
+        "pre-authorized_code": "c0de-of-the-offer",
+    }
+    (request,) = (r for r in odd.requests if r.path == "/credential")
+    assert request.headers["Authorization"] == "Bearer t0ken"
+    assert json.loads(request.get_data()).keys() == {"credential_configuration_id", "proofs"}
+
+
+def test_transaction_code_is_sent_where_it_is_asked_for(odd: OddIssuer, http: HttpClient) -> None:
+    accept(odd, http, tx_code="1234", transaction_code=TransactionCode())
+    token_request = next(r for r in odd.requests if r.path == "/token")
+    assert token_request.form["tx_code"] == "1234"
+
+
+def test_credential_identifier_is_used_where_the_token_names_one(
+    odd: OddIssuer, http: HttpClient
+) -> None:
+    odd.token["authorization_details"] = [
+        {"type": "other"},
+        {
+            "type": "openid_credential",
+            "credential_configuration_id": "resident",
+            "credential_identifiers": ["resident-7"],
+        },
+    ]
+    accept(odd, http)
+    (request,) = (r for r in odd.requests if r.path == "/credential")
+    body = json.loads(request.get_data())
+    assert body["credential_identifier"] == "resident-7"
+    assert "credential_configuration_id" not in body
+
+
+def test_proof_has_no_nonce_where_the_issuer_has_none(odd: OddIssuer, http: HttpClient) -> None:
+    del odd.metadata["nonce_endpoint"]
+    assert accept(odd, http).record_id
+    assert not any(request.path == "/nonce" for request in odd.requests)
+
+
+def test_new_nonce_is_fetched_once_when_one_has_expired(odd: OddIssuer, http: HttpClient) -> None:
+    refusals = [answered({"error": "invalid_nonce"}, 400)]
+    right = odd._right_answer
+    odd.answers["/credential"] = lambda request: refusals.pop() if refusals else right(request)
+    assert accept(odd, http).record_id
+    assert sum(request.path == "/nonce" for request in odd.requests) == 2
+
+    odd.answers["/credential"] = lambda _request: answered({"error": "invalid_nonce"}, 400)
+    with pytest.raises(IssuerRefusedError, match="invalid_nonce"):
+        accept(odd, http)
+    assert sum(request.path == "/nonce" for request in odd.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "error"),
+    [
+        ("/.well-known/openid-credential-issuer", answered([]), TransportError),
+        ("/.well-known/openid-credential-issuer", answered({}), OfferError),
+        ("/.well-known/openid-credential-issuer", answered({}, 404), OfferError),
+        ("/.well-known/oauth-authorization-server", answered({"issuer": "x"}), OfferError),
+        ("/.well-known/jwt-vc-issuer", answered({"issuer": "x"}), OfferError),
+        ("/token", answered({"access_token": 7, "token_type": "bearer"}), TransportError),
+        ("/token", answered({"access_token": "a b", "token_type": "bearer"}), TransportError),
+        ("/token", answered({"access_token": "a\r\nb", "token_type": "bearer"}), TransportError),
+        ("/token", answered({"access_token": "a", "token_type": "DPoP"}), OfferError),
+        ("/token", answered({"access_token": "a", "token_type": None}), OfferError),
+        ("/token", answered({"error": "invalid_grant"}, 400), IssuerRefusedError),
+        ("/token", answered({"error": ["x"]}, 400), IssuerRefusedError),
+        ("/token", Response("<html>", 400), IssuerRefusedError),
+        ("/token", Response("<html>", 500), TransportError),
+        ("/token", Response("<html>", 200), TransportError),
+        ("/token", Response(b"", 302, {"Location": "https://evil.example/"}), TransportError),
+        ("/token", Response(b" " * (5 * 1024 * 1024), 200), TransportError),
+        ("/nonce", answered({}), TransportError),
+        ("/nonce", answered({"c_nonce": "x" * 2000}), TransportError),
+        ("/credential", answered({"transaction_id": "x", "interval": 5}, 202), OfferError),
+        ("/credential", answered({"transaction_id": "x"}), OfferError),
+        ("/credential", answered({"credentials": []}), TransportError),
+        ("/credential", answered({"credentials": [{"credential": {}}]}), TransportError),
+        ("/credential", answered({"credentials": [{"credential": "x"}]}), CredentialFormatError),
+        ("/credential", answered({"error": "credential_request_denied"}, 400), IssuerRefusedError),
+    ],
+)
+def test_wrong_answer_is_refused(
+    odd: OddIssuer, http: HttpClient, path: str, answer: Response, error: type[ClientError]
+) -> None:
+    odd.answers[path] = lambda _request: answer
+    with pytest.raises(error) as caught:
+        accept(odd, http)
+    for secret in ("c0de-of-the-offer", "t0ken", "n0nce"):
+        assert secret not in str(caught.value)
+
+
+def test_issuers_description_is_not_repeated(odd: OddIssuer, http: HttpClient) -> None:
+    told = {"error": "invalid_grant", "error_description": "c0de-of-the-offer is wrong"}
+    odd.answers["/token"] = lambda _request: answered(told, 400)
+    with pytest.raises(IssuerRefusedError) as caught:
+        accept(odd, http)
+    assert "c0de-of-the-offer" not in str(caught.value)
+    assert caught.value.code == "invalid_grant"
+
+
+def test_credential_for_another_key_is_refused(odd: OddIssuer, http: HttpClient) -> None:
+    odd.bound_to = generate_key()
+    with pytest.raises(HolderBindingError):
+        accept(odd, http)
+
+
+def test_credential_of_another_issuer_is_refused(odd: OddIssuer, http: HttpClient) -> None:
+    odd.issuer = "https://other.example"
+    with pytest.raises(CredentialFormatError, match="iss"):
+        accept(odd, http)
+
+
+def test_credential_signed_by_another_key_is_refused(odd: OddIssuer, http: HttpClient) -> None:
+    published = build_key_metadata(odd.url, (odd.signing_key,))
+    odd.answers["/.well-known/jwt-vc-issuer"] = lambda _request: answered(published)
+    odd.signing_key = generate_key()
+    with pytest.raises(SignatureError):
+        accept(odd, http)
+    odd.kid = "another"
+    with pytest.raises(OfferError, match="not published"):
+        accept(odd, http)
+
+
+@pytest.mark.parametrize(
+    "place", [None, {}, {"issuer": "city@issuer"}, {"issuer": "x", "record": "ab" * 16}, "text"]
+)
+def test_credential_without_a_place_on_a_ledger_is_refused(
+    odd: OddIssuer, http: HttpClient, place: object
+) -> None:
+    odd.place = place
+    with pytest.raises(CredentialFormatError, match="record"):
+        accept(odd, http)
+
+
+def test_offer_of_formats_that_are_not_known_is_refused(odd: OddIssuer, http: HttpClient) -> None:
+    with pytest.raises(OfferError, match="format"):
+        accept(odd, http, configuration_ids=("driver",))
+
+
+def test_authorization_server_must_be_one_of_the_issuers(odd: OddIssuer, http: HttpClient) -> None:
+    with pytest.raises(OfferError, match="authorization_server"):
+        accept(odd, http, authorization_server="https://evil.example")
+    assert not any(request.path == "/token" for request in odd.requests)
+
+
+def test_issuer_that_is_away_is_a_transport_error(http: HttpClient) -> None:
+    with served(lambda _environ, _start: []) as url:
+        pass
+    reference = OfferReference(uri=f"{url}/offers/secret-id")
+    with pytest.raises(TransportError) as caught:
+        fetch_offer(build_offer_link(reference), http=http)
+    assert "secret-id" not in str(caught.value)
+    assert url.removeprefix("http://") in str(caught.value)
+
+
+def test_service_without_accounts_is_told(odd: OddIssuer, http: HttpClient) -> None:
+    with pytest.raises(OfferError, match="no accounts"):
+        register_account(odd.url, enrolment_code="A", key=AccountKey.generate(), http=http)
+
+
+@pytest.mark.parametrize("changes", [{"account_id": "other@holder"}, {"ledger_id": "cd" * 32}])
+def test_answer_about_another_account_is_refused(
+    odd: OddIssuer, http: HttpClient, changes: dict[str, str]
+) -> None:
+    odd.metadata["tegata"] = {
+        "accounts_endpoint": f"{odd.url}/accounts",
+        "holder_domain": "holder",
+        "ledger": "ab" * 32,
+        "issuer": "city@issuer",
+    }
+    key = AccountKey.generate()
+    right = {
+        "account_id": f"{account_name('A', key.public_key)}@holder",
+        "ledger_id": "ab" * 32,
+        "issuer_account": "city@issuer",
+    }
+    odd.answers["/accounts"] = lambda _request: answered(right, 201)
+    account = register_account(odd.url, enrolment_code="A", key=key, http=http)
+    assert account.account_id == right["account_id"]
+    odd.answers["/accounts"] = lambda _request: answered({**right, **changes}, 201)
+    with pytest.raises(TransportError, match="another account"):
+        register_account(odd.url, enrolment_code="A", key=key, http=http)
+
+
+def test_issuer_url_must_be_safe(http: HttpClient) -> None:
+    with pytest.raises(OfferError, match="https"):
+        register_account(
+            "http://issuer.example", enrolment_code="A", key=AccountKey.generate(), http=http
+        )
+
+
+def test_link_by_value_needs_no_fetch(odd: OddIssuer, http: HttpClient) -> None:
+    link = odd.offer()
+    assert fetch_offer(link, http=http) == parse_offer_link(link)
+    assert odd.requests == []

@@ -1,0 +1,283 @@
+"""DCQL: what is read, what is refused, what a credential has to show."""
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sdk.errors import RequestError, RequestMismatchError
+from client_sdk.openid4vp.dcql import (
+    ClaimsQuery,
+    CredentialQuery,
+    DcqlQuery,
+    build_query,
+    check_disclosed,
+    name_path,
+    parse_query,
+    resolve_path,
+    select_paths,
+)
+
+VCT = "urn:tegata:credential:resident:1"
+# The credential of the specification's claims path pointer example (OpenID4VP 1.0 section 7.3).
+DEGREES: dict[str, Any] = {
+    "name": "Arthur Dent",
+    "address": {"street_address": "42 Market Street", "locality": "Milliways"},
+    "degrees": [
+        {"type": "Bachelor of Science", "university": "University of Betelgeuse"},
+        {"type": "Master of Science", "university": "University of Betelgeuse"},
+    ],
+    "nationalities": ["British", "Betelgeusian"],
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+
+
+def query_with(**members: Any) -> dict[str, Any]:
+    credential = {
+        "id": "resident",
+        "format": "dc+sd-jwt",
+        "meta": {"vct_values": [VCT]},
+        "claims": [{"path": ["address"]}],
+        **members,
+    }
+    return {"credentials": [{name: value for name, value in credential.items() if value != ...}]}
+
+
+def of_specification(**members: Any) -> dict[str, Any]:
+    """The example `simple` of OpenID4VP 1.0 section 7.4, with members added or replaced."""
+    credential = {
+        "id": "my_credential",
+        "format": "dc+sd-jwt",
+        "meta": {"vct_values": ["https://credentials.example.com/identity_credential"]},
+        "claims": [
+            {"path": ["family_name"]},
+            {"path": ["given_name"]},
+            {"path": ["address", "street_address"]},
+        ],
+        **members,
+    }
+    return {"credentials": [credential]}
+
+
+def test_examples_of_the_specification() -> None:
+    (simple,) = parse_query(of_specification()).credentials
+    assert simple.id == "my_credential"
+    assert [claim.path for claim in simple.claims] == [
+        ("family_name",),
+        ("given_name",),
+        ("address", "street_address"),
+    ]
+    # Its examples of value matching, of alternatives, and of another format.
+    values = [{"path": ["postal_code"], "values": ["90210", "90211"]}]
+    (matching,) = parse_query(of_specification(claims=values)).credentials
+    assert matching.claims[0].values == ("90210", "90211")
+    alternatives = of_specification(
+        claims=[{"id": "a", "path": ["family_name"]}, {"id": "b", "path": ["postal_code"]}],
+        claim_sets=[["a", "b"], ["a"]],
+    )
+    mdoc = of_specification(format="mso_mdoc", meta={"doctype_value": "org.iso.7367.1.mVRC"})
+    for value in (alternatives, mdoc):
+        with pytest.raises(RequestError):
+            parse_query(value)
+
+
+def test_a_query_for_top_level_claims() -> None:
+    query = build_query(query_id="resident", vct=VCT, attributes=("address", "name"))
+    assert query.to_fields() == {
+        "credentials": [
+            {
+                "id": "resident",
+                "format": "dc+sd-jwt",
+                "meta": {"vct_values": [VCT]},
+                "claims": [{"path": ["address"]}, {"path": ["name"]}],
+            }
+        ]
+    }
+    assert parse_query(query.to_fields()) == query
+
+
+@pytest.mark.parametrize("attributes", [("a", "a"), ("",), ("a" * 257,)])
+def test_a_query_that_no_wallet_reads_is_not_built(attributes: tuple[str, ...]) -> None:
+    with pytest.raises(RequestError):
+        build_query(query_id="resident", vct=VCT, attributes=attributes)
+
+
+def test_unknown_members_are_ignored_and_duplicates_counted_once() -> None:
+    value = query_with(
+        claims=[{"path": ["a"], "intent_to_retain": True}, {"path": ["a"]}], colour="red"
+    )
+    (credential,) = parse_query({**value, "future": 1}).credentials
+    assert credential.claims == (ClaimsQuery(path=("a",)),)
+
+
+def test_ids_values_and_all_kinds_of_path_elements() -> None:
+    claims = [{"id": "d", "path": ["degrees", None, 0, "type"], "values": ["x", 1, True]}]
+    (credential,) = parse_query(query_with(claims=claims)).credentials
+    assert credential.claims == (
+        ClaimsQuery(id="d", path=("degrees", None, 0, "type"), values=("x", 1, True)),
+    )
+    query = DcqlQuery(credentials=(credential,))
+    assert parse_query(query.to_fields()) == query
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"claim_sets": [["a"]]},
+        {"trusted_authorities": [{"type": "aki", "values": ["x"]}]},
+        {"multiple": True},
+        {"multiple": 1},
+        {"require_cryptographic_holder_binding": False},
+        {"format": "mso_mdoc"},
+        {"format": ...},
+        {"meta": ...},
+        {"meta": {}},
+        {"meta": {"vct_values": []}},
+        {"meta": {"vct_values": [1]}},
+        {"id": ...},
+        {"id": ""},
+        {"id": "with space"},
+        {"id": "a\n"},
+        {"claims": []},
+        {"claims": [{}]},
+        {"claims": [{"path": []}]},
+        {"claims": [{"path": [-1]}]},
+        {"claims": [{"path": [True]}]},
+        {"claims": [{"path": [1.5]}]},
+        {"claims": [{"path": "address"}]},
+        {"claims": [{"path": ["a"], "values": []}]},
+        {"claims": [{"path": ["a"], "values": [None]}]},
+        {"claims": [{"path": ["a"], "id": "x"}, {"path": ["b"], "id": "x"}]},
+        {"claims": [{"path": ["a"]}] * 65},
+        {"claims": [{"path": ["a"] * 17}]},
+    ],
+)
+def test_what_this_wallet_cannot_do_is_refused(members: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match="dcql_query"):
+        parse_query(query_with(**members))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {},
+        {"credentials": []},
+        {"credentials": [1]},
+        {**query_with(), "credential_sets": [{"options": [["resident"]]}]},
+        {"credentials": query_with()["credentials"] * 2},
+        {"credentials": query_with()["credentials"] * 17},
+    ],
+)
+def test_queries_as_a_whole_are_refused(value: Any) -> None:
+    with pytest.raises(RequestError):
+        parse_query(value)
+
+
+@given(json_values)
+def test_any_json_is_a_query_or_a_request_error(value: Any) -> None:
+    for candidate in (value, {"credentials": [value]}, query_with(claims=[value])):
+        with contextlib.suppress(RequestError):
+            parse_query(candidate)
+
+
+@pytest.mark.parametrize(
+    ("path", "selected"),
+    [
+        (("name",), ["Arthur Dent"]),
+        (("address", "street_address"), ["42 Market Street"]),
+        (("degrees", None, "type"), ["Bachelor of Science", "Master of Science"]),
+        (("degrees", 1, "type"), ["Master of Science"]),
+        (("nationalities", 7), []),
+        (("nationalities", "x"), []),
+        (("name", None), []),
+        (("nobody",), []),
+    ],
+)
+def test_claims_path_pointers(path: tuple[Any, ...], selected: list[Any]) -> None:
+    assert list(resolve_path(DEGREES, path).values()) == selected
+
+
+def asked(*paths: tuple[Any, ...], values: tuple[Any, ...] = ()) -> CredentialQuery:
+    claims = tuple(ClaimsQuery(path=path, values=values) for path in paths)
+    return CredentialQuery(id="resident", vct_values=(VCT,), claims=claims)
+
+
+def test_a_held_credential_satisfies_a_query() -> None:
+    paths = (("name",), ("degrees", None, "type"))
+    assert select_paths(asked(*paths), vct=VCT, claims=DEGREES) == paths
+    wanted = asked(("nationalities", None), values=("British",))
+    assert select_paths(wanted, vct=VCT, claims=DEGREES) == (("nationalities", None),)
+
+
+@pytest.mark.parametrize(
+    ("query", "vct", "words"),
+    [
+        (asked(("name",)), "urn:other", "another type"),
+        (asked(("age",)), VCT, "has no age"),
+        (asked(("name",), values=("Ford",)), VCT, "none of the values"),
+        (asked(("name",), values=(True,)), VCT, "none of the values"),
+    ],
+)
+def test_a_held_credential_that_does_not_satisfy(
+    query: CredentialQuery, vct: str, words: str
+) -> None:
+    with pytest.raises(RequestError, match=words) as caught:
+        select_paths(query, vct=vct, claims=DEGREES)
+    assert "Arthur" not in str(caught.value)
+
+
+def test_values_match_by_type_as_well() -> None:
+    with pytest.raises(RequestError):
+        select_paths(asked(("over_18",), values=(1,)), vct=VCT, claims={"over_18": True})
+
+
+@pytest.mark.parametrize(
+    "disclosed",
+    [
+        (("address",),),
+        (("address",), ("address", "locality")),
+        (),
+    ],
+)
+def test_what_was_asked_may_be_shown_whole_or_in_parts(disclosed: tuple[Any, ...]) -> None:
+    check_disclosed(asked(("address",)), vct=VCT, claims=DEGREES, disclosed_paths=disclosed)
+
+
+def test_the_way_to_a_claim_may_be_shown() -> None:
+    query = asked(("degrees", None, "type"))
+    paths = (("degrees",), ("degrees", 0), ("degrees", 0, "type"))
+    check_disclosed(query, vct=VCT, claims=DEGREES, disclosed_paths=paths)
+
+
+@pytest.mark.parametrize(
+    ("disclosed", "words"),
+    [
+        ((("address",), ("name",)), "showed name"),
+        ((("degrees", 0, "university"),), r"showed degrees\[0\].university"),
+    ],
+)
+def test_more_than_was_asked(disclosed: tuple[Any, ...], words: str) -> None:
+    query = asked(("address",), ("degrees", None, "type"))
+    with pytest.raises(RequestMismatchError, match=words):
+        check_disclosed(query, vct=VCT, claims=DEGREES, disclosed_paths=disclosed)
+
+
+def test_less_than_was_asked_and_another_type() -> None:
+    with pytest.raises(RequestMismatchError, match="did not show age"):
+        check_disclosed(asked(("age",)), vct=VCT, claims=DEGREES, disclosed_paths=())
+    with pytest.raises(RequestMismatchError, match="another type"):
+        check_disclosed(asked(("name",)), vct="urn:x", claims=DEGREES, disclosed_paths=())
+
+
+def test_paths_are_named_as_people_read_them() -> None:
+    assert name_path(("degrees", None, "type")) == "degrees[*].type"
+    assert name_path(("nationalities", 0)) == "nationalities[0]"
