@@ -4,17 +4,20 @@ A rule takes a field's value and returns what is wrong with it, or None.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import Message
 
 from chaincode import ids
-from chaincode.protocol.primitive_pb2 import GrantablePermission, Peer, RolePermission
+from chaincode.permissions import ALL_GRANTABLE_PERMISSIONS, ALL_ROLE_PERMISSIONS
+from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.protocol.queries_pb2 import AccountDetailPaginationMeta
 
 MAX_DETAIL_BYTES: Final = 4 * 1024 * 1024
 MAX_QUORUM: Final = 128
+MAX_HASHES: Final = 100
+"""A query reads a block for each hash, and a block may be large. irohad has no limit."""
 
 FieldRule: TypeAlias = Callable[[Any], str | None]
 FieldRules: TypeAlias = Mapping[str, FieldRule]
@@ -64,24 +67,25 @@ def _peer(peer: Peer) -> str | None:
     return broken_rule(peer, {"address": _matches(ids.PEER_ADDRESS), "peer_key": _public_key})
 
 
-def _permissions(values: Iterable[int]) -> str | None:
-    known = RolePermission.values()
-    return None if all(value in known for value in values) else "an unknown permission"
+def _permissions(values: Sequence[int]) -> str | None:
+    # Counted first: a request holds millions, one byte each.
+    if len(values) > len(ALL_ROLE_PERMISSIONS):
+        return f"{len(values)} permissions, {len(ALL_ROLE_PERMISSIONS)} are allowed"
+    return None if ALL_ROLE_PERMISSIONS.issuperset(values) else "an unknown permission"
 
 
 def _grantable(value: int) -> str | None:
-    return None if value in GrantablePermission.values() else "an unknown permission"
+    return None if value in ALL_GRANTABLE_PERMISSIONS else "an unknown permission"
 
 
 def _above_zero(value: int) -> str | None:
     return None if value > 0 else "a number above 0 is expected"
 
 
-def _hashes(values: Iterable[str]) -> str | None:
-    hashes = list(values)
-    if not hashes:
-        return "at least one is expected"
-    return next((problem for value in hashes if (problem := _hash(value))), None)
+def _hashes(values: Sequence[str]) -> str | None:
+    if not 1 <= len(values) <= MAX_HASHES:
+        return f"1 to {MAX_HASHES} are expected"
+    return next((problem for value in values if (problem := _hash(value))), None)
 
 
 def _detail_page(page: AccountDetailPaginationMeta) -> str | None:

@@ -22,6 +22,7 @@ GRANTED_BY: Final = MappingProxyType(
     }
 )
 ALL_ROLE_PERMISSIONS: Final = frozenset(RolePermission.values())
+ALL_GRANTABLE_PERMISSIONS: Final = frozenset(GrantablePermission.values())
 
 
 def encode_permissions(permissions: frozenset[int]) -> bytes:

@@ -1,8 +1,9 @@
 """Answers to queries: permissioned reads of a committed state."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Protocol, TypeAlias
 
 from chaincode.errors import QueryRejectedError
@@ -68,8 +69,15 @@ class LedgerView(StateView, Protocol):
         """Return the block at a height, or None above the top."""
         ...
 
-    def transaction(self, tx_hash: bytes) -> Transaction | None:
-        """Return a committed transaction, or None; a rejected one is not kept."""
+    def transactions(self, hashes: Iterable[bytes]) -> Iterator[tuple[bytes, Transaction]]:
+        """Yield (hash, transaction) of those that are committed, in any order.
+
+        Each is a message of its own, which does not keep its block in memory.
+        """
+        ...
+
+    def count(self, prefix: bytes) -> int:
+        """Return how many keys begin with `prefix`, without reading their values."""
         ...
 
 
@@ -182,45 +190,59 @@ def _get_account_detail(asker: _Asker, query: GetAccountDetail) -> QueryResponse
     asker.require_read(account_id, READ_DETAIL)
     if get_account(asker.view, account_id) is None:
         raise QueryRejectedError(_Reason.NO_ACCOUNT_DETAIL, 0, f"there is no account {account_id}")
-    entries = list(_matching_details(asker.view, account_id, query))
-    return QueryResponse(account_detail_response=_page(entries, query))
+    return QueryResponse(account_detail_response=_detail_page(asker.view, account_id, query))
 
 
-def _matching_details(
+def _detail_page(
+    view: LedgerView, account_id: str, query: GetAccountDetail
+) -> AccountDetailResponse:
+    """Return one page of details, or all of them where the query has no page size."""
+    page = query.pagination_meta
+    first = b""
+    if page.HasField("first_record_id"):
+        first = detail_key(account_id, page.first_record_id.writer, page.first_record_id.key)
+    entries: Iterator[tuple[bytes, bytes]]
+    if query.HasField("key"):
+        named = list(_details_named(view, account_id, query))
+        total = len(named)
+        entries = (entry for entry in named if entry[0] >= first)
+    else:
+        prefix = _detail_prefix(account_id)
+        if query.HasField("writer"):
+            prefix = detail_key(account_id, query.writer, "")
+        total = view.count(prefix)
+        entries = view.scan(prefix, first)
+    size = page.page_size or total
+    found = list(islice(entries, size + 1))
+    if first and (not found or found[0][0] != first):
+        raise QueryRejectedError(_Reason.STATEFUL_INVALID, 4, "there is no such first record")
+    response = AccountDetailResponse(detail=_details_json(found[:size]), total_number=total)
+    if len(found) > size:
+        writer, key = key_parts(found[size][0])[1:]
+        response.next_record_id.CopyFrom(AccountDetailRecordId(writer=writer, key=key))
+    return response
+
+
+def _details_named(
     view: LedgerView, account_id: str, query: GetAccountDetail
 ) -> Iterator[tuple[bytes, bytes]]:
-    if query.HasField("writer") and query.HasField("key"):
-        key = detail_key(account_id, query.writer, query.key)
+    """Yield the details of one name: of the query's writer, or of each writer, ascending."""
+    writers = [query.writer] if query.HasField("writer") else _writers(view, account_id)
+    for writer in writers:
+        key = detail_key(account_id, writer, query.key)
         value = view.get(key)
         if value is not None:
             yield key, value
-        return
-    prefix = _detail_prefix(account_id)
-    if query.HasField("writer"):
-        prefix = detail_key(account_id, query.writer, "")
-    for key, value in view.scan(prefix):
-        if not query.HasField("key") or key_parts(key)[2] == query.key:
-            yield key, value
 
 
-def _page(entries: Sequence[tuple[bytes, bytes]], query: GetAccountDetail) -> AccountDetailResponse:
-    """Return one page of details, or all of them where the query has no page size."""
-    start = 0
-    page = query.pagination_meta
-    if page.HasField("first_record_id"):
-        first = [page.first_record_id.writer, page.first_record_id.key]
-        places = (n for n, (key, _) in enumerate(entries) if key_parts(key)[1:] == first)
-        start = next(places, -1)
-        if start < 0:
-            raise QueryRejectedError(_Reason.STATEFUL_INVALID, 4, "there is no such first record")
-    end = start + page.page_size if page.page_size else len(entries)
-    response = AccountDetailResponse(
-        detail=_details_json(entries[start:end]), total_number=len(entries)
-    )
-    if end < len(entries):
-        writer, key = key_parts(entries[end][0])[1:]
-        response.next_record_id.CopyFrom(AccountDetailRecordId(writer=writer, key=key))
-    return response
+def _writers(view: LedgerView, account_id: str) -> Iterator[str]:
+    """Yield who wrote details of an account: one read for each, however many details there are."""
+    prefix = start = _detail_prefix(account_id)
+    while entry := next(view.scan(prefix, start), None):
+        writer = key_parts(entry[0])[1]
+        yield writer
+        # Behind all of this writer's keys, which go on with NUL.
+        start = prefix + writer.encode() + b"\x01"
 
 
 def _get_block(asker: _Asker, query: GetBlock) -> QueryResponse:
@@ -235,20 +257,20 @@ def _get_block(asker: _Asker, query: GetBlock) -> QueryResponse:
 
 def _get_transactions(asker: _Asker, query: GetTransactions) -> QueryResponse:
     asker.require(RolePermission.can_get_my_txs, RolePermission.can_get_all_txs)
-    hashes = dict.fromkeys(bytes.fromhex(tx_hash) for tx_hash in query.tx_hashes)
-    found = [asker.view.transaction(tx_hash) for tx_hash in hashes]
-    transactions = [transaction for transaction in found if transaction is not None]
-    if len(transactions) < len(query.tx_hashes):
+    reads_all = asker.permissions & {RolePermission.can_get_all_txs, RolePermission.root}
+    hashes = [bytes.fromhex(tx_hash) for tx_hash in query.tx_hashes]
+    count = 0
+    shown: dict[bytes, Transaction] = {}
+    for tx_hash, transaction in asker.view.transactions(dict.fromkeys(hashes)):
+        count += 1
+        # As irohad: the transactions of others are left out without a word.
+        if reads_all or transaction.payload.reduced_payload.creator_account_id == asker.account_id:
+            shown[tx_hash] = transaction
+    if count < len(hashes):
         raise QueryRejectedError(
             _Reason.STATEFUL_INVALID, 4, "a transaction is not committed, or is asked for twice"
         )
-    if not asker.permissions & {RolePermission.can_get_all_txs, RolePermission.root}:
-        # As irohad: the transactions of others are left out without a word.
-        transactions = [
-            transaction
-            for transaction in transactions
-            if transaction.payload.reduced_payload.creator_account_id == asker.account_id
-        ]
+    transactions = [shown[tx_hash] for tx_hash in hashes if tx_hash in shown]
     return QueryResponse(transactions_response=TransactionsResponse(transactions=transactions))
 
 

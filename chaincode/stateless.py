@@ -19,6 +19,9 @@ from chaincode.signatures import verify_signature
 from chaincode.transactions import ValidTransaction, transaction_hash
 
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
+MAX_COMMANDS: Final = 10_000
+"""Far above any client's need; a request could hold millions of empty ones. It does not bound the
+genesis block."""
 MAX_SIGNATURES: Final = 256
 """Twice the highest quorum. irohad has no limit, and would verify as many as fit in 128 MiB."""
 
@@ -62,8 +65,10 @@ def validate_transaction(message: Transaction, window: TimeWindow | None) -> Val
         raise InvalidTransactionError(f"quorum: {problem}")
     if window and (problem := window.problem(reduced.created_time)):
         raise InvalidTransactionError(f"created_time: {problem}")
-    if not reduced.commands:
-        raise InvalidTransactionError("commands: at least one is expected")
+    if not 1 <= len(message.signatures) <= MAX_SIGNATURES:
+        raise InvalidTransactionError(f"signatures: 1 to {MAX_SIGNATURES} are expected")
+    if not 1 <= len(reduced.commands) <= MAX_COMMANDS:
+        raise InvalidTransactionError(f"commands: 1 to {MAX_COMMANDS} are expected")
     if payload.HasField("batch"):
         raise InvalidTransactionError("batch: batches are not supported by this node yet")
     validate_commands(reduced.commands)
@@ -122,8 +127,6 @@ def validate_query(query: Query, window: TimeWindow) -> str:
 
 
 def _verify_signatures(message: Transaction) -> frozenset[str]:
-    if not 1 <= len(message.signatures) <= MAX_SIGNATURES:
-        raise InvalidTransactionError(f"signatures: 1 to {MAX_SIGNATURES} are expected")
     data = message.payload.SerializeToString()
     try:
         return frozenset(_verify(signature, data) for signature in message.signatures)

@@ -67,6 +67,11 @@ class QueryFailedError(ClientError):
         self.reason = reason
         self.code = code
 
+    @property
+    def is_absence(self) -> bool:
+        """Whether the ledger says that there is no such thing: it may be asked, and has none."""
+        return self.reason.startswith("NO_")
+
 
 class CredentialFormatError(ClientError):
     """A credential or presentation is not well formed (RFC 9901, SD-JWT VC)."""

@@ -101,6 +101,7 @@ class Issuer:
         credential_type: str,
         holder_key: JsonObject,
         expires_at_ms: int,
+        holder_account: str | None = None,
     ) -> IssuedCredential:
         """Sign a credential and anchor it; it is given out only once the ledger has its hash.
 
@@ -110,6 +111,8 @@ class Issuer:
             credential_type: The `vct`, one that the issuer is registered for.
             holder_key: The holder's public JWK, from a checked proof of possession.
             expires_at_ms: Milliseconds since 1970, UTC; parts of a second are dropped.
+            holder_account: The holder's ledger account, of which `holder_key` is a signatory: the
+                caller has asked the ledger. Without it no verifier accepts the credential.
 
         Raises:
             CredentialFormatError: A claim is not acceptable, reads as an individual number, or the
@@ -131,6 +134,8 @@ class Issuer:
             "record": record_id,
             "salt": new_salt(),
         }
+        if holder_account is not None:
+            place["account"] = holder_account
         credential = issue_credential(
             claims={**claims, PLACE_CLAIM: place},
             concealed=concealed,

@@ -93,3 +93,9 @@ _DECODER: Final = json.JSONDecoder(
     parse_float=_finite_float,
     parse_constant=_refuse_constant,
 )
+
+
+def text_list(value: JsonValue) -> tuple[str, ...]:
+    """Return a list's texts, or nothing where it is not a list of texts."""
+    texts = [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+    return tuple(texts) if texts == value else ()

@@ -13,9 +13,11 @@ from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.checks import Check, VerificationReport, VerifiedAttributes, list_checks
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
 from client_sdk.credentials.sd_jwt_vc import VerifiedPresentation, anchor_hash, verify_presentation
+from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.errors import (
     AnchorError,
     CredentialFormatError,
+    ExpiredError,
     GrantError,
     HolderBindingError,
     HolderKeyError,
@@ -28,7 +30,7 @@ from client_sdk.errors import (
     RevokedError,
     VerificationError,
 )
-from client_sdk.openid4vp.dcql import check_disclosed
+from client_sdk.openid4vp.dcql import check_disclosed, only_asked
 from client_sdk.openid4vp.grant_offer import (
     HASH_ALGORITHM,
     GrantOffer,
@@ -144,10 +146,13 @@ class _Attempt:
     passed: set[str] = field(default_factory=set)
     issuer: str = ""
     record_id: str = ""
+    holder_account: str | None = None
     record: CredentialRecord | None = None
 
     def run(self, presentation: str) -> VerifiedAttributes:
         query = self.request.query.credentials[0]
+        if self.request.expires_at * 1000 <= self.now_ms:
+            raise ExpiredError("the request has expired; make a new one")
         verified = verify_presentation(
             presentation,
             find_issuer_key=self._find_issuer_key,
@@ -175,11 +180,7 @@ class _Attempt:
         self._check_grant(proof)
         self.passed.add("grant")
         return VerifiedAttributes(
-            attributes={
-                path[0]: verified.claims[path[0]]
-                for path in (claim.path for claim in query.claims)
-                if isinstance(path[0], str)
-            },
+            attributes=only_asked(query, verified.claims),
             credential_type=vct,
             issuer=self.issuer,
             grant=proof.grant,
@@ -215,7 +216,7 @@ class _Attempt:
         raise IssuerNotTrustedError("the credential is signed with a key that is not registered")
 
     def _read_place(self, payload: JsonObject) -> None:
-        place = payload.get("tegata")
+        place = payload.get(PLACE_CLAIM)
         if not isinstance(place, dict):
             raise AnchorError("the credential does not say where its record is")
         issuer, record_id = place.get("issuer"), place.get("record")
@@ -226,6 +227,9 @@ class _Attempt:
         if not isinstance(record_id, str) or not RECORD_ID.fullmatch(record_id):
             raise AnchorError("the credential does not name its record")
         self.issuer, self.record_id = issuer, record_id
+        account = place.get("account")
+        if isinstance(account, str) and ACCOUNT_ID.fullmatch(account):
+            self.holder_account = account
 
     def _check_holder_binding(self, verified: VerifiedPresentation) -> GrantProof:
         claims = verified.key_binding
@@ -253,12 +257,19 @@ class _Attempt:
         jwk = verified.holder_key or {}
         if jwk.get("crv") != "Ed25519":
             raise HolderKeyError("the credential is not bound to a key of a ledger account")
+        # The issuer's word, not the presenter's: a stolen key can be added to any account.
+        if self.holder_account is None:
+            raise HolderKeyError(
+                "the credential does not name its holder's account; the holder needs a new one"
+            )
+        if proof.account != self.holder_account:
+            raise HolderKeyError("the grant is of another account than the credential's holder's")
         raw = decode_base64url(str(jwk["x"]))
         key = PublicKey(KeyAlgorithm.ED25519_SHA2, raw).encode()
         try:
-            keys = self.ledger.signatories(proof.account)
+            keys = self.ledger.signatories(self.holder_account)
         except QueryFailedError as error:
-            if not _is_absent(error):
+            if not error.is_absence:
                 raise
             keys = frozenset()
         if key not in keys:
@@ -286,7 +297,7 @@ class _Attempt:
         try:
             return self.ledger.record(account, record_id, kind)
         except QueryFailedError as error:
-            if not _is_absent(error):
+            if not error.is_absence:
                 raise
             return None
 
@@ -308,7 +319,3 @@ def _usable_key(jwk: JsonObject) -> Key | None:
         return parse_public_jwk(jwk)
     except KeyFormatError:
         return None
-
-
-def _is_absent(error: QueryFailedError) -> bool:
-    return error.reason.startswith("NO_")

@@ -1,16 +1,20 @@
 """The holder's wallet: keeps credentials, shows what the holder consents to, revokes grants."""
 
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from chaincode.encoding import JsonObject, JsonValue, encode_base64url
+from chaincode.encoding import JsonObject, encode_base64url
 from chaincode.records import GrantRecord
+from client_sdk.acceptance import check_received
+from client_sdk.consent import PendingRequest, find_answer
 from client_sdk.credentials.jose import Key, parse_private_jwk
 from client_sdk.credentials.sd_jwt_vc import parse_credential, present_credential
+from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import (
     NotRegisteredError,
     OfferError,
@@ -28,11 +32,9 @@ from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
-from client_sdk.openid4vp.dcql import ClaimsPath, CredentialQuery, resolve_path, select_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
 from client_sdk.openid4vp.messages import (
     REQUEST_MEDIA_TYPE,
-    VerifiedRequest,
     build_error_response,
     build_response,
     parse_link,
@@ -46,48 +48,7 @@ from client_sdk.wallet_records import (
     WalletContents,
 )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedAttribute:
-    """One attribute that an answer would show.
-
-    Attributes:
-        path: Where it is in the credential.
-        value: What the verifier would see.
-    """
-
-    path: ClaimsPath
-    value: JsonValue = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingRequest:
-    """A verified request together with what would answer it: all that a consent screen shows.
-
-    Attributes:
-        request: The verified request.
-        credential: The credential that would be shown.
-        shares: Exactly what would be shown of it, and nothing else would be.
-    """
-
-    request: VerifiedRequest
-    credential: StoredCredential
-    shares: tuple[SharedAttribute, ...]
-
-    @property
-    def verifier_name(self) -> str:
-        """Who asks. It is that party's own claim unless `is_verified`."""
-        return self.request.verifier_name
-
-    @property
-    def is_verified(self) -> bool:
-        """Whether an authority that the wallet trusts certified the verifier."""
-        return self.request.is_anchored
-
-    @property
-    def offer(self) -> GrantOffer | None:
-        """The grant that the verifier asks for; None where it asks for none."""
-        return self.request.offer
+_ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,39 +184,44 @@ class Wallet:
             issuer_url, enrolment_code=enrolment_code, key=self._key, http=self._http
         )
         account = LedgerAccount(
-            account_id=registration.account_id, ledger_id=registration.ledger_id, torii=torii
+            account_id=registration.account_id,
+            ledger_id=registration.ledger_id,
+            torii=torii,
+            registered_by=registration.issuer_account,
         )
         # The node is asked before anything is kept: a wallet stays with its node for good.
         self._check_account(account)
         self._update(lambda contents: replace(contents, account=account))
         return account
 
-    def receive(self, offer_link: str, *, tx_code: str | None = None) -> StoredCredential:
+    def receive(
+        self, offer_link: str, *, tx_code: str | None = None, trusted_issuer: str | None = None
+    ) -> StoredCredential:
         """Fetch the credential that an issuer offers, check it, and keep it.
 
         Args:
             offer_link: `openid-credential-offer://...`, as scanned or pasted.
             tx_code: The transaction code that the issuer gave separately, where it gave one.
+            trusted_issuer: The account of the issuer that the holder wants it from; by default the
+                one that made the wallet's account.
 
         Raises:
-            OfferError: The offer cannot be used, or the issuer refused.
+            NotRegisteredError: The wallet has no account that the credential could name.
+            OfferError: The offer cannot be used, the issuer refused, or the credential is of
+                another issuer, ledger or account, or of a record that the wallet holds already.
             VerificationError: The credential is not signed by the issuer, or not for this wallet.
             TransportError: The issuer cannot be reached.
         """
+        account = self.account
         received = receive_credential(
             offer_link,
             tx_code=tx_code,
             holder_key=self._holder_key(),
+            account=account.account_id,
             now_ms=self._now_ms(),
             http=self._http,
         )
-        credential = StoredCredential(
-            record_id=received.record_id,
-            credential_type=received.credential_type,
-            issuer=received.issuer,
-            expires_at_ms=received.expires_at_ms,
-            sd_jwt=received.sd_jwt,
-        )
+        credential = check_received(received, account=account, trusted_issuer=trusted_issuer)
         self._update(lambda contents: contents.with_credential(credential))
         return credential
 
@@ -294,12 +260,10 @@ class Wallet:
             trust_anchors=load_certificates(anchors.encode()) if anchors else (),
             now_s=self._now_ms() // 1000,
         )
-        queries = request.request.query.credentials
-        if len(queries) != 1:
-            raise RequestError("the verifier asks for several credentials at once")
         if request.offer is not None and request.offer.ledger != self.account.ledger_id:
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
-        return self._find_answer(request, queries[0])
+        # The newest first: an older credential of the same kind was replaced.
+        return find_answer(request, reversed(self.credentials), now_ms=self._now_ms())
 
     def present(self, pending: PendingRequest) -> Answer:
         """Answer a request: the holder has consented to exactly what it lists.
@@ -318,10 +282,9 @@ class Wallet:
         if grant is not None and pending.offer is not None:
             self._write_grant(grant, uses=pending.offer.uses)
         body = _accepted(self._http.post_form(pending.request.request.response_uri, form))
-        redirect = body.get("redirect_uri")
         return Answer(
             grant_id=None if grant is None else grant.grant_id,
-            redirect_uri=redirect if isinstance(redirect, str) else None,
+            redirect_uri=_redirect_of(body),
         )
 
     def decline(self, pending: PendingRequest) -> None:
@@ -377,27 +340,6 @@ class Wallet:
     ) -> None:
         self.close()
 
-    def _find_answer(self, request: VerifiedRequest, query: CredentialQuery) -> PendingRequest:
-        refusal = RequestError("the wallet holds no credential")
-        # The newest first: an older one of the same kind was replaced.
-        for credential in reversed(self.credentials):
-            if credential.expires_at_ms <= self._now_ms():
-                refusal = RequestError("the wallet's credential has expired; ask for a new one")
-                continue
-            claims = parse_credential(credential.sd_jwt).unverified_claims
-            try:
-                paths = select_paths(query, vct=credential.credential_type, claims=claims)
-            except RequestError as error:
-                refusal = error
-                continue
-            shares = tuple(
-                SharedAttribute(path=found, value=value)
-                for path in paths
-                for found, value in resolve_path(claims, path).items()
-            )
-            return PendingRequest(request=request, credential=credential, shares=shares)
-        raise refusal
-
     def _build_grant(self, offer: GrantOffer, credential: StoredCredential) -> StoredGrant:
         return StoredGrant(
             grant_id=new_record_id(),
@@ -440,7 +382,7 @@ class Wallet:
             claims = proof.to_claims(request.transaction_data)
         presentation = present_credential(
             pending.credential.sd_jwt,
-            paths=[share.path for share in pending.shares],
+            paths=pending.paths,
             holder_key=self._holder_key(),
             audience=request.client_id,
             nonce=request.nonce,
@@ -498,6 +440,14 @@ class Wallet:
         self._vault.update(lambda fields: change(WalletContents.from_fields(fields)).to_fields())
 
 
+def _redirect_of(body: JsonObject) -> str | None:
+    """Return where a browser may be sent; anything but a service's URL is left out."""
+    try:
+        return parse_endpoint(body.get("redirect_uri"), "redirect_uri")
+    except RequestError:
+        return None
+
+
 def _accepted(answer: HttpAnswer) -> JsonObject:
     """Return the body of a verifier's answer to a response (OpenID4VP 1.0 section 8.2)."""
     if answer.status == 200:
@@ -506,5 +456,5 @@ def _accepted(answer: HttpAnswer) -> JsonObject:
         code = answer.json().get("error")
     except TransportError:
         code = None
-    name = code if isinstance(code, str) and len(code) <= 64 and code.isascii() else "no code"
+    name = code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else "no code"
     raise RequestError(f"the verifier refused the answer (HTTP {answer.status}, {name})")

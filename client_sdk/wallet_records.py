@@ -5,10 +5,10 @@ from typing import Self
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.errors import VaultFormatError
+from client_sdk.errors import OfferError, VaultFormatError
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.grants import ClaimPath, GrantTerms
-from client_sdk.openid4vp.request_object import text_list
+from client_sdk.strict_json import text_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,13 @@ class LedgerAccount:
         account_id: The holder's account.
         ledger_id: The hash of the ledger's genesis block, 64 hex digits.
         torii: `host:port` of the node that the wallet uses.
+        registered_by: The account of the issuer that made it: whose credentials the wallet takes.
     """
 
     account_id: str
     ledger_id: str
     torii: str
+    registered_by: str
 
     def to_fields(self) -> JsonObject:
         """Return the account as a JSON object."""
@@ -31,6 +33,7 @@ class LedgerAccount:
             "account_id": self.account_id,
             "ledger_id": self.ledger_id,
             "torii": self.torii,
+            "registered_by": self.registered_by,
         }
 
     @classmethod
@@ -41,6 +44,7 @@ class LedgerAccount:
             account_id=_text(fields, "account_id"),
             ledger_id=_text(fields, "ledger_id"),
             torii=_text(fields, "torii"),
+            registered_by=_text(fields, "registered_by"),
         )
 
 
@@ -162,7 +166,16 @@ class WalletContents:
     grants: dict[str, StoredGrant] = field(default_factory=dict)
 
     def with_credential(self, credential: StoredCredential) -> Self:
-        """Return the contents with one credential more."""
+        """Return the contents with one credential more.
+
+        Raises:
+            OfferError: One of this record id is held already: none replaces another.
+        """
+        if credential.record_id in self.credentials:
+            raise OfferError(
+                f"the wallet holds a credential of the record {credential.record_id} already; it "
+                "keeps that one"
+            )
         credentials = {**self.credentials, credential.record_id: credential}
         return replace(self, credentials=credentials)
 

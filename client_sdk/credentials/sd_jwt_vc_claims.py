@@ -18,7 +18,8 @@ NEVER_CONCEALED: Final = frozenset(
 )
 """Claims that no disclosure may hold, nor any of their sub-claims."""
 PLACE_CLAIM: Final = "tegata"
-"""Our own claim: where the credential's record is on the ledger, and the salt of its hash."""
+"""Our own claim: where the credential's record is on the ledger, the salt of its hash, and its
+holder's account where the wallet named one."""
 
 
 def has_open_claim(paths: Iterable[Path]) -> bool:

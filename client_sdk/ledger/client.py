@@ -39,6 +39,8 @@ _FINAL: Final = frozenset(
     {TxStatus.STATELESS_VALIDATION_FAILED, TxStatus.REJECTED, TxStatus.COMMITTED}
 )
 _RESEND_PAUSE_S: Final = 0.1
+_POLL_PAUSE_S: Final = 0.05
+_MAX_POLL_PAUSE_S: Final = 1.0
 # A node that stops cancels the calls that it has not answered.
 _NODE_STOPPED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 _NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
@@ -120,6 +122,9 @@ class LedgerClient:
             TxStatusRequest.SerializeToString,
             ToriiResponse.FromString,
         )
+        self._status = self._channel.unary_unary(
+            command_service + "Status", TxStatusRequest.SerializeToString, ToriiResponse.FromString
+        )
         self._find = self._channel.unary_unary(
             query_service + "Find", Query.SerializeToString, QueryResponse.FromString
         )
@@ -165,7 +170,7 @@ class LedgerClient:
             while (left_s := deadline - time.monotonic()) > 0:
                 try:
                     self._torii(transaction, timeout=left_s)
-                    decision = self._follow(tx_hash, left_s)
+                    decision = self._follow(tx_hash, deadline)
                 except grpc.RpcError as error:
                     if _status_code(error) not in _NODE_STOPPED:
                         raise
@@ -299,7 +304,35 @@ class LedgerClient:
     ) -> None:
         self.close()
 
-    def _follow(self, tx_hash: str, timeout_s: float) -> ToriiResponse | None:
+    def _follow(self, tx_hash: str, deadline: float) -> ToriiResponse | None:
+        """Return the status that decides a transaction, or None where it has to be sent again."""
+        try:
+            return self._read_stream(tx_hash, deadline - time.monotonic())
+        except grpc.RpcError as error:
+            if _status_code(error) != grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise
+        # The node has no stream to spare, but the transaction is on its way.
+        return self._poll(tx_hash, deadline)
+
+    def _poll(self, tx_hash: str, deadline: float) -> ToriiResponse | None:
+        """Ask for a transaction's status until it is final; None as in `_follow`."""
+        pause_s = _POLL_PAUSE_S
+        while (left_s := deadline - time.monotonic()) > 0:
+            try:
+                response = self._status(TxStatusRequest(tx_hash=tx_hash), timeout=left_s)
+            except grpc.RpcError as error:
+                if _status_code(error) != grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+            else:
+                if response.tx_status in _FINAL:
+                    return response
+                if response.tx_status == TxStatus.NOT_RECEIVED:
+                    return None
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, _MAX_POLL_PAUSE_S)
+        return None
+
+    def _read_stream(self, tx_hash: str, timeout_s: float) -> ToriiResponse | None:
         """Return the status that decides a transaction, or None where the stream ends before it.
 
         Of a rejection it is the status before the final one: that says why.

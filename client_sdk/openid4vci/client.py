@@ -71,7 +71,9 @@ class ReceivedCredential:
     Attributes:
         record_id: The id of its record on the ledger, 32 hex digits.
         credential_type: Its `vct`.
-        issuer: The issuer's account on the ledger.
+        issuer: The issuer's account on the ledger, in the signer's own words.
+        ledger_id: The ledger's id; None where the credential names none.
+        account: The holder's account on it; None where the credential names none.
         expires_at_ms: Milliseconds since 1970, UTC.
         sd_jwt: The credential with all its disclosures.
     """
@@ -79,6 +81,8 @@ class ReceivedCredential:
     record_id: str
     credential_type: str
     issuer: str
+    ledger_id: str | None
+    account: str | None
     expires_at_ms: int
     sd_jwt: str = field(repr=False)
 
@@ -120,6 +124,7 @@ def receive_credential(
     *,
     tx_code: str | None,
     holder_key: Key,
+    account: str | None = None,
     now_ms: int,
     http: HttpClient,
 ) -> ReceivedCredential:
@@ -129,6 +134,7 @@ def receive_credential(
         offer_link: `openid-credential-offer://...`.
         tx_code: What the person typed; None where the offer asks for nothing.
         holder_key: The private key that the credential is to be bound to.
+        account: The ledger account that it is to name, of which the key is a signatory.
         now_ms: Milliseconds since 1970, UTC.
         http: The session.
 
@@ -141,7 +147,9 @@ def receive_credential(
     """
     offer = fetch_offer(offer_link, http=http)
     accepted = redeem_offer(offer, tx_code=tx_code, http=http)
-    return request_credential(accepted, holder_key=holder_key, now_ms=now_ms, http=http)
+    return request_credential(
+        accepted, holder_key=holder_key, account=account, now_ms=now_ms, http=http
+    )
 
 
 def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClient) -> AcceptedOffer:
@@ -183,7 +191,12 @@ def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClien
 
 
 def request_credential(
-    accepted: AcceptedOffer, *, holder_key: Key, now_ms: int, http: HttpClient
+    accepted: AcceptedOffer,
+    *,
+    holder_key: Key,
+    account: str | None = None,
+    now_ms: int,
+    http: HttpClient,
 ) -> ReceivedCredential:
     """Return the credential of an accepted offer, checked against the issuer's published keys.
 
@@ -192,6 +205,7 @@ def request_credential(
     Args:
         accepted: The accepted offer.
         holder_key: The private key that the credential is to be bound to.
+        account: The ledger account that it is to name, of which the key is a signatory.
         now_ms: Milliseconds since 1970, UTC.
         http: The session.
 
@@ -203,12 +217,12 @@ def request_credential(
     """
     now_s = now_ms // 1000
     try:
-        sd_jwt = _fetch_credential(accepted, holder_key, now_s, http)
+        sd_jwt = _fetch_credential(accepted, holder_key, account, now_s, http)
     except IssuerRefusedError as error:
         if error.code != "invalid_nonce":
             raise
         # The nonce expired on the way: the issuer asks for a proof over a new one.
-        sd_jwt = _fetch_credential(accepted, holder_key, now_s, http)
+        sd_jwt = _fetch_credential(accepted, holder_key, account, now_s, http)
     verified = _verify(sd_jwt, accepted, now_s)
     if verified.holder_key != export_public_jwk(holder_key):
         raise HolderBindingError("the issuer bound the credential to another key than the wallet's")
@@ -296,7 +310,7 @@ def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
 
 
 def _fetch_credential(
-    accepted: AcceptedOffer, holder_key: Key, now_s: int, http: HttpClient
+    accepted: AcceptedOffer, holder_key: Key, account: str | None, now_s: int, http: HttpClient
 ) -> str:
     metadata = accepted.metadata
     proof = sign_key_proof(
@@ -304,6 +318,7 @@ def _fetch_credential(
         issuer_url=metadata.credential_issuer,
         nonce=_fetch_nonce(metadata, http),
         issued_at=now_s,
+        account=account,
     )
     request: JsonObject = {**accepted.wanted, "proofs": {"jwt": [proof]}}
     where = f"{host_of(metadata.credential_endpoint)}: credential"
@@ -348,10 +363,10 @@ def _verify(sd_jwt: str, accepted: AcceptedOffer, now_s: int) -> VerifiedCredent
 def _receipt(sd_jwt: str, verified: VerifiedCredential, credential_type: str) -> ReceivedCredential:
     place, expires_s = verified.claims.get(PLACE_CLAIM), verified.claims.get("exp")
     match place:
-        case {"issuer": str() as issuer, "record": str() as record_id} if ACCOUNT_ID.fullmatch(
-            issuer
-        ) and RECORD_ID.fullmatch(record_id):
-            pass
+        case {"issuer": str() as issuer, "record": str() as record_id, **others} if (
+            ACCOUNT_ID.fullmatch(issuer) and RECORD_ID.fullmatch(record_id)
+        ):
+            ledger_id, account = others.get("ledger"), others.get("account")
         case _:
             raise CredentialFormatError("the credential does not say where its record is (tegata)")
     if not isinstance(expires_s, int) or isinstance(expires_s, bool):
@@ -360,6 +375,8 @@ def _receipt(sd_jwt: str, verified: VerifiedCredential, credential_type: str) ->
         record_id=record_id,
         credential_type=credential_type,
         issuer=issuer,
+        ledger_id=ledger_id if isinstance(ledger_id, str) else None,
+        account=account if isinstance(account, str) else None,
         expires_at_ms=expires_s * 1000,
         sd_jwt=sd_jwt,
     )

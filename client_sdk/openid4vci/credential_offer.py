@@ -7,8 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, OfferError, RequestError
-from client_sdk.openid4vp.request_object import text_list
-from client_sdk.strict_json import encode_json, parse_strict_json_object
+from client_sdk.strict_json import encode_json, parse_strict_json_object, text_list
 
 LINK_SCHEME: Final = "openid-credential-offer"
 PRE_AUTHORIZED_CODE: Final = "urn:ietf:params:oauth:grant-type:pre-authorized_code"

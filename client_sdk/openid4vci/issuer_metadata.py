@@ -19,7 +19,7 @@ from client_sdk.credentials.jose import (
 )
 from client_sdk.errors import KeyFormatError, OfferError
 from client_sdk.openid4vci.credential_offer import PRE_AUTHORIZED_CODE, parse_url
-from client_sdk.openid4vp.request_object import text_list
+from client_sdk.strict_json import text_list
 
 FORMAT: Final = "dc+sd-jwt"
 ISSUER_METADATA: Final = "openid-credential-issuer"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chaincode.encoding import JsonObject
+from chaincode.ids import ACCOUNT_ID
 from client_sdk.credentials.jose import (
     Key,
     export_public_jwk,
@@ -14,6 +15,8 @@ from client_sdk.credentials.jose import (
 from client_sdk.errors import HolderBindingError, KeyFormatError
 
 PROOF_TYP: Final = "openid4vci-proof+jwt"
+ACCOUNT_CLAIM: Final = "tegata_account"
+"""Our own claim: the ledger account that the wallet wants the credential to name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +26,23 @@ class VerifiedKeyProof:
     Attributes:
         holder_key: The public JWK.
         nonce: The nonce that the proof answers; the issuer has yet to check that it is its own.
+        account: The ledger account that the wallet says is its own; None where it names none. The
+            issuer has yet to ask the ledger.
     """
 
     holder_key: JsonObject
     nonce: str
+    account: str | None = None
 
 
-def sign_key_proof(*, holder_key: Key, issuer_url: str, nonce: str | None, issued_at: int) -> str:
+def sign_key_proof(
+    *,
+    holder_key: Key,
+    issuer_url: str,
+    nonce: str | None,
+    issued_at: int,
+    account: str | None = None,
+) -> str:
     """Return the proof as a JWT.
 
     Args:
@@ -37,6 +50,7 @@ def sign_key_proof(*, holder_key: Key, issuer_url: str, nonce: str | None, issue
         issuer_url: The issuer's identifier.
         nonce: The issuer's `c_nonce`; None where it has no nonce endpoint.
         issued_at: Seconds since 1970-01-01 UTC.
+        account: The wallet's ledger account, of which the key is a signatory; None for none.
 
     Raises:
         KeyFormatError: The key is of no allowed kind, or is only the public half.
@@ -44,6 +58,8 @@ def sign_key_proof(*, holder_key: Key, issuer_url: str, nonce: str | None, issue
     payload: JsonObject = {"aud": issuer_url, "iat": issued_at}
     if nonce is not None:
         payload["nonce"] = nonce
+    if account is not None:
+        payload[ACCOUNT_CLAIM] = account
     header: JsonObject = {"typ": PROOF_TYP, "jwk": export_public_jwk(holder_key)}
     return sign_compact(header, payload, holder_key)
 
@@ -64,7 +80,8 @@ def verify_key_proof(
         CredentialFormatError: Not a signed JWT of this type.
         KeyFormatError: The header holds no public key of an allowed kind, or names more than one.
         SignatureError: Not signed under the key in its header.
-        HolderBindingError: For another issuer, too old, from the future, or without a nonce.
+        HolderBindingError: For another issuer, too old, from the future, without a nonce, or with
+            an account that is none.
     """
     token = parse_compact(proof)
     header = token.unverified_header
@@ -84,4 +101,15 @@ def verify_key_proof(
         raise HolderBindingError("key proof: too old or from the future (iat); check the clock")
     if not isinstance(nonce, str) or not nonce:
         raise HolderBindingError("key proof: it holds no nonce of this issuer")
-    return VerifiedKeyProof(holder_key=export_public_jwk(key), nonce=nonce)
+    return VerifiedKeyProof(
+        holder_key=export_public_jwk(key), nonce=nonce, account=_account_of(payload)
+    )
+
+
+def _account_of(payload: JsonObject) -> str | None:
+    if ACCOUNT_CLAIM not in payload:
+        return None
+    account = payload[ACCOUNT_CLAIM]
+    if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
+        raise HolderBindingError(f"key proof: {ACCOUNT_CLAIM} is no id of a ledger account")
+    return account

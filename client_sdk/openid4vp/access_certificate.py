@@ -170,7 +170,7 @@ def load_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     """
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise KeyFormatError("certificates: not PEM, or not X.509") from None
 
 
@@ -182,7 +182,7 @@ def load_der_certificate(der: bytes) -> x509.Certificate:
     """
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise KeyFormatError("certificate: not DER of X.509") from None
 
 
@@ -203,7 +203,7 @@ def organization_of(certificate: x509.Certificate) -> str:
     except ValueError:
         raise KeyFormatError("certificate: its subject cannot be read") from None
     value = names[0].value if len(names) == 1 else None
-    if not isinstance(value, str) or not is_plain_text(value):
+    if not isinstance(value, str) or len(value) > _MAX_NAME_CHARS or not is_plain_text(value):
         raise KeyFormatError("certificate: its subject names no organization")
     return value
 
@@ -252,7 +252,7 @@ def find_anchor(
     )
     try:
         return verifier.verify(chain[0], list(chain[1:])).chain[-1]
-    except (VerificationError, ValueError):
+    except (VerificationError, ValueError, x509.InvalidVersion):
         # The library raises ValueError for a certificate whose DER it cannot follow.
         return None
 

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import RequestError, RequestMismatchError
+from client_sdk.openid4vp.plain_text import is_plain_text
 
 FORMAT: Final = "dc+sd-jwt"
 MAX_CREDENTIALS: Final = 16
@@ -176,6 +177,31 @@ def check_disclosed(
             )
 
 
+def only_asked(query: CredentialQuery, claims: JsonObject) -> JsonObject:
+    """Return the claims that a query asks for, without what came along with them.
+
+    Members of objects keep their place; what is below an array is taken with the whole array.
+    """
+    kept: JsonObject = {}
+    for claim in query.claims:
+        source: JsonValue = claims
+        target = kept
+        for position, name in enumerate(claim.path):
+            if not isinstance(source, dict) or not isinstance(name, str) or name not in source:
+                break
+            following = claim.path[position + 1 :]
+            source = source[name]
+            if following and isinstance(source, dict) and isinstance(following[0], str):
+                below = target.setdefault(name, {})
+                if not isinstance(below, dict):
+                    break
+                target = below
+            else:
+                target[name] = source
+                break
+    return kept
+
+
 def resolve_path(claims: JsonObject, path: ClaimsPath) -> dict[ClaimsPath, JsonValue]:
     """Return the values that a claims path pointer selects, by their places (section 7.1.1).
 
@@ -276,8 +302,11 @@ def _id(value: JsonValue, where: str) -> str:
 
 
 def _text(value: JsonValue, where: str) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT_CHARS:
-        raise RequestError(f"{where}: a text of 1 to {MAX_TEXT_CHARS} characters is expected")
+    # A name of a claim is shown to the holder, and stands in errors.
+    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS or not is_plain_text(value):
+        raise RequestError(
+            f"{where}: a text of 1 to {MAX_TEXT_CHARS} printable characters is expected"
+        )
     return value
 
 

@@ -5,7 +5,7 @@ claim `tegata` names the grant that the holder wrote to the ledger (Appendix B.3
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from chaincode.encoding import (
@@ -95,7 +95,7 @@ class GrantProof:
     ledger: str
     account: str
     grant: str
-    opening: str
+    opening: str = field(repr=False)
 
     def to_claims(self, transaction_data: tuple[str, ...]) -> JsonObject:
         """Return the claims that the key-binding JWT carries for this grant.

@@ -37,8 +37,8 @@ from client_sdk.openid4vp.access_certificate import (
     public_key_of,
 )
 from client_sdk.openid4vp.grant_offer import GrantOffer, check_offer, parse_grant_offer
-from client_sdk.openid4vp.request_object import STATE, PresentationRequest, text_list
-from client_sdk.strict_json import encode_json, parse_strict_json_object
+from client_sdk.openid4vp.request_object import STATE, PresentationRequest
+from client_sdk.strict_json import encode_json, parse_strict_json_object, text_list
 
 REQUEST_TYP: Final = "oauth-authz-req+jwt"
 REQUEST_MEDIA_TYPE: Final = f"application/{REQUEST_TYP}"

@@ -12,6 +12,7 @@ from client_sdk.credentials.jose import ALGORITHMS
 from client_sdk.endpoint_url import parse_endpoint, parse_identifier
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import FORMAT, DcqlQuery, parse_query
+from client_sdk.strict_json import text_list
 
 AUDIENCE: Final = "https://self-issued.me/v2"
 RESPONSE_MODE: Final = "direct_post"
@@ -129,9 +130,3 @@ def _seconds(payload: JsonObject, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise RequestError(f"{name}: a whole number of seconds is expected")
     return value
-
-
-def text_list(value: JsonValue) -> tuple[str, ...]:
-    """Return a list's texts, or nothing where it is not a list of texts."""
-    texts = [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
-    return tuple(texts) if texts == value else ()

@@ -11,6 +11,7 @@ from node.cli.demo.command import demo
 from node.cli.gateway import gateway
 from node.cli.issuer import issuer
 from node.cli.node import node
+from node.cli.output import plain
 from node.cli.verify import verify
 from node.cli.wallet import wallet
 from node.errors import ConfigError, NodeError, StorageError
@@ -50,7 +51,7 @@ def main() -> None:
     except (ChaincodeError, ClientError, NodeError) as error:
         console = Console(stderr=True, highlight=False)
         console.print(f"[bold red]tegata:[/] {type(error).__name__}: ", end="")
-        console.print(str(error), markup=False, soft_wrap=True)
+        console.print(plain(str(error)), soft_wrap=True)
         sys.exit(_exit_code(error))
 
 

@@ -11,9 +11,10 @@ from rich.panel import Panel
 from rich.text import Text
 
 from chaincode.records import MAX_TIME_MS
+from client_sdk.consent import PendingRequest
 from client_sdk.errors import UnknownGrantError
 from client_sdk.openid4vp.dcql import name_path
-from client_sdk.wallet import PendingRequest, Wallet
+from client_sdk.wallet import Wallet
 from client_sdk.wallet_records import StoredGrant
 from node.cli.output import Value, json_option, plain, show, show_rows
 
@@ -80,13 +81,23 @@ def register(
 @_wallet_argument
 @click.argument("link", metavar="OFFER")
 @click.option("--tx-code", help="The transaction code, where the issuer gave one.")
+@click.option(
+    "--issuer-account",
+    metavar="ACCOUNT",
+    help="The issuer's ledger account; by default the one that made the wallet's account.",
+)
 @json_option
 def receive(
-    wallet_file: Path, passphrase: str, link: str, tx_code: str | None, as_json: bool
+    wallet_file: Path,
+    passphrase: str,
+    link: str,
+    tx_code: str | None,
+    issuer_account: str | None,
+    as_json: bool,
 ) -> None:
     """Fetch the credential that OFFER (openid-credential-offer://...) offers."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        credential = holder.receive(link, tx_code=tx_code)
+        credential = holder.receive(link, tx_code=tx_code, trusted_issuer=issuer_account)
     show(
         {
             "credential": credential.record_id,
@@ -174,11 +185,14 @@ def revoke(wallet_file: Path, passphrase: str, grant_id: str, as_json: bool) -> 
 
 def consent(pending: PendingRequest) -> Panel:
     """Return what a consent screen says: who asks, why, until when, and exactly what is shared."""
-    who = "certified" if pending.is_verified else "[bold red]NOT VERIFIED: its own claim[/]"
-    lines = [
-        Text.assemble(plain(pending.verifier_name, "bold"), " asks (", Text.from_markup(who), ")")
-    ]
-    if pending.offer is not None:
+    if pending.is_verified:
+        lines = [Text("Certified:", style="green")]
+    else:
+        lines = [Text("NOT VERIFIED, the name is its own claim:", style="bold red")]
+    lines.append(Text.assemble(plain(pending.verifier_name, "bold"), " asks"))
+    if pending.offer is None:
+        lines.append(Text("It states no purpose and no end, and nothing can be revoked.", "red"))
+    else:
         until = f"{_when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)"
         lines += [plain(f"Purpose: {pending.offer.purpose}"), Text(f"Until:   {until}")]
     lines.append(Text("Shared, and nothing else:"))

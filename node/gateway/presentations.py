@@ -1,14 +1,14 @@
 """The life of a request: made for a verifier, fetched by a wallet, answered once."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from chaincode.encoding import JsonObject
-from client_sdk.checks import VerificationReport, list_checks
+from client_sdk.checks import Check, VerificationReport, list_checks
 from client_sdk.credentials.jose import parse_compact
 from client_sdk.errors import CredentialFormatError, RequestError
 from client_sdk.ledger.grants import new_record_id, new_salt
@@ -26,7 +26,7 @@ from client_sdk.openid4vp.messages import (
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
-from node.gateway.store import OPEN, RequestState, RequestStore, StoredRequest
+from node.gateway.store import RequestState, RequestStore, StoredRequest
 
 QUERY_ID: Final = "resident"
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
@@ -183,7 +183,7 @@ class Presentations:
             ApiError: There is no such request, or it can no longer be answered.
         """
         stored = self._store.find(request_id)
-        if stored is None or self.state_of(stored) not in OPEN:
+        if stored is None or not stored.is_answerable(self._now_ms()):
             raise _unknown_request()
         self._store.mark_fetched(request_id)
         if wallet_nonce is None:
@@ -208,8 +208,7 @@ class Presentations:
             QueryFailedError: The ledger does not answer the gateway's account.
         """
         stored = self._store.find(request_id)
-        if stored is None or self.state_of(stored) not in OPEN:
-            _log.warning("response_refused", request=request_id, reason="not open")
+        if stored is None or stored.verifier not in self._identities:
             raise ResponseRefusedError
         request = _request_of(stored)
         fields = list(form)
@@ -219,50 +218,60 @@ class Presentations:
         try:
             response = parse_response(fields)
             if isinstance(response, ErrorResponse):
-                self._close(request_id, "declined", error=response.error)
+                self._note_refusal(stored, "declined", (), error=response.error)
                 return
             presentation = _only_presentation(response)
         except CredentialFormatError as error:
-            self._close(request_id, "refused", report=_unreadable(str(error)))
+            checks = list_checks((), failed="presentation", reason=str(error))
+            self._note_refusal(stored, "refused", checks)
             raise ResponseRefusedError from None
-        report = self._verifier.report(presentation, request)
-        self._close(request_id, "accepted" if report.accepted else "refused", report=report)
-        if not report.accepted:
+        if not stored.is_answerable(self._now_ms()):
+            _log.warning("response_refused", request=request_id, reason="not open")
             raise ResponseRefusedError
+        report = self._verifier.report(presentation, request)
+        if not report.accepted:
+            self._note_refusal(stored, "refused", report.checks)
+            raise ResponseRefusedError
+        self._accept(stored, report)
 
     def purge(self) -> int:
         """Delete the values whose time is over; return how many results had any."""
         return self._store.purge(self._now_ms())
 
-    def _close(
+    def _accept(self, stored: StoredRequest, report: VerificationReport) -> None:
+        now_ms = self._now_ms()
+        is_written = self._store.accept(
+            stored.id,
+            now_ms=now_ms,
+            result_until_ms=now_ms + self._result_ms,
+            checks=_checks_fields(report.checks),
+            shown=report.attributes,
+        )
+        _log.info("response", request=stored.id, state="accepted" if is_written else "too late")
+        if not is_written:
+            raise ResponseRefusedError
+
+    def _note_refusal(
         self,
-        request_id: str,
+        stored: StoredRequest,
         state: RequestState,
+        checks: Sequence[Check],
         *,
-        report: VerificationReport | None = None,
         error: str | None = None,
     ) -> None:
-        checks: list[JsonObject] | None = None
-        if report is not None:
-            checks = [
-                {"name": check.name, "passed": check.passed, "detail": check.detail}
-                for check in report.checks
-            ]
         now_ms = self._now_ms()
-        is_written = self._store.close_request(
-            request_id,
+        is_written = self._store.note_refusal(
+            stored.id,
             state=state,
             now_ms=now_ms,
             result_until_ms=now_ms + self._result_ms,
-            checks=checks,
-            shown=report.attributes if report is not None else None,
+            checks=_checks_fields(checks) or None,
         )
-        failed = [check.name for check in report.checks if check.passed is False] if report else []
         _log.info(
             "response",
-            request=request_id,
+            request=stored.id,
             state=state if is_written else "too late",
-            failed=failed,
+            failed=[check.name for check in checks if check.passed is False],
             error=error,
         )
         if not is_written:
@@ -286,10 +295,10 @@ def _only_presentation(response: PresentationResponse) -> str:
     return shown[0]
 
 
-def _unreadable(reason: str) -> VerificationReport:
-    return VerificationReport(
-        accepted=False, checks=list_checks((), failed="presentation", reason=reason)
-    )
+def _checks_fields(checks: Sequence[Check]) -> list[JsonObject]:
+    return [
+        {"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks
+    ]
 
 
 def _unknown_request() -> ApiError:

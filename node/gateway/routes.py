@@ -83,7 +83,8 @@ class RequestResult(_Body):
 
     id: str
     status: str = Field(
-        description="`pending`, `fetched`, `accepted`, `refused`, `declined` or `expired`."
+        description="`pending`, `fetched`, `accepted`, `refused`, `declined` or `expired`. A "
+        "refused or declined request takes further answers until it ends."
     )
     requested: list[str]
     purpose: str

@@ -17,8 +17,11 @@ from chaincode.encoding import JsonObject
 from node.database import open_database
 
 RequestState = Literal["pending", "fetched", "accepted", "refused", "declined", "expired"]
-OPEN: Final = ("pending", "fetched")
-"""The states in which a wallet's answer is still taken."""
+OPEN: Final = ("pending", "fetched", "refused", "declined")
+"""The states in which a wallet's answer is still taken: whoever sees a request's link can send
+nonsense to it, and that must not shut the holder out."""
+MAX_TRIES: Final = 5
+"""How many answers that are not accepted a request takes."""
 KEPT_MS: Final = 86_400_000
 """How long a request stays readable, without values, after its result's time."""
 
@@ -41,6 +44,7 @@ class StoredRequest(_Base):
         state: `expired` is never stored: it follows from the time.
         checks: The checks of the answer, once there is one.
         shown: The attributes' values, from acceptance to `result_until_ms`.
+        tries: How many answers were not accepted.
     """
 
     __tablename__ = "presentation_request"
@@ -56,11 +60,18 @@ class StoredRequest(_Base):
     checks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     shown: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
+    tries: Mapped[int] = mapped_column(default=0)
+
     def state_at(self, now_ms: int) -> str:
         """Return the state at a time, in milliseconds since 1970, UTC."""
-        if self.state in OPEN and self.expires_at_ms <= now_ms:
+        if self.state in ("pending", "fetched") and self.expires_at_ms <= now_ms:
             return "expired"
         return self.state
+
+    def is_answerable(self, now_ms: int) -> bool:
+        """Tell whether a wallet's answer is still taken."""
+        in_time = self.expires_at_ms > now_ms
+        return in_time and self.state in OPEN and self.tries < MAX_TRIES
 
     def __repr__(self) -> str:
         return f"StoredRequest(id={self.id!r}, state={self.state!r})"
@@ -94,26 +105,49 @@ class RequestStore:
         """Note that a wallet has fetched a request that was pending."""
         self._update(request_id, ("pending",), None, state="fetched")
 
-    def close_request(
+    def note_refusal(
         self,
         request_id: str,
         *,
         state: RequestState,
         now_ms: int,
         result_until_ms: int,
-        checks: "list[JsonObject] | None" = None,
-        shown: "JsonObject | None" = None,
+        checks: list[JsonObject] | None,
     ) -> bool:
-        """Write the one answer to a request.
+        """Write that an answer was not accepted; another one may still be.
 
         Returns:
-            Whether it was written; False where the request was answered already, or has expired.
+            Whether it was written; False where the request takes no answer any more.
         """
         return self._update(
             request_id,
             OPEN,
             now_ms,
             state=state,
+            checks=checks,
+            result_until_ms=result_until_ms,
+            tries=StoredRequest.tries + 1,
+        )
+
+    def accept(
+        self,
+        request_id: str,
+        *,
+        now_ms: int,
+        result_until_ms: int,
+        checks: list[JsonObject],
+        shown: JsonObject | None,
+    ) -> bool:
+        """Write the one answer that was accepted.
+
+        Returns:
+            Whether it was written; False where the request takes no answer any more.
+        """
+        return self._update(
+            request_id,
+            OPEN,
+            now_ms,
+            state="accepted",
             checks=checks,
             shown=shown,
             result_until_ms=result_until_ms,
@@ -148,7 +182,9 @@ class RequestStore:
             StoredRequest.id == request_id, StoredRequest.state.in_(states)
         )
         if now_ms is not None:
-            statement = statement.where(StoredRequest.expires_at_ms > now_ms)
+            statement = statement.where(
+                StoredRequest.expires_at_ms > now_ms, StoredRequest.tries < MAX_TRIES
+            )
         with Session(self._engine) as session, session.begin():
             result = session.execute(statement.values(**values))
             return isinstance(result, CursorResult) and result.rowcount == 1

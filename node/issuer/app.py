@@ -89,6 +89,7 @@ def create_app(
     issuance = Issuance(
         store,
         issuer,
+        ledger,
         NonceSealer(signing_key),
         IssuanceTerms(public_url=config.public_url, credential_days=config.credential_days),
         now_ms=now_ms,

@@ -7,7 +7,8 @@ from typing import Final
 
 import structlog
 
-from chaincode.encoding import JsonObject, JsonValue
+from chaincode.encoding import JsonObject, JsonValue, decode_base64url
+from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.credentials.jose import EDDSA, algorithm_of, parse_public_jwk
 from client_sdk.credentials.resident import (
     RESIDENT_CREDENTIAL_TYPE,
@@ -16,7 +17,8 @@ from client_sdk.credentials.resident import (
 )
 from client_sdk.errors import ClientError, QueryFailedError, TransactionFailedError, TransportError
 from client_sdk.issuer import IssuedCredential, Issuer
-from client_sdk.openid4vci.key_proof import VerifiedKeyProof, verify_key_proof
+from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM, VerifiedKeyProof, verify_key_proof
+from node.issuer.accounts import AccountLedger
 from node.issuer.errors import ProtocolError
 from node.issuer.nonce import NONCE_SECONDS, NonceSealer
 from node.issuer.offers import CONFIGURATION_ID, attributes_of, day_in_japan
@@ -50,6 +52,7 @@ class Issuance:
         self,
         store: IssuerStore,
         issuer: Issuer,
+        ledger: AccountLedger,
         nonces: NonceSealer,
         terms: IssuanceTerms,
         *,
@@ -60,12 +63,14 @@ class Issuance:
         Args:
             store: Where offers are kept.
             issuer: Signs and anchors.
+            ledger: Says which keys an account has.
             nonces: Knows the issuer's nonces.
             terms: How credentials are issued.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._issuer = issuer
+        self._ledger = ledger
         self._nonces = nonces
         self._terms = terms
         self._now_ms = now_ms
@@ -161,11 +166,13 @@ class Issuance:
         now_ms = self._now_ms()
         claims = resident_claims(attributes_of(offer, token), on=day_in_japan(now_ms))
         try:
+            self._check_account(proof)
             return self._issuer.issue(
                 claims,
                 concealed=concealed_paths(claims),
                 credential_type=RESIDENT_CREDENTIAL_TYPE,
                 holder_key=proof.holder_key,
+                holder_account=proof.account,
                 expires_at_ms=now_ms + self._terms.credential_days * 86_400_000,
             )
         except TransportError as error:
@@ -180,6 +187,24 @@ class Issuance:
             raise ProtocolError(
                 "server_error", "the ledger refuses this issuer; tell its operator", status=500
             ) from None
+
+    def _check_account(self, proof: VerifiedKeyProof) -> None:
+        """Refuse an account that the proof's key is no signatory of: it is another's."""
+        if proof.account is None:
+            return
+        raw = decode_base64url(str(proof.holder_key["x"]))
+        key = PublicKey(KeyAlgorithm.ED25519_SHA2, raw).encode()
+        try:
+            keys = self._ledger.signatories(proof.account)
+        except QueryFailedError as error:
+            if not error.is_absence:
+                raise
+            keys = frozenset()
+        if key not in keys:
+            raise ProtocolError(
+                "invalid_proof",
+                f"key proof: its key is no signatory of the ledger account in {ACCOUNT_CLAIM}",
+            )
 
 
 def _validate_request(request: JsonObject) -> None:

@@ -216,6 +216,10 @@ def add_revocation_routes(
                 404, "unknown_credential", "There is no such credential", f"{error}."
             ) from None
         except CredentialStateError as error:
+            if issuer.state(record) == state:
+                # An earlier answer was lost on its way: it is done.
+                store.set_credential_state(record, state)
+                return jsonify(CredentialState(record=record, state=state).model_dump())
             raise ApiError(
                 409, "wrong_state", "The credential's state does not allow this", f"{error}."
             ) from None

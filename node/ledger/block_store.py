@@ -8,6 +8,7 @@ it would look like one that was torn while it was written.
 
 import fcntl
 import hashlib
+import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -102,7 +103,9 @@ class BlockStore:
         """Yield (offset, next offset, block) of all records from an offset on.
 
         A last record that is not whole was being written when the process died. Nobody was told of
-        it: it is cut off.
+        it: it is cut off. After a power cut its pages may be there in part and in any order, so a
+        header of zeros was never written, whatever follows it. Only a whole record behind it shows
+        otherwise: each append waits until the disk has the one before.
 
         Raises:
             StorageError: A record that is not the last one is damaged, or the file ends before the
@@ -132,6 +135,8 @@ class BlockStore:
         if remaining < _HEADER.size:
             return True
         header = os.pread(self._file, _HEADER.size, offset)
+        if not any(header):
+            return not self._has_record_behind(offset)
         length = _block_length(header)
         if length is None:
             # The file grew before the record's bytes reached the disk.
@@ -139,6 +144,19 @@ class BlockStore:
         if _HEADER.size + length == remaining:
             return _header(os.pread(self._file, length, offset + _HEADER.size)) != header
         return _HEADER.size + length > remaining
+
+    def _has_record_behind(self, offset: int) -> bool:
+        """Tell whether a whole record begins at any byte behind an offset."""
+        with mmap.mmap(self._file, self._end, access=mmap.ACCESS_READ) as data:
+            for place in range(offset + 1, self._end - _HEADER.size):
+                (length,) = _LENGTH.unpack_from(data, place)
+                body = place + _HEADER.size
+                if not 0 < length <= self._end - body:
+                    continue
+                header = data[place:body]
+                if _block_length(header) and _header(data[body : body + length]) == header:
+                    return True
+        return False
 
     def _read_record(self, offset: int) -> tuple[Block, int]:
         header = os.pread(self._file, _HEADER.size, offset)

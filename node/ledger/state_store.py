@@ -7,9 +7,10 @@ node replays them. Queries read snapshots on connections of their own and never 
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Final
@@ -102,6 +103,14 @@ class StateSnapshot:
             (max(prefix, start), prefix + b"\xff"),
         )
 
+    def count(self, prefix: bytes) -> int:
+        """Return how many keys begin with `prefix`, without reading their values."""
+        number: int
+        (number,) = self._connection.execute(
+            "SELECT COUNT(*) FROM state WHERE key >= ? AND key < ?", (prefix, prefix + b"\xff")
+        ).fetchone()
+        return number
+
     def has_transaction(self, tx_hash: bytes) -> bool:
         """Tell whether a block has already committed or rejected this transaction."""
         return self.decision(tx_hash) is not None
@@ -122,18 +131,31 @@ class StateSnapshot:
         ).fetchone()
         return None if row is None else self._blocks.read(row[0])
 
-    def transaction(self, tx_hash: bytes) -> Transaction | None:
-        """Return a committed transaction, or None."""
-        row = self._connection.execute(
-            "SELECT start, position FROM decided JOIN block USING (height)"
-            " WHERE tx_hash = ? AND position IS NOT NULL",
-            (tx_hash,),
-        ).fetchone()
-        if row is None:
-            return None
-        start, position = row
-        transaction: Transaction = self._blocks.read(start).block_v1.payload.transactions[position]
-        return transaction
+    def transactions(self, hashes: Iterable[bytes]) -> Iterator[tuple[bytes, Transaction]]:
+        """Yield (hash, transaction) of those that are committed, in the order of the chain.
+
+        Each block is read once, and one at a time: what is yielded does not keep it in memory.
+        """
+        places: list[tuple[int, int, bytes]] = []
+        for tx_hash in hashes:
+            places += self._connection.execute(
+                "SELECT start, position, tx_hash FROM decided JOIN block USING (height)"
+                " WHERE tx_hash = ? AND position IS NOT NULL",
+                (tx_hash,),
+            )
+        for start, in_block in groupby(sorted(places), key=lambda place: place[0]):
+            # The block is a variable of that call alone: it is gone before the next is read.
+            yield from self._read_transactions(start, [place[1:] for place in in_block])
+
+    def _read_transactions(
+        self, start: int, places: Iterable[tuple[int, bytes]]
+    ) -> Iterator[tuple[bytes, Transaction]]:
+        block = self._blocks.read(start)
+        for position, tx_hash in places:
+            transaction = Transaction()
+            # A part of a message keeps the whole message in memory; a copy does not.
+            transaction.CopyFrom(block.block_v1.payload.transactions[position])
+            yield tx_hash, transaction
 
     def content_hash(self) -> bytes:
         """Return SHA-256 of every row but the tip's, 32 bytes. It reads the whole store."""

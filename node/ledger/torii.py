@@ -5,6 +5,8 @@ gRPC itself answers OK even to invalid transactions and queries: their errors ar
 """
 
 import resource
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,7 +37,7 @@ from chaincode.transactions import ValidTransaction, hash_payload, transaction_h
 from node.errors import ConfigError, PoolFullError, StoppingError, StorageError
 from node.ledger.engine import Engine
 from node.ledger.state_store import StateStore
-from node.ledger.statuses import FINAL, StatusBoard, StatusStream
+from node.ledger.statuses import FINAL, StatusBoard
 
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
 """A detail may be 4 MiB long. irohad takes 128 MiB; decoded, a message of many empty entries takes
@@ -45,11 +47,16 @@ MAX_CALLS: Final = 512
 """Calls that are open at once; further ones are told RESOURCE_EXHAUSTED."""
 MAX_LIST_TRANSACTIONS: Final = 50_000
 """A list is refused whole before its first signature is checked; two bytes can be a transaction."""
-MAX_STREAMS: Final = 200
+_WORKERS: Final = 256
+MAX_STREAMS: Final = _WORKERS - 64
+"""Each open status stream holds a worker; the others are left for the calls that are short."""
+MAX_HOST_STREAMS: Final = 64
+"""Status streams of one host, so that no single one can take all places."""
 STALE_STREAM_SECONDS: Final = 300.0
 """How long a status stream stays open without news."""
+UNKNOWN_STREAM_SECONDS: Final = 30.0
+"""The same where the node has not received the transaction: anyone can ask for such a hash."""
 
-_WORKERS: Final = 256
 _log = structlog.get_logger(__name__)
 _M = TypeVar("_M", bound=Message)
 
@@ -93,7 +100,7 @@ class CommandService:
 
     def __init__(self, parts: ToriiParts) -> None:
         self._parts = parts
-        self._open_streams: set[StatusStream] = set()
+        self._places = _StreamPlaces()
 
     def torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
         """Take one transaction; what becomes of it is told by its status."""
@@ -118,26 +125,30 @@ class CommandService:
     def status_stream(self, data: bytes, context: grpc.ServicerContext) -> Iterator[ToriiResponse]:
         """Yield a transaction's status and all that follow, until a final one."""
         tx_hash = _status_hash(data, context)
-        if len(self._open_streams) >= MAX_STREAMS:
-            _abort(
-                context,
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"{MAX_STREAMS} status streams are open; ask for the status instead",
-            )
+        host = context.peer().rpartition(":")[0]
+        if refusal := self._places.take(host):
+            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+        try:
+            yield from self._follow(tx_hash, context)
+        finally:
+            self._places.give_back(host)
+
+    def _follow(self, tx_hash: str, context: grpc.ServicerContext) -> Iterator[ToriiResponse]:
         stream = self._parts.statuses.open_stream(self._stored_status(tx_hash))
-        self._open_streams.add(stream)
         # When the client leaves, the waiting thread is woken and ends.
         if not context.add_callback(lambda: stream.put(None)):
             stream.put(None)
+        patience_s = UNKNOWN_STREAM_SECONDS
         try:
-            while (response := stream.get(STALE_STREAM_SECONDS)) is not None:
+            while (response := stream.get(patience_s)) is not None:
                 yield response
                 if response.tx_status in FINAL:
                     return
+                if response.tx_status != TxStatus.NOT_RECEIVED:
+                    patience_s = STALE_STREAM_SECONDS
         except NothingCame:
             return
         finally:
-            self._open_streams.discard(stream)
             self._parts.statuses.close_stream(stream)
 
     def _take(self, messages: list[Transaction], context: grpc.ServicerContext) -> Empty:
@@ -188,6 +199,34 @@ class CommandService:
             None: TxStatus.NOT_RECEIVED,
         }[committed]
         return ToriiResponse(tx_status=status, tx_hash=tx_hash)
+
+
+class _StreamPlaces:
+    """Counts the open status streams, in all and of each host."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    def take(self, host: str) -> str | None:
+        """Take a place for a host; return None, or why there is none."""
+        with self._lock:
+            if self._taken.total() >= MAX_STREAMS:
+                return f"{MAX_STREAMS} status streams are open; ask for the status instead"
+            if self._taken[host] >= MAX_HOST_STREAMS:
+                return (
+                    f"{MAX_HOST_STREAMS} status streams of this host are open; ask for the status "
+                    "instead"
+                )
+            self._taken[host] += 1
+            return None
+
+    def give_back(self, host: str) -> None:
+        """Give a taken place back; a host without any is forgotten."""
+        with self._lock:
+            self._taken[host] -= 1
+            if not self._taken[host]:
+                del self._taken[host]
 
 
 class QueryService:

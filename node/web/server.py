@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import threading
 import time
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -49,6 +50,9 @@ class WebServer:
         bound_port = listener.getsockname()[1]
         self.address = f"[{host}]:{bound_port}" if ":" in host else f"{host}:{bound_port}"
         self._stopping = False
+        # Reentrant: a signal handler may call `stop` while this thread is closing.
+        self._closing = threading.RLock()
+        self._is_closed = False
         self._open: dict[int, wasyncore.dispatcher] = {}
         self._server = create_server(
             app,
@@ -68,12 +72,17 @@ class WebServer:
         while self._is_busy() and time.monotonic() < deadline:
             wasyncore.loop(timeout=0.05, map=self._open, count=1)
         self._server.task_dispatcher.shutdown()
-        wasyncore.close_all(self._open)
+        with self._closing:
+            self._is_closed = True
+            wasyncore.close_all(self._open)
 
     def stop(self) -> None:
-        """Make `run` return; safe from another thread or a signal handler."""
-        self._stopping = True
-        self._server.pull_trigger()
+        """Make `run` return; safe from another thread or a signal handler, and more than once."""
+        with self._closing:
+            # The trigger is a pipe: once it is closed, its number may be another file's.
+            if not self._is_closed:
+                self._stopping = True
+                self._server.pull_trigger()
 
     def _is_busy(self) -> bool:
         channels = self._server.active_channels.values()

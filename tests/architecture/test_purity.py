@@ -19,6 +19,7 @@ ALLOWED = {
     "functools",
     "google.protobuf.message",
     "hashlib",
+    "itertools",
     "json",
     "re",
     "types",

@@ -16,6 +16,7 @@ from support.verifier_stand import VerifierStand
 from client_sdk.errors import (
     KeyFormatError,
     NotRegisteredError,
+    OfferError,
     RequestError,
     ServiceRefusedError,
     TransactionFailedError,
@@ -164,7 +165,8 @@ class TestTheHolder:
         request, link = desk.ask("address")
         result = run_inside("wallet", "present", desk.wallet, link, env=PASSPHRASE, typed=typed)
         assert result.exit_code == 0
-        assert "Aoba Ward Office asks (certified)" in result.stdout
+        assert "Certified:" in result.stdout
+        assert "Aoba Ward Office asks" in result.stdout
         assert "Purpose: A library card" in result.stdout
         assert CARD["--address"] in result.stdout
         assert "Share this?" in result.stdout
@@ -177,7 +179,8 @@ class TestTheHolder:
         done = run(*command, env=PASSPHRASE, typed="n\n")
         assert done.returncode == 0
         assert json.loads(done.stdout) == {"shared": False}
-        assert "Aoba Ward Office asks (certified)" in done.stderr
+        assert "Certified:" in done.stderr
+        assert "Aoba Ward Office asks" in done.stderr
         assert "Share this?" in done.stderr
 
     def test_no_answer_is_no_consent(self, desk: Desk) -> None:
@@ -197,7 +200,7 @@ class TestTheHolder:
         with VerifierStand(ledger=ledger) as stand:
             link = stand.ask("address")
             result = run_inside("wallet", "present", desk.wallet, link, "--yes", env=PASSPHRASE)
-        assert "NOT VERIFIED: its own claim" in result.stdout
+        assert "NOT VERIFIED, the name is its own claim" in result.stdout
 
     def test_a_grant_that_it_never_made(self, desk: Desk) -> None:
         result = run_inside("wallet", "revoke", desk.wallet, "ab" * 16, env=PASSPHRASE)
@@ -288,6 +291,18 @@ class TestTheCity:
             "issuer", "reinstate", record, "--issuer", desk.town.issuer_url, env=desk.operator
         )
         assert isinstance(again.exception, ServiceRefusedError)
+
+    def test_an_issuer_account_that_offers_nothing(self, desk: Desk) -> None:
+        offer = desk.issuer("offer", *CARD_OPTIONS)
+        before = desk.holder("credentials")
+        result = run_inside(
+            *("wallet", "receive", desk.wallet, offer["offer"], "--tx-code", offer["tx_code"]),
+            *("--issuer-account", "library@issuer"),
+            env=PASSPHRASE,
+        )
+        assert isinstance(result.exception, OfferError)
+        assert "aoba_city@issuer" in str(result.exception)
+        assert desk.holder("credentials") == before
 
 
 class TestTheWardOffice:

@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from client_sdk.checks import Check
+from client_sdk.consent import PendingRequest, SharedAttribute
 from client_sdk.gateway_client import RequestResult
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.messages import VerifiedRequest
 from client_sdk.openid4vp.request_object import PresentationRequest
-from client_sdk.wallet import PendingRequest, SharedAttribute
 from client_sdk.wallet_records import StoredCredential
 from node.cli.output import show, show_rows
 from node.cli.toml import encode_toml
@@ -73,6 +73,7 @@ def pending(name: str, purpose: str, value: Any, *, is_anchored: bool = False) -
         credential=StoredCredential(
             record_id="c", credential_type="urn:x", issuer="i@issuer", expires_at_ms=1, sd_jwt="x"
         ),
+        paths=(("address",),),
         shares=(SharedAttribute(path=("address",), value=value),),
     )
 
@@ -81,13 +82,13 @@ def pending(name: str, purpose: str, value: Any, *, is_anchored: bool = False) -
 def test_a_consent_screen_shows_what_is_there(text: str) -> None:
     shown = printed(consent(pending(text, text, text)))
     assert shown.count(visible(text)) == 3
-    assert "NOT VERIFIED: its own claim" in shown
+    assert "NOT VERIFIED, the name is its own claim" in shown
     assert "\x1b" not in shown
 
 
 def test_a_consent_screen_says_whether_the_verifier_is_certified() -> None:
     certified = printed(consent(pending("Ward Office", "why", "here", is_anchored=True)))
-    assert "Ward Office asks (certified)" in certified
+    assert "Certified:" in certified
     assert "NOT VERIFIED" not in certified
     assert "Until:   2027-01-15 08:00 UTC, 1 time(s)" in certified
 

@@ -129,12 +129,20 @@ class IssuerWorld:
     def nonce(self) -> str:
         return str(self.http.post("/nonce").get_json()["c_nonce"])
 
-    def proof(self, holder_key: Key, nonce: str, *, audience: str | None = None) -> str:
+    def proof(
+        self,
+        holder_key: Key,
+        nonce: str,
+        *,
+        audience: str | None = None,
+        account: str | None = None,
+    ) -> str:
         return sign_key_proof(
             holder_key=holder_key,
             issuer_url=audience or self.config.public_url,
             nonce=nonce,
             issued_at=self.clock() // 1000,
+            account=account,
         )
 
     def request_credential(self, token: str, *proofs: str, **changes: object) -> TestResponse:
@@ -146,9 +154,10 @@ class IssuerWorld:
         headers = {"Authorization": f"Bearer {token}"}
         return self.http.post("/credential", json=body, headers=headers)
 
-    def issue(self, holder_key: Key | None = None) -> str:
+    def issue(self, holder_key: Key | None = None, *, account: str | None = None) -> str:
         key = holder_key or generate_key()
-        answer = self.request_credential(self.token(), self.proof(key, self.nonce()))
+        proof = self.proof(key, self.nonce(), account=account)
+        answer = self.request_credential(self.token(), proof)
         assert answer.status_code == 200, answer.text
         return str(answer.get_json()["credentials"][0]["credential"])
 

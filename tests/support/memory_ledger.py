@@ -7,7 +7,7 @@ services and SDK under test see the same answers and the same errors.
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Self, cast
 
 import grpc
@@ -103,9 +103,16 @@ class MemoryLedger:
         """Return the block at a height, or None above the top."""
         return self.blocks[height - 1] if 1 <= height <= len(self.blocks) else None
 
-    def transaction(self, tx_hash: bytes) -> Transaction | None:
-        """Return a committed transaction, or None."""
-        return self._decided.get(tx_hash)
+    def transactions(self, hashes: Iterable[bytes]) -> Iterator[tuple[bytes, Transaction]]:
+        """Yield (hash, transaction) of those that are committed."""
+        for tx_hash in hashes:
+            message = self._decided.get(tx_hash)
+            if message is not None:
+                yield tx_hash, message
+
+    def count(self, prefix: bytes) -> int:
+        """Return how many keys begin with `prefix`."""
+        return sum(key.startswith(prefix) for key in self.state)
 
     def now_ms(self) -> int:
         """Return the clock's time, and later than ever before: no two transactions are equal."""

@@ -149,6 +149,7 @@ class World:
             "issuer": ISSUER,
             "record": self.record_id,
             "salt": new_salt(),
+            "account": HOLDER,
             **(place or {}),
         }
         credential = issue_credential(

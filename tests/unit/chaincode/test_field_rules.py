@@ -25,14 +25,29 @@ DETAIL_VALUES = [
     ("é" * (MAX_DETAIL_BYTES // 2), True),
     ("é" * (MAX_DETAIL_BYTES // 2) + "v", False),
 ]
-PERMISSIONS = [([], True), ([0, 52], True), ([53], False), ([0, 300], False), ([-1], False)]
+PERMISSIONS = [
+    ([], True),
+    ([0, 52], True),
+    ([0] * 53, True),
+    ([0] * 54, False),
+    ([53], False),
+    ([0, 300], False),
+    ([-1], False),
+]
 PEERS = [
     (Peer(), False),
     (Peer(address="a:1", peer_key="ab"), True),
     (Peer(address="a", peer_key="ab"), False),
     (Peer(address="a:1", peer_key="x"), False),
 ]
-HASHES = [([], False), (["0" * 64], True), (["0" * 64, "0" * 63], False), (["g" * 64], False)]
+HASHES = [
+    ([], False),
+    (["0" * 64], True),
+    (["0" * 64] * 100, True),
+    (["0" * 64] * 101, False),
+    (["0" * 64, "0" * 63], False),
+    (["g" * 64], False),
+]
 FIRST = AccountDetailRecordId(writer="a@b", key="k")
 PAGES = [
     (AccountDetailPaginationMeta(page_size=1), True),

@@ -1,7 +1,7 @@
 """Queries: every permission form, every error, paging, and the JSON of details."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -197,6 +197,27 @@ def test_get_transactions() -> None:
     for hashes in ([own, rejected], ["0" * 64], [own, own], [own, own.upper()]):
         response = ask(ledger, "get_transactions", tx_hashes=hashes)
         assert error(response) == ("STATEFUL_INVALID", 4)
+
+
+def test_each_page_reads_no_more_than_it_shows_and_one(details: MemoryLedger) -> None:
+    read: list[bytes] = []
+
+    class Watched(MemoryLedger):
+        def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+            for key, value in super().scan(prefix, start):
+                read.append(key)
+                yield key, value
+
+    details.__class__ = Watched
+    first = AccountDetailRecordId(writer=BOB, key="a")
+    page = AccountDetailPaginationMeta(page_size=1, first_record_id=first)
+    response = ask(details, "get_account_detail", account_id=BOB, pagination_meta=page)
+    assert response.account_detail_response.total_number == len(ALL)
+    assert len(read) == 2
+    read.clear()
+    # By name alone, one read for each writer.
+    ask(details, "get_account_detail", account_id=BOB, key="b")
+    assert len(read) == 3
 
 
 def test_everybodys_transactions_need_no_root() -> None:

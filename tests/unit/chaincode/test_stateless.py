@@ -108,6 +108,16 @@ def commands(*replacement: Command) -> Spoil:
     return spoil
 
 
+def test_signatures_are_counted_before_commands_are_looked_at() -> None:
+    message = transaction(signers=0, spoil=commands(Command()))
+    with pytest.raises(InvalidTransactionError, match=r"^signatures: 1 to 256"):
+        validate_transaction(message, WINDOW)
+
+
+def test_the_commands_of_the_genesis_block_are_not_counted() -> None:
+    validate_commands([GOOD] * 10_001)
+
+
 ASSET = Command()
 ASSET.create_asset.asset_name = "coin"
 
@@ -121,7 +131,9 @@ ASSET.create_asset.asset_name = "coin"
         (reduced(quorum=129), "quorum: "),
         (reduced(quorum=2), "signatures: 1 where the transaction's quorum is 2"),
         (reduced(created_time=0), "created_time: "),
-        (commands(), "commands: at least one"),
+        (commands(), "commands: 1 to 10000"),
+        (commands(*[Command()] * 10_001), "commands: 1 to 10000"),
+        (commands(*[Command()] * 10_000), "command 0: none is set"),
         (commands(Command()), "command 0: none is set"),
         (commands(GOOD, ASSET), "command 1, CreateAsset: not supported"),
         (commands(GOOD, set_account_detail("a@b", "", "v")), "command 1, SetAccountDetail, key: "),

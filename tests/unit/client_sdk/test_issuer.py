@@ -8,7 +8,7 @@ from support.issuer_world import ISSUER, IssuerWorld
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import CredentialRecord, IdentityRecord, IssuerRecord
-from client_sdk.credentials.jose import export_public_jwk, generate_key
+from client_sdk.credentials.jose import export_public_jwk, generate_key, parse_compact
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.sd_jwt_vc import anchor_hash
@@ -90,6 +90,17 @@ def test_issued_credential_is_anchored(world: IssuerWorld, issuer: Issuer) -> No
     )
     assert issued.expires_at_ms == world.clock() + 86_400_000
     assert issued.credential not in repr(issued)
+
+
+def test_holders_account_stands_openly_in_the_place(world: IssuerWorld, issuer: Issuer) -> None:
+    for account in (None, "h4f2@holder"):
+        issued = issue(world, issuer, holder_account=account)
+        _, payload = parse_compact(issued.credential.partition("~")[0]).verify(
+            key=world.signing_key, expected_typ="dc+sd-jwt"
+        )
+        names = {"ledger", "issuer", "record", "salt"} | ({"account"} if account else set())
+        assert payload["tegata"].keys() == names
+        assert payload["tegata"].get("account") == account
 
 
 def test_nothing_is_given_out_while_the_ledger_is_away(world: IssuerWorld, issuer: Issuer) -> None:

@@ -10,6 +10,7 @@ from support.memory_ledger import MemoryLedger
 from support.presentation_world import ATTRIBUTES, HOLDER, NOW_MS, RESIDENT, World
 
 from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import CredentialRecord, GrantRecord, IssuerRecord
 from client_sdk import errors
 from client_sdk.checks import CHECKS
@@ -206,6 +207,32 @@ def no_account(world: World, request: PresentationRequest) -> str:
     return world.present(request)
 
 
+def key_on_another_account(world: World, request: PresentationRequest) -> str:
+    """A thief has the replaced key, adds it to his own account, and makes the grant there."""
+    thief = "th13f@tegata"
+    world.ledger.keys[HOLDER] = frozenset({AccountKey.generate().public_key})
+    world.ledger.keys[thief] = frozenset({world.holder.public_key})
+    proof = world.grant(request)
+    detail = GrantRecord.key(proof.grant)
+    world.ledger.details[thief, detail] = world.ledger.details.pop((HOLDER, detail))
+    return world.present(request, dataclasses.replace(proof, account=thief))
+
+
+def key_on_two_accounts(world: World, request: PresentationRequest) -> str:
+    """As before, but the victim has not noticed yet: still the grant is not the victim's."""
+    presentation = key_on_another_account(world, request)
+    world.ledger.keys[HOLDER] = frozenset({world.holder.public_key})
+    return presentation
+
+
+def no_holder_account(world: World, request: PresentationRequest) -> str:
+    return world.present(request, credential=world.issue(place={"account": None}))
+
+
+def malformed_holder_account(world: World, request: PresentationRequest) -> str:
+    return world.present(request, credential=world.issue(place={"account": [HOLDER]}))
+
+
 def key_of_no_account(world: World, request: PresentationRequest) -> str:
     key = generate_key("ES256")
     return world.present(request, credential=world.issue(holder_key=key), holder_key=key)
@@ -268,6 +295,10 @@ def grant_of_other_terms(world: World, request: PresentationRequest) -> str:
         (record_expired, errors.RevokedError, "has expired"),
         (key_removed, errors.HolderKeyError, "no longer"),
         (no_account, errors.HolderKeyError, "no longer"),
+        (key_on_another_account, errors.HolderKeyError, "another account"),
+        (key_on_two_accounts, errors.HolderKeyError, "another account"),
+        (no_holder_account, errors.HolderKeyError, "does not name its holder's account"),
+        (malformed_holder_account, errors.HolderKeyError, "does not name its holder's account"),
         (key_of_no_account, errors.HolderKeyError, "not bound to a key of a ledger account"),
         (no_grant, errors.GrantError, "no such grant"),
         (grant_elsewhere, errors.GrantError, "another ledger"),
@@ -411,7 +442,9 @@ def test_against_a_ledger_with_the_real_rules() -> None:
         state="active",
     )
     ledger.write_record(REGISTRY_ACCOUNT, world.registry_id, registered)
-    credential = world.issue(place={"ledger": ledger_id, "issuer": issuer}, anchored=False)
+    credential = world.issue(
+        place={"ledger": ledger_id, "issuer": issuer, "account": holder}, anchored=False
+    )
     anchor = CredentialRecord(
         salted_hash=anchor_hash(credential.partition("~")[0]),
         issuer_record=world.registry_id,
@@ -450,3 +483,74 @@ def test_against_a_ledger_with_the_real_rules() -> None:
     ledger.reachable = False
     with pytest.raises(errors.TransportError):
         verifier.verify(presentation, request)
+
+
+def test_a_replaced_key_is_of_no_use_on_the_thiefs_account() -> None:
+    """By the ledger's own rules anybody may add anybody's key to an account of one's own."""
+    ledger = MemoryLedger.tegata(clock=lambda: NOW_MS)
+    world, fresh = World(), AccountKey.generate()
+    issuer, victim, thief = "city@issuer", "v1ct1m@holder", "th13f@holder"
+    gateway = "counter@gateway"
+    for account in (issuer, gateway, thief):
+        ledger.add_account(account)
+    ledger.submit("admin@tegata", create_account(victim, world.holder.public_key))
+    ledger.keys[victim] = world.holder
+    ledger_id = ledger.client(gateway).ledger_id()
+    registered = IssuerRecord(
+        issuer=issuer,
+        credential_types=(RESIDENT,),
+        keys=(export_public_jwk(world.issuer_key),),
+        state="active",
+    )
+    ledger.write_record(REGISTRY_ACCOUNT, world.registry_id, registered)
+    credential = world.issue(
+        place={"ledger": ledger_id, "issuer": issuer, "account": victim}, anchored=False
+    )
+    anchor = CredentialRecord(
+        salted_hash=anchor_hash(credential.partition("~")[0]),
+        issuer_record=world.registry_id,
+        expires_at_ms=NOW_MS + 86_400_000,
+        state="active",
+    )
+    ledger.write_record(issuer, world.record_id, anchor)
+    add, remove = Command(), Command()
+    add.add_signatory.account_id = remove.remove_signatory.account_id = victim
+    add.add_signatory.public_key = fresh.public_key
+    remove.remove_signatory.public_key = world.holder.public_key
+    ledger.submit(victim, add)
+    ledger.submit(victim, remove)
+    steal = Command()
+    steal.add_signatory.account_id = thief
+    steal.add_signatory.public_key = world.holder.public_key
+    ledger.submit(thief, steal)
+    reader = ledger.client(gateway)
+    assert reader.signatories(victim) == {fresh.public_key}
+    assert world.holder.public_key in reader.signatories(thief)
+
+    request = world.request("address")
+    offer = dataclasses.replace(
+        parse_grant_offer(request.transaction_data[0]), gateway=gateway, ledger=ledger_id
+    )
+    request = dataclasses.replace(request, transaction_data=(encode_grant_offer(offer),))
+    proof = GrantProof(ledger=ledger_id, account=thief, grant=new_record_id(), opening=new_salt())
+    grant = GrantRecord(
+        commitment=offer.terms(world.record_id).commitment(proof.opening),
+        gateway=gateway,
+        expires_at_ms=offer.expires_at_ms,
+        uses=1,
+        state="live",
+    )
+    ledger.write_record(thief, proof.grant, grant)
+    verifier = Verifier(reader, ledger_id, gateway=gateway, now_ms=lambda: NOW_MS)
+    presentation = world.present(request, proof, credential=credential)
+    with pytest.raises(errors.HolderKeyError, match="another account"):
+        verifier.verify(presentation, request)
+    own = dataclasses.replace(proof, account=victim)
+    with pytest.raises(errors.HolderKeyError, match="no longer"):
+        verifier.verify(world.present(request, own, credential=credential), request)
+
+
+def test_an_answer_to_a_request_that_has_expired(world: World) -> None:
+    request = world.request("address", expires_at=NOW_MS // 1000)
+    with pytest.raises(errors.ExpiredError, match="the request has expired"):
+        world.verifier.verify(world.present(request), request)

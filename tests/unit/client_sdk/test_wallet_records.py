@@ -1,13 +1,14 @@
 """What a wallet keeps comes back as it was; anything else is refused in our own words."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sdk.errors import VaultFormatError
+from client_sdk.errors import OfferError, VaultFormatError
 from client_sdk.ledger.grants import GrantTerms
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from client_sdk.wallet_records import (
@@ -20,7 +21,9 @@ from client_sdk.wallet_records import (
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 TIMES = st.integers(min_value=-(2**53), max_value=2**53)
 PATHS = st.lists(TEXTS, min_size=1, max_size=3).map(tuple)
-ACCOUNTS = st.builds(LedgerAccount, account_id=TEXTS, ledger_id=TEXTS, torii=TEXTS)
+ACCOUNTS = st.builds(
+    LedgerAccount, account_id=TEXTS, ledger_id=TEXTS, torii=TEXTS, registered_by=TEXTS
+)
 CREDENTIALS = st.builds(
     StoredCredential,
     record_id=TEXTS,
@@ -82,7 +85,12 @@ def full_contents() -> WalletContents:
         expires_at_ms=3,
         sd_jwt="credential-that-is-secret",
     )
-    account = LedgerAccount(account_id="a@holder", ledger_id="ab" * 32, torii="127.0.0.1:1")
+    account = LedgerAccount(
+        account_id="a@holder",
+        ledger_id="ab" * 32,
+        torii="127.0.0.1:1",
+        registered_by="aoba_city@issuer",
+    )
     contents = WalletContents(seed=b"seed-that-is-secret-............", trust_anchors="")
     return WalletContents(
         seed=contents.seed,
@@ -181,4 +189,14 @@ def test_one_more_and_one_less() -> None:
     assert contents.without_grant("unknown") == contents
     assert contents.without_grant("g0").with_grant(grant) == contents
     (credential,) = contents.credentials.values()
-    assert contents.with_credential(credential) == contents
+    more = contents.with_credential(replace(credential, record_id="c1"))
+    assert list(more.credentials) == ["c0", "c1"]
+
+
+def test_no_credential_replaces_another() -> None:
+    contents = full_contents()
+    (credential,) = contents.credentials.values()
+    forged = replace(credential, issuer="evil@issuer", sd_jwt="forged")
+    for another in (credential, forged):
+        with pytest.raises(OfferError, match="already"):
+            contents.with_credential(another)

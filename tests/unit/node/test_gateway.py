@@ -188,6 +188,28 @@ def test_a_second_answer_changes_nothing(gateway: GatewayWorld) -> None:
     problem(gateway.client.get(f"/oid4vp/requests/{created['id']}"), 404, "unknown_request")
 
 
+def test_nonsense_does_not_shut_the_holder_out(gateway: GatewayWorld) -> None:
+    created = gateway.create()
+    form = gateway.answer(created)
+    nonsense = {**form, "vp_token": "{}"}
+    declined = build_error_response("access_denied", state=form["state"])
+    for spoilt, state in ((nonsense, "refused"), (declined, "declined")):
+        post_answer(gateway, created, spoilt)
+        assert gateway.read(created["id"])["status"] == state
+    assert post_answer(gateway, created, form).status_code == 200
+    assert gateway.read(created["id"])["status"] == "accepted"
+
+
+def test_a_request_takes_five_answers_that_are_not_accepted(gateway: GatewayWorld) -> None:
+    created = gateway.create()
+    form = gateway.answer(created)
+    for _ in range(5):
+        assert post_answer(gateway, created, {**form, "vp_token": "{}"}).status_code == 400
+    assert post_answer(gateway, created, form).status_code == 400
+    assert gateway.read(created["id"])["status"] == "refused"
+    problem(gateway.client.get(f"/oid4vp/requests/{created['id']}"), 404, "unknown_request")
+
+
 def test_of_answers_at_the_same_time_one_counts(gateway: GatewayWorld) -> None:
     created = gateway.create()
     forms = [gateway.answer(created) for _ in range(4)]

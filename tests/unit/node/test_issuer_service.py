@@ -9,6 +9,7 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
+from support.presentation_world import key_of_account
 
 from chaincode.encoding import decode_base64url, encode_base64url
 from chaincode.ids import REGISTRY_ACCOUNT
@@ -17,6 +18,7 @@ from client_sdk.credentials.jose import Key, export_public_jwk, generate_key, si
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.sd_jwt_vc import anchor_hash, verify_credential
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import create_account
 from node.errors import ConfigError
 from node.issuer.app import check_ledger
 from node.issuer.config import IssuerConfig
@@ -236,6 +238,49 @@ def test_proof_signed_by_another_key_is_refused(world: IssuerWorld) -> None:
     assert answer.get_json()["error"] == "invalid_proof"
 
 
+def holders_account(world: IssuerWorld, account: str = "h4f2@holder") -> AccountKey:
+    key = AccountKey.generate()
+    world.ledger.submit("admin@tegata", create_account(account, key.public_key))
+    return key
+
+
+def test_credential_names_the_account_that_the_proof_names(world: IssuerWorld) -> None:
+    key = key_of_account(holders_account(world))
+    known = verified(world, world.issue(key, account="h4f2@holder"))
+    assert known.claims["tegata"]["account"] == "h4f2@holder"
+    assert known.holder_key == export_public_jwk(key)
+
+
+def test_credential_of_a_plain_wallet_names_no_account(world: IssuerWorld) -> None:
+    key = key_of_account(holders_account(world))
+    assert "account" not in verified(world, world.issue(key)).claims["tegata"]
+
+
+@pytest.mark.parametrize("account", ["h4f2@holder", "nobody@holder", ISSUER, "x@nowhere"])
+def test_account_of_another_key_is_refused_and_uses_nothing_up(
+    world: IssuerWorld, account: str
+) -> None:
+    own = holders_account(world, "mine@holder")
+    holders_account(world)
+    token, nonce, key = world.token(), world.nonce(), key_of_account(own)
+    height = len(world.ledger.blocks)
+    refused = world.request_credential(token, world.proof(key, nonce, account=account))
+    assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_proof")
+    assert len(world.ledger.blocks) == height
+    proof = world.proof(key, nonce, account="mine@holder")
+    assert world.request_credential(token, proof).status_code == 200
+
+
+def test_account_is_not_believed_while_the_ledger_is_away(world: IssuerWorld) -> None:
+    key = key_of_account(holders_account(world))
+    token, proof = world.token(), world.proof(key, world.nonce(), account="h4f2@holder")
+    world.ledger.reachable = False
+    failed = world.request_credential(token, proof)
+    assert (failed.status_code, failed.get_json()["error"]) == (503, "temporarily_unavailable")
+    world.ledger.reachable = True
+    assert world.request_credential(token, proof).status_code == 200
+
+
 @given(nonce=st.text(max_size=200) | st.binary(max_size=90).map(encode_base64url))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_foreign_nonce_is_refused(world: IssuerWorld, nonce: str) -> None:
@@ -411,9 +456,11 @@ def test_credential_is_suspended_reinstated_and_revoked(world: IssuerWorld) -> N
         record = ledger.record(ISSUER, listed["record"], CredentialRecord)
         assert record is not None
         assert record.state == state
-    for action in ("suspend", "reinstate", "revoke"):
+    for action in ("suspend", "reinstate"):
         again = world.operator(f"{path}/{action}")
         assert (again.status_code, again.get_json()["code"]) == (409, "wrong_state")
+    # An operator whose first answer was lost asks again, and is told that it is done.
+    assert world.operator(f"{path}/revoke").get_json()["state"] == "revoked"
     (after,) = world.operator("/credentials", method="GET").get_json()["credentials"]
     assert after["state"] == "revoked"
 

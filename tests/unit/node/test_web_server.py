@@ -91,3 +91,16 @@ def test_a_signal_stops_the_process_cleanly(number: signal.Signals) -> None:
         rest = process.stderr.read()
     assert process.returncode == 0
     assert '"event": "stopped"' in rest
+
+
+def test_stop_may_come_again_and_late() -> None:
+    server = WebServer(Flask("stopped"), "127.0.0.1:0")
+    runner = threading.Thread(target=server.run)
+    runner.start()
+    stoppers = [threading.Thread(target=server.stop) for _ in range(4)]
+    for stopper in stoppers:
+        stopper.start()
+    for thread in (*stoppers, runner):
+        thread.join(10)
+    server.stop()
+    assert not runner.is_alive()

@@ -410,6 +410,48 @@ def test_a_refusal_of_the_server_is_told_in_its_words() -> None:
         server.stop(None).wait()
 
 
+@pytest.mark.parametrize("final", [TxStatus.COMMITTED, TxStatus.REJECTED])
+def test_without_a_stream_the_status_is_asked_for(final: TxStatus.ValueType) -> None:
+    """Calls that are refused for lack of room say nothing of the transaction."""
+    asked: list[TxStatus.ValueType | None] = [None, TxStatus.STATEFUL_VALIDATION_SUCCESS, final]
+
+    def refuse(_data: bytes, context: grpc.ServicerContext) -> bytes:
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no room")
+        raise AssertionError
+
+    def status(data: bytes, context: grpc.ServicerContext) -> bytes:
+        answer = asked.pop(0)
+        if answer is None:
+            return refuse(data, context)
+        return ToriiResponse(tx_status=answer).SerializeToString()
+
+    class NoStreams(grpc.GenericRpcHandler):
+        def service(
+            self, handler_call_details: grpc.HandlerCallDetails
+        ) -> "grpc.RpcMethodHandler[bytes, bytes]":
+            name = handler_call_details.method.rpartition("/")[2]
+            if name == "StatusStream":
+                return grpc.unary_stream_rpc_method_handler(
+                    lambda data, context: iter([refuse(data, context)])
+                )
+            answer = status if name == "Status" else lambda _data, _context: b""
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        server.add_generic_rpc_handlers((NoStreams(),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with LedgerClient(f"127.0.0.1:{port}", "a@b", AccountKey.generate()) as client:
+            if final == TxStatus.COMMITTED:
+                assert client.submit(commands.set_account_detail("a@b", "a", "1"))
+            else:
+                with pytest.raises(TransactionFailedError, match="REJECTED"):
+                    client.submit(commands.set_account_detail("a@b", "a", "1"))
+        server.stop(None).wait()
+    assert asked == []
+
+
 def test_no_error_shows_a_key(admin: LedgerClient, ledger_folder: LedgerFolder) -> None:
     secret = ledger_folder.admin_key.seed.hex()
     assert secret not in repr(admin)

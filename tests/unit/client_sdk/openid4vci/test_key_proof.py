@@ -66,6 +66,28 @@ def test_signed_proof_verifies(algorithm: str) -> None:
     assert "d" not in parse_compact(proof).unverified_header["jwk"]
 
 
+def test_proof_names_the_wallets_account() -> None:
+    proof = sign_key_proof(
+        holder_key=KEY, issuer_url=ISSUER, nonce="n", issued_at=NOW_S, account="h4f2@holder"
+    )
+    assert verify(proof).account == "h4f2@holder"
+    assert verify(made(tegata_account="h4f2@holder")).account == "h4f2@holder"
+    assert verify(made()).account is None
+
+
+@pytest.mark.parametrize("account", ["", "h4f2", "h4f2@", "A@b c", 5, [], {}, True, "a@b\n"])
+def test_account_that_is_none_is_refused(account: object) -> None:
+    with pytest.raises(HolderBindingError, match="tegata_account"):
+        verify(made(tegata_account=account))
+
+
+def test_account_that_is_null_is_refused() -> None:
+    payload = {"aud": ISSUER, "iat": NOW_S, "nonce": "n", "tegata_account": None}
+    header = {"typ": PROOF_TYP, "jwk": export_public_jwk(KEY)}
+    with pytest.raises(HolderBindingError, match="tegata_account"):
+        verify(sign_compact(header, payload, KEY))
+
+
 @pytest.mark.parametrize(
     "proof",
     [

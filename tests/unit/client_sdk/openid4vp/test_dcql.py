@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import RequestError, RequestMismatchError
 from client_sdk.openid4vp.dcql import (
     ClaimsQuery,
@@ -15,6 +16,7 @@ from client_sdk.openid4vp.dcql import (
     build_query,
     check_disclosed,
     name_path,
+    only_asked,
     parse_query,
     resolve_path,
     select_paths,
@@ -281,3 +283,32 @@ def test_less_than_was_asked_and_another_type() -> None:
 def test_paths_are_named_as_people_read_them() -> None:
     assert name_path(("degrees", None, "type")) == "degrees[*].type"
     assert name_path(("nationalities", 0)) == "nationalities[0]"
+
+
+@pytest.mark.parametrize(
+    ("paths", "kept"),
+    [
+        ([["name"]], {"name": "A"}),
+        ([["address", "city"]], {"address": {"city": "K"}}),
+        ([["address"]], {"address": {"city": "K", "street": "S"}}),
+        ([["address", "city"], ["address"]], {"address": {"city": "K", "street": "S"}}),
+        ([["address"], ["address", "city"]], {"address": {"city": "K", "street": "S"}}),
+        ([["cars", None, "plate"]], {"cars": [{"plate": "1"}]}),
+        ([["missing", "city"]], {}),
+    ],
+)
+def test_only_what_is_asked_is_kept(paths: list[JsonValue], kept: JsonObject) -> None:
+    claims: JsonObject = {
+        "name": "A",
+        "address": {"city": "K", "street": "S"},
+        "cars": [{"plate": "1"}],
+        "other": "never",
+    }
+    query: JsonObject = {
+        "id": "q",
+        "format": "dc+sd-jwt",
+        "meta": {"vct_values": ["v"]},
+        "claims": [{"path": path} for path in paths],
+    }
+    parsed = parse_query({"credentials": [query]})
+    assert only_asked(parsed.credentials[0], claims) == kept

@@ -97,6 +97,29 @@ def test_a_tail_whose_bytes_never_reached_the_disk_is_cut_off(tmp_path: Path) ->
         assert path.stat().st_size == offsets[2]
 
 
+def test_a_last_record_whose_first_page_never_reached_the_disk_is_cut_off(tmp_path: Path) -> None:
+    """Pages may reach the disk out of order: zeros, and then bytes of the record."""
+    path = tmp_path / "blocks"
+    offsets = write_blocks(path, 3, padding=100)
+    whole = path.read_bytes()
+    for hole in (16, 17, 100):
+        begin = offsets[2]
+        path.write_bytes(whole[:begin] + bytes(hole) + whole[begin + hole :])
+        assert recovered_heights(path) == [1, 2]
+        assert path.stat().st_size == begin
+
+
+def test_zeros_before_a_whole_record_are_damage_and_nothing_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "blocks"
+    offsets = write_blocks(path, 3, padding=100)
+    whole = path.read_bytes()
+    begin = offsets[1]
+    path.write_bytes(whole[:begin] + bytes(16) + whole[begin + 16 :])
+    with pytest.raises(StorageError, match="is damaged"):
+        recovered_heights(path)
+    assert path.stat().st_size == len(whole)
+
+
 def test_a_block_can_be_written_where_a_torn_one_was_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "blocks"
     offsets = write_blocks(path, 3)

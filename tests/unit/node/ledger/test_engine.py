@@ -15,7 +15,7 @@ from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
 from chaincode.protocol.primitive_pb2 import Peer, Signature
 from chaincode.set_hash import SetHash
-from chaincode.transactions import block_hash
+from chaincode.transactions import block_hash, transaction_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_account_detail
 from node.errors import StorageError
@@ -147,8 +147,33 @@ def test_finalize_writes_nothing_and_commit_writes_it(ledger: LedgerStores) -> N
     with ledger.state.snapshot() as view:
         assert view.block_at(2) == candidate.block
         assert [view.decision(receipt.tx_hash) for receipt in candidate.receipts] == [True, False]
-        assert view.transaction(candidate.receipts[0].tx_hash) is not None
-        assert view.transaction(candidate.receipts[1].tx_hash) is None
+        hashes = [receipt.tx_hash for receipt in candidate.receipts[:2]]
+        assert [tx_hash for tx_hash, _ in view.transactions(hashes)] == hashes[:1]
+
+
+def test_transactions_of_one_block_are_read_once_and_copied(
+    ledger: LedgerStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = [
+        ledger.add_block(*(ledger.detail(f"k{n}_{place}", "v") for place in range(3)))
+        for n in range(2)
+    ]
+    hashes = [receipt.tx_hash for block in blocks for receipt in block.receipts]
+    reads: list[int] = []
+    read = ledger.blocks.read
+
+    def counted(offset: int) -> Block:
+        reads.append(offset)
+        return read(offset)
+
+    monkeypatch.setattr(ledger.blocks, "read", counted)
+    with ledger.state.snapshot() as view:
+        found = dict(view.transactions(reversed(hashes)))
+        assert view.count(b"") == len(list(view.scan(b"")))
+        assert view.count(b"detail") == len(list(view.scan(b"detail"))) > 0
+    assert len(reads) == len(blocks)
+    assert sorted(found) == sorted(hashes)
+    assert all(transaction_hash(message) == tx_hash for tx_hash, message in found.items())
 
 
 def test_the_block_says_what_became_of_each_transaction(ledger: LedgerStores) -> None:

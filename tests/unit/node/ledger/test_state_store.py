@@ -67,7 +67,7 @@ def test_a_new_store_is_empty_and_begins_at_the_first_record(
         assert view.get(b"missing") is None
         assert view.block_at(1) is None
         assert view.block_at(2**64 - 1) is None
-        assert view.transaction(bytes(32)) is None
+        assert list(view.transactions([bytes(32)])) == []
         assert view.decision(bytes(32)) is None
         assert not view.has_transaction(bytes(32))
 

@@ -7,13 +7,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import grpc
 import pytest
 from google.protobuf.empty_pb2 import Empty
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.ledger_stores import signed_transaction
+from support.ledger_stores import WINDOW, opened, signed_transaction
 from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 
 from chaincode.ids import REGISTRY_ACCOUNT
@@ -38,6 +39,7 @@ from node.ledger import orderer as orderer_module
 from node.ledger import torii as torii_module
 from node.ledger.daemon import LedgerNode, now_ms
 from node.ledger.genesis import ADMIN_ACCOUNT
+from node.ledger.statuses import StatusBoard
 
 COMMANDS = "/iroha.protocol.CommandService_v1/"
 QUERIES = "/iroha.protocol.QueryService_v1/"
@@ -360,7 +362,7 @@ def test_streams_are_bounded_and_a_client_that_leaves_frees_its_place(
     gate: Gate, ledger_node: NodeProcess, build: Build
 ) -> None:
     crowd = Gate(ledger_node.address)
-    hashes = [secrets.token_hex(32) for _ in range(torii_module.MAX_STREAMS)]
+    hashes = [secrets.token_hex(32) for _ in range(torii_module.MAX_HOST_STREAMS)]
     streams = [crowd.open_stream(tx_hash) for tx_hash in hashes]
     for stream in streams:
         assert next(stream).tx_status == TxStatus.NOT_RECEIVED
@@ -396,9 +398,59 @@ def wait_until(condition: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline
 
 
+class Caller:
+    """What gRPC tells of a call, for a call from any host."""
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+
+    def peer(self) -> str:
+        return self._peer
+
+    def add_callback(self, _callback: Callable[[], None]) -> bool:
+        return True
+
+    def abort(self, code: grpc.StatusCode, details: str) -> None:
+        raise RuntimeError(f"{code.name}: {details}")
+
+
+def test_one_host_cannot_take_the_streams_of_others(
+    own_folder: LedgerFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torii_module, "MAX_HOST_STREAMS", 2)
+    monkeypatch.setattr(torii_module, "MAX_STREAMS", 3)
+    request = TxStatusRequest(tx_hash="ab" * 32).SerializeToString()
+    with opened(own_folder) as stores:
+        parts = torii_module.ToriiParts(
+            engine=stores.engine,
+            orderer=cast(Any, None),
+            state=stores.state,
+            statuses=StatusBoard(),
+            window=lambda: WINDOW,
+        )
+        service = torii_module.CommandService(parts)
+
+        def open_from(peer: str) -> Iterator[ToriiResponse]:
+            stream = service.status_stream(request, cast(Any, Caller(peer)))
+            assert next(stream).tx_status == TxStatus.NOT_RECEIVED
+            return stream
+
+        held = [open_from("ipv6:%5B::1%5D:1"), open_from("ipv6:%5B::1%5D:2")]
+        with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED: 2 status streams of this host"):
+            open_from("ipv6:%5B::1%5D:3")
+        held.append(open_from("ipv4:10.0.0.1:1"))
+        with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED: 3 status streams are open"):
+            open_from("ipv4:10.0.0.2:1")
+        # A stream without news ends, and its place is free.
+        monkeypatch.setattr(torii_module, "UNKNOWN_STREAM_SECONDS", 0.01)
+        del held[:2]
+        assert list(open_from("ipv6:%5B::1%5D:4")) == []
+        held.append(open_from("ipv6:%5B::1%5D:5"))
+
+
 def test_streams_that_are_left_at_once_hold_no_places(ledger_node: NodeProcess) -> None:
     gate = Gate(ledger_node.address)
-    for _ in range(3 * torii_module.MAX_STREAMS):
+    for _ in range(9 * torii_module.MAX_HOST_STREAMS):
         gate.open_stream(secrets.token_hex(32)).cancel()
     crowd: list[Iterator[ToriiResponse]] = []
 
@@ -410,7 +462,7 @@ def test_streams_that_are_left_at_once_hold_no_places(ledger_node: NodeProcess) 
             expect_code(error, grpc.StatusCode.RESOURCE_EXHAUSTED)
             return False
         crowd.append(stream)
-        return len(crowd) == torii_module.MAX_STREAMS - 5
+        return len(crowd) == torii_module.MAX_HOST_STREAMS - 5
 
     wait_until(filled)
     gate.close()

@@ -1,0 +1,41 @@
+"""What a wallet checks of a credential before it keeps it: of its ledger, account and issuer?"""
+
+from client_sdk.errors import OfferError
+from client_sdk.openid4vci.client import ReceivedCredential
+from client_sdk.wallet_records import LedgerAccount, StoredCredential
+
+
+def check_received(
+    received: ReceivedCredential, *, account: LedgerAccount, trusted_issuer: str | None
+) -> StoredCredential:
+    """Return a received credential in the form in which it is kept.
+
+    Args:
+        received: The credential, verified to be signed by its issuer and bound to the wallet's key.
+        account: The wallet's account.
+        trusted_issuer: The issuer account that the holder trusts with this offer; None for the one
+            that made the wallet's account.
+
+    Raises:
+        OfferError: It is of another ledger, for another account, or of another issuer.
+    """
+    if received.ledger_id != account.ledger_id:
+        raise OfferError("the credential is on another ledger than the wallet, or on none")
+    if received.account != account.account_id:
+        raise OfferError(
+            "the credential names another account than the wallet's, or none: no verifier would "
+            "accept it"
+        )
+    trusted = account.registered_by if trusted_issuer is None else trusted_issuer
+    if received.issuer != trusted:
+        raise OfferError(
+            f"the credential is offered by the issuer account {received.issuer}, not by {trusted}; "
+            "if that is who you want it from, ask for a new offer and name that account"
+        )
+    return StoredCredential(
+        record_id=received.record_id,
+        credential_type=received.credential_type,
+        issuer=received.issuer,
+        expires_at_ms=received.expires_at_ms,
+        sd_jwt=received.sd_jwt,
+    )

@@ -1,0 +1,123 @@
+"""What a wallet takes from an issuer, and what it leaves: a stranger's offer harms nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.odd_issuer import NOW_MS, OddIssuer, odd_issuer
+
+from client_sdk.errors import NotRegisteredError, OfferError
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.wallet import Wallet
+from client_sdk.wallet_records import LedgerAccount, StoredCredential, WalletContents
+
+CITY, STRANGER = "city@issuer", "evil@issuer"
+ACCOUNT = LedgerAccount(
+    account_id="h4f2@holder",
+    ledger_id="ab" * 32,
+    torii="127.0.0.1:1",
+    registered_by=CITY,
+)
+HELD = StoredCredential(
+    record_id="cd" * 16,
+    credential_type="urn:x",
+    issuer=CITY,
+    expires_at_ms=NOW_MS + 1,
+    sd_jwt="the genuine one",
+)
+
+
+def place(**changes: Any) -> dict[str, Any]:
+    genuine = {
+        "ledger": ACCOUNT.ledger_id,
+        "issuer": CITY,
+        "record": "ab" * 16,
+        "account": ACCOUNT.account_id,
+    }
+    return {name: value for name, value in {**genuine, **changes}.items() if value is not None}
+
+
+@pytest.fixture
+def odd() -> Iterator[OddIssuer]:
+    with odd_issuer() as issuer:
+        issuer.place = place()
+        yield issuer
+
+
+@pytest.fixture
+def wallet(tmp_path: Path) -> Iterator[Wallet]:
+    """A wallet with an account and one credential."""
+    contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors="", account=ACCOUNT)
+    with opened(tmp_path, contents.with_credential(HELD)) as made:
+        yield made
+
+
+def opened(folder: Path, contents: WalletContents) -> Wallet:
+    vault = Vault.create(folder / "wallet", "open sesame", contents.to_fields(), profile=CHEAPEST)
+    return Wallet(vault, now_ms=lambda: NOW_MS)
+
+
+def test_a_credential_of_the_registering_issuer_is_kept(wallet: Wallet, odd: OddIssuer) -> None:
+    received = wallet.receive(odd.offer())
+    assert (received.issuer, received.record_id) == (CITY, "ab" * 16)
+    assert wallet.credentials == (HELD, received)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"record": HELD.record_id}, "already"),
+        ({"issuer": STRANGER}, f"issuer account {STRANGER}, not by {CITY}"),
+        ({"issuer": STRANGER, "record": HELD.record_id}, f"issuer account {STRANGER}"),
+        ({"account": "other@holder"}, "another account"),
+        ({"account": None}, "another account"),
+        ({"account": [ACCOUNT.account_id]}, "another account"),
+        ({"ledger": "cd" * 32}, "another ledger"),
+        ({"ledger": None}, "another ledger"),
+        ({"ledger": 5}, "another ledger"),
+    ],
+    ids=str,
+)
+def test_a_foreign_credential_leaves_the_wallet_as_it_is(
+    wallet: Wallet, odd: OddIssuer, changes: dict[str, Any], words: str
+) -> None:
+    odd.place = place(**changes)
+    with pytest.raises(OfferError, match=words):
+        wallet.receive(odd.offer())
+    assert wallet.credentials == (HELD,)
+
+
+def test_the_holder_may_trust_another_issuer(wallet: Wallet, odd: OddIssuer) -> None:
+    odd.place = place(issuer=STRANGER)
+    with pytest.raises(OfferError, match="not by another@issuer"):
+        wallet.receive(odd.offer(), trusted_issuer="another@issuer")
+    assert wallet.receive(odd.offer(), trusted_issuer=STRANGER).issuer == STRANGER
+    odd.place = place(issuer=STRANGER, record=HELD.record_id)
+    with pytest.raises(OfferError, match="already"):
+        wallet.receive(odd.offer(), trusted_issuer=STRANGER)
+    assert wallet.credentials[0] == HELD
+    assert len(wallet.credentials) == 2
+
+
+def test_who_trusts_another_issuer_does_not_mean_the_first(wallet: Wallet, odd: OddIssuer) -> None:
+    with pytest.raises(OfferError, match=f"{CITY}, not by {STRANGER}"):
+        wallet.receive(odd.offer(), trusted_issuer=STRANGER)
+
+
+def test_a_wallet_without_account_sends_nothing(tmp_path: Path, odd: OddIssuer) -> None:
+    contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors="")
+    with opened(tmp_path, contents) as wallet, pytest.raises(NotRegisteredError):
+        wallet.receive(odd.offer())
+    assert odd.requests == []
+
+
+def test_what_another_process_received_meanwhile_is_not_replaced(
+    wallet: Wallet, odd: OddIssuer, tmp_path: Path
+) -> None:
+    with Wallet(Vault.open(tmp_path / "wallet", "open sesame"), now_ms=lambda: NOW_MS) as other:
+        first = other.receive(odd.offer())
+        with pytest.raises(OfferError, match="already"):
+            wallet.receive(odd.offer())
+        assert wallet.credentials == (HELD, first)
