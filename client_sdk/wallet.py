@@ -1,12 +1,11 @@
 """The holder's wallet: keeps credentials, shows what the holder consents to, revokes grants."""
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from chaincode.encoding import JsonObject, encode_base64url
 from chaincode.records import GrantRecord
@@ -14,31 +13,27 @@ from client_sdk.acceptance import check_received
 from client_sdk.consent import PendingRequest, find_answer
 from client_sdk.credentials.jose import Key, parse_private_jwk
 from client_sdk.credentials.sd_jwt_vc import parse_credential, present_credential
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import (
     NotRegisteredError,
     OfferError,
     QueryFailedError,
     RequestError,
     TransactionFailedError,
-    TransportError,
     UnknownCredentialError,
     UnknownGrantError,
 )
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
+from client_sdk.openid4vp.client import fetch_request, send_response
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
 from client_sdk.openid4vp.messages import (
-    REQUEST_MEDIA_TYPE,
     build_error_response,
     build_response,
-    parse_link,
-    verify_request,
 )
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.wallet_records import (
@@ -47,8 +42,6 @@ from client_sdk.wallet_records import (
     StoredGrant,
     WalletContents,
 )
-
-_ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,16 +242,12 @@ class Wallet:
             ExpiredError: It is not valid at this time.
             TransportError: It cannot be fetched.
         """
-        pointer = parse_link(link)
-        answer = self._http.get(pointer.request_uri, accept=REQUEST_MEDIA_TYPE)
-        if answer.status != 200 or answer.media_type != REQUEST_MEDIA_TYPE:
-            raise RequestError(f"the verifier has no such request (HTTP {answer.status})")
         anchors = self._contents.trust_anchors
-        request = verify_request(
-            answer.body.decode("ascii", errors="replace"),
-            expected_client_id=pointer.client_id,
+        request = fetch_request(
+            link,
             trust_anchors=load_certificates(anchors.encode()) if anchors else (),
             now_s=self._now_ms() // 1000,
+            http=self._http,
         )
         if request.offer is not None and request.offer.ledger != self.account.ledger_id:
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
@@ -281,10 +270,11 @@ class Wallet:
         form = self._build_form(pending, grant)
         if grant is not None and pending.offer is not None:
             self._write_grant(grant, uses=pending.offer.uses)
-        body = _accepted(self._http.post_form(pending.request.request.response_uri, form))
+        response_uri = pending.request.request.response_uri
+        redirect_uri = send_response(response_uri, form, http=self._http)
         return Answer(
             grant_id=None if grant is None else grant.grant_id,
-            redirect_uri=_redirect_of(body),
+            redirect_uri=redirect_uri,
         )
 
     def decline(self, pending: PendingRequest) -> None:
@@ -296,7 +286,7 @@ class Wallet:
         """
         request = pending.request.request
         form = build_error_response("access_denied", state=request.state)
-        _accepted(self._http.post_form(request.response_uri, form))
+        send_response(request.response_uri, form, http=self._http)
 
     def grant_state(self, grant_id: str) -> GrantRecord:
         """Return a grant as the ledger holds it now.
@@ -438,23 +428,3 @@ class Wallet:
 
     def _update(self, change: Callable[[WalletContents], WalletContents]) -> None:
         self._vault.update(lambda fields: change(WalletContents.from_fields(fields)).to_fields())
-
-
-def _redirect_of(body: JsonObject) -> str | None:
-    """Return where a browser may be sent; anything but a service's URL is left out."""
-    try:
-        return parse_endpoint(body.get("redirect_uri"), "redirect_uri")
-    except RequestError:
-        return None
-
-
-def _accepted(answer: HttpAnswer) -> JsonObject:
-    """Return the body of a verifier's answer to a response (OpenID4VP 1.0 section 8.2)."""
-    if answer.status == 200:
-        return answer.json()
-    try:
-        code = answer.json().get("error")
-    except TransportError:
-        code = None
-    name = code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else "no code"
-    raise RequestError(f"the verifier refused the answer (HTTP {answer.status}, {name})")
