@@ -32,6 +32,12 @@ def check_received(
             f"the credential is offered by the issuer account {received.issuer}, not by {trusted}; "
             "if that is who you want it from, ask for a new offer and name that account"
         )
+    if trusted_issuer is None and received.issuer_url != account.issuer_url:
+        raise OfferError(
+            f"the credential is signed by {received.issuer_url}, which is not the service that "
+            f"made the wallet's account ({account.issuer_url}); if that is who you want it from, "
+            "ask for a new offer and name its account"
+        )
     return StoredCredential(
         record_id=received.record_id,
         credential_type=received.credential_type,

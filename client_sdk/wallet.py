@@ -181,6 +181,7 @@ class Wallet:
             ledger_id=registration.ledger_id,
             torii=torii,
             registered_by=registration.issuer_account,
+            issuer_url=registration.issuer_url,
         )
         # The node is asked before anything is kept: a wallet stays with its node for good.
         self._check_account(account)

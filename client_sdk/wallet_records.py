@@ -20,12 +20,14 @@ class LedgerAccount:
         ledger_id: The hash of the ledger's genesis block, 64 hex digits.
         torii: `host:port` of the node that the wallet uses.
         registered_by: The account of the issuer that made it: whose credentials the wallet takes.
+        issuer_url: Where that issuer's service is, as its credentials name it (`iss`).
     """
 
     account_id: str
     ledger_id: str
     torii: str
     registered_by: str
+    issuer_url: str
 
     def to_fields(self) -> JsonObject:
         """Return the account as a JSON object."""
@@ -34,6 +36,7 @@ class LedgerAccount:
             "ledger_id": self.ledger_id,
             "torii": self.torii,
             "registered_by": self.registered_by,
+            "issuer_url": self.issuer_url,
         }
 
     @classmethod
@@ -45,6 +48,7 @@ class LedgerAccount:
             ledger_id=_text(fields, "ledger_id"),
             torii=_text(fields, "torii"),
             registered_by=_text(fields, "registered_by"),
+            issuer_url=_text(fields, "issuer_url"),
         )
 
 

@@ -72,6 +72,7 @@ class ReceivedCredential:
         record_id: The id of its record on the ledger, 32 hex digits.
         credential_type: Its `vct`.
         issuer: The issuer's account on the ledger, in the signer's own words.
+        issuer_url: The issuer's identifier, whose published key signed it (`iss`).
         ledger_id: The ledger's id; None where the credential names none.
         account: The holder's account on it; None where the credential names none.
         expires_at_ms: Milliseconds since 1970, UTC.
@@ -81,6 +82,7 @@ class ReceivedCredential:
     record_id: str
     credential_type: str
     issuer: str
+    issuer_url: str
     ledger_id: str | None
     account: str | None
     expires_at_ms: int
@@ -95,11 +97,13 @@ class RegisteredAccount:
         account_id: The account.
         ledger_id: The ledger's id, 64 hex digits.
         issuer_account: The account of the issuer that made it.
+        issuer_url: That issuer's identifier.
     """
 
     account_id: str
     ledger_id: str
     issuer_account: str
+    issuer_url: str
 
 
 def fetch_offer(offer_link: str, *, http: HttpClient) -> CredentialOffer:
@@ -273,7 +277,10 @@ def register_account(
     ):
         raise TransportError(f"{where}: the answer is about another account or ledger")
     return RegisteredAccount(
-        account_id=account_id, ledger_id=service.ledger_id, issuer_account=service.issuer_account
+        account_id=account_id,
+        ledger_id=service.ledger_id,
+        issuer_account=service.issuer_account,
+        issuer_url=issuer_url,
     )
 
 
@@ -375,6 +382,7 @@ def _receipt(sd_jwt: str, verified: VerifiedCredential, credential_type: str) ->
         record_id=record_id,
         credential_type=credential_type,
         issuer=issuer,
+        issuer_url=str(verified.claims["iss"]),
         ledger_id=ledger_id if isinstance(ledger_id, str) else None,
         account=account if isinstance(account, str) else None,
         expires_at_ms=expires_s * 1000,

@@ -1,6 +1,7 @@
 """What a wallet takes from an issuer, and what it leaves: a stranger's offer harms nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ ACCOUNT = LedgerAccount(
     ledger_id="ab" * 32,
     torii="127.0.0.1:1",
     registered_by=CITY,
+    issuer_url="set by the fixture",
 )
 HELD = StoredCredential(
     record_id="cd" * 16,
@@ -47,9 +49,10 @@ def odd() -> Iterator[OddIssuer]:
 
 
 @pytest.fixture
-def wallet(tmp_path: Path) -> Iterator[Wallet]:
+def wallet(tmp_path: Path, odd: OddIssuer) -> Iterator[Wallet]:
     """A wallet with an account and one credential."""
-    contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors="", account=ACCOUNT)
+    account = replace(ACCOUNT, issuer_url=odd.url)
+    contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors="", account=account)
     with opened(tmp_path, contents.with_credential(HELD)) as made:
         yield made
 
@@ -99,6 +102,17 @@ def test_the_holder_may_trust_another_issuer(wallet: Wallet, odd: OddIssuer) -> 
         wallet.receive(odd.offer(), trusted_issuer=STRANGER)
     assert wallet.credentials[0] == HELD
     assert len(wallet.credentials) == 2
+
+
+def test_a_stranger_cannot_use_the_name_of_the_registering_issuer(
+    tmp_path: Path, odd: OddIssuer
+) -> None:
+    account = replace(ACCOUNT, issuer_url="https://city.example")
+    contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors="", account=account)
+    with opened(tmp_path, contents) as wallet:
+        with pytest.raises(OfferError, match=f"signed by {odd.url}, which is not the service"):
+            wallet.receive(odd.offer())
+        assert wallet.credentials == ()
 
 
 def test_who_trusts_another_issuer_does_not_mean_the_first(wallet: Wallet, odd: OddIssuer) -> None:

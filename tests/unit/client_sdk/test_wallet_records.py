@@ -22,7 +22,12 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 TIMES = st.integers(min_value=-(2**53), max_value=2**53)
 PATHS = st.lists(TEXTS, min_size=1, max_size=3).map(tuple)
 ACCOUNTS = st.builds(
-    LedgerAccount, account_id=TEXTS, ledger_id=TEXTS, torii=TEXTS, registered_by=TEXTS
+    LedgerAccount,
+    account_id=TEXTS,
+    ledger_id=TEXTS,
+    torii=TEXTS,
+    registered_by=TEXTS,
+    issuer_url=TEXTS,
 )
 CREDENTIALS = st.builds(
     StoredCredential,
@@ -90,6 +95,7 @@ def full_contents() -> WalletContents:
         ledger_id="ab" * 32,
         torii="127.0.0.1:1",
         registered_by="aoba_city@issuer",
+        issuer_url="https://city.example",
     )
     contents = WalletContents(seed=b"seed-that-is-secret-............", trust_anchors="")
     return WalletContents(
