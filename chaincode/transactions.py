@@ -8,8 +8,6 @@ from google.protobuf.message import Message
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
 
-HASH_BYTES = 32
-
 
 def hash_payload(payload: Message) -> bytes:
     """Return SHA3-256 of a serialised payload, 32 bytes.

@@ -145,7 +145,7 @@ class Presentations:
         )
         self._store.add(stored)
         _log.info("request_created", request=request_id, verifier=verifier_id)
-        return self._find(request_id)
+        return stored
 
     def find(self, verifier_id: str, request_id: str) -> StoredRequest:
         """Return a verifier's own request, with the values while they may be read.
@@ -276,12 +276,6 @@ class Presentations:
         )
         if not is_written:
             raise ResponseRefusedError
-
-    def _find(self, request_id: str) -> StoredRequest:
-        stored = self._store.find(request_id)
-        if stored is None:
-            raise _unknown_request()
-        return stored
 
 
 def _request_of(stored: StoredRequest) -> PresentationRequest:

@@ -90,8 +90,8 @@ class RequestStore:
         self._engine = open_database(database_url, _Base.metadata)
 
     def add(self, request: StoredRequest) -> None:
-        """Keep a new request."""
-        with Session(self._engine) as session, session.begin():
+        """Keep a new request; its object stays readable, detached from the database."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
             session.add(request)
 
     def find(self, request_id: str) -> StoredRequest | None:
