@@ -51,10 +51,11 @@ bench: $(STAMP) ## Measure, beside a peer in the same run; RESULT=FILE.json keep
 proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto
 
-requirements: ## Resolve requirements/dev.txt anew from setup.cfg
+# Extras stay in the pins: without them an older pip takes `coverage[toml]` for another, unpinned package.
+requirements: ## Bring requirements/dev.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
 	$(PYTHON) -m venv $(VENV)-compile
 	$(VENV)-compile/bin/pip install --quiet pip-tools
-	$(VENV)-compile/bin/pip-compile --quiet --upgrade --all-extras --generate-hashes --allow-unsafe --strip-extras \
+	$(VENV)-compile/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) --all-extras --generate-hashes --allow-unsafe --no-strip-extras \
 	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements/dev.txt setup.cfg
 	rm -rf $(VENV)-compile
 
