@@ -1,4 +1,4 @@
-"""The grammar of names: accounts, domains, roles, detail keys, peer addresses, hashes (Iroha 1)."""
+"""The grammar of names: accounts, domains, roles, details, peers, hashes, amounts (Iroha 1)."""
 
 import re
 from typing import Final
@@ -18,6 +18,9 @@ ASSET_ID: Final = re.compile(rf"{_NAME}#{_DOMAIN}")
 DETAIL_KEY: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 PUBLIC_KEY: Final = re.compile(r"[A-Fa-f0-9]{1,136}")
 HASH: Final = re.compile(r"[A-Fa-f0-9]{64}")
+EVM_ADDRESS: Final = re.compile(r"[A-Fa-f0-9]{40}")
+EVM_INPUT: Final = re.compile(r"(?:[A-Fa-f0-9]{2})*")
+AMOUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]{0,255})?")
 RECORD_ID: Final = re.compile(r"[0-9a-f]{32}")
 PEER_ADDRESS: Final = re.compile(
     rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}|{_DOMAIN})"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Protocol, TypeAlias
 
+from google.protobuf.message import Message
+
 from chaincode.errors import QueryRejectedError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.primitive_pb2 import AccountDetailRecordId, RolePermission
@@ -121,7 +123,7 @@ def answer_query(view: LedgerView, query: Query, signatory: str) -> QueryRespons
     name = payload.WhichOneof("query") or ""
     try:
         asker = _identify(view, payload.meta.creator_account_id, signatory)
-        response = _ANSWERS[name](asker, getattr(payload, name))
+        response = _ANSWERS.get(name, _not_supported)(asker, getattr(payload, name))
     except QueryRejectedError as rejection:
         response = error_response(rejection.reason, rejection.code, str(rejection))
     response.query_hash = hash_payload(payload).hex()
@@ -293,6 +295,11 @@ def _get_role_permissions(asker: _Asker, query: GetRolePermissions) -> QueryResp
 def _get_peers(asker: _Asker, _query: GetPeers) -> QueryResponse:
     asker.require(RolePermission.can_get_peers)
     return QueryResponse(peers_response=PeersResponse(peers=get_peers(asker.view)))
+
+
+def _not_supported(_asker: _Asker, query: Message) -> QueryResponse:
+    name = query.DESCRIPTOR.name
+    raise QueryRejectedError(_Reason.NOT_SUPPORTED, 0, f"{name} is not supported by this node yet")
 
 
 _Answer: TypeAlias = Callable[[_Asker, Any], QueryResponse]

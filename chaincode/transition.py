@@ -1,6 +1,6 @@
 """The state transition: what a block does to a state. The only caller of the rules."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import Message
@@ -50,6 +50,21 @@ class _CommandFailedError(Exception):
         self.rejection = rejection
 
 
+def validate_supported(commands: Iterable[Command]) -> None:
+    """Refuse commands that have no stateful rule yet.
+
+    Raises:
+        InvalidTransactionError: There is one; the text names it.
+    """
+    for index, command in enumerate(commands):
+        name = command.WhichOneof("command") or ""
+        if name not in _RULES:
+            shown = getattr(command, name).DESCRIPTOR.name
+            raise InvalidTransactionError(
+                f"command {index}, {shown}: not supported by this node yet"
+            )
+
+
 def apply_block(
     view: StateView, context: BlockContext, transactions: Sequence[ValidTransaction]
 ) -> BlockOutcome:
@@ -85,6 +100,7 @@ def apply_genesis(view: StateView, block: Block) -> BlockOutcome:
         commands = message.payload.reduced_payload.commands
         try:
             validate_commands(commands)
+            validate_supported(commands)
             _apply_commands(scope, commands)
         except InvalidTransactionError as error:
             raise InvalidBlockError(f"genesis block: {error}") from None

@@ -17,7 +17,7 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.stateless import TimeWindow, validate_transaction
 from chaincode.transactions import ValidTransaction, block_hash, transaction_hash
-from chaincode.transition import apply_block, apply_genesis
+from chaincode.transition import apply_block, apply_genesis, validate_supported
 from chaincode.world_state import get_peers
 from node.ledger.block_store import BlockStore
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
@@ -75,6 +75,8 @@ class Engine:
                 this peer sign the blocks.
         """
         transaction = validate_transaction(message, window)
+        _check_completeness(transaction)
+        validate_supported(message.payload.reduced_payload.commands)
         for index, command in enumerate(message.payload.reduced_payload.commands):
             if self._changes_voters(command):
                 raise InvalidTransactionError(
@@ -135,6 +137,19 @@ class Engine:
         return (
             command.HasField("remove_peer")
             and command.remove_peer.public_key.lower() == self._signer.public_key
+        )
+
+
+def _check_completeness(transaction: ValidTransaction) -> None:
+    """Refuse what cannot be decided at once: no part of a batch, no signatures still to come."""
+    payload = transaction.message.payload
+    if payload.HasField("batch"):
+        raise InvalidTransactionError("batch: batches are not supported by this node yet")
+    missing = max(payload.reduced_payload.quorum, 1) - len(transaction.signatories)
+    if missing > 0:
+        raise InvalidTransactionError(
+            f"signatures: {missing} are missing for the transaction's quorum; collecting "
+            "signatures is not supported by this node yet"
         )
 
 

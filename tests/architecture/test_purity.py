@@ -18,6 +18,7 @@ ALLOWED = {
     "enum",
     "functools",
     "google.protobuf.message",
+    "google.protobuf.timestamp_pb2",
     "hashlib",
     "itertools",
     "json",

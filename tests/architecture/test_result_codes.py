@@ -10,7 +10,6 @@ from types import FunctionType
 import pytest
 
 from chaincode.errors import RecordCode
-from chaincode.field_rules import COMMAND_FIELDS
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.rules import accounts, details, peers, roles
 
@@ -27,12 +26,12 @@ def table_rows(heading: str, first_column: str) -> list[list[str]]:
     ]
 
 
-def rule_of(command: str) -> FunctionType:
-    for module in (accounts, details, peers, roles):
-        rule = vars(module).get(command)
-        if isinstance(rule, FunctionType):
-            return rule
-    raise AssertionError(f"no rule for {command}")
+RULES = {
+    command: rule
+    for command in sorted(Command.DESCRIPTOR.fields_by_name)
+    for module in (accounts, details, peers, roles)
+    if isinstance(rule := vars(module).get(command), FunctionType)
+}
 
 
 def codes_in_docstring(rule: FunctionType) -> set[int]:
@@ -69,7 +68,7 @@ def message_name(command: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("command", sorted(COMMAND_FIELDS))
+@pytest.mark.parametrize("command", RULES)
 def test_the_codes_of_a_command(command: str) -> None:
     (row,) = (
         cells
@@ -78,13 +77,13 @@ def test_the_codes_of_a_command(command: str) -> None:
     )
     order = {int(code) for code in re.findall(r"\d", row[1])}
     described = {code for code, cell in enumerate(row[2:], start=1) if cell != "-"}
-    rule = rule_of(command)
+    rule = RULES[command]
     assert set(codes_in_code(rule)) == codes_in_docstring(rule) == order == described
 
 
 def test_the_page_names_no_other_command() -> None:
     named = [cells[0].split("`")[1] for cells in table_rows("Commands", "command")]
-    assert named == sorted(message_name(command) for command in COMMAND_FIELDS)
+    assert named == sorted(message_name(command) for command in RULES)
 
 
 def test_the_codes_of_the_identity_records() -> None:

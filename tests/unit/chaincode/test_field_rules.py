@@ -4,11 +4,18 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chaincode.field_rules import COMMAND_FIELDS, MAX_DETAIL_BYTES, QUERY_FIELDS, broken_rule
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import AccountDetailRecordId, Peer
-from chaincode.protocol.queries_pb2 import AccountDetailPaginationMeta, Query
+from chaincode.protocol.queries_pb2 import (
+    AccountDetailPaginationMeta,
+    AssetPaginationMeta,
+    Ordering,
+    Query,
+    TxPaginationMeta,
+)
 
 GOOD_ACCOUNT, GOOD_NAME, GOOD_DOMAIN, GOOD_KEY = "a@b", "a", "b", "ab"
 ACCOUNTS = [(GOOD_ACCOUNT, True), ("", False), ("a", False), ("A@b", False), ("a@b\n", False)]
@@ -54,12 +61,80 @@ PAGES = [
     (AccountDetailPaginationMeta(page_size=1, first_record_id=FIRST), True),
     (AccountDetailPaginationMeta(page_size=0), False),
     (AccountDetailPaginationMeta(first_record_id=FIRST), False),
+    (AccountDetailPaginationMeta(page_size=1, first_record_id=AccountDetailRecordId()), False),
+]
+ASSETS = [("a#b", True), ("", False), ("a", False), ("a@b", False), ("A#b", False)]
+AMOUNTS = [
+    ("1", True),
+    *[(amount, True) for amount in ("1.", "01.50", "0.01", str(2**256 - 1), "0" * 5000 + "1")],
+    ("0." + "0" * 254 + "1", True),
+    ("0." + "0" * 255 + "1", False),
+    (str(2**256), False),
+    (str(2**256 - 1) + ".0", False),
+    *[
+        (amount, False)
+        for amount in ("", "0", "0.0", ".5", "-1", "+1", "1e3", " 1", "1.2.3", "abc")
+    ],
+    *[(amount, False) for amount in ("1" * 200, "1" * 5000, "1\n", "٣")],
+]
+FREE = [("", True), ("x" * 200_000, True)]
+DESCRIPTIONS = [("", True), ("d" * 102_400, True), ("d" * 102_401, False), ("é" * 51_201, False)]
+PRECISIONS = [(0, True), (255, True), (256, False), (2**32 - 1, False)]
+CALLEES = [("aB" * 20, True), ("", False), ("ab" * 21, False), ("zz" * 20, False)]
+INPUTS = [("", True), ("aB", True), ("abc", False), ("zz", False)]
+HASH = [("0" * 64, True), ("A" * 64, True), ("", False), ("0" * 63, False)]
+ASSET_PAGES = [
+    (AssetPaginationMeta(page_size=1), True),
+    (AssetPaginationMeta(page_size=1, first_asset_id="a#b"), True),
+    (AssetPaginationMeta(), False),
+    (AssetPaginationMeta(page_size=1, first_asset_id=""), False),
+]
+
+
+def ordering(field: int, direction: int) -> Ordering:
+    entry = Ordering.FieldOrdering()
+    entry.field, entry.direction = field, direction  # type: ignore[assignment]
+    return Ordering(sequence=[Ordering.FieldOrdering(), entry])
+
+
+def page(**fields: Any) -> TxPaginationMeta:
+    return TxPaginationMeta(page_size=1, **fields)
+
+
+def seconds(number: int, nanos: int = 0) -> Timestamp:
+    return Timestamp(seconds=number, nanos=nanos)
+
+
+TX_PAGES = [
+    (page(), True),
+    (TxPaginationMeta(), False),
+    (page(first_tx_hash="0" * 64), True),
+    (page(first_tx_hash=""), False),
+    (page(ordering=ordering(1, 1)), True),
+    (page(ordering=ordering(2, 0)), False),
+    (page(ordering=ordering(0, 2)), False),
+    (page(first_tx_height=1, last_tx_height=1), True),
+    (page(first_tx_height=2, last_tx_height=1), False),
+    (page(first_tx_height=0), False),
+    (page(last_tx_height=0), False),
+    (page(first_tx_time=seconds(-62_135_596_800), last_tx_time=seconds(253_402_300_799)), True),
+    (page(first_tx_time=seconds(-62_135_596_801)), False),
+    (page(last_tx_time=seconds(253_402_300_800)), False),
+    (page(first_tx_time=seconds(1, 5), last_tx_time=seconds(1, 5)), True),
+    (page(first_tx_time=seconds(1, 5), last_tx_time=seconds(1, 4)), False),
 ]
 
 COMMANDS: dict[str, dict[str, Any]] = {
+    "add_asset_quantity": {"asset_id": ASSETS, "amount": AMOUNTS, "description": FREE},
     "add_peer": {"peer": PEERS},
     "add_signatory": {"account_id": ACCOUNTS, "public_key": KEYS},
     "append_role": {"account_id": ACCOUNTS, "role_name": NAMES},
+    "call_engine": {
+        "type": [(0, True), (1, False)],
+        "caller": ACCOUNTS,
+        "callee": CALLEES,
+        "input": INPUTS,
+    },
     "compare_and_set_account_detail": {
         "account_id": ACCOUNTS,
         "key": DETAIL_KEYS,
@@ -67,6 +142,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
         "old_value": DETAIL_VALUES,
     },
     "create_account": {"account_name": NAMES, "domain_id": DOMAINS, "public_key": KEYS},
+    "create_asset": {"asset_name": NAMES, "domain_id": DOMAINS, "precision": PRECISIONS},
     "create_domain": {"domain_id": DOMAINS, "default_role": NAMES},
     "create_role": {"role_name": NAMES, "permissions": PERMISSIONS},
     "detach_role": {"account_id": ACCOUNTS, "role_name": NAMES},
@@ -76,17 +152,36 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "revoke_permission": {"account_id": ACCOUNTS, "permission": GRANTABLE},
     "set_account_detail": {"account_id": ACCOUNTS, "key": DETAIL_KEYS, "value": DETAIL_VALUES},
     "set_account_quorum": {"account_id": ACCOUNTS, "quorum": QUORUMS},
+    "set_setting_value": {"key": FREE, "value": FREE},
+    "subtract_asset_quantity": {"asset_id": ASSETS, "amount": AMOUNTS, "description": FREE},
+    "transfer_asset": {
+        "src_account_id": ACCOUNTS,
+        "dest_account_id": ACCOUNTS,
+        "asset_id": ASSETS,
+        "description": DESCRIPTIONS,
+        "amount": AMOUNTS,
+    },
 }
 QUERIES: dict[str, dict[str, Any]] = {
     "get_account": {"account_id": ACCOUNTS},
+    "get_account_asset_transactions": {
+        "account_id": ACCOUNTS,
+        "asset_id": ASSETS,
+        "pagination_meta": TX_PAGES,
+    },
+    "get_account_assets": {"account_id": ACCOUNTS, "pagination_meta": ASSET_PAGES},
     "get_account_detail": {
         "account_id": ACCOUNTS,
         "key": DETAIL_KEYS,
         "writer": ACCOUNTS,
         "pagination_meta": PAGES,
     },
+    "get_account_transactions": {"account_id": ACCOUNTS, "pagination_meta": TX_PAGES},
+    "get_asset_info": {"asset_id": ASSETS},
     "get_block": {"height": [(0, False), (1, True), (2**64 - 1, True)]},
+    "get_engine_receipts": {"tx_hash": HASH},
     "get_peers": {},
+    "get_pending_transactions": {"pagination_meta": TX_PAGES},
     "get_role_permissions": {"role_id": NAMES},
     "get_roles": {},
     "get_signatories": {"account_id": ACCOUNTS},
@@ -138,13 +233,14 @@ def test_queries(name: str, field: str, value: Any, *, good: bool) -> None:
     check(body, QUERIES[name], QUERY_FIELDS[name], (field, value, good))
 
 
-def test_every_field_of_every_supported_message_has_a_rule() -> None:
+def test_every_field_of_every_command_and_query_has_a_rule() -> None:
     free = {"compare_and_set_account_detail": {"check_empty"}}
     for table, rules, example in (
         (COMMANDS, COMMAND_FIELDS, Command()),
         (QUERIES, QUERY_FIELDS, Query().payload),
     ):
-        assert rules.keys() == table.keys()
+        names = {field.name for field in example.DESCRIPTOR.fields if field.containing_oneof}
+        assert rules.keys() == table.keys() == names
         for name in rules:
             fields = set(getattr(example, name).DESCRIPTOR.fields_by_name)
             assert fields - free.get(name, set()) == rules[name].keys() == table[name].keys()
@@ -159,6 +255,16 @@ def test_what_may_be_left_out_is_not_looked_at() -> None:
     assert broken_rule(query, QUERY_FIELDS["get_account_detail"]) is None
     query.account_id = ""
     assert broken_rule(query, QUERY_FIELDS["get_account_detail"])
+    pending = Query().payload.get_pending_transactions
+    assert broken_rule(pending, QUERY_FIELDS["get_pending_transactions"]) is None
+
+
+def test_the_page_of_an_accounts_transactions_may_not_be_left_out() -> None:
+    query = Query().payload.get_account_transactions
+    query.account_id = "a@b"
+    problem = broken_rule(query, QUERY_FIELDS["get_account_transactions"])
+    assert problem is not None
+    assert "page_size" in problem
 
 
 def test_no_problem_shows_the_value() -> None:

@@ -392,3 +392,9 @@ def test_error_response() -> None:
         7,
         "text",
     )
+
+
+def test_a_query_without_an_answer_yet_is_named() -> None:
+    response = ask(small_ledger(), "get_engine_receipts", tx_hash="0" * 64)
+    assert error(response) == ("NOT_SUPPORTED", 0)
+    assert "GetEngineReceipts is not supported" in response.error_response.message

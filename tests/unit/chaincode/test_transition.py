@@ -203,7 +203,7 @@ def test_the_genesis_block_may_give_any_account_more_keys() -> None:
 
 
 ASSET = Command()
-ASSET.create_asset.asset_name = "coin"
+ASSET.create_asset.asset_name, ASSET.create_asset.domain_id = "coin", "d"
 UNKNOWN_PERMISSION = Command()
 UNKNOWN_PERMISSION.create_role.role_name = "r"
 UNKNOWN_PERMISSION.create_role.permissions.append(300)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.ledger_stores import NOW_MS, WINDOW, LedgerStores, opened, signed_transaction
+from support.memory_ledger import sign_transaction
 from support.processes import LedgerFolder, make_ledger_folder
 
 from chaincode.blocks import Verdict
@@ -14,6 +15,7 @@ from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
 from chaincode.protocol.primitive_pb2 import Peer, Signature
+from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.transactions import block_hash, transaction_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -68,6 +70,34 @@ def test_check_refuses_what_is_not_well_formed(ledger: LedgerStores) -> None:
     message = ledger.admin_transaction(set_account_detail(ADMIN_ACCOUNT, "no spaces", "1"))
     with pytest.raises(InvalidTransactionError, match="command 0, SetAccountDetail, key"):
         ledger.engine.check(message, WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda message: message.ClearField("signatures"), "1 are missing"),
+        (lambda message: setattr(message.payload.reduced_payload, "quorum", 2), "2 are missing"),
+        (lambda message: message.payload.batch.SetInParent(), "batches are not supported"),
+    ],
+    ids=["no signature", "quorum", "batch"],
+)
+def test_check_refuses_what_must_wait_for_more(
+    ledger: LedgerStores, spoil: Callable[[Transaction], None], text: str
+) -> None:
+    message = ledger.admin_transaction(set_account_detail(ADMIN_ACCOUNT, "a", "1"))
+    spoil(message)
+    del message.signatures[:]
+    if "missing" not in text:
+        sign_transaction(message, ledger.folder.admin_key)
+    with pytest.raises(InvalidTransactionError, match=text):
+        ledger.engine.check(message, WINDOW)
+
+
+def test_check_refuses_commands_without_a_stateful_rule(ledger: LedgerStores) -> None:
+    command = Command()
+    command.create_asset.asset_name, command.create_asset.domain_id = "coin", "tegata"
+    with pytest.raises(InvalidTransactionError, match="command 0, CreateAsset: not supported"):
+        ledger.engine.check(ledger.admin_transaction(command), WINDOW)
 
 
 def test_check_refuses_changes_of_who_signs_blocks(ledger: LedgerStores) -> None:
