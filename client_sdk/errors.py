@@ -77,6 +77,10 @@ class CredentialFormatError(ClientError):
     """A credential or presentation is not well formed (RFC 9901, SD-JWT VC)."""
 
 
+class DidError(ClientError):
+    """A decentralized identifier does not lead to a usable key (DID Core 1.0)."""
+
+
 class OfferError(ClientError):
     """A credential offer cannot be used, or its issuer refused it (OpenID4VCI)."""
 
@@ -187,6 +191,12 @@ class AnchorError(VerificationError):
 
 class RevokedError(VerificationError):
     """The issuer revoked or suspended the credential."""
+
+    check = "status"
+
+
+class StatusListError(VerificationError):
+    """The status list of the credential's issuer cannot be used."""
 
     check = "status"
 

@@ -1,0 +1,1 @@
+"""Decentralized identifiers (DID Core 1.0): documents, and the methods that Tegata resolves."""
