@@ -211,3 +211,31 @@ class GrantError(VerificationError):
     """The holder made no such grant, or it was revoked, expired or used up."""
 
     check = "grant"
+
+
+class ThresholdError(ClientError):
+    """A key that several parties share cannot be used."""
+
+
+class GroupFormatError(ThresholdError):
+    """Bytes are no element or scalar of the group, or an input is too long."""
+
+
+class ShareError(ThresholdError):
+    """A share does not belong to the key, or a key cannot be split like this."""
+
+
+class EvaluationProofError(ThresholdError):
+    """A party evaluated with another key than the one it committed to."""
+
+
+class TooFewEvaluationsError(ThresholdError):
+    """Fewer parties than needed gave a right answer.
+
+    Attributes:
+        wrong: The indices of the parties whose answers did not verify.
+    """
+
+    def __init__(self, message: str, *, wrong: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.wrong = wrong
