@@ -32,3 +32,8 @@ PEER_ADDRESS: Final = re.compile(
 def domain_of(account_id: str) -> str:
     """Return the part of an account id behind the `@`."""
     return account_id.partition("@")[2]
+
+
+def asset_domain_of(asset_id: str) -> str:
+    """Return the part of an asset id behind the `#`."""
+    return asset_id.partition("#")[2]

@@ -9,7 +9,7 @@ from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict
 from chaincode.errors import InvalidBlockError, InvalidTransactionError, RejectedError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.rules import accounts, details, peers, roles
+from chaincode.rules import accounts, assets, details, peers, roles, settings
 from chaincode.rules.scope import NO_PERMISSION, Scope
 from chaincode.stateless import validate_commands
 from chaincode.transactions import ValidTransaction, transaction_hash
@@ -21,11 +21,13 @@ SIGNATURES_VALIDATION: Final = "signatures validation"
 
 _Rule: TypeAlias = Callable[[Scope, Any], None]
 _RULES: Final[Mapping[str, _Rule]] = {
+    "add_asset_quantity": assets.add_asset_quantity,
     "add_peer": peers.add_peer,
     "add_signatory": accounts.add_signatory,
     "append_role": roles.append_role,
     "compare_and_set_account_detail": details.compare_and_set_account_detail,
     "create_account": accounts.create_account,
+    "create_asset": assets.create_asset,
     "create_domain": accounts.create_domain,
     "create_role": roles.create_role,
     "detach_role": roles.detach_role,
@@ -35,6 +37,9 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "revoke_permission": roles.revoke_permission,
     "set_account_detail": details.set_account_detail,
     "set_account_quorum": accounts.set_account_quorum,
+    "set_setting_value": settings.set_setting_value,
+    "subtract_asset_quantity": assets.subtract_asset_quantity,
+    "transfer_asset": assets.transfer_asset,
 }
 # irohad names every failed command by its message, but this one.
 _SHOWN_NAMES: Final[Mapping[str, str]] = {"set_account_quorum": "SetQuorum"}
@@ -94,10 +99,12 @@ def apply_genesis(view: StateView, block: Block) -> BlockOutcome:
     state = StateOverlay(view)
     payload = block.block_v1.payload
     context = BlockContext(height=payload.height, time_ms=payload.created_time)
-    scope = Scope(state=state, block=context, creator=GENESIS_CREATOR, validated=False)
     receipts = []
     for message in payload.transactions:
-        commands = message.payload.reduced_payload.commands
+        reduced = message.payload.reduced_payload
+        creator = reduced.creator_account_id or GENESIS_CREATOR
+        scope = Scope(state=state, block=context, creator=creator, validated=False)
+        commands = reduced.commands
         try:
             validate_commands(commands)
             validate_supported(commands)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from chaincode.amounts import ZERO, Amount, parse_amount
 from chaincode.permissions import decode_permissions, encode_permissions
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.protocol.world_state_pb2 import AccountRecord, PeersRecord
@@ -157,6 +158,39 @@ def get_detail(state: ReadableState, account_id: str, writer: str, key: str) -> 
 def put_detail(state: StateOverlay, account_id: str, writer: str, key: str, value: str) -> None:
     """Write an account detail."""
     state.put(detail_key(account_id, writer, key), value.encode())
+
+
+def get_precision(state: ReadableState, asset_id: str) -> int | None:
+    """Return how many decimals an asset has, or None where there is no such asset."""
+    value = state.get(state_key(b"asset", asset_id))
+    return None if value is None else int(value)
+
+
+def put_asset(state: StateOverlay, asset_id: str, precision: int) -> None:
+    """Write an asset."""
+    state.put(state_key(b"asset", asset_id), b"%d" % precision)
+
+
+def get_balance(state: ReadableState, account_id: str, asset_id: str) -> Amount:
+    """Return how much of an asset an account has."""
+    value = state.get(state_key(b"balance", account_id, asset_id))
+    return ZERO if value is None else parse_amount(value.decode())
+
+
+def put_balance(state: StateOverlay, account_id: str, asset_id: str, balance: Amount) -> None:
+    """Write how much of an asset an account has; none at all is an entry too."""
+    state.put(state_key(b"balance", account_id, asset_id), str(balance).encode())
+
+
+def get_setting(state: ReadableState, key: str) -> str | None:
+    """Return the value of a setting, or None."""
+    value = state.get(state_key(b"setting", key))
+    return None if value is None else value.decode()
+
+
+def put_setting(state: StateOverlay, key: str, value: str) -> None:
+    """Write a setting."""
+    state.put(state_key(b"setting", key), value.encode())
 
 
 def get_peers(state: ReadableState) -> list[Peer]:

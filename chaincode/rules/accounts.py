@@ -1,5 +1,7 @@
 """Accounts and domains: creating them, their signatories and quorum."""
 
+from typing import Final
+
 from chaincode.errors import RejectedError
 from chaincode.protocol.commands_pb2 import (
     AddSignatory,
@@ -9,18 +11,26 @@ from chaincode.protocol.commands_pb2 import (
     SetAccountQuorum,
 )
 from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
-from chaincode.rules.scope import Scope, reject_no_permission
+from chaincode.rules.scope import INTERNAL, Scope, reject_no_permission
 from chaincode.world_state import get_account, get_default_role, get_role, put_account, put_domain
+
+MAX_DOMAIN_LENGTH: Final = 255
+"""What irohad's column holds; the form of a name has no limit."""
 
 
 def create_domain(scope: Scope, command: CreateDomain) -> None:
-    """Apply `CreateDomain`. Codes: 2 no permission, 3 it exists, 4 no such default role."""
+    """Apply `CreateDomain`.
+
+    Codes: 1 the name is too long, 2 no permission, 3 it exists, 4 no such default role.
+    """
     # READ
     existing = get_default_role(scope.state, command.domain_id)
     role = get_role(scope.state, command.default_role)
     # CHECK
     if not scope.has_permission(RolePermission.can_create_domain):
         reject_no_permission("create a domain")
+    if len(command.domain_id) > MAX_DOMAIN_LENGTH:
+        raise RejectedError(INTERNAL, f"the name is longer than {MAX_DOMAIN_LENGTH} characters")
     if existing is not None:
         raise RejectedError(3, f"domain {command.domain_id} exists")
     if role is None:

@@ -11,7 +11,7 @@ import pytest
 
 from chaincode.errors import RecordCode
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.rules import accounts, details, peers, roles
+from chaincode.rules import accounts, assets, details, peers, roles, settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "result-codes.md").read_text(encoding="utf-8")
 NAMED_CODES = {"INTERNAL": 1, "NO_PERMISSION": 2}
@@ -29,7 +29,7 @@ def table_rows(heading: str, first_column: str) -> list[list[str]]:
 RULES = {
     command: rule
     for command in sorted(Command.DESCRIPTOR.fields_by_name)
-    for module in (accounts, details, peers, roles)
+    for module in (accounts, assets, details, peers, roles, settings)
     if isinstance(rule := vars(module).get(command), FunctionType)
 }
 
@@ -51,6 +51,8 @@ def codes_in_code(rule: FunctionType) -> Iterator[int]:
             yield NAMED_CODES["NO_PERMISSION"]
         elif name == "RejectedError":
             yield code_of(node.args[0])
+        elif name == "_require_asset":
+            yield code_of(node.args[-1])
         elif isinstance(node.func, ast.Attribute) and node.func.attr == "require_account":
             yield code_of(node.args[1])
 

@@ -13,12 +13,16 @@ from support.small_ledger import (
     NOBODY,
     ROOT,
     add_peer,
+    add_quantity,
+    create_asset,
     create_domain,
     create_role,
     detach_role,
     key_of,
     remove_peer,
     small_ledger,
+    subtract_quantity,
+    transfer,
 )
 
 from chaincode.blocks import BlockContext, Verdict
@@ -66,6 +70,8 @@ RECORDS: st.SearchStrategy[IdentityRecord] = st.one_of(
         state=st.sampled_from(["live", "revoked"]),
     ),
 )
+ASSETS = st.sampled_from(["coin#d", "coin#e", "gold#d"])
+AMOUNTS = st.sampled_from(["1", "0.5", "2.25", "7.", str(2**255)])
 GRANTABLE = st.sampled_from(GrantablePermission.values())
 RESERVED_KEYS = st.sampled_from(["tg_", "tg_other", GrantRecord.key("0" * 32)])
 
@@ -92,6 +98,10 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(set_record, ACCOUNTS, RECORD_IDS, RECORDS),
     st.builds(add_peer, KEYS, st.sampled_from(["10.0.0.1:1", "10.0.0.2:1"])),
     st.builds(remove_peer, KEYS),
+    st.builds(create_asset, ASSETS, st.sampled_from([0, 2, 255])),
+    st.builds(add_quantity, ASSETS, AMOUNTS),
+    st.builds(subtract_quantity, ASSETS, AMOUNTS),
+    st.builds(transfer, st.just(ROOT), st.sampled_from([ALICE, BOB]), ASSETS, AMOUNTS),
 )
 DRAFTS = st.tuples(st.sampled_from([ROOT, ALICE, BOB]), st.lists(COMMANDS, min_size=1, max_size=3))
 BLOCKS = st.lists(st.lists(DRAFTS, max_size=4), max_size=4)

@@ -9,12 +9,17 @@ from support.memory_ledger import START_MS, MemoryLedger, named_key
 from chaincode.blocks import Receipt, Verdict
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import (
+    AddAssetQuantity,
     AddPeer,
     Command,
+    CreateAsset,
     CreateDomain,
     CreateRole,
     DetachRole,
     RemovePeer,
+    SetSettingValue,
+    SubtractAssetQuantity,
+    TransferAsset,
 )
 from chaincode.protocol.primitive_pb2 import GrantablePermission, Peer, RolePermission
 from chaincode.world_state import get_account
@@ -53,6 +58,37 @@ def remove_peer(key: str) -> Command:
     return Command(remove_peer=RemovePeer(public_key=key))
 
 
+def create_asset(asset_id: str, precision: int = 2) -> Command:
+    name, _, domain = asset_id.partition("#")
+    return Command(create_asset=CreateAsset(asset_name=name, domain_id=domain, precision=precision))
+
+
+def add_quantity(asset_id: str, amount: str) -> Command:
+    return Command(add_asset_quantity=AddAssetQuantity(asset_id=asset_id, amount=amount))
+
+
+def subtract_quantity(asset_id: str, amount: str) -> Command:
+    return Command(subtract_asset_quantity=SubtractAssetQuantity(asset_id=asset_id, amount=amount))
+
+
+def transfer(
+    source: str, destination: str, asset_id: str, amount: str, description: str = ""
+) -> Command:
+    return Command(
+        transfer_asset=TransferAsset(
+            src_account_id=source,
+            dest_account_id=destination,
+            asset_id=asset_id,
+            amount=amount,
+            description=description,
+        )
+    )
+
+
+def set_setting(key: str, value: str) -> Command:
+    return Command(set_setting_value=SetSettingValue(key=key, value=value))
+
+
 def build_genesis_block(*commands: Command) -> Block:
     block = Block()
     payload = block.block_v1.payload
@@ -63,7 +99,8 @@ def build_genesis_block(*commands: Command) -> Block:
     return block
 
 
-def small_ledger() -> MemoryLedger:
+def small_ledger(*more: Command) -> MemoryLedger:
+    """Return a ledger whose genesis ends with `more` commands."""
     accounts = (ROOT, ALICE, BOB, CAROL)
     ledger = MemoryLedger(
         build_genesis_block(
@@ -75,6 +112,7 @@ def small_ledger() -> MemoryLedger:
             create_domain("e"),
             *(create_account(account, key_of(account)) for account in accounts),
             append_role(ROOT, "root"),
+            *more,
         )
     )
     ledger.keys = {account: named_key(account) for account in accounts}

@@ -37,12 +37,17 @@ ADD, REMOVE, QUORUM = (
 )
 RICH_DOMAIN = (create_role("rich", P.can_get_roles, P.can_get_peers), create_domain("r", "rich"))
 TWO_KEYS = (add_signatory(ALICE, NEW_KEY), add_signatory(BOB, NEW_KEY))
+LONGEST = ".".join(["a" * 63] * 4)
+TOO_LONG = LONGEST[:-1] + ".a"
 
 CASES = [
     case("domain", create_domain("x"), 0, held=[P.can_create_domain]),
     case("domain as root", create_domain("x"), 0, held=[P.root]),
     case("domain without permission", create_domain("x"), 2),
     case("domain without permission, both exist not", create_domain("d", "gone"), 2),
+    case("domain, a name of 255", create_domain(LONGEST), 0, held=[P.can_create_domain]),
+    case("domain, a name of 256", create_domain(TOO_LONG, "gone"), 1, held=[P.root]),
+    case("domain, a name of 256 without permission", create_domain(TOO_LONG), 2),
     case("domain exists", create_domain("d"), 3, held=[P.can_create_domain]),
     case("domain exists, no role", create_domain("d", "gone"), 3, held=[P.can_create_domain]),
     case("domain, no such role", create_domain("x", "gone"), 4, held=[P.can_create_domain]),

@@ -202,8 +202,8 @@ def test_the_genesis_block_may_give_any_account_more_keys() -> None:
     assert (len(account.signatories), account.quorum) == (2, 2)
 
 
-ASSET = Command()
-ASSET.create_asset.asset_name, ASSET.create_asset.domain_id = "coin", "d"
+ENGINE = Command()
+ENGINE.call_engine.caller, ENGINE.call_engine.input = ALICE, "00"
 UNKNOWN_PERMISSION = Command()
 UNKNOWN_PERMISSION.create_role.role_name = "r"
 UNKNOWN_PERMISSION.create_role.permissions.append(300)  # type: ignore[arg-type]
@@ -217,7 +217,7 @@ UNKNOWN_GRANT.grant_permission.permission = 99  # type: ignore[assignment]
         (create_domain("d", "gone"), "command 1, CreateDomain: there is no role gone"),
         (detail("k", NOBODY), "command 1, SetAccountDetail: there is no account"),
         (Command(), "command 1: none is set"),
-        (ASSET, "command 1, CreateAsset: not supported"),
+        (ENGINE, "command 1, CallEngine: not supported"),
         (UNKNOWN_PERMISSION, "command 1, CreateRole, permissions: an unknown permission"),
         (UNKNOWN_GRANT, "command 1, GrantPermission, permission: an unknown permission"),
         (create_domain("a\x00b"), "command 1, CreateDomain, domain_id: "),

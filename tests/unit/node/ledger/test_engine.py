@@ -95,8 +95,8 @@ def test_check_refuses_what_must_wait_for_more(
 
 def test_check_refuses_commands_without_a_stateful_rule(ledger: LedgerStores) -> None:
     command = Command()
-    command.create_asset.asset_name, command.create_asset.domain_id = "coin", "tegata"
-    with pytest.raises(InvalidTransactionError, match="command 0, CreateAsset: not supported"):
+    command.call_engine.caller, command.call_engine.input = "a@tegata", "00"
+    with pytest.raises(InvalidTransactionError, match="command 0, CallEngine: not supported"):
         ledger.engine.check(ledger.admin_transaction(command), WINDOW)
 
 
