@@ -51,11 +51,13 @@ bench: $(STAMP) ## Measure, beside a peer in the same run; RESULT=FILE.json keep
 proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto
 
+# Not `card`: pyscard is built from source against a reader's driver.
+EXTRAS := node gateway test
 # Extras stay in the pins: without them an older pip takes `coverage[toml]` for another, unpinned package.
 requirements: ## Bring requirements/dev.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
 	$(PYTHON) -m venv $(VENV)-compile
 	$(VENV)-compile/bin/pip install --quiet pip-tools
-	$(VENV)-compile/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) --all-extras --generate-hashes --allow-unsafe --no-strip-extras \
+	$(VENV)-compile/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) $(addprefix --extra=,$(EXTRAS)) --generate-hashes --allow-unsafe --no-strip-extras \
 	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements/dev.txt setup.cfg
 	rm -rf $(VENV)-compile
 
