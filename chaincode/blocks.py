@@ -1,14 +1,16 @@
 """What a block is made from, and what comes out of applying it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Final, assert_never
 
+from chaincode.batches import Batch
 from chaincode.errors import InvalidBlockError, SignatureInvalidError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.signatures import verify_signature
-from chaincode.transactions import ValidTransaction, block_hash
+from chaincode.transactions import block_hash
 
 GENESIS_PREVIOUS_HASH: Final = bytes(32)
 
@@ -43,7 +45,8 @@ class Receipt:
         tx_hash: 32 bytes.
         verdict: What became of it.
         code: The result code of the command that failed; 0 where none did.
-        command_name: The name of the command that failed, or of the check before any command.
+        command_name: The name of the command that failed, or of the check before any command;
+            empty where another transaction failed the batch.
         command_index: Its place in the transaction, from 0.
         reason: Plain words for a log; not part of consensus.
     """
@@ -72,29 +75,45 @@ class BlockOutcome:
 def build_block(
     context: BlockContext,
     previous_hash: bytes,
-    transactions: Sequence[ValidTransaction],
-    receipts: Sequence[Receipt],
+    batches: Iterable[Batch],
+    receipts: Iterable[Receipt],
 ) -> Block:
-    """Return the unsigned block that says what became of the transactions.
+    """Return the unsigned block that says what became of the batches.
 
-    Committed ones are in it whole, rejected ones by their hash. `tx_number` stays 0, as in the
-    blocks that irohad makes.
+    Committed transactions are in it whole, rejected ones by their hash; where a batch failed, the
+    transaction that failed it stands first, as in the blocks that irohad makes. `tx_number` stays
+    0, as there.
+
+    Args:
+        context: The block's height and time.
+        previous_hash: The hash of the block below, 32 bytes.
+        batches: As they were applied.
+        receipts: What became of each transaction, in order.
     """
     block = Block()
     payload = block.block_v1.payload
     payload.height = context.height
     payload.prev_block_hash = previous_hash.hex()
     payload.created_time = context.time_ms
-    for transaction, receipt in zip(transactions, receipts, strict=True):
-        match receipt.verdict:
-            case Verdict.COMMITTED:
-                payload.transactions.append(transaction.message)
-            case Verdict.REJECTED:
-                payload.rejected_transactions_hashes.append(receipt.tx_hash.hex())
-            case Verdict.REPLAYED:
-                pass
-            case _ as unknown:
-                assert_never(unknown)
+    remaining = iter(receipts)
+    for batch in batches:
+        rejected = []
+        for transaction, receipt in zip(
+            batch.transactions, islice(remaining, len(batch.transactions)), strict=True
+        ):
+            match receipt.verdict:
+                case Verdict.COMMITTED:
+                    payload.transactions.append(transaction.message)
+                case Verdict.REJECTED:
+                    rejected.append(receipt)
+                case Verdict.REPLAYED:
+                    pass
+                case _ as unknown:
+                    assert_never(unknown)
+        rejected.sort(key=lambda receipt: not receipt.command_name)
+        payload.rejected_transactions_hashes.extend(
+            receipt.tx_hash.hex() for receipt in rejected
+        )
     return block
 
 

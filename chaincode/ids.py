@@ -21,6 +21,7 @@ HASH: Final = re.compile(r"[A-Fa-f0-9]{64}")
 EVM_ADDRESS: Final = re.compile(r"[A-Fa-f0-9]{40}")
 EVM_INPUT: Final = re.compile(r"(?:[A-Fa-f0-9]{2})*")
 AMOUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]{0,255})?")
+_HEX: Final = re.compile(r"(?:[A-Fa-f0-9]{2})*")
 RECORD_ID: Final = re.compile(r"[0-9a-f]{32}")
 PEER_ADDRESS: Final = re.compile(
     rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}|{_DOMAIN})"
@@ -37,3 +38,8 @@ def domain_of(account_id: str) -> str:
 def asset_domain_of(asset_id: str) -> str:
     """Return the part of an asset id behind the `#`."""
     return asset_id.partition("#")[2]
+
+
+def hex_or_nothing(text: str) -> str:
+    """Return hex text in lower case, and nothing for any other text, as irohad reads hashes."""
+    return text.lower() if _HEX.fullmatch(text) else ""

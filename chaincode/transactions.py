@@ -45,3 +45,13 @@ class ValidTransaction:
     def creator(self) -> str:
         """The account that made the transaction."""
         return self.message.payload.reduced_payload.creator_account_id
+
+    @property
+    def quorum(self) -> int:
+        """How many signatures the transaction asks for."""
+        return self.message.payload.reduced_payload.quorum
+
+    @property
+    def created_time_ms(self) -> int:
+        """When its creator says that it was made, milliseconds since 1970, UTC."""
+        return self.message.payload.reduced_payload.created_time

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import Message
 
+from chaincode.batches import Batch
 from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict
 from chaincode.errors import InvalidBlockError, InvalidTransactionError, RejectedError
 from chaincode.protocol.block_pb2 import Block
@@ -70,23 +71,23 @@ def validate_supported(commands: Iterable[Command]) -> None:
             )
 
 
-def apply_block(
-    view: StateView, context: BlockContext, transactions: Sequence[ValidTransaction]
-) -> BlockOutcome:
-    """Return what the transactions do to `view`, in order, without touching `view`.
+def apply_block(view: StateView, context: BlockContext, batches: Iterable[Batch]) -> BlockOutcome:
+    """Return what the batches do to `view`, in order, without touching `view`.
 
     The same arguments give the same outcome on every machine. A transaction that fails changes
-    nothing; a transaction that was decided before is passed over.
+    nothing, and makes its batch change nothing where that is atomic. A batch of which a transaction
+    was decided before is passed over.
     """
     state = StateOverlay(view)
     receipts: list[Receipt] = []
     decided: set[bytes] = set()
-    for transaction in transactions:
-        if transaction.hash in decided or view.has_transaction(transaction.hash):
-            receipts.append(Receipt(tx_hash=transaction.hash, verdict=Verdict.REPLAYED))
+    for batch in batches:
+        hashes = [transaction.hash for transaction in batch.transactions]
+        if any(tx_hash in decided or view.has_transaction(tx_hash) for tx_hash in hashes):
+            receipts += [Receipt(tx_hash=tx_hash, verdict=Verdict.REPLAYED) for tx_hash in hashes]
             continue
-        decided.add(transaction.hash)
-        receipts.append(_apply_transaction(state, context, transaction))
+        decided.update(hashes)
+        receipts += _apply_batch(state, context, batch)
     return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
 
 
@@ -118,6 +119,34 @@ def apply_genesis(view: StateView, block: Block) -> BlockOutcome:
             ) from None
         receipts.append(Receipt(tx_hash=transaction_hash(message), verdict=Verdict.COMMITTED))
     return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
+
+
+def _apply_batch(state: StateOverlay, context: BlockContext, batch: Batch) -> list[Receipt]:
+    if not batch.is_atomic:
+        return [_apply_transaction(state, context, each) for each in batch.transactions]
+    attempt = state.begin()
+    receipts = []
+    for transaction in batch.transactions:
+        receipt = _apply_transaction(attempt, context, transaction)
+        if receipt.verdict is Verdict.REJECTED:
+            return _fail_batch(batch, receipt)
+        receipts.append(receipt)
+    state.merge(attempt)
+    return receipts
+
+
+def _fail_batch(batch: Batch, failure: Receipt) -> list[Receipt]:
+    """Return the receipts of an atomic batch: the failure, and the others without a code."""
+    return [
+        failure
+        if transaction.hash == failure.tx_hash
+        else Receipt(
+            tx_hash=transaction.hash,
+            verdict=Verdict.REJECTED,
+            reason=f"transaction {failure.tx_hash.hex()} failed the batch",
+        )
+        for transaction in batch.transactions
+    ]
 
 
 def _apply_transaction(

@@ -21,6 +21,7 @@ class NodeConfig(ProcessConfig):
         private_key: The peer's key, `NAME.priv`, with `NAME.pub` beside it.
         data: The folder of the block file and the world state.
         max_past_created_hours: How old a transaction may be when it arrives.
+        max_proposal_size: How many transactions a batch may have.
     """
 
     torii: str = "127.0.0.1:50051"
@@ -28,6 +29,7 @@ class NodeConfig(ProcessConfig):
     private_key: ConfigPath = Path("keys/node.priv")
     data: ConfigPath = Path("data")
     max_past_created_hours: int = Field(default=24, ge=1)
+    max_proposal_size: int = Field(default=1000, ge=1)
 
     @field_validator("torii")
     @classmethod

@@ -54,7 +54,12 @@ class LedgerNode:
         with ExitStack() as opened:
             self._open_stores(config.data, opened)
             replayed = recover(self._blocks, self._state)
-            self._engine = Engine(self._blocks, self._state, key)
+            self._engine = Engine(
+                self._blocks,
+                self._state,
+                key,
+                max_batch_transactions=config.max_proposal_size,
+            )
             self._begin_chain(genesis, config.genesis)
             self._check_key(key, config.private_key)
             self._connect_parts(config)

@@ -1,13 +1,14 @@
 """The only writer of the ledger, in five calls: check, propose, finalize, commit, tip.
 
-An orderer decides which transactions come next and when; the engine decides what they do. The same
-ordered transactions give the same blocks, receipts and root, whoever the orderer is.
+An orderer decides which batches come next and when; the engine decides what they do. The same
+ordered batches give the same blocks, receipts and root, whoever the orderer is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from chaincode.batches import Batch, restore_batches, validate_batches
 from chaincode.blocks import BlockContext, Receipt, Verdict, build_block, verify_block
 from chaincode.errors import InvalidBlockError, InvalidTransactionError
 from chaincode.protocol.block_pb2 import Block
@@ -15,8 +16,8 @@ from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
-from chaincode.stateless import TimeWindow, validate_transaction
-from chaincode.transactions import ValidTransaction, block_hash, transaction_hash
+from chaincode.stateless import TimeWindow
+from chaincode.transactions import block_hash, transaction_hash
 from chaincode.transition import apply_block, apply_genesis, validate_supported
 from chaincode.world_state import get_peers
 from node.ledger.block_store import BlockStore
@@ -59,54 +60,78 @@ class Candidate:
 class Engine:
     """One ledger on disk. `check` may be called by any thread, the others by one."""
 
-    def __init__(self, blocks: BlockStore, state: StateStore, signer: BlockSigner) -> None:
-        """Take over the two stores; `recover` has made them level."""
+    def __init__(
+        self,
+        blocks: BlockStore,
+        state: StateStore,
+        signer: BlockSigner,
+        *,
+        max_batch_transactions: int = MAX_BLOCK_TRANSACTIONS,
+    ) -> None:
+        """Take over the two stores; `recover` has made them level.
+
+        Args:
+            blocks: The chain.
+            state: What it leads to.
+            signer: The peer's key.
+            max_batch_transactions: How many transactions a batch may have; irohad's
+                `max_proposal_size`.
+        """
         self._blocks = blocks
         self._state = state
         self._signer = signer
+        self._max_batch_transactions = min(max_batch_transactions, MAX_BLOCK_TRANSACTIONS)
 
-    def check(self, message: Transaction, window: TimeWindow) -> ValidTransaction:
-        """Return the transaction, fit to wait for a block.
+    def check(self, messages: Sequence[Transaction], window: TimeWindow) -> list[Batch]:
+        """Return the batches of a list, fit to wait for a block.
 
         One that was decided before is fit too: `finalize` passes it over.
 
         Raises:
-            InvalidTransactionError: It is not well formed, not signed, or would make others than
-                this peer sign the blocks.
+            InvalidTransactionError: One is not well formed, not signed, or would make others than
+                this peer sign the blocks; none is fit.
         """
-        transaction = validate_transaction(message, window)
-        _check_completeness(transaction)
-        validate_supported(message.payload.reduced_payload.commands)
-        for index, command in enumerate(message.payload.reduced_payload.commands):
-            if self._changes_voters(command):
-                raise InvalidTransactionError(
-                    f"command {index}: this node orders alone; the peers that sign blocks cannot "
-                    "be changed (a syncing peer can be added)"
-                )
-        return transaction
+        batches = validate_batches(messages, window, self._max_batch_transactions)
+        for batch in batches:
+            _check_completeness(batch)
+        for message in messages:
+            validate_supported(message.payload.reduced_payload.commands)
+            for index, command in enumerate(message.payload.reduced_payload.commands):
+                if self._changes_voters(command):
+                    raise InvalidTransactionError(
+                        f"command {index}: this node orders alone; the peers that sign blocks "
+                        "cannot be changed (a syncing peer can be added)"
+                    )
+        return batches
 
-    def propose(self, waiting: Sequence[ValidTransaction]) -> Sequence[ValidTransaction]:
-        """Return the first of the waiting transactions: at least one, at most a block's fill."""
-        size = 0
-        for count, transaction in enumerate(waiting):
-            size += transaction.message.ByteSize()
-            if count == MAX_BLOCK_TRANSACTIONS or (count and size > MAX_BLOCK_BYTES):
-                return waiting[:count]
-        return waiting
+    def propose(self, waiting: Iterable[Batch]) -> list[Batch]:
+        """Return the first of the waiting batches: at least one, at most a block's fill.
 
-    def finalize(self, time_ms: int, transactions: Sequence[ValidTransaction]) -> Candidate:
+        No more of them are looked at than that.
+        """
+        proposal: list[Batch] = []
+        count = size_bytes = 0
+        for batch in waiting:
+            count += len(batch.transactions)
+            size_bytes += batch.size_bytes
+            if proposal and (count > MAX_BLOCK_TRANSACTIONS or size_bytes > MAX_BLOCK_BYTES):
+                break
+            proposal.append(batch)
+        return proposal
+
+    def finalize(self, time_ms: int, batches: Sequence[Batch]) -> Candidate:
         """Return the next block and what it does; nothing is written.
 
         Args:
             time_ms: The orderer's clock; the block's time is later than the one below it.
-            transactions: In their order.
+            batches: In their order.
         """
         with self._state.snapshot() as view:
             tip = view.tip()
             context = BlockContext(height=tip.height + 1, time_ms=max(time_ms, tip.time_ms + 1))
-            outcome = apply_block(view, context, transactions)
+            outcome = apply_block(view, context, batches)
             set_hash = _updated_set_hash(view, tip, outcome.changes)
-        block = build_block(context, tip.block_hash, transactions, outcome.receipts)
+        block = build_block(context, tip.block_hash, batches, outcome.receipts)
         payload = block.block_v1.payload.SerializeToString()
         block.block_v1.signatures.append(
             Signature(public_key=self._signer.public_key, signature=self._signer.sign(payload))
@@ -140,16 +165,12 @@ class Engine:
         )
 
 
-def _check_completeness(transaction: ValidTransaction) -> None:
-    """Refuse what cannot be decided at once: no part of a batch, no signatures still to come."""
-    payload = transaction.message.payload
-    if payload.HasField("batch"):
-        raise InvalidTransactionError("batch: batches are not supported by this node yet")
-    missing = max(payload.reduced_payload.quorum, 1) - len(transaction.signatories)
-    if missing > 0:
+def _check_completeness(batch: Batch) -> None:
+    """Refuse what cannot be decided at once, because signatures are still to come."""
+    if not batch.has_all_signatures:
         raise InvalidTransactionError(
-            f"signatures: {missing} are missing for the transaction's quorum; collecting "
-            "signatures is not supported by this node yet"
+            "signatures: some are missing for the transaction's quorum; collecting signatures is "
+            "not supported by this node yet"
         )
 
 
@@ -175,11 +196,11 @@ def replay(view: StateSnapshot, tip: Tip, block: Block) -> Candidate:
             peer_keys=voting_peers(view),
         )
         try:
-            transactions = [validate_transaction(message, None) for message in payload.transactions]
+            batches = restore_batches(payload.transactions)
         except InvalidTransactionError as error:
             raise InvalidBlockError(f"block {payload.height}: {error}") from None
         context = BlockContext(height=payload.height, time_ms=payload.created_time)
-        outcome = apply_block(view, context, transactions)
+        outcome = apply_block(view, context, batches)
     for receipt in outcome.receipts:
         if receipt.verdict is not Verdict.COMMITTED:
             raise InvalidBlockError(

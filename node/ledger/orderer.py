@@ -6,14 +6,14 @@ makes the next one, so that under load blocks grow by themselves.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
+from chaincode.batches import Batch
 from chaincode.blocks import Receipt, Verdict
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
-from chaincode.transactions import ValidTransaction
 from node.errors import PoolFullError, StoppingError
 from node.ledger.engine import Candidate, Engine
 from node.ledger.statuses import StatusBoard
@@ -48,7 +48,8 @@ class EmbeddedOrderer:
         self._statuses = statuses
         self._now_ms = now_ms
         self._on_failure = on_failure
-        self._waiting: deque[ValidTransaction] = deque()
+        self._waiting: deque[Batch] = deque()
+        self._waiting_count = 0
         self._waiting_bytes = 0
         self._known: set[bytes] = set()
         self._stopping = False
@@ -66,33 +67,36 @@ class EmbeddedOrderer:
             self._changed.notify()
         self._thread.join()
 
-    def submit(self, transactions: list[ValidTransaction]) -> None:
-        """Let transactions wait for a block, in their order; one that waits already is passed over.
+    def submit(self, batches: Sequence[Batch]) -> None:
+        """Let batches wait for a block, in their order; one that waits already is passed over.
 
         Raises:
             PoolFullError: Too many wait; none of these was taken.
             StoppingError: The node stops; none of these was taken.
         """
-        size = sum(transaction.message.ByteSize() for transaction in transactions)
+        count = sum(len(batch.transactions) for batch in batches)
+        size_bytes = sum(batch.size_bytes for batch in batches)
         with self._changed:
             if self._stopping:
                 raise StoppingError("the node is stopping; send the transactions again in a moment")
             if (
-                len(self._waiting) + len(transactions) > MAX_WAITING
-                or self._waiting_bytes + size > MAX_WAITING_BYTES
+                self._waiting_count + count > MAX_WAITING
+                or self._waiting_bytes + size_bytes > MAX_WAITING_BYTES
             ):
                 raise PoolFullError(
-                    f"{len(self._waiting)} transactions wait for a block; send these again later"
+                    f"{self._waiting_count} transactions wait for a block; send these again later"
                 )
-            for transaction in transactions:
-                if transaction.hash not in self._known:
-                    self._known.add(transaction.hash)
-                    self._waiting.append(transaction)
-                    self._waiting_bytes += transaction.message.ByteSize()
+            for batch in batches:
+                if batch.hash not in self._known:
+                    self._known.add(batch.hash)
+                    self._waiting.append(batch)
+                    self._waiting_count += len(batch.transactions)
+                    self._waiting_bytes += batch.size_bytes
             self._statuses.publish(
                 *(
                     _response(transaction.hash, status)
-                    for transaction in transactions
+                    for batch in batches
+                    for transaction in batch.transactions
                     for status in (
                         TxStatus.STATELESS_VALIDATION_SUCCESS,
                         TxStatus.ENOUGH_SIGNATURES_COLLECTED,
@@ -103,27 +107,28 @@ class EmbeddedOrderer:
 
     def _run(self) -> None:
         try:
-            while transactions := self._next_transactions():
-                self._decide(transactions)
+            while batches := self._next_batches():
+                self._decide(batches)
         except Exception as error:  # noqa: BLE001 - a node that orders no more must not go on
             _log.critical("the ledger cannot be written", error=f"{type(error).__name__}: {error}")
             with self._changed:
                 self._stopping = True
             self._on_failure(error)
 
-    def _next_transactions(self) -> list[ValidTransaction]:
+    def _next_batches(self) -> list[Batch]:
         """Wait until something waits; return what the next block takes, or nothing at the end."""
         with self._changed:
             while not self._waiting and not self._stopping:
                 self._changed.wait()
-            transactions = list(self._engine.propose(list(self._waiting)))
-            for transaction in transactions:
+            batches = self._engine.propose(self._waiting)
+            for batch in batches:
                 self._waiting.popleft()
-                self._waiting_bytes -= transaction.message.ByteSize()
-            return transactions
+                self._waiting_count -= len(batch.transactions)
+                self._waiting_bytes -= batch.size_bytes
+            return batches
 
-    def _decide(self, transactions: list[ValidTransaction]) -> None:
-        candidate = self._engine.finalize(self._now_ms(), transactions)
+    def _decide(self, batches: list[Batch]) -> None:
+        candidate = self._engine.finalize(self._now_ms(), batches)
         receipts = [
             receipt for receipt in candidate.receipts if receipt.verdict is not Verdict.REPLAYED
         ]
@@ -133,7 +138,7 @@ class EmbeddedOrderer:
             self._statuses.publish(*(_final_status(receipt) for receipt in receipts))
             _log_block(candidate, receipts)
         with self._changed:
-            self._known.difference_update(transaction.hash for transaction in transactions)
+            self._known.difference_update(batch.hash for batch in batches)
 
 
 def _log_block(candidate: Candidate, receipts: list[Receipt]) -> None:

@@ -7,7 +7,7 @@ gRPC itself answers OK even to invalid transactions and queries: their errors ar
 import resource
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ import structlog
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError, Message
 
+from chaincode.batches import Batch, group_transactions
 from chaincode.errors import InvalidQueryError, InvalidTransactionError
 from chaincode.ids import HASH
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
@@ -33,7 +34,7 @@ from chaincode.protocol.queries_pb2 import BlocksQuery, Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query, error_response
 from chaincode.stateless import TimeWindow, validate_query
-from chaincode.transactions import ValidTransaction, hash_payload, transaction_hash
+from chaincode.transactions import hash_payload, transaction_hash
 from node.errors import ConfigError, PoolFullError, StoppingError, StorageError
 from node.ledger.engine import Engine
 from node.ledger.state_store import StateStore
@@ -62,10 +63,10 @@ _M = TypeVar("_M", bound=Message)
 
 
 class Orderer(Protocol):
-    """Where checked transactions go."""
+    """Where checked batches go."""
 
-    def submit(self, transactions: list[ValidTransaction]) -> None:
-        """Let transactions wait for a block.
+    def submit(self, batches: Sequence[Batch]) -> None:
+        """Let batches wait for a block.
 
         Raises:
             PoolFullError: Too many wait; none of these was taken.
@@ -115,7 +116,7 @@ class CommandService:
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"a list of {len(transactions)} transactions, {MAX_LIST_TRANSACTIONS} are allowed",
             )
-        return self._take(list(transactions), context)
+        return self._take(transactions, context)
 
     def status(self, data: bytes, context: grpc.ServicerContext) -> ToriiResponse:
         """Return the newest status of a transaction."""
@@ -151,16 +152,16 @@ class CommandService:
         finally:
             self._parts.statuses.close_stream(stream)
 
-    def _take(self, messages: list[Transaction], context: grpc.ServicerContext) -> Empty:
+    def _take(self, messages: Sequence[Transaction], context: grpc.ServicerContext) -> Empty:
         window = self._parts.window()
         undecided = self._undecided(messages)
         try:
-            accepted = [self._parts.engine.check(message, window) for message in undecided]
+            batches = self._parts.engine.check(undecided, window)
         except InvalidTransactionError as error:
             self._refuse(undecided, str(error))
             return Empty()
         try:
-            self._parts.orderer.submit(accepted)
+            self._parts.orderer.submit(batches)
         except PoolFullError as error:
             _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except StoppingError as error:
@@ -181,13 +182,14 @@ class CommandService:
             )
         )
 
-    def _undecided(self, messages: list[Transaction]) -> list[Transaction]:
-        """Leave out what was decided before: whoever asks for it gets that status again."""
+    def _undecided(self, messages: Sequence[Transaction]) -> list[Transaction]:
+        """Leave out the batches that were decided before: their statuses are told again."""
         with self._parts.state.snapshot() as view:
             return [
                 message
-                for message in messages
-                if not view.has_transaction(transaction_hash(message))
+                for group in group_transactions(messages)
+                if not any(view.has_transaction(transaction_hash(each)) for each in group)
+                for message in group
             ]
 
     def _stored_status(self, tx_hash: str) -> ToriiResponse:

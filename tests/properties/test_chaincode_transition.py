@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.batches import lone
 from support.memory_ledger import START_MS, MemoryLedger, named_key
 from support.small_ledger import (
     ALICE,
@@ -133,7 +134,7 @@ def test_the_same_block_does_the_same_and_leaves_the_view(
         transactions += transactions[::-1]
     context = BlockContext(height=2, time_ms=START_MS + 5)
     before = dict(ledger.state)
-    one, two = (apply_block(ledger, context, transactions) for _ in range(2))
+    one, two = (apply_block(ledger, context, lone(*transactions)) for _ in range(2))
     assert list(one.changes.items()) == list(two.changes.items())
     assert one.receipts == two.receipts
     assert ledger.state == before
@@ -147,13 +148,13 @@ def test_a_block_does_what_its_committed_transactions_do_alone(drafts: list[Draf
     ledger = small_ledger()
     transactions = build(ledger, drafts)
     context = BlockContext(height=2, time_ms=START_MS + 5)
-    outcome = apply_block(ledger, context, transactions)
+    outcome = apply_block(ledger, context, lone(*transactions))
     kept = [
         transaction
         for transaction, receipt in zip(transactions, outcome.receipts, strict=True)
         if receipt.verdict is Verdict.COMMITTED
     ]
-    assert apply_block(ledger, context, kept).changes == outcome.changes
+    assert apply_block(ledger, context, lone(*kept)).changes == outcome.changes
     for transaction, receipt in zip(transactions, outcome.receipts, strict=True):
         if receipt.verdict is Verdict.REJECTED:
             assert receipt.code > 0

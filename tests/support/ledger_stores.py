@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.batches import lone
 from support.processes import LedgerFolder
 
 from chaincode.blocks import Receipt
@@ -82,16 +83,21 @@ class LedgerStores:
     def detail(self, key: str, value: str) -> ValidTransaction:
         """Return a checked transaction that writes a detail of the administrator."""
         command = set_account_detail(ADMIN_ACCOUNT, key, value)
-        return self.engine.check(self.admin_transaction(command), WINDOW)
+        return self.check(self.admin_transaction(command))
 
     def forbidden(self, key: str) -> ValidTransaction:
         """Return a checked transaction that will be rejected: another account's detail."""
         command = set_account_detail(REGISTRY_ACCOUNT, key, "x")
-        return self.engine.check(self.admin_transaction(command), WINDOW)
+        return self.check(self.admin_transaction(command))
+
+    def check(self, message: Transaction) -> ValidTransaction:
+        """Return a transaction that the engine checked."""
+        ((transaction,),) = (batch.transactions for batch in self.engine.check([message], WINDOW))
+        return transaction
 
     def add_block(self, *transactions: ValidTransaction, time_ms: int = NOW_MS) -> Candidate:
-        """Decide transactions and write the block."""
-        candidate = self.engine.finalize(time_ms, transactions)
+        """Decide transactions, each a batch of its own, and write the block."""
+        candidate = self.engine.finalize(time_ms, lone(*transactions))
         self.engine.commit(candidate)
         return candidate
 

@@ -12,7 +12,9 @@ from typing import Any, Final, Self, cast
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
+from support.batches import lone
 
+from chaincode.batches import Batch, validate_batches
 from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict, build_block
 from chaincode.errors import InvalidQueryError, InvalidTransactionError
 from chaincode.ids import REGISTRY_ACCOUNT
@@ -151,12 +153,16 @@ class MemoryLedger:
         return self.apply(self.build_signed(account_id, *commands, keys=keys))[0]
 
     def apply(self, *transactions: ValidTransaction) -> tuple[Receipt, ...]:
-        """Apply the transactions as the next block; return what became of each."""
+        """Apply the transactions, each a batch of its own, as the next block."""
+        return self.apply_batches(*lone(*transactions))
+
+    def apply_batches(self, *batches: Batch) -> tuple[Receipt, ...]:
+        """Apply the batches as the next block; return what became of each transaction."""
         with self._lock:
             context = BlockContext(height=len(self.blocks) + 1, time_ms=self.now_ms())
-            outcome = apply_block(self, context, transactions)
+            outcome = apply_block(self, context, batches)
             previous = block_hash(self.blocks[-1])
-            block = build_block(context, previous, transactions, outcome.receipts)
+            block = build_block(context, previous, batches, outcome.receipts)
             sign_block(block, self.peer_key)
             self._commit(block, outcome)
             return outcome.receipts
@@ -184,7 +190,8 @@ class MemoryLedger:
             if tx_hash in self._decided:
                 return
             try:
-                transaction = validate_transaction(message, TimeWindow(now_ms=self._last_ms))
+                window = TimeWindow(now_ms=self._last_ms)
+                (batch,) = validate_batches([message], window, max_batch_transactions=1)
             except InvalidTransactionError as error:
                 refusal = ToriiResponse(
                     tx_status=TxStatus.STATELESS_VALIDATION_FAILED,
@@ -193,7 +200,7 @@ class MemoryLedger:
                 )
                 self._statuses[tx_hash.hex()] = [refusal]
                 return
-            (receipt,) = self.apply(transaction)
+            (receipt,) = self.apply_batches(batch)
             self._statuses[tx_hash.hex()] = list(_statuses(receipt))
 
     def statuses(self, tx_hash: str) -> list[ToriiResponse]:

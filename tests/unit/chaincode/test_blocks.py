@@ -1,6 +1,7 @@
 """Blocks: what they name, and that only a block that follows is taken."""
 
 import pytest
+from support.batches import lone
 from support.memory_ledger import named_key, sign_block
 from support.small_ledger import ALICE, small_ledger
 
@@ -38,7 +39,7 @@ def test_a_block_says_what_became_of_each_transaction() -> None:
         for transaction, verdict in zip(transactions, verdicts, strict=True)
     ]
     context = BlockContext(height=2, time_ms=123)
-    payload = build_block(context, BELOW, transactions, receipts).block_v1.payload
+    payload = build_block(context, BELOW, lone(*transactions), receipts).block_v1.payload
     assert (payload.height, payload.created_time, payload.tx_number) == (2, 123, 0)
     assert payload.prev_block_hash == BELOW.hex()
     assert list(payload.transactions) == [transactions[0].message]

@@ -1,6 +1,7 @@
 """The transition: who may sign, atomic transactions, replays, and the genesis block."""
 
 import pytest
+from support.batches import lone
 from support.memory_ledger import MemoryLedger, named_key
 from support.small_ledger import (
     ALICE,
@@ -166,7 +167,7 @@ def test_the_view_is_not_touched() -> None:
     before = dict(ledger.state)
     transaction = ledger.build_signed(ROOT, create_domain("x"), detail())
     context = BlockContext(height=2, time_ms=1)
-    outcomes = [apply_block(ledger, context, [transaction]) for _ in range(2)]
+    outcomes = [apply_block(ledger, context, lone(transaction)) for _ in range(2)]
     assert outcomes[0].changes == outcomes[1].changes
     assert outcomes[0].receipts == outcomes[1].receipts
     assert ledger.state == before

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.batches import lone
 from support.ledger_stores import NOW_MS, WINDOW, LedgerStores, opened, signed_transaction
-from support.memory_ledger import sign_transaction
 from support.processes import LedgerFolder, make_ledger_folder
 
 from chaincode.blocks import Verdict
@@ -15,7 +15,6 @@ from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
 from chaincode.protocol.primitive_pb2 import Peer, Signature
-from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.transactions import block_hash, transaction_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -50,7 +49,7 @@ def add_peer(key: AccountKey, *, syncing: bool = False) -> Command:
 
 def test_check_returns_the_transaction_with_its_hash_and_signers(ledger: LedgerStores) -> None:
     message = ledger.admin_transaction(set_account_detail(ADMIN_ACCOUNT, "a", "1"))
-    transaction = ledger.engine.check(message, WINDOW)
+    transaction = ledger.check(message)
     assert transaction.message == message
     assert transaction.signatories == {ledger.folder.admin_key.public_key}
     assert transaction.creator == ADMIN_ACCOUNT
@@ -60,8 +59,8 @@ def test_a_decided_transaction_is_fit_but_does_nothing(ledger: LedgerStores) -> 
     """A list must not fail because one of its transactions was decided in the meantime."""
     transaction = ledger.detail("a", "1")
     ledger.add_block(transaction)
-    again = ledger.engine.check(transaction.message, WINDOW)
-    candidate = ledger.engine.finalize(NOW_MS, [again])
+    again = ledger.check(transaction.message)
+    candidate = ledger.engine.finalize(NOW_MS, lone(again))
     assert [receipt.verdict for receipt in candidate.receipts] == [Verdict.REPLAYED]
     assert candidate.changes == {}
 
@@ -69,35 +68,14 @@ def test_a_decided_transaction_is_fit_but_does_nothing(ledger: LedgerStores) -> 
 def test_check_refuses_what_is_not_well_formed(ledger: LedgerStores) -> None:
     message = ledger.admin_transaction(set_account_detail(ADMIN_ACCOUNT, "no spaces", "1"))
     with pytest.raises(InvalidTransactionError, match="command 0, SetAccountDetail, key"):
-        ledger.engine.check(message, WINDOW)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "text"),
-    [
-        (lambda message: message.ClearField("signatures"), "1 are missing"),
-        (lambda message: setattr(message.payload.reduced_payload, "quorum", 2), "2 are missing"),
-        (lambda message: message.payload.batch.SetInParent(), "batches are not supported"),
-    ],
-    ids=["no signature", "quorum", "batch"],
-)
-def test_check_refuses_what_must_wait_for_more(
-    ledger: LedgerStores, spoil: Callable[[Transaction], None], text: str
-) -> None:
-    message = ledger.admin_transaction(set_account_detail(ADMIN_ACCOUNT, "a", "1"))
-    spoil(message)
-    del message.signatures[:]
-    if "missing" not in text:
-        sign_transaction(message, ledger.folder.admin_key)
-    with pytest.raises(InvalidTransactionError, match=text):
-        ledger.engine.check(message, WINDOW)
+        ledger.engine.check([message], WINDOW)
 
 
 def test_check_refuses_commands_without_a_stateful_rule(ledger: LedgerStores) -> None:
     command = Command()
     command.call_engine.caller, command.call_engine.input = "a@tegata", "00"
     with pytest.raises(InvalidTransactionError, match="command 0, CallEngine: not supported"):
-        ledger.engine.check(ledger.admin_transaction(command), WINDOW)
+        ledger.engine.check([ledger.admin_transaction(command)], WINDOW)
 
 
 def test_check_refuses_changes_of_who_signs_blocks(ledger: LedgerStores) -> None:
@@ -111,7 +89,7 @@ def test_check_refuses_changes_of_who_signs_blocks(ledger: LedgerStores) -> None
     ):
         message = ledger.admin_transaction(set_account_detail(ADMIN_ACCOUNT, "a", "1"), command)
         with pytest.raises(InvalidTransactionError, match="command 1: this node orders alone"):
-            ledger.engine.check(message, WINDOW)
+            ledger.engine.check([message], WINDOW)
 
 
 def test_a_syncing_peer_can_come_and_go_and_the_chain_still_replays(folder: LedgerFolder) -> None:
@@ -122,7 +100,7 @@ def test_a_syncing_peer_can_come_and_go_and_the_chain_still_replays(folder: Ledg
             Command(remove_peer=RemovePeer(public_key=follower.public_key)),
         ):
             message = ledger.admin_transaction(command)
-            candidate = ledger.add_block(ledger.engine.check(message, WINDOW))
+            candidate = ledger.add_block(ledger.check(message))
             assert [receipt.verdict for receipt in candidate.receipts] == [Verdict.COMMITTED]
             ledger.add_details(1)
         tip = ledger.tip()
@@ -135,22 +113,22 @@ def test_a_syncing_peer_can_come_and_go_and_the_chain_still_replays(folder: Ledg
 
 
 def test_propose_takes_all_that_fit_in_order(ledger: LedgerStores) -> None:
-    waiting = [ledger.detail(f"key_{n}", "x") for n in range(5)]
-    assert list(ledger.engine.propose(waiting)) == waiting
-    assert list(ledger.engine.propose([])) == []
+    waiting = lone(*(ledger.detail(f"key_{n}", "x") for n in range(5)))
+    assert ledger.engine.propose(waiting) == waiting
+    assert ledger.engine.propose([]) == []
 
 
 def test_propose_stops_at_the_blocks_fill(
     ledger: LedgerStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting = [ledger.detail(f"key_{n}", "x") for n in range(5)]
-    size = waiting[0].message.ByteSize()
+    waiting = lone(*(ledger.detail(f"key_{n}", "x") for n in range(5)))
+    size = waiting[0].size_bytes
     for limit, count in ((3 * size, 3), (3 * size - 1, 2), (1, 1)):
         monkeypatch.setattr(engine_module, "MAX_BLOCK_BYTES", limit)
-        assert list(ledger.engine.propose(waiting)) == waiting[:count]
+        assert ledger.engine.propose(waiting) == waiting[:count]
     monkeypatch.undo()
     monkeypatch.setattr(engine_module, "MAX_BLOCK_TRANSACTIONS", 4)
-    assert list(ledger.engine.propose(waiting)) == waiting[:4]
+    assert ledger.engine.propose(waiting) == waiting[:4]
 
 
 # finalize, commit, tip
@@ -166,7 +144,7 @@ def files_of(ledger: LedgerStores) -> dict[str, bytes]:
 
 def test_finalize_writes_nothing_and_commit_writes_it(ledger: LedgerStores) -> None:
     before, tip = files_of(ledger), ledger.tip()
-    candidate = ledger.engine.finalize(NOW_MS, [ledger.detail("a", "1"), ledger.forbidden("b")])
+    candidate = ledger.engine.finalize(NOW_MS, lone(ledger.detail("a", "1"), ledger.forbidden("b")))
     assert files_of(ledger) == before
     assert ledger.tip() == tip
 
@@ -217,7 +195,7 @@ def test_the_block_says_what_became_of_each_transaction(ledger: LedgerStores) ->
     payload = candidate.block.block_v1.payload
     assert list(payload.transactions) == [good.message]
     assert list(payload.rejected_transactions_hashes) == [bad.hash.hex()]
-    again = ledger.engine.finalize(NOW_MS, [good, bad])
+    again = ledger.engine.finalize(NOW_MS, lone(good, bad))
     assert {receipt.verdict for receipt in again.receipts} == {Verdict.REPLAYED}
 
 
@@ -286,7 +264,7 @@ def test_a_lost_state_is_rebuilt_from_the_blocks(folder: LedgerFolder, lost: str
 
 def test_a_block_that_was_synced_but_not_applied_is_applied(folder: LedgerFolder) -> None:
     with opened(folder) as ledger:
-        candidate = ledger.engine.finalize(NOW_MS, [ledger.detail("a", "1")])
+        candidate = ledger.engine.finalize(NOW_MS, lone(ledger.detail("a", "1")))
         ledger.blocks.append(candidate.block)
     with opened(folder) as ledger:
         assert ledger.replayed == 1
@@ -427,7 +405,7 @@ def test_a_chain_of_another_ledger_is_refused(folder: LedgerFolder, tmp_path: Pa
 def test_an_engine_needs_no_more_than_the_key_to_sign(folder: LedgerFolder) -> None:
     with opened(folder) as ledger:
         engine = Engine(ledger.blocks, ledger.state, folder.node_key)
-        candidate = engine.finalize(NOW_MS, [ledger.detail("a", "1")])
+        candidate = engine.finalize(NOW_MS, lone(ledger.detail("a", "1")))
     assert [s.public_key for s in candidate.block.block_v1.signatures] == [
         folder.node_key.public_key
     ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from support.batches import lone
 from support.ledger_stores import NOW_MS, LedgerStores, opened
 from support.processes import make_ledger_folder
 
@@ -107,7 +108,7 @@ def payloads(transactions: Sequence[ValidTransaction]) -> list[bytes]:
 def test_a_lone_transaction_is_committed_at_once(ledger: LedgerStores, running: Ordering) -> None:
     for height in (2, 3, 4):
         transaction = ledger.detail("a", str(height))
-        running.orderer.submit([transaction])
+        running.orderer.submit(lone(transaction))
         assert running.final(transaction)[-1].tx_status == TxStatus.COMMITTED
         assert ledger.tip().height == height
         assert blocks_above(ledger, height) == [payloads([transaction])]
@@ -123,7 +124,7 @@ def test_every_status_is_told_in_irohads_order(
         )
         for transaction in (good, bad)
     ]
-    held.orderer.submit([good, bad])
+    held.orderer.submit(lone(good, bad))
     held_engine.may_write.set()
     heard = [[stream.get(30) for _ in range(5)] for stream in streams]
     names = [[TxStatus.Name(response.tx_status) for response in said if response] for said in heard]
@@ -156,7 +157,7 @@ def test_committed_is_told_only_when_it_is_written(
     ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
 ) -> None:
     transaction = ledger.detail("a", "1")
-    held.orderer.submit([transaction])
+    held.orderer.submit(lone(transaction))
     assert held_engine.writing.wait(30)
     newest = held.statuses.newest(transaction.hash.hex())
     assert newest is not None
@@ -172,11 +173,11 @@ def test_what_arrives_while_a_block_is_written_makes_the_next_one_in_order(
 ) -> None:
     first = ledger.detail("first", "x")
     rest = [ledger.detail(f"key_{n}", "x") for n in range(50)]
-    held.orderer.submit([first])
+    held.orderer.submit(lone(first))
     assert held_engine.writing.wait(30)
-    held.orderer.submit(rest[:20])
+    held.orderer.submit(lone(*rest[:20]))
     for transaction in rest[20:]:
-        held.orderer.submit([transaction])
+        held.orderer.submit(lone(transaction))
     held_engine.may_write.set()
     held.final(rest[-1])
     assert blocks_above(ledger, 2) == [payloads([first]), payloads(rest)]
@@ -191,9 +192,9 @@ def test_more_than_a_block_holds_makes_several(
     monkeypatch.setattr("node.ledger.engine.MAX_BLOCK_TRANSACTIONS", 4)
     first = ledger.detail("first", "x")
     rest = [ledger.detail(f"key_{n}", "x") for n in range(10)]
-    held.orderer.submit([first])
+    held.orderer.submit(lone(first))
     assert held_engine.writing.wait(30)
-    held.orderer.submit(rest)
+    held.orderer.submit(lone(*rest))
     held_engine.may_write.set()
     held.final(rest[-1])
     assert blocks_above(ledger, 2) == [
@@ -208,11 +209,11 @@ def test_a_duplicate_waits_once(
     ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
 ) -> None:
     first, repeated = ledger.detail("first", "x"), ledger.detail("repeated", "x")
-    held.orderer.submit([first])
+    held.orderer.submit(lone(first))
     assert held_engine.writing.wait(30)
-    held.orderer.submit([repeated, repeated])
-    held.orderer.submit([first])
-    held.orderer.submit([repeated])
+    held.orderer.submit(lone(repeated, repeated))
+    held.orderer.submit(lone(first))
+    held.orderer.submit(lone(repeated))
     held_engine.may_write.set()
     held.final(repeated)
     assert blocks_above(ledger, 2) == [payloads([first]), payloads([repeated])]
@@ -222,10 +223,10 @@ def test_a_transaction_that_was_decided_makes_no_block_and_keeps_its_status(
     ledger: LedgerStores, running: Ordering
 ) -> None:
     transaction, other = ledger.detail("a", "1"), ledger.detail("b", "1")
-    running.orderer.submit([transaction])
+    running.orderer.submit(lone(transaction))
     running.final(transaction)
-    running.orderer.submit([transaction])
-    running.orderer.submit([other])
+    running.orderer.submit(lone(transaction))
+    running.orderer.submit(lone(other))
     running.final(other)
     newest = running.statuses.newest(transaction.hash.hex())
     assert newest is not None
@@ -245,19 +246,19 @@ def test_a_full_pool_refuses_a_list_whole(
     rest = [ledger.detail(f"key_{n}", "x") for n in range(6)]
     size = rest[0].message.ByteSize() if limit == "MAX_WAITING_BYTES" else 1
     monkeypatch.setattr(orderer_module, limit, 5 * size)
-    held.orderer.submit([first])
+    held.orderer.submit(lone(first))
     assert held_engine.writing.wait(30)
-    held.orderer.submit(rest[:3])
+    held.orderer.submit(lone(*rest[:3]))
     with pytest.raises(PoolFullError, match="3 transactions wait for a block"):
-        held.orderer.submit(rest[3:])
+        held.orderer.submit(lone(*rest[3:]))
     assert held.statuses.newest(rest[3].hash.hex()) is None
-    held.orderer.submit(rest[3:5])
+    held.orderer.submit(lone(*rest[3:5]))
     with pytest.raises(PoolFullError):
-        held.orderer.submit(rest[5:])
+        held.orderer.submit(lone(*rest[5:]))
     held_engine.may_write.set()
     held.final(rest[4])
     # There is room again.
-    held.orderer.submit(rest[5:])
+    held.orderer.submit(lone(*rest[5:]))
     held.final(rest[5])
     assert blocks_above(ledger, 2) == [
         payloads([first]),
@@ -271,9 +272,9 @@ def test_stop_decides_what_waits(
 ) -> None:
     first = ledger.detail("first", "x")
     rest = [ledger.detail(f"key_{n}", "x") for n in range(5)]
-    held.orderer.submit([first])
+    held.orderer.submit(lone(first))
     assert held_engine.writing.wait(30)
-    held.orderer.submit(rest)
+    held.orderer.submit(lone(*rest))
     stopper = threading.Thread(target=held.orderer.stop)
     stopper.start()
     held_engine.may_write.set()
@@ -282,7 +283,7 @@ def test_stop_decides_what_waits(
     for transaction in rest:
         assert held.final(transaction)[-1].tx_status == TxStatus.COMMITTED
     with pytest.raises(StoppingError, match="the node is stopping"):
-        held.orderer.submit([ledger.detail("late", "x")])
+        held.orderer.submit(lone(ledger.detail("late", "x")))
 
 
 def test_stop_with_nothing_waiting_returns(ledger: LedgerStores) -> None:
@@ -311,11 +312,11 @@ def test_a_node_that_cannot_write_says_so_and_takes_no_more(
     ordering = Ordering(BrokenEngine(ledger, failure))
     ordering.orderer.start()
     transaction = ledger.detail("a", "1")
-    ordering.orderer.submit([transaction])
+    ordering.orderer.submit(lone(transaction))
     assert ordering.failed.wait(30)
     assert ordering.failures == [failure]
     with pytest.raises(StoppingError, match="the node is stopping"):
-        ordering.orderer.submit([ledger.detail("b", "1")])
+        ordering.orderer.submit(lone(ledger.detail("b", "1")))
     ordering.orderer.stop()
     # Nobody was told that it is committed.
     newest = ordering.statuses.newest(transaction.hash.hex())
