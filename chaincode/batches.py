@@ -73,12 +73,13 @@ def group_transactions(messages: Iterable[Transaction]) -> list[list[Transaction
     """Return the transactions of each batch of a list; each list has at least one."""
     groups: list[list[Transaction]] = []
     for meta, run in groupby(messages, _meta):
-        groups += [list(run)] if meta else [[message] for message in run]
+        group = list(run)
+        groups += [group] if meta else [[message] for message in group]
     return groups
 
 
 def validate_batches(
-    messages: Iterable[Transaction], window: TimeWindow, max_batch_transactions: int
+    messages: Sequence[Transaction], window: TimeWindow, max_batch_transactions: int
 ) -> list[Batch]:
     """Return the batches of a list as clients send it. One that is invalid makes all invalid.
 
@@ -111,7 +112,7 @@ def restore_batches(messages: Iterable[Transaction]) -> list[Batch]:
     batches = []
     for group in group_transactions(messages):
         batch = Batch(tuple(validate_transaction(message, None) for message in group))
-        if batch.is_atomic and _meta(group[0])[1:] != (_reduced_hashes(batch),):
+        if batch.is_atomic and _meta(group[0]) != (ATOMIC, _reduced_hashes(batch)):
             raise InvalidTransactionError(
                 f"transaction {batch.transactions[0].hash.hex()}: its atomic batch is not whole"
             )
@@ -188,8 +189,10 @@ def _mismatches(batch: Batch, listed: Sequence[str]) -> Iterator[str]:
         if reduced == expected:
             continue
         has_none = expected is None
-        reason = "Does not have corresponding hash." if has_none else (
-            "Does not match corresponding hash."
+        reason = (
+            "Does not have corresponding hash."
+            if has_none
+            else ("Does not match corresponding hash.")
         )
         tx_hash = batch.transactions[number - 1].hash.hex()
         yield f"Transaction #{number} with hash {tx_hash}: [Errors=[{reason}]]"

@@ -111,9 +111,7 @@ def build_block(
                 case _ as unknown:
                     assert_never(unknown)
         rejected.sort(key=lambda receipt: not receipt.command_name)
-        payload.rejected_transactions_hashes.extend(
-            receipt.tx_hash.hex() for receipt in rejected
-        )
+        payload.rejected_transactions_hashes.extend(receipt.tx_hash.hex() for receipt in rejected)
     return block
 
 

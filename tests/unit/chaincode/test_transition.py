@@ -1,8 +1,8 @@
 """The transition: who may sign, atomic transactions, replays, and the genesis block."""
 
 import pytest
-from support.batches import lone
-from support.memory_ledger import MemoryLedger, named_key
+from support.batches import ATOMIC, ORDERED, batch_of, lone, set_meta
+from support.memory_ledger import MemoryLedger, named_key, sign_transaction
 from support.small_ledger import (
     ALICE,
     BOB,
@@ -34,6 +34,11 @@ from client_sdk.ledger.commands import (
 
 SECOND = named_key("second")
 STRANGER = named_key("stranger")
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    return small_ledger()
 
 
 def two_of_three() -> MemoryLedger:
@@ -154,6 +159,90 @@ def test_other_signatures_make_no_other_transaction() -> None:
     again = ValidTransaction(message, first.hash, frozenset(key.public_key for key in both))
     verdicts = [receipt.verdict for receipt in ledger.apply(first, again)]
     assert verdicts == [Verdict.COMMITTED, Verdict.REPLAYED]
+
+
+def in_batch(
+    ledger: MemoryLedger, *commands: tuple[str, Command], kind: int = ATOMIC
+) -> tuple[Receipt, ...]:
+    """Apply a block of one batch: each account signs its own command."""
+    messages = [ledger.build_transaction(account, command) for account, command in commands]
+    set_meta(*messages, kind=kind)
+    for message, (account, _) in zip(messages, commands, strict=True):
+        sign_transaction(message, ledger.keys[account])
+    return ledger.apply_batches(batch_of(messages))
+
+
+def test_an_atomic_batch_is_applied_whole(ledger: MemoryLedger) -> None:
+    for receipt in in_batch(ledger, (ALICE, detail("a", ALICE)), (BOB, detail("b"))):
+        committed(receipt)
+    assert get_detail(ledger, ALICE, ALICE, "a") == "v"
+    assert get_detail(ledger, BOB, BOB, "b") == "v"
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_one_failure_fails_an_atomic_batch_and_the_others_get_no_code(
+    ledger: MemoryLedger, failing: int
+) -> None:
+    """As recorded from irohad, the place in the block's list of rejected ones included."""
+    before = dict(ledger.state)
+    commands = [(ALICE, detail("a", ALICE)), (BOB, detail("b")), (ALICE, detail("c", ALICE))]
+    commands[failing] = (BOB, detail("k", NOBODY))
+    receipts = in_batch(ledger, *commands)
+    assert {receipt.verdict for receipt in receipts} == {Verdict.REJECTED}
+    blamed = receipts[failing]
+    assert (blamed.command_name, blamed.command_index, blamed.code) == ("SetAccountDetail", 0, 3)
+    others = [receipt for receipt in receipts if receipt is not blamed]
+    assert {(other.command_name, other.command_index, other.code) for other in others} == {
+        ("", 0, 0)
+    }
+    assert all(blamed.tx_hash.hex() in other.reason for other in others)
+    assert ledger.state == before
+    payload = ledger.blocks[-1].block_v1.payload
+    hashes = [receipt.tx_hash.hex() for receipt in (blamed, *others)]
+    assert list(payload.rejected_transactions_hashes) == hashes
+
+
+def test_a_transaction_of_a_batch_sees_what_those_before_it_did(ledger: MemoryLedger) -> None:
+    new = ledger.keys["new@d"] = named_key("new@d")
+    receipts = in_batch(
+        ledger,
+        (ROOT, create_account("new@d", new.public_key)),
+        ("new@d", detail("k", "new@d")),
+    )
+    for receipt in receipts:
+        committed(receipt)
+
+
+def test_each_transaction_of_an_ordered_batch_is_decided_by_itself(ledger: MemoryLedger) -> None:
+    receipts = in_batch(
+        ledger,
+        (ALICE, detail("a", ALICE)),
+        (BOB, detail("k", NOBODY)),
+        (BOB, detail("b")),
+        kind=ORDERED,
+    )
+    assert [receipt.verdict for receipt in receipts] == [
+        Verdict.COMMITTED,
+        Verdict.REJECTED,
+        Verdict.COMMITTED,
+    ]
+    assert get_detail(ledger, BOB, BOB, "b") == "v"
+
+
+def test_a_batch_of_which_one_was_decided_is_passed_over_whole(ledger: MemoryLedger) -> None:
+    """Only a payload with unknown fields can be in two batches of equal meta."""
+    messages = [ledger.build_transaction(BOB, detail(key)) for key in ("a", "b")]
+    set_meta(*messages)
+    other = type(messages[1])()
+    other.CopyFrom(messages[1])
+    other.payload.MergeFromString(b"\x98\x06\x01")
+    for message in (*messages, other):
+        sign_transaction(message, ledger.keys[BOB])
+    first, second = batch_of(messages), batch_of([messages[0], other])
+    verdicts = [receipt.verdict for receipt in ledger.apply_batches(first, second)]
+    assert verdicts == [Verdict.COMMITTED] * 2 + [Verdict.REPLAYED] * 2
+    again = ledger.apply_batches(second)
+    assert [receipt.verdict for receipt in again] == [Verdict.REPLAYED] * 2
 
 
 def test_an_empty_block_changes_nothing() -> None:
