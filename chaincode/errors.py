@@ -15,6 +15,10 @@ class SignatureInvalidError(ChaincodeError):
     """A signature does not verify, or its key or form is not acceptable."""
 
 
+class ProofInvalidError(ChaincodeError):
+    """A proof does not lead to the root that it must lead to."""
+
+
 class InvalidTransactionError(ChaincodeError):
     """Stateless: the transaction is refused before it enters a block. Its sender must mend it."""
 
