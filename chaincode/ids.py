@@ -17,6 +17,8 @@ ACCOUNT_ID: Final = re.compile(rf"{_NAME}@{_DOMAIN}")
 ASSET_ID: Final = re.compile(rf"{_NAME}#{_DOMAIN}")
 DETAIL_KEY: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 PUBLIC_KEY: Final = re.compile(r"[A-Fa-f0-9]{1,136}")
+SIGNATORY: Final = re.compile(r"[a-f0-9]{1,136}")
+"""A public key as the world state holds it."""
 HASH: Final = re.compile(r"[A-Fa-f0-9]{64}")
 EVM_ADDRESS: Final = re.compile(r"[A-Fa-f0-9]{40}")
 EVM_INPUT: Final = re.compile(r"(?:[A-Fa-f0-9]{2})*")

@@ -7,20 +7,26 @@ does not know the rules, a record that breaks them counts for nothing.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal, Self, TypeAlias, TypeVar, get_args
+from typing import ClassVar, Final, Literal, Self, TypeVar, get_args
 
 from chaincode.encoding import (
     JsonObject,
-    JsonValue,
     decode_base64url,
     decode_canonical_json,
     encode_base64url,
     encode_canonical_json,
 )
 from chaincode.errors import DecodeError
-from chaincode.ids import ACCOUNT_ID, RECORD_ID
+from chaincode.record_fields import (
+    parse_account,
+    parse_choice,
+    parse_digest,
+    parse_public_jwk,
+    parse_record_id,
+    parse_whole,
+)
 
-RESERVED_PREFIX: Final = "tg_"
+NO_ID: Final = ""
 MAX_RECORD_CHARS: Final = 16_384
 MAX_TIME_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
@@ -31,13 +37,22 @@ GrantState = Literal["live", "revoked"]
 
 
 class IdentityRecord(ABC):
-    """One kind of record: the prefix of its detail key, and its JSON form."""
+    """One kind of record: the prefix of its detail key, and its JSON form.
+
+    Of a kind that is `single` an account has one record: its key is the prefix alone, and its
+    record id is `NO_ID`.
+    """
 
     prefix: ClassVar[str]
+    single: ClassVar[bool] = False
 
     @classmethod
     def key(cls, record_id: str) -> str:
-        """Return the detail key of this kind's record; `record_id` is 32 lower-case hex digits."""
+        """Return the detail key of this kind's record.
+
+        Args:
+            record_id: 32 lower-case hex digits, or `NO_ID` for a single kind.
+        """
         return cls.prefix + record_id
 
     @abstractmethod
@@ -94,10 +109,10 @@ class IssuerRecord(IdentityRecord):
         if not isinstance(keys, list) or not keys:
             raise DecodeError("keys: a list of at least one JWK is expected")
         return cls(
-            issuer=_account(fields, "issuer"),
+            issuer=parse_account(fields, "issuer"),
             credential_types=names,
-            keys=tuple(_public_jwk(key) for key in keys),
-            state=_one_of(fields, "state", get_args(IssuerState)),
+            keys=tuple(parse_public_jwk(key) for key in keys),
+            state=parse_choice(fields, "state", get_args(IssuerState)),
         )
 
 
@@ -131,14 +146,11 @@ class CredentialRecord(IdentityRecord):
     @classmethod
     def from_fields(cls, fields: JsonObject) -> Self:
         """Return the record that a JSON object stands for."""
-        issuer_record = fields.get("issuer_record")
-        if not isinstance(issuer_record, str) or not RECORD_ID.fullmatch(issuer_record):
-            raise DecodeError("issuer_record: 32 lower-case hex digits are expected")
         return cls(
-            salted_hash=_digest(fields, "salted_hash"),
-            issuer_record=issuer_record,
-            expires_at_ms=_whole(fields, "expires_at_ms", MAX_TIME_MS),
-            state=_one_of(fields, "state", get_args(CredentialState)),
+            salted_hash=parse_digest(fields, "salted_hash"),
+            issuer_record=parse_record_id(fields, "issuer_record"),
+            expires_at_ms=parse_whole(fields, "expires_at_ms", MAX_TIME_MS),
+            state=parse_choice(fields, "state", get_args(CredentialState)),
         )
 
 
@@ -176,20 +188,15 @@ class GrantRecord(IdentityRecord):
     def from_fields(cls, fields: JsonObject) -> Self:
         """Return the record that a JSON object stands for."""
         return cls(
-            commitment=_digest(fields, "commitment"),
-            gateway=_account(fields, "gateway"),
-            expires_at_ms=_whole(fields, "expires_at_ms", MAX_TIME_MS),
-            uses=_whole(fields, "uses", 1_000_000),
-            state=_one_of(fields, "state", get_args(GrantState)),
+            commitment=parse_digest(fields, "commitment"),
+            gateway=parse_account(fields, "gateway"),
+            expires_at_ms=parse_whole(fields, "expires_at_ms", MAX_TIME_MS),
+            uses=parse_whole(fields, "uses", 1_000_000),
+            state=parse_choice(fields, "state", get_args(GrantState)),
         )
 
 
-AnyRecord: TypeAlias = IssuerRecord | CredentialRecord | GrantRecord
-
-_KINDS: Final[tuple[type[AnyRecord], ...]] = (IssuerRecord, CredentialRecord, GrantRecord)
 _Record = TypeVar("_Record", bound=IdentityRecord)
-_Choice = TypeVar("_Choice", bound=str)
-_PRIVATE_JWK_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 def encode_record(record: IdentityRecord) -> str:
@@ -216,67 +223,3 @@ def decode_record(value: str, kind: type[_Record]) -> _Record:
     if fields.keys() != record.to_fields().keys():
         raise DecodeError(f"the record has fields that a {kind.__name__} does not have")
     return record
-
-
-def parse_record_key(key: str) -> tuple[type[AnyRecord], str]:
-    """Return the kind and the record id of a reserved detail key.
-
-    Raises:
-        DecodeError: No kind has this prefix, or the id is not 32 lower-case hex digits.
-    """
-    for kind in _KINDS:
-        if key.startswith(kind.prefix):
-            record_id = key.removeprefix(kind.prefix)
-            if not RECORD_ID.fullmatch(record_id):
-                raise DecodeError(f"{kind.prefix}<id>: the id is not 32 lower-case hex digits")
-            return kind, record_id
-    raise DecodeError(f"detail keys that begin with {RESERVED_PREFIX} are reserved")
-
-
-def _account(fields: JsonObject, name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not ACCOUNT_ID.fullmatch(value):
-        raise DecodeError(f"{name}: an account id is expected")
-    return value
-
-
-def _digest(fields: JsonObject, name: str) -> bytes:
-    value = fields.get(name)
-    digest = decode_base64url(value) if isinstance(value, str) else b""
-    if len(digest) != 32:
-        raise DecodeError(f"{name}: 32 bytes in base64url are expected")
-    return digest
-
-
-def _whole(fields: JsonObject, name: str, highest: int) -> int:
-    value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= highest:
-        raise DecodeError(f"{name}: a whole number from 1 to {highest} is expected")
-    return value
-
-
-def _one_of(fields: JsonObject, name: str, choices: tuple[_Choice, ...]) -> _Choice:
-    value = fields.get(name)
-    for choice in choices:
-        if value == choice:
-            return choice
-    raise DecodeError(f"{name}: one of {', '.join(choices)} is expected")
-
-
-def _public_jwk(value: JsonValue) -> JsonObject:
-    if not isinstance(value, dict) or value.get("kty") not in ("OKP", "EC"):
-        raise DecodeError("keys: a JWK of type OKP or EC is expected")
-    if value.keys() & _PRIVATE_JWK_MEMBERS:
-        raise DecodeError("keys: a JWK holds private members; publish the public key only")
-    # Flat: how deep JSON may nest depends on the interpreter, so no rule may hang on it.
-    if not all(_is_text(member) or _is_text_list(member) for member in value.values()):
-        raise DecodeError("keys: the members of a JWK are texts or lists of texts")
-    return value
-
-
-def _is_text(value: JsonValue) -> bool:
-    return isinstance(value, str)
-
-
-def _is_text_list(value: JsonValue) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -11,6 +11,7 @@ from chaincode.errors import InvalidBlockError, InvalidTransactionError, Rejecte
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.rules import accounts, assets, details, peers, roles, settings
+from chaincode.rules.guard import check_guard
 from chaincode.rules.scope import NO_PERMISSION, Scope
 from chaincode.stateless import validate_commands
 from chaincode.transactions import ValidTransaction, transaction_hash
@@ -175,6 +176,7 @@ def _apply_commands(scope: Scope, commands: Sequence[Command]) -> None:
         name = command.WhichOneof("command") or ""
         body: Message = getattr(command, name)
         try:
+            check_guard(scope, command)
             _RULES[name](scope, body)
         except RejectedError as rejection:
             shown = _SHOWN_NAMES.get(name, body.DESCRIPTOR.name)

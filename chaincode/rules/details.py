@@ -3,8 +3,8 @@
 from chaincode.errors import RejectedError
 from chaincode.protocol.commands_pb2 import CompareAndSetAccountDetail, SetAccountDetail
 from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
-from chaincode.records import RESERVED_PREFIX
-from chaincode.rules.identity import check_record
+from chaincode.record_keys import RESERVED_PREFIX
+from chaincode.rules.identity import apply_record
 from chaincode.rules.scope import Scope, may_read, reject_no_permission, role_permissions
 from chaincode.world_state import get_detail, put_detail
 
@@ -24,9 +24,8 @@ def set_account_detail(scope: Scope, command: SetAccountDetail) -> None:
     scope.require_account(command.account_id, 3)
     if not _may_write(scope, command.account_id):
         reject_no_permission(f"set a detail of {command.account_id}")
-    _check_reserved(scope, command)
     # WRITE
-    put_detail(scope.state, command.account_id, scope.creator, command.key, command.value)
+    _write(scope, command)
 
 
 def compare_and_set_account_detail(scope: Scope, command: CompareAndSetAccountDetail) -> None:
@@ -50,9 +49,8 @@ def compare_and_set_account_detail(scope: Scope, command: CompareAndSetAccountDe
     readable = may_read(held, scope.creator, command.account_id, READ_DETAIL)
     if not _may_write(scope, command.account_id) or (scope.validated and not readable):
         reject_no_permission(f"compare and set a detail of {command.account_id}")
-    _check_reserved(scope, command)
     # WRITE
-    put_detail(scope.state, command.account_id, scope.creator, command.key, command.value)
+    _write(scope, command)
 
 
 def _may_write(scope: Scope, account_id: str) -> bool:
@@ -61,6 +59,8 @@ def _may_write(scope: Scope, account_id: str) -> bool:
     )
 
 
-def _check_reserved(scope: Scope, command: SetAccountDetail | CompareAndSetAccountDetail) -> None:
+def _write(scope: Scope, command: SetAccountDetail | CompareAndSetAccountDetail) -> None:
     if scope.validated and command.key.startswith(RESERVED_PREFIX):
-        check_record(scope, command.account_id, command.key, command.value)
+        apply_record(scope, command.account_id, command.key, command.value)
+    else:
+        put_detail(scope.state, command.account_id, scope.creator, command.key, command.value)

@@ -5,22 +5,25 @@ with one of `RecordCode`.
 """
 
 from dataclasses import replace
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeVar
 
 from chaincode.errors import DecodeError, RecordCode, RejectedError
 from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.record_keys import AnyRecord, parse_record_key
 from chaincode.records import (
-    AnyRecord,
     CredentialRecord,
     CredentialState,
     GrantRecord,
     IdentityRecord,
     IssuerRecord,
     decode_record,
-    parse_record_key,
+    encode_record,
 )
+from chaincode.recovery_records import RecoverRecord
+from chaincode.rules.guard import get_status
+from chaincode.rules.recovery import apply_recovery_record
 from chaincode.rules.scope import Scope
-from chaincode.world_state import get_detail
+from chaincode.world_state import get_detail, put_detail
 
 _CREDENTIAL_CHANGES: Final[frozenset[tuple[CredentialState, CredentialState]]] = frozenset(
     {
@@ -33,12 +36,13 @@ _CREDENTIAL_CHANGES: Final[frozenset[tuple[CredentialState, CredentialState]]] =
 _Record = TypeVar("_Record", bound=IdentityRecord)
 
 
-def check_record(scope: Scope, account_id: str, key: str, value: str) -> None:
-    """Check that the creator may write this record now.
+def apply_record(scope: Scope, account_id: str, key: str, value: str) -> None:
+    """Write an identity record, if the creator may write it now.
 
     Raises:
         RejectedError: A rule is broken; the code says which.
     """
+    # READ
     try:
         kind, record_id = parse_record_key(key)
     except DecodeError as error:
@@ -47,7 +51,9 @@ def check_record(scope: Scope, account_id: str, key: str, value: str) -> None:
         record = decode_record(value, kind)
     except DecodeError as error:
         raise RejectedError(RecordCode.MALFORMED, f"{key}: {error}") from None
-    if account_id != scope.creator:
+    # CHECK
+    # A recovery is the one record that another account writes; its own rule says which.
+    if account_id != scope.creator and not isinstance(record, RecoverRecord):
         raise RejectedError(
             RecordCode.NOT_THE_OWNER, f"{key}: only the account itself writes this record"
         )
@@ -58,8 +64,10 @@ def check_record(scope: Scope, account_id: str, key: str, value: str) -> None:
             _check_credential(scope, record_id, record)
         case GrantRecord():
             _check_grant(scope, record_id, record)
-        case _ as unknown:
-            assert_never(unknown)
+        case _:
+            value = encode_record(apply_recovery_record(scope, account_id, key, record))
+    # WRITE
+    put_detail(scope.state, account_id, scope.creator, key, value)
 
 
 def _check_issuer(scope: Scope, record_id: str, record: IssuerRecord) -> None:
@@ -102,6 +110,10 @@ def _check_grant(scope: Scope, record_id: str, record: GrantRecord) -> None:
         _check_not_expired(scope, record.expires_at_ms)
         if record.state != "live":
             raise RejectedError(RecordCode.STATE_REFUSED, "a grant begins as live")
+        if get_status(scope.state, scope.creator).is_open_recovery(scope.block.time_ms):
+            raise RejectedError(
+                RecordCode.RECOVERY_OPEN, "no grant is made while a recovery of the account is open"
+            )
         return
     _check_only_state_changes(previous, replace(record, state=previous.state))
     if (previous.state, record.state) != ("live", "revoked"):

@@ -1,6 +1,7 @@
 """Whatever bytes or text come in, only the package's own errors come out."""
 
 import contextlib
+from typing import get_args
 
 import pytest
 from google.protobuf.message import DecodeError as ProtobufDecodeError
@@ -17,24 +18,35 @@ from chaincode.encoding import (
     encode_canonical_json,
 )
 from chaincode.errors import ChaincodeError, DecodeError, SignatureInvalidError
-from chaincode.ids import ACCOUNT_ID, RECORD_ID
+from chaincode.ids import ACCOUNT_ID, RECORD_ID, SIGNATORY
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query
+from chaincode.record_keys import AnyRecord, parse_record_key
 from chaincode.records import (
     MAX_TIME_MS,
-    AnyRecord,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
     decode_record,
     encode_record,
-    parse_record_key,
+)
+from chaincode.recovery_records import (
+    MAX_DELAY_MS,
+    ApprovalRecord,
+    ChangeRecord,
+    GuardRecord,
+    RecoverRecord,
+    RecoveryStatus,
+    VetoRecord,
+    Window,
+    encode_command,
 )
 from chaincode.signatures import parse_public_key, verify_signature
 from chaincode.stateless import TimeWindow, validate_query, validate_transaction
+from client_sdk.ledger.commands import add_signatory
 
-KINDS: list[type[AnyRecord]] = [IssuerRecord, CredentialRecord, GrantRecord]
+KINDS: tuple[type[AnyRecord], ...] = get_args(AnyRecord)
 ANY_TEXT = st.text(st.characters(categories=None), max_size=200)
 BASE64_TEXT = st.text("AZaz09-_+/= ", max_size=60)
 JSON_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT
@@ -47,6 +59,8 @@ FIELD_NAMES = st.sampled_from(
     [
         *("issuer", "credential_types", "keys", "state", "salted_hash", "issuer_record"),
         *("expires_at_ms", "commitment", "gateway", "uses"),
+        *("escrow", "delay_ms", "new_key", "lost_key", "opened_at_ms", "matures_at_ms"),
+        *("command", "vetoed_at_ms", "account", "digest", "item", "until_ms", "firm"),
     ]
 )
 LIKELY = st.sampled_from(
@@ -57,6 +71,8 @@ FIELDS = st.dictionaries(FIELD_NAMES | ANY_TEXT, LIKELY | JSON, max_size=10)
 ACCOUNT_IDS = st.from_regex(ACCOUNT_ID, fullmatch=True)
 RECORD_IDS = st.from_regex(RECORD_ID, fullmatch=True)
 TIMES = st.integers(1, MAX_TIME_MS)
+SIGNATORIES = st.from_regex(SIGNATORY, fullmatch=True)
+WINDOWS = st.none() | st.builds(Window, opened_at_ms=TIMES, matures_at_ms=TIMES)
 DIGESTS = st.binary(min_size=32, max_size=32)
 TEXT = st.text(max_size=30)
 JWK_MEMBERS = st.sampled_from(["crv", "x", "y", "kid", "use", "alg", "x5c", "é"])
@@ -81,6 +97,31 @@ RECORDS: st.SearchStrategy[AnyRecord] = st.one_of(
         issuer_record=RECORD_IDS,
         expires_at_ms=TIMES,
         state=st.sampled_from(["active", "suspended", "revoked"]),
+    ),
+    st.builds(
+        GuardRecord,
+        escrow=ACCOUNT_IDS,
+        issuer=ACCOUNT_IDS,
+        delay_ms=st.integers(1, MAX_DELAY_MS),
+        state=st.sampled_from(["standing", "lifted"]),
+    ),
+    st.builds(RecoverRecord, new_key=SIGNATORIES, lost_key=SIGNATORIES, window=WINDOWS),
+    st.builds(
+        ChangeRecord,
+        command=st.builds(add_signatory, ACCOUNT_IDS, SIGNATORIES).map(encode_command),
+        state=st.sampled_from(["pending", "withdrawn", "done"]),
+        window=WINDOWS,
+    ),
+    st.builds(VetoRecord, vetoed_at_ms=st.none() | TIMES),
+    st.builds(
+        ApprovalRecord, account=ACCOUNT_IDS, digest=DIGESTS, approved_at_ms=st.none() | TIMES
+    ),
+    st.builds(
+        RecoveryStatus,
+        item=st.text(max_size=64),
+        state=st.sampled_from(["open", "finished", "vetoed", "withdrawn"]),
+        until_ms=TIMES,
+        firm=st.booleans(),
     ),
     st.builds(
         GrantRecord,

@@ -13,17 +13,31 @@ from chaincode.encoding import (
     encode_canonical_json,
 )
 from chaincode.errors import DecodeError
+from chaincode.record_keys import AnyRecord, parse_record_key
 from chaincode.records import (
     MAX_RECORD_CHARS,
     MAX_TIME_MS,
-    AnyRecord,
+    NO_ID,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
     decode_record,
     encode_record,
-    parse_record_key,
 )
+from chaincode.recovery_records import (
+    MAX_DELAY_MS,
+    ApprovalRecord,
+    ChangeRecord,
+    GuardRecord,
+    RecoverRecord,
+    RecoveryStatus,
+    VetoRecord,
+    Window,
+    approval_digest,
+    change_id,
+    encode_command,
+)
+from client_sdk.ledger.commands import add_signatory, set_account_quorum
 
 JWK: JsonObject = {"kty": "OKP", "crv": "Ed25519", "x": "eHh4", "key_ops": ["verify"]}
 ISSUER = IssuerRecord(
@@ -35,7 +49,26 @@ CREDENTIAL = CredentialRecord(
 GRANT = GrantRecord(
     commitment=bytes(32), gateway="desk@gateway", expires_at_ms=1, uses=1, state="live"
 )
-RECORDS: list[AnyRecord] = [ISSUER, CREDENTIAL, GRANT]
+GUARD = GuardRecord(
+    escrow="agents@holder", issuer="city@issuer", delay_ms=MAX_DELAY_MS, state="standing"
+)
+WINDOW = Window(opened_at_ms=1, matures_at_ms=2)
+RECOVER = RecoverRecord(new_key="ed0120" + "a" * 64, lost_key="b" * 64, window=WINDOW)
+COMMAND = encode_command(set_account_quorum("h1@holder", 2))
+CHANGE = ChangeRecord(command=COMMAND, state="pending", window=WINDOW)
+VETO = VetoRecord(vetoed_at_ms=1)
+APPROVAL = ApprovalRecord(account="h1@holder", digest=bytes(32), approved_at_ms=1)
+STATUS = RecoveryStatus(item="tg_guard", state="open", until_ms=1, firm=True)
+WITH_ID: list[AnyRecord] = [ISSUER, CREDENTIAL, GRANT, RECOVER, CHANGE, VETO, APPROVAL]
+SINGLE: list[AnyRecord] = [GUARD, STATUS]
+RECORDS: list[AnyRecord] = [*WITH_ID, *SINGLE]
+AS_SENT: list[AnyRecord] = [
+    replace(RECOVER, window=None),
+    replace(CHANGE, window=None),
+    replace(VETO, vetoed_at_ms=None),
+    replace(APPROVAL, approved_at_ms=None),
+]
+BLOCK_TIMES = {"opened_at_ms", "vetoed_at_ms", "approved_at_ms"}
 ID = "0123456789abcdef" * 2
 
 
@@ -43,7 +76,7 @@ def encoded(fields: JsonObject) -> str:
     return encode_base64url(encode_canonical_json(fields))
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.prefix)
+@pytest.mark.parametrize("record", [*RECORDS, *AS_SENT], ids=lambda record: record.prefix)
 def test_a_record_comes_back(record: AnyRecord) -> None:
     assert decode_record(encode_record(record), type(record)) == record
 
@@ -79,6 +112,8 @@ BAD_TYPES: list[JsonValue] = [None, [], {}, "urn:a", [""], [1], ["b", "a"], ["a"
 BAD_ACCOUNTS: list[JsonValue] = [None, "", "a", 1, ["a@b"], "a@b\n", "A@b"]
 BAD_DIGESTS: list[JsonValue] = [None, "", 1, "AA", "A" * 42, "A" * 44, "A" * 42 + "=", "é" * 43]
 BAD_TIMES: list[JsonValue] = [None, 0, -1, True, "1", [1], MAX_TIME_MS + 1]
+BAD_BLOCK_TIMES: list[JsonValue] = [None, 0, -1, True, "1", [1], 2**53]
+BAD_SIGNATORIES: list[JsonValue] = [None, "", 1, "A" * 64, "g" * 64, "a" * 137, ["a" * 64]]
 BAD_STATES: list[JsonValue] = [None, "", "Active", 1, ["active"], "deleted"]
 BAD_FIELDS: list[tuple[AnyRecord, str, list[JsonValue]]] = [
     (ISSUER, "issuer", BAD_ACCOUNTS),
@@ -94,6 +129,25 @@ BAD_FIELDS: list[tuple[AnyRecord, str, list[JsonValue]]] = [
     (GRANT, "expires_at_ms", BAD_TIMES),
     (GRANT, "uses", [None, 0, True, 1_000_001]),
     (GRANT, "state", [*BAD_STATES, "active"]),
+    (GUARD, "escrow", BAD_ACCOUNTS),
+    (GUARD, "issuer", BAD_ACCOUNTS),
+    (GUARD, "delay_ms", [None, 0, True, MAX_DELAY_MS + 1]),
+    (GUARD, "state", [*BAD_STATES, "open"]),
+    (RECOVER, "new_key", BAD_SIGNATORIES),
+    (RECOVER, "lost_key", BAD_SIGNATORIES),
+    (RECOVER, "opened_at_ms", BAD_BLOCK_TIMES),
+    (RECOVER, "matures_at_ms", BAD_BLOCK_TIMES),
+    (CHANGE, "command", [None, "", 1, "!", "AA", encode_base64url(COMMAND + COMMAND), "_" * 40]),
+    (CHANGE, "state", [*BAD_STATES, "open"]),
+    (CHANGE, "opened_at_ms", BAD_BLOCK_TIMES),
+    (VETO, "vetoed_at_ms", BAD_BLOCK_TIMES),
+    (APPROVAL, "account", BAD_ACCOUNTS),
+    (APPROVAL, "digest", BAD_DIGESTS),
+    (APPROVAL, "approved_at_ms", BAD_BLOCK_TIMES),
+    (STATUS, "item", [None, 1, ["tg_guard"]]),
+    (STATUS, "state", [*BAD_STATES, "pending"]),
+    (STATUS, "until_ms", BAD_BLOCK_TIMES),
+    (STATUS, "firm", [None, 1, "true"]),
 ]
 
 
@@ -118,7 +172,7 @@ def test_exactly_the_fields_of_the_kind_are_there(record: AnyRecord) -> None:
     fields = record.to_fields()
     with pytest.raises(DecodeError, match="does not have"):
         decode_record(encoded({**fields, "more": 1}), type(record))
-    for name in fields:
+    for name in fields.keys() - BLOCK_TIMES:
         fewer = {other: value for other, value in fields.items() if other != name}
         with pytest.raises(DecodeError, match=name):
             decode_record(encoded(fewer), type(record))
@@ -194,7 +248,15 @@ def test_how_deep_json_nests_never_decides() -> None:
             from_depth(frames, value)
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.prefix)
+@pytest.mark.parametrize("record", SINGLE, ids=lambda record: record.prefix)
+def test_single_records_have_no_id(record: AnyRecord) -> None:
+    assert record.key(NO_ID) == record.prefix
+    assert parse_record_key(record.prefix) == (type(record), NO_ID)
+    with pytest.raises(DecodeError, match="reserved"):
+        parse_record_key(record.prefix + "_" + ID)
+
+
+@pytest.mark.parametrize("record", WITH_ID, ids=lambda record: record.prefix)
 def test_record_keys(record: AnyRecord) -> None:
     kind = type(record)
     assert kind.key(ID) == kind.prefix + ID
@@ -217,3 +279,25 @@ def test_the_form_is_canonical() -> None:
     loose = encode_base64url(decode_base64url(value).replace(b",", b", "))
     with pytest.raises(DecodeError, match="canonical form"):
         decode_record(loose, GrantRecord)
+
+
+def test_a_command_is_announced_under_one_id() -> None:
+    upper, lower = (
+        encode_command(add_signatory("h1@holder", key)) for key in ("AB" * 32, "ab" * 32)
+    )
+    assert upper == lower
+    assert change_id(upper) == change_id(lower) != change_id(COMMAND)
+    assert parse_record_key(ChangeRecord.key(change_id(upper))) == (ChangeRecord, change_id(upper))
+
+
+def test_an_approval_stands_for_one_record_of_one_account() -> None:
+    key = RecoverRecord.key(ID)
+    digest = approval_digest("h1@holder", key, RECOVER)
+    assert digest == approval_digest("h1@holder", key, replace(RECOVER, window=None))
+    others = [
+        approval_digest("h2@holder", key, RECOVER),
+        approval_digest("h1@holder", RecoverRecord.key("0" * 32), RECOVER),
+        approval_digest("h1@holder", key, replace(RECOVER, new_key="c" * 64)),
+        approval_digest("h1@holder", key, replace(RECOVER, lost_key="c" * 64)),
+    ]
+    assert len({digest, *others}) == 5

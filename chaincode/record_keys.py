@@ -1,0 +1,30 @@
+"""The reserved detail keys: which kind of identity record stands under which key."""
+
+from typing import Final, TypeAlias, get_args
+
+from chaincode.errors import DecodeError
+from chaincode.ids import RECORD_ID
+from chaincode.records import NO_ID, CredentialRecord, GrantRecord, IssuerRecord
+from chaincode.recovery_records import RecoveryRecord
+
+RESERVED_PREFIX: Final = "tg_"
+
+AnyRecord: TypeAlias = IssuerRecord | CredentialRecord | GrantRecord | RecoveryRecord
+_KINDS: Final[tuple[type[AnyRecord], ...]] = get_args(AnyRecord)
+
+
+def parse_record_key(key: str) -> tuple[type[AnyRecord], str]:
+    """Return the kind and the record id of a reserved detail key.
+
+    Raises:
+        DecodeError: No kind has this prefix, or the id is not 32 lower-case hex digits.
+    """
+    for kind in _KINDS:
+        if kind.single and key == kind.prefix:
+            return kind, NO_ID
+        if not kind.single and key.startswith(kind.prefix):
+            record_id = key.removeprefix(kind.prefix)
+            if not RECORD_ID.fullmatch(record_id):
+                raise DecodeError(f"{kind.prefix}<id>: the id is not 32 lower-case hex digits")
+            return kind, record_id
+    raise DecodeError(f"detail keys that begin with {RESERVED_PREFIX} are reserved")
