@@ -161,6 +161,37 @@ class UnknownGrantError(ClientError):
     """The wallet made no such grant."""
 
 
+class FrostError(ClientError):
+    """A threshold key cannot be made or used."""
+
+
+class FrostFormatError(FrostError):
+    """A message, key or share of a threshold key is not well formed, or does not fit the others."""
+
+
+class SecretWipedError(FrostError):
+    """The secret was wiped from memory."""
+
+
+class NonceUsedError(FrostError):
+    """These nonces are used up or gone. Begin the signature again: they serve once only."""
+
+
+class ParticipantFaultError(FrostError):
+    """A participant of a threshold key did wrong or stayed silent; the rest can go on without it.
+
+    Attributes:
+        at_fault: The identifiers of those to blame, ascending; empty where nobody can be named.
+        is_proof: Whether a third party can be convinced, by messages that those at fault signed.
+            Otherwise the one who reports it, or who carried the messages, may be the liar.
+    """
+
+    def __init__(self, message: str, *, at_fault: tuple[int, ...], is_proof: bool = False) -> None:
+        super().__init__(message)
+        self.at_fault = at_fault
+        self.is_proof = is_proof
+
+
 class VerificationError(ClientError):
     """A presentation fails a check.
 

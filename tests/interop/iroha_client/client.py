@@ -1,6 +1,7 @@
 """Drive a ledger node with the unmodified `iroha` package, and print what it saw as JSON.
 
 usage: client.py story ADDRESS, with the administrator's seed (hex) on standard input
+       client.py verify, with signed transactions (hex, one a line) on standard input
        client.py descriptors
 """
 
@@ -8,6 +9,7 @@ import base64
 import json
 import sys
 
+import nacl.exceptions
 import nacl.signing
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from iroha import (
@@ -161,7 +163,27 @@ def print_story(address):
     )
 
 
+def print_validity():
+    """Tell of each transaction whether the package takes its one signature for valid."""
+    found = []
+    for line in sys.stdin:
+        transaction = transaction_pb2.Transaction.FromString(bytes.fromhex(line))
+        (signature,) = transaction.signatures
+        is_sha2 = len(signature.public_key) > 64
+        is_valid = (
+            IrohaCrypto.is_sha2_signature_valid if is_sha2 else IrohaCrypto.is_signature_valid
+        )
+        try:
+            found.append([signature.public_key, is_valid(transaction, signature)])
+        except nacl.exceptions.BadSignatureError:
+            # The package catches it for its other scheme only.
+            found.append([signature.public_key, False])
+    print(json.dumps(found))
+
+
 if sys.argv[1] == "story":
     print_story(sys.argv[2])
+elif sys.argv[1] == "verify":
+    print_validity()
 else:
     print_descriptors()
