@@ -10,7 +10,7 @@ from client_sdk.credentials.sd_jwt_vc_claims import NEVER_CONCEALED, PLACE_CLAIM
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import ClaimsPath, CredentialQuery, select_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer
-from client_sdk.openid4vp.messages import VerifiedRequest
+from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.wallet_records import StoredCredential
 
 # What every presentation shows of the credential itself, and nothing of its holder's attributes.

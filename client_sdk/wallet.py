@@ -31,10 +31,7 @@ from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import fetch_request, send_response
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
-from client_sdk.openid4vp.messages import (
-    build_error_response,
-    build_response,
-)
+from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.wallet_records import (
     LedgerAccount,
@@ -381,7 +378,7 @@ class Wallet:
             extra_claims=claims,
         )
         query_id = request.query.credentials[0].id
-        return build_response({query_id: [presentation]}, state=request.state)
+        return build_response({query_id: [presentation]}, request=request)
 
     def _credential(self, record_id: str) -> StoredCredential:
         credential = self._contents.credentials.get(record_id)

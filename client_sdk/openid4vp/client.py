@@ -10,7 +10,7 @@ from chaincode.encoding import JsonObject
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError, TransportError
 from client_sdk.http_client import HttpClient
-from client_sdk.openid4vp.messages import (
+from client_sdk.openid4vp.signed_request import (
     REQUEST_MEDIA_TYPE,
     VerifiedRequest,
     parse_link,

@@ -12,10 +12,12 @@ from client_sdk.credentials.jose import ALGORITHMS
 from client_sdk.endpoint_url import parse_endpoint, parse_identifier
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import FORMAT, DcqlQuery, parse_query
+from client_sdk.openid4vp.response_encryption import ResponseEncryption
 from client_sdk.strict_json import text_list
 
 AUDIENCE: Final = "https://self-issued.me/v2"
-RESPONSE_MODE: Final = "direct_post"
+DIRECT_POST: Final = "direct_post"
+DIRECT_POST_JWT: Final = "direct_post.jwt"
 _MAX_TRANSACTIONS: Final = 8
 # 22 characters of base64url are 128 bits, the least that section 5.2 recommends.
 _NONCE: Final = re.compile(r"[A-Za-z0-9._~-]{22,512}")
@@ -35,6 +37,7 @@ class PresentationRequest:
         transaction_data: What the holder is to authorize: the strings exactly as sent.
         issued_at: Seconds since 1970-01-01 UTC.
         expires_at: Seconds since 1970-01-01 UTC.
+        encryption: How the response is to be encrypted; None where it travels as it is.
     """
 
     client_id: str
@@ -45,25 +48,29 @@ class PresentationRequest:
     transaction_data: tuple[str, ...]
     issued_at: int
     expires_at: int
+    encryption: ResponseEncryption | None = None
 
     def to_claims(self) -> JsonObject:
         """Return the claims of the request object."""
+        metadata: JsonObject = {
+            "vp_formats_supported": {
+                FORMAT: {
+                    "sd-jwt_alg_values": list(ALGORITHMS),
+                    "kb-jwt_alg_values": list(ALGORITHMS),
+                }
+            }
+        }
+        if self.encryption is not None:
+            metadata |= self.encryption.to_metadata()
         payload: JsonObject = {
             "aud": AUDIENCE,
             "client_id": self.client_id,
-            "client_metadata": {
-                "vp_formats_supported": {
-                    FORMAT: {
-                        "sd-jwt_alg_values": list(ALGORITHMS),
-                        "kb-jwt_alg_values": list(ALGORITHMS),
-                    }
-                }
-            },
+            "client_metadata": metadata,
             "dcql_query": self.query.to_fields(),
             "exp": self.expires_at,
             "iat": self.issued_at,
             "nonce": self.nonce,
-            "response_mode": RESPONSE_MODE,
+            "response_mode": DIRECT_POST if self.encryption is None else DIRECT_POST_JWT,
             "response_type": "vp_token",
             "response_uri": self.response_uri,
         }
@@ -81,12 +88,12 @@ class PresentationRequest:
             RequestError: A parameter is missing, malformed, or of a kind that is not supported.
         """
         for name, expected in (
-            ("response_type", "vp_token"),
-            ("response_mode", RESPONSE_MODE),
-            ("aud", AUDIENCE),
+            ("response_type", ("vp_token",)),
+            ("response_mode", (DIRECT_POST, DIRECT_POST_JWT)),
+            ("aud", (AUDIENCE,)),
         ):
-            if payload.get(name) != expected:
-                raise RequestError(f"{name}: only {expected} is supported")
+            if payload.get(name) not in expected:
+                raise RequestError(f"{name}: only {' and '.join(expected)} is supported")
         for name in ("redirect_uri", "request", "request_uri", "scope"):
             if name in payload:
                 raise RequestError(f"{name}: it may not stand in such a request")
@@ -96,6 +103,8 @@ class PresentationRequest:
             raise RequestError("nonce: 22 to 512 characters that are safe in URLs are expected")
         if state is not None and (not isinstance(state, str) or not STATE.fullmatch(state)):
             raise RequestError("state: 1 to 512 characters that are safe in URLs are expected")
+        is_encrypted = payload["response_mode"] == DIRECT_POST_JWT
+        metadata = payload.get("client_metadata")
         return cls(
             client_id=parse_identifier(payload.get("client_id"), "client_id"),
             response_uri=parse_endpoint(payload.get("response_uri"), "response_uri"),
@@ -105,6 +114,7 @@ class PresentationRequest:
             transaction_data=_transaction_data(payload),
             issued_at=_seconds(payload, "iat"),
             expires_at=_seconds(payload, "exp"),
+            encryption=ResponseEncryption.from_metadata(metadata) if is_encrypted else None,
         )
 
 

@@ -54,6 +54,7 @@ def build_presentations(
         ledger_id=ledger_id,
         request_seconds=config.request_seconds,
         result_seconds=config.result_seconds,
+        encrypt_responses=config.encrypt_responses,
         now_ms=now_ms,
     )
 

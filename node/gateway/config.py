@@ -46,6 +46,8 @@ class GatewayConfig(ProcessConfig):
         database_url: SQLAlchemy's URL of the store of requests.
         request_seconds: How long a wallet has to answer.
         result_seconds: How long a verifier can read a result before its values are deleted.
+        encrypt_responses: Whether wallets must encrypt their responses to a key of each request
+            (`direct_post.jwt`); without it they travel under TLS alone.
         ledger: The ledger.
         verifiers: Who may ask.
     """
@@ -55,6 +57,7 @@ class GatewayConfig(ProcessConfig):
     database_url: DatabaseUrl = "sqlite:///gateway.db"
     request_seconds: int = Field(default=300, ge=30, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
+    encrypt_responses: bool = True
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
 

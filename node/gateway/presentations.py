@@ -3,27 +3,28 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import structlog
+from joserfc.jwk import ECKey
 
 from chaincode.encoding import JsonObject
 from client_sdk.checks import Check, VerificationReport, list_checks
-from client_sdk.credentials.jose import parse_compact
+from client_sdk.credentials.jose import export_private_jwk, parse_compact, parse_private_jwk
 from client_sdk.errors import CredentialFormatError, RequestError
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.openid4vp.access_certificate import AccessIdentity
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
-from client_sdk.openid4vp.messages import (
+from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.response import (
     ErrorResponse,
     PresentationResponse,
-    RequestLink,
-    build_link,
-    parse_response,
-    sign_request,
+    open_response,
+    read_response,
 )
-from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.response_encryption import ResponseEncryption, generate_response_key
+from client_sdk.openid4vp.signed_request import RequestLink, build_link, sign_request
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
 from node.gateway.store import RequestState, RequestStore, StoredRequest
@@ -75,6 +76,7 @@ class Presentations:
         ledger_id: str,
         request_seconds: int,
         result_seconds: int,
+        encrypt_responses: bool = True,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Wire the parts.
@@ -88,6 +90,7 @@ class Presentations:
             ledger_id: The ledger's id.
             request_seconds: How long a wallet has to answer.
             result_seconds: How long a verifier can read values.
+            encrypt_responses: Whether wallets encrypt their responses (`direct_post.jwt`).
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
@@ -98,6 +101,7 @@ class Presentations:
         self._ledger_id = ledger_id
         self._request_ms = request_seconds * 1000
         self._result_ms = result_seconds * 1000
+        self._encrypt_responses = encrypt_responses
         self._now_ms = now_ms
 
     def create(self, verifier_id: str, question: Question) -> StoredRequest:
@@ -110,6 +114,7 @@ class Presentations:
         identity = self._identities[verifier_id]
         now_ms = self._now_ms()
         request_id = new_record_id()
+        response_key = generate_response_key() if self._encrypt_responses else None
         offer = GrantOffer(
             query_id=QUERY_ID,
             verifier=identity.client_id,
@@ -132,11 +137,13 @@ class Presentations:
             transaction_data=(encode_grant_offer(offer),),
             issued_at=now_ms // 1000,
             expires_at=(now_ms + self._request_ms) // 1000,
+            encryption=ResponseEncryption.for_key(response_key) if response_key else None,
         )
         stored = StoredRequest(
             id=request_id,
             verifier=verifier_id,
             request_object=sign_request(request, identity=identity),
+            response_key=export_private_jwk(response_key) if response_key else None,
             attributes=list(question.attributes),
             purpose=question.purpose,
             expires_at_ms=now_ms + self._request_ms,
@@ -211,12 +218,17 @@ class Presentations:
         if stored is None or stored.verifier not in self._identities:
             raise ResponseRefusedError
         request = _request_of(stored)
-        fields = list(form)
-        if [value for name, value in fields if name == "state"] != [request.state]:
+        try:
+            parameters = open_response(form, response_key=_response_key(stored))
+        except CredentialFormatError as error:
+            # Anybody can send what cannot be read: it costs the holder no try.
+            _log.warning("response_refused", request=request_id, reason=str(error))
+            raise ResponseRefusedError from None
+        if parameters.get("state") != request.state:
             _log.warning("response_refused", request=request_id, reason="state")
             raise ResponseRefusedError
         try:
-            response = parse_response(fields)
+            response = read_response(parameters)
             if isinstance(response, ErrorResponse):
                 self._note_refusal(stored, "declined", (), error=response.error)
                 return
@@ -280,6 +292,12 @@ class Presentations:
 
 def _request_of(stored: StoredRequest) -> PresentationRequest:
     return PresentationRequest.from_claims(parse_compact(stored.request_object).unverified_payload)
+
+
+def _response_key(stored: StoredRequest) -> ECKey | None:
+    if stored.response_key is None:
+        return None
+    return cast(ECKey, parse_private_jwk(stored.response_key))
 
 
 def _only_presentation(response: PresentationResponse) -> str:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from client_sdk.errors import QueryFailedError, RequestError, TransportError
 from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
-from client_sdk.openid4vp.messages import REQUEST_MEDIA_TYPE
+from client_sdk.openid4vp.signed_request import REQUEST_MEDIA_TYPE
 from node.errors import ApiError
 from node.gateway.config import VerifierConfig
 from node.gateway.presentations import Presentations, Question, ResponseRefusedError

@@ -37,6 +37,7 @@ class StoredRequest(_Base):
         id: 128 random bits, 32 hex digits: whoever knows it can fetch the request.
         verifier: The verifier's id in the configuration.
         request_object: The signed request object.
+        response_key: The private JWK that decrypts its response; gone once the request has ended.
         attributes: The names that are asked for.
         purpose: What for.
         expires_at_ms: Until when a wallet may answer.
@@ -52,6 +53,7 @@ class StoredRequest(_Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     verifier: Mapped[str] = mapped_column(String(64), index=True)
     request_object: Mapped[str]
+    response_key: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     attributes: Mapped[list[str]] = mapped_column(JSON)
     purpose: Mapped[str]
     expires_at_ms: Mapped[int] = mapped_column(BigInteger)
@@ -150,6 +152,7 @@ class RequestStore:
             state="accepted",
             checks=checks,
             shown=shown,
+            response_key=None,
             result_until_ms=result_until_ms,
         )
 
@@ -164,9 +167,15 @@ class RequestStore:
             .where(StoredRequest.result_until_ms <= now_ms, StoredRequest.shown.is_not(None))
             .values(shown=None)
         )
+        forget_keys = (
+            update(StoredRequest)
+            .where(StoredRequest.expires_at_ms <= now_ms, StoredRequest.response_key.is_not(None))
+            .values(response_key=None)
+        )
         forget = delete(StoredRequest).where(StoredRequest.result_until_ms <= now_ms - KEPT_MS)
         with Session(self._engine) as session, session.begin():
             result = session.execute(erase)
+            session.execute(forget_keys)
             session.execute(forget)
             return result.rowcount if isinstance(result, CursorResult) else 0
 

@@ -13,8 +13,8 @@ from client_sdk.consent import PendingRequest, SharedAttribute
 from client_sdk.gateway_client import RequestResult
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.grant_offer import GrantOffer
-from client_sdk.openid4vp.messages import VerifiedRequest
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.wallet_records import StoredCredential
 from node.cli.output import show, show_rows
 from node.cli.toml import encode_toml

@@ -1,6 +1,7 @@
 """A gateway with two verifiers, over the small world of presentations."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,8 @@ from typing import Any
 from flask.testing import FlaskClient
 from support.presentation_world import GATEWAY, LEDGER_ID, World, make_identity
 
-from client_sdk.openid4vp.messages import (
-    VerifiedRequest,
-    build_response,
-    parse_link,
-    verify_request,
-)
+from client_sdk.openid4vp.response import build_response
+from client_sdk.openid4vp.signed_request import VerifiedRequest, parse_link, verify_request
 from node.config import load_config
 from node.gateway.app import build_presentations, create_app
 from node.gateway.config import GatewayConfig
@@ -39,10 +36,8 @@ def write_config(folder: Path, world: World, **changes: Any) -> Path:
         "database_url": f"sqlite:///{folder / 'gateway.db'}",
         **changes,
     }
-    lines = [
-        f"{name} = {value}" if isinstance(value, int) else f'{name} = "{value}"'
-        for name, value in values.items()
-    ]
+    # A number or truth value of TOML is written as JSON writes it, and so is a text.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
     ledger = (
         f'[ledger]\naddress = "127.0.0.1:1"\naccount = "{GATEWAY}"\n'
         f'private_key_file = "gateway.priv"\nledger_id = "{LEDGER_ID}"\n'
@@ -58,9 +53,11 @@ class GatewayWorld:
 
     folder: Path
     world: World = field(default_factory=World)
+    encrypt_responses: bool = True
 
     def __post_init__(self) -> None:
-        self.config = load_config(write_config(self.folder, self.world), GatewayConfig)
+        path = write_config(self.folder, self.world, encrypt_responses=self.encrypt_responses)
+        self.config = load_config(path, GatewayConfig)
         self.store = RequestStore(self.config.database_url)
         self.presentations = build_presentations(
             self.config,
@@ -105,7 +102,7 @@ class GatewayWorld:
         """Return the form with which a genuine wallet answers."""
         request = self.fetch(created).request
         presentation = self.world.present(request, **changes)
-        return build_response({"resident": [presentation]}, state=request.state)
+        return build_response({"resident": [presentation]}, request=request)
 
     def close(self) -> None:
         self.store.close()

@@ -17,8 +17,13 @@ from client_sdk.openid4vp.access_certificate import (
 )
 from client_sdk.openid4vp.dcql import DcqlQuery, build_query
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
-from client_sdk.openid4vp.messages import REQUEST_MEDIA_TYPE, RequestLink, build_link, sign_request
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.signed_request import (
+    REQUEST_MEDIA_TYPE,
+    RequestLink,
+    build_link,
+    sign_request,
+)
 
 
 class VerifierStand:

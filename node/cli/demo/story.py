@@ -1,5 +1,6 @@
 """The story: a resident shows the address, and nothing else, to one ward office."""
 
+from dataclasses import replace
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -16,11 +17,11 @@ from client_sdk.wallet import Wallet
 from node.cli.demo.ledger_view import read_entries
 from node.cli.demo.stage import Stage
 from node.cli.demo.thief import (
+    StolenAnswer,
     TappedLine,
     change_value,
-    presentation_of,
     sign_as_stranger,
-    with_presentation,
+    steal_answer,
 )
 from node.cli.demo.town import Town
 from node.ledger.genesis import ADMIN_ACCOUNT
@@ -167,26 +168,25 @@ class Story:
         """Chapter 6: a changed disclosure, a replay, and a stranger's wallet."""
         self._stage.chapter("Three attacks")
         first = self._ask()
-        stolen = self._intercept(first)
-        genuine = presentation_of(stolen)
-        forged = with_presentation(stolen, change_value(genuine, "1-1 Castle Road"))
-        result = self._send(first, forged)
-        self._stage.refusal("A disclosure that was changed on its way", result)
+        stolen = self._steal(first)
+        genuine = stolen.presentation
+        forged = change_value(genuine, "1-1 Castle Road")
+        result = self._send(first, replace(stolen, presentation=forged))
+        self._stage.refusal("A disclosure that was changed", result)
         second = self._ask()
-        form = self._intercept(second)
-        result = self._send(second, with_presentation(form, genuine))
+        result = self._send(second, replace(self._steal(second), presentation=genuine))
         self._stage.refusal("An answer that was sent before, to another request", result)
         third = self._ask()
-        form = self._intercept(third)
-        strange = with_presentation(form, sign_as_stranger(presentation_of(form)))
-        result = self._send(third, strange)
+        stolen = self._steal(third)
+        strange = sign_as_stranger(stolen.presentation)
+        result = self._send(third, replace(stolen, presentation=strange))
         self._stage.refusal("A stranger's wallet with a stolen credential", result)
 
     def revoke(self, wallet: Wallet) -> None:
         """Chapter 7: the resident revokes a grant; the city revokes the credential."""
         self._stage.chapter("Revocation")
         request = self._ask()
-        answer = self._intercept(request)
+        answer = self._steal(request)
         grant = wallet.grants[-1].grant_id
         wallet.revoke_grant(grant)
         self._stage.tell("resident", "Consented, and takes it back before it arrives.", grant=grant)
@@ -197,7 +197,7 @@ class Story:
             "city", "Revokes the credential.", credential=f"tg_cred_{credential.record_id}"
         )
         request = self._ask()
-        result = self._send(request, self._intercept(request))
+        result = self._send(request, self._steal(request))
         self._stage.refusal("The revoked credential", result)
 
     def search_for_values(self) -> dict[str, bool]:
@@ -216,16 +216,14 @@ class Story:
     def _ask(self) -> CreatedRequest:
         return self._ward_office.ask(["address"], purpose=PURPOSE)
 
-    def _intercept(self, request: CreatedRequest) -> dict[str, str]:
-        """Let the wallet answer on a line where the answer is kept and does not arrive."""
+    def _steal(self, request: CreatedRequest) -> StolenAnswer:
+        """Let the wallet answer, but keep the answer instead of sending it."""
         line = TappedLine()
         with Wallet.open(self._wallet_file, self._passphrase, http=line) as wallet:
-            wallet.present(wallet.read_request(request.link))
-        _, form = line.kept
-        return form
+            return steal_answer(wallet, line, request.link)
 
-    def _send(self, request: CreatedRequest, form: dict[str, str]) -> RequestResult:
+    def _send(self, request: CreatedRequest, answer: StolenAnswer) -> RequestResult:
         """Send a response to a request, and read what the verifier sees of it."""
         response_uri = f"{self._town.gateway_url}/oid4vp/responses/{request.request_id}"
-        self._thief.post_form(response_uri, form)
+        self._thief.post_form(response_uri, answer.form())
         return self._ward_office.wait(request.request_id)

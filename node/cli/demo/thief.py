@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chaincode.encoding import JsonObject, decode_base64url, encode_base64url
@@ -10,6 +10,9 @@ from client_sdk.credentials.jose import generate_key, parse_compact
 from client_sdk.credentials.sd_jwt import Disclosure, SdJwt, parse_sd_jwt
 from client_sdk.credentials.sd_jwt_key_binding import sign_key_binding
 from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.response import build_response
+from client_sdk.wallet import Wallet
 
 _ACCEPTED: Final = HttpAnswer(status=200, media_type="application/json", body=b"{}")
 
@@ -29,16 +32,36 @@ class TappedLine(HttpClient):
         return _ACCEPTED
 
 
-def presentation_of(form: Mapping[str, str]) -> SdJwt:
-    """Return the one presentation in a response."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StolenAnswer:
+    """An answer of the resident's wallet, before it was encrypted for the verifier.
+
+    Attributes:
+        request: What it answers.
+        presentation: The one presentation in it.
+    """
+
+    request: PresentationRequest
+    presentation: SdJwt
+
+    def form(self) -> dict[str, str]:
+        """Return the form to post, encrypted as the request asks."""
+        (query,) = self.request.query.credentials
+        return build_response({query.id: [self.presentation.encode()]}, request=self.request)
+
+
+def steal_answer(wallet: Wallet, line: TappedLine, link: str) -> StolenAnswer:
+    """Let a wallet that talks over `line` answer a request in the clear, and keep the answer.
+
+    On the way to the verifier nobody can read it: this attacker sits in the wallet itself.
+    """
+    pending = wallet.read_request(link)
+    request = pending.request.request
+    in_the_clear = replace(pending.request, request=replace(request, encryption=None))
+    wallet.present(replace(pending, request=in_the_clear))
+    _, form = line.kept
     ((presentation,),) = json.loads(form["vp_token"]).values()
-    return parse_sd_jwt(presentation)
-
-
-def with_presentation(form: Mapping[str, str], presentation: SdJwt) -> dict[str, str]:
-    """Return the response with another presentation in the place of its own."""
-    (query_id,) = json.loads(form["vp_token"])
-    return {**form, "vp_token": json.dumps({query_id: [presentation.encode()]})}
+    return StolenAnswer(request=request, presentation=parse_sd_jwt(presentation))
 
 
 def change_value(presentation: SdJwt, value: str) -> SdJwt:

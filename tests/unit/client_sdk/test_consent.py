@@ -12,8 +12,8 @@ from client_sdk.credentials.sd_jwt_vc import issue_credential, present_credentia
 from client_sdk.credentials.selective_disclosure import reveal
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import DcqlQuery, parse_query
-from client_sdk.openid4vp.messages import VerifiedRequest
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.wallet_records import StoredCredential
 
 VCT = "urn:example:credential"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,11 @@ from werkzeug.test import TestResponse
 
 from client_sdk.checks import CHECKS
 from client_sdk.credentials.jose import parse_compact
-from client_sdk.openid4vp.messages import (
-    build_error_response,
-    build_response,
-    parse_link,
-    verify_request,
-)
+from client_sdk.openid4vp.response import build_error_response, build_response
+from client_sdk.openid4vp.signed_request import parse_link, verify_request
 from node.gateway.config import GatewayConfig
 from node.gateway.routes import create_routes
+from node.gateway.store import MAX_TRIES
 from node.web.server import WebServer
 
 CONSTANT_REFUSAL = {
@@ -36,6 +34,15 @@ CONSTANT_REFUSAL = {
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayWorld]:
+    """A gateway whose responses travel as they are, so that a test can spoil them."""
+    world = GatewayWorld(tmp_path, encrypt_responses=False)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Iterator[GatewayWorld]:
+    """A gateway as it is by default: responses are encrypted."""
     world = GatewayWorld(tmp_path)
     yield world
     world.close()
@@ -65,6 +72,46 @@ def test_the_whole_way_from_question_to_answer(gateway: GatewayWorld) -> None:
     assert result["requested"] == ["address"]
     assert [check["name"] for check in result["checks"]] == list(CHECKS)
     assert all(check["passed"] for check in result["checks"])
+
+
+def test_an_encrypted_answer_goes_the_whole_way(sealed: GatewayWorld) -> None:
+    created = sealed.create("address")
+    form = sealed.answer(created)
+    assert list(form) == ["response"]
+    assert post_answer(sealed, created, form).status_code == 200
+    result = sealed.read(created["id"])
+    assert result["status"] == "accepted"
+    assert result["attributes"] == {"address": ATTRIBUTES["address"]}
+
+
+def test_an_answer_to_another_request_s_key_costs_no_try(sealed: GatewayWorld) -> None:
+    created, other = sealed.create(), sealed.create()
+    for _ in range(MAX_TRIES + 1):
+        response = post_answer(sealed, created, sealed.answer(other))
+        assert (response.status_code, response.get_json()) == (400, CONSTANT_REFUSAL)
+    assert post_answer(sealed, created, sealed.answer(created)).status_code == 200
+
+
+def test_a_plain_answer_is_not_taken_where_an_encrypted_one_is_asked_for(
+    sealed: GatewayWorld,
+) -> None:
+    created = sealed.create()
+    request = sealed.fetch(created).request
+    plain = replace(request, encryption=None)
+    form = build_response({"resident": [sealed.world.present(request)]}, request=plain)
+    assert post_answer(sealed, created, form).get_json() == CONSTANT_REFUSAL
+    assert sealed.read(created["id"])["status"] == "fetched"
+
+
+def test_the_response_key_is_gone_with_the_answer_and_with_the_time(sealed: GatewayWorld) -> None:
+    answered, waiting = sealed.create(), sealed.create()
+    keys = [sealed.store.find(created["id"]) for created in (answered, waiting)]
+    assert all(stored is not None and stored.response_key for stored in keys)
+    post_answer(sealed, answered, sealed.answer(answered))
+    assert sealed.store.find(answered["id"]).response_key is None  # type: ignore[union-attr]
+    sealed.world.now_ms += 300_000
+    sealed.presentations.purge()
+    assert sealed.store.find(waiting["id"]).response_key is None  # type: ignore[union-attr]
 
 
 def test_the_request_asks_for_what_the_verifier_wants(gateway: GatewayWorld) -> None:
@@ -474,7 +521,7 @@ def test_over_a_real_connection(gateway: GatewayWorld) -> None:
             trust_anchors=gateway.world.authority.chain,
             now_s=NOW_MS // 1000,
         ).request
-        form = build_response({"resident": [gateway.world.present(request)]}, state=request.state)
+        form = build_response({"resident": [gateway.world.present(request)]}, request=request)
         target = request.response_uri.replace(gateway.config.public_url, base)
         answer = requests.post(target, data=form, timeout=10)
         assert (answer.status_code, answer.json()) == (200, {})

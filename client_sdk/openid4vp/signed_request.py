@@ -1,14 +1,13 @@
-"""Presentation requests and responses: OpenID4VP 1.0 with signed request objects and `direct_post`.
+"""Presentation requests: OpenID4VP 1.0 with signed request objects, and the links to them.
 
-Pure: no network, no clock, no randomness. A verifier signs a request and reads the response; a
-wallet verifies the request and builds the response. Client identifiers are of the kind `x509_hash`.
+Pure: no network, no clock, no randomness. A verifier signs a request, a wallet verifies it. Client
+identifiers are of the kind `x509_hash`.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -38,14 +37,13 @@ from client_sdk.openid4vp.access_certificate import (
 )
 from client_sdk.openid4vp.grant_offer import GrantOffer, check_offer, parse_grant_offer
 from client_sdk.openid4vp.request_object import STATE, PresentationRequest
-from client_sdk.strict_json import encode_json, parse_strict_json_object, text_list
+from client_sdk.openid4vp.response import unique_fields
 
 REQUEST_TYP: Final = "oauth-authz-req+jwt"
 REQUEST_MEDIA_TYPE: Final = f"application/{REQUEST_TYP}"
 LINK_SCHEME: Final = "openid4vp"
 LEEWAY_S: Final = 60
 
-_ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 _CLIENT_ID: Final = re.compile(rf"{CLIENT_ID_PREFIX}:[A-Za-z0-9_-]{{43}}")
 
 
@@ -73,27 +71,6 @@ class RequestLink:
 
     client_id: str
     request_uri: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentationResponse:
-    """What a wallet sent: presentations by the id of the credential query; none is verified."""
-
-    presentations: dict[str, tuple[str, ...]] = field(repr=False)
-    state: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorResponse:
-    """A wallet's refusal.
-
-    Attributes:
-        error: The code, such as `access_denied` where the holder declines (section 8.5).
-        state: The request's.
-    """
-
-    error: str
-    state: str | None
 
 
 def sign_request(
@@ -196,68 +173,13 @@ def parse_link(text: str) -> RequestLink:
         raise RequestError("link: not a URI") from None
     if parts.scheme != LINK_SCHEME:
         raise RequestError(f"link: it begins with {LINK_SCHEME}://")
-    values = _unique(pairs, RequestError("link: a parameter stands there twice"))
+    values = unique_fields(pairs, RequestError("link: a parameter stands there twice"))
     if "client_id" not in values or "request_uri" not in values:
         raise RequestError("link: client_id and request_uri are expected")
     return RequestLink(
         client_id=parse_identifier(values["client_id"], "client_id"),
         request_uri=parse_endpoint(values["request_uri"], "request_uri"),
     )
-
-
-def build_response(
-    presentations: Mapping[str, Sequence[str]], *, state: str | None
-) -> dict[str, str]:
-    """Return the form that a wallet posts to the response URI (sections 8.1 and 8.2).
-
-    Args:
-        presentations: The presentations by the id of the credential query.
-        state: The request's.
-    """
-    token = encode_json({query_id: list(shown) for query_id, shown in presentations.items()})
-    form = {"vp_token": token.decode("utf-8")}
-    return form if state is None else {**form, "state": state}
-
-
-def build_error_response(error: str, *, state: str | None) -> dict[str, str]:
-    """Return the form that tells a verifier of a refusal (section 8.5).
-
-    Args:
-        error: The code: `access_denied` where the holder declines.
-        state: The request's.
-    """
-    return {"error": error} if state is None else {"error": error, "state": state}
-
-
-def parse_response(form: Iterable[tuple[str, str]]) -> PresentationResponse | ErrorResponse:
-    """Return what a wallet posted; fields that are not known are ignored.
-
-    Args:
-        form: Names and values in the order of the body.
-
-    Raises:
-        CredentialFormatError: A field is there twice, or neither `vp_token` nor `error` is well
-            formed.
-    """
-    values = _unique(form, CredentialFormatError("response: a field stands there twice"))
-    state = values.get("state")
-    if state is not None and not STATE.fullmatch(state):
-        raise CredentialFormatError("response: state has characters that no request has")
-    if "error" in values:
-        if "vp_token" in values or not _ERROR_CODE.fullmatch(values["error"]):
-            raise CredentialFormatError("response: error is not an error code that stands alone")
-        return ErrorResponse(error=values["error"], state=state)
-    try:
-        token = parse_strict_json_object(values.get("vp_token", "").encode("utf-8"))
-    except UnicodeEncodeError:
-        raise CredentialFormatError("response: vp_token is not UTF-8") from None
-    presentations: dict[str, tuple[str, ...]] = {}
-    for query_id, shown in token.items():
-        texts = text_list(shown)
-        if not texts:
-            raise CredentialFormatError("response: vp_token is lists of texts by query id")
-        presentations[query_id] = texts
-    return PresentationResponse(presentations=presentations, state=state)
 
 
 def _parse_offer(request: PresentationRequest, verifier_name: str) -> GrantOffer | None:
@@ -298,12 +220,3 @@ def _check_validity(leaf: x509.Certificate, now_s: int) -> None:
     now = datetime.fromtimestamp(now_s, tz=UTC)
     if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
         raise RequestError("x5c: the verifier's certificate is not valid at this time")
-
-
-def _unique(pairs: Iterable[tuple[str, str]], error: Exception) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if name in values:
-            raise error
-        values[name] = value
-    return values
