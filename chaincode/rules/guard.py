@@ -148,7 +148,7 @@ def _carry_out_change(scope: Scope, account_id: str, command: Command) -> None:
     approved = status.is_open(now_ms) and status.item == key
     if status.is_open(now_ms) and not approved:
         raise RejectedError(RecordCode.RECOVERY_OPEN, f"{status.item} of {account_id} is open")
-    if not approved and change.window.opened_at_ms < status.until_ms:
+    if not approved and _was_ended(change.window, status):
         raise RejectedError(RecordCode.LAPSED, f"{status.item} has ended {key}: announce it anew")
     _check_matured(scope, change.window)
     # WRITE
@@ -156,6 +156,11 @@ def _carry_out_change(scope: Scope, account_id: str, command: Command) -> None:
         end_status(scope, account_id, replace(status, state="finished"))
     done = encode_record(replace(change, state="done"))
     put_detail(scope.state, account_id, account_id, key, done)
+
+
+def _was_ended(window: Window, status: RecoveryStatus) -> bool:
+    """Tell whether a change was announced before the end of what was open last."""
+    return window.opened_at_ms < status.until_ms
 
 
 def _check_matured(scope: Scope, window: Window) -> None:
