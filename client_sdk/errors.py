@@ -302,3 +302,43 @@ class TooFewEvaluationsError(ThresholdError):
     def __init__(self, message: str, *, wrong: tuple[int, ...]) -> None:
         super().__init__(message)
         self.wrong = wrong
+
+
+class EscrowError(ClientError):
+    """Protection by escrow agents cannot be set up or used."""
+
+
+class EscrowFormatError(EscrowError):
+    """A recovery card, or what an agent keeps, is not in the form that Tegata reads."""
+
+
+class RequestProofError(EscrowError):
+    """A request does not prove that its sender holds the key."""
+
+
+class AttestationError(EscrowError):
+    """The word of a face service or of an issuer's counter cannot be taken."""
+
+
+class AccessLogError(EscrowError):
+    """An agent's log was changed, or is not the one that it signed before."""
+
+
+class WeakPasswordError(EscrowError):
+    """The password is too easily guessed."""
+
+
+class WrongPasswordError(EscrowError):
+    """The password is not the one that the backup was protected with.
+
+    Attributes:
+        attempts_left: How many more attempts the strictest agent gives.
+    """
+
+    def __init__(self, message: str, *, attempts_left: int) -> None:
+        super().__init__(message)
+        self.attempts_left = attempts_left
+
+
+class TooFewAgentsError(EscrowError):
+    """Fewer agents than needed did their part; the text names each other one, and why."""

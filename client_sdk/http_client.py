@@ -103,6 +103,18 @@ class HttpClient:
         headers |= _authorization(bearer)
         return self._send("POST", url, headers=headers, data=json.dumps(value).encode())
 
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str]
+    ) -> HttpAnswer:
+        """Send a request whose body, JSON or nothing, is signed and must go out as it is.
+
+        Raises:
+            TransportError: The server cannot be reached, redirects, or answers too much.
+        """
+        content = {"Content-Type": "application/json"} if body else {}
+        headers = {"Accept": "application/json", **content, **headers}
+        return self._send(method, url, headers=headers, data=body)
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from chaincode.encoding import JsonObject, encode_base64url
+from chaincode.encoding import JsonObject
 from chaincode.records import GrantRecord
 from client_sdk.acceptance import check_received
 from client_sdk.consent import PendingRequest, find_answer
-from client_sdk.credentials.jose import Key, parse_private_jwk
+from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.credentials.sd_jwt_vc import parse_credential, present_credential
 from client_sdk.errors import (
     NotRegisteredError,
@@ -387,14 +387,7 @@ class Wallet:
         return credential
 
     def _holder_key(self) -> Key:
-        return parse_private_jwk(
-            {
-                "kty": "OKP",
-                "crv": "Ed25519",
-                "x": encode_base64url(self._key.raw_public_key),
-                "d": encode_base64url(self._key.seed),
-            }
-        )
+        return key_from_seed(self._key.seed)
 
     def _check_account(self, account: LedgerAccount) -> None:
         with LedgerClient(

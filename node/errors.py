@@ -21,6 +21,10 @@ class StoppingError(NodeError):
     """The node is stopping and takes nothing new. The client should try again in a moment."""
 
 
+class NonceError(NodeError):
+    """A proof answers a nonce that is not this service's, or has expired. Ask for a new one."""
+
+
 class ApiError(NodeError):
     """A request over HTTP is refused (RFC 9457).
 

@@ -11,9 +11,9 @@ from joserfc.errors import JoseError
 from joserfc.jwa import EdDSAAlgorithm
 from joserfc.jwk import ECKey, OKPKey
 from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
+from nacl.signing import SigningKey, VerifyKey
 
-from chaincode.encoding import JsonObject, JsonValue, decode_base64url
+from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
 from client_sdk.errors import (
     CredentialFormatError,
@@ -197,6 +197,19 @@ def generate_key(algorithm: str = EDDSA) -> Key:
             return ECKey.generate_key("P-256")
         case _:
             raise KeyFormatError(f"keys are made for {' and '.join(ALGORITHMS)} only")
+
+
+def key_from_seed(seed: bytes) -> Key:
+    """Return the private key on Ed25519 that 32 secret bytes stand for (RFC 8032 section 5.1.5)."""
+    public_key = bytes(SigningKey(seed).verify_key)
+    return parse_private_jwk(
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": encode_base64url(public_key),
+            "d": encode_base64url(seed),
+        }
+    )
 
 
 def algorithm_of(key: Key) -> str:

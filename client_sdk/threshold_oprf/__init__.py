@@ -9,5 +9,6 @@ from client_sdk.threshold_oprf.threshold import Evaluation as Evaluation
 from client_sdk.threshold_oprf.threshold import ThresholdOutput as ThresholdOutput
 from client_sdk.threshold_oprf.threshold import combine as combine
 from client_sdk.threshold_oprf.threshold import evaluate as evaluate
+from client_sdk.threshold_oprf.threshold import verify_evaluation as verify_evaluation
 from client_sdk.threshold_oprf.voprf import BlindedInput as BlindedInput
 from client_sdk.threshold_oprf.voprf import blind as blind

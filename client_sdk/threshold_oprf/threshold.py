@@ -87,9 +87,11 @@ def combine(
     wrong: set[int] = set()
     for evaluation in evaluations:
         try:
-            right.setdefault(evaluation.index, _verify(blinded, evaluation, commitments))
+            element = verify_evaluation(blinded, evaluation, commitments)
         except (EvaluationProofError, GroupFormatError, ShareError):
             wrong.add(evaluation.index)
+        else:
+            right.setdefault(evaluation.index, element)
     named = tuple(sorted(wrong - right.keys()))
     threshold = len(commitments)
     if len(right) < max(threshold, 1):
@@ -101,9 +103,16 @@ def combine(
     return ThresholdOutput(value=finalize(blinded, reduce(add, terms)), wrong=named)
 
 
-def _verify(
+def verify_evaluation(
     blinded: BlindedInput, evaluation: Evaluation, commitments: Sequence[Element]
 ) -> Element:
+    """Return the element of one party's answer, now known to be made with its committed share.
+
+    Raises:
+        EvaluationProofError: It was made with another key.
+        GroupFormatError: It is no element.
+        ShareError: There is no such party.
+    """
     element = decode_element(evaluation.element)
     public_key = public_share(commitments, evaluation.index)
     verify_proof(public_key, [blinded.element], [element], evaluation.proof)

@@ -35,7 +35,6 @@ from node.issuer.accounts import AccountLedger, Accounts
 from node.issuer.config import IssuerConfig, load_signing_key
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
 from node.issuer.issuance import Issuance, IssuanceTerms
-from node.issuer.nonce import NonceSealer
 from node.issuer.offers import CONFIGURATION_ID, Offers
 from node.issuer.operator_routes import add_offer_routes, add_revocation_routes
 from node.issuer.store import IssuerStore
@@ -45,6 +44,7 @@ from node.issuer.wallet_routes import (
     add_metadata_routes,
 )
 from node.web.app import create_api
+from node.web.nonce import NonceSealer
 from node.web.problems import problem_of
 from node.web.server import serve
 
@@ -90,7 +90,7 @@ def create_app(
         store,
         issuer,
         ledger,
-        NonceSealer(signing_key),
+        NonceSealer(signing_key, service="issuer"),
         IssuanceTerms(public_url=config.public_url, credential_days=config.credential_days),
         now_ms=now_ms,
     )

@@ -18,12 +18,13 @@ from client_sdk.credentials.resident import (
 from client_sdk.errors import ClientError, QueryFailedError, TransactionFailedError, TransportError
 from client_sdk.issuer import IssuedCredential, Issuer
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM, VerifiedKeyProof, verify_key_proof
+from node.errors import NonceError
 from node.issuer.accounts import AccountLedger
 from node.issuer.errors import ProtocolError
-from node.issuer.nonce import NONCE_SECONDS, NonceSealer
 from node.issuer.offers import CONFIGURATION_ID, attributes_of, day_in_japan
 from node.issuer.one_time_secret import hash_secret
 from node.issuer.store import IssuerStore, StoredCredential, StoredOffer
+from node.web.nonce import NONCE_SECONDS, NonceSealer
 
 LEEWAY_S: Final = 60
 LEASE_MS: Final = 180_000
@@ -107,7 +108,10 @@ class Issuance:
         offer = self.check_token(token)
         _validate_request(request)
         proof = self._verify_proof(_only_proof(request.get("proofs")))
-        nonce_expires_ms = self._nonces.check_nonce(proof.nonce, self._now_ms())
+        try:
+            nonce_expires_ms = self._nonces.check_nonce(proof.nonce, self._now_ms())
+        except NonceError as error:
+            raise ProtocolError("invalid_nonce", str(error)) from None
         with self._reserved(token, proof.nonce, nonce_expires_ms) as until_ms:
             issued = self._sign_and_anchor(offer, token, proof)
             credential = StoredCredential(

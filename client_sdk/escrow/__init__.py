@@ -1,0 +1,1 @@
+"""Protection against loss: a backup that any t of n agents help to open, and none can read."""

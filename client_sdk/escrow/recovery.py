@@ -1,0 +1,302 @@
+"""Getting a backup back on a new phone: any t agents are enough, and one that lies is named."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from chaincode.encoding import JsonObject
+from client_sdk.credentials.jose import Key, thumbprint
+from client_sdk.errors import EscrowFormatError, WrongPasswordError
+from client_sdk.escrow.access_log import verify_head
+from client_sdk.escrow.agent_client import AgentClient, DepositState
+from client_sdk.escrow.backup import (
+    RecoveryKeys,
+    derive_keys,
+    open_backup,
+    oprf_input,
+)
+from client_sdk.escrow.deposit_statement import DepositStatement, verify_statement
+from client_sdk.escrow.evaluation_request import evaluation_hash
+from client_sdk.escrow.findings import AgentFinding, Findings
+from client_sdk.escrow.protection import Protection
+from client_sdk.escrow.recovery_card import RecoveryCard
+from client_sdk.escrow.recovery_secret import RecoverySecret
+from client_sdk.http_client import HttpClient
+from client_sdk.threshold_oprf import BlindedInput, Evaluation, blind, combine, verify_evaluation
+
+FaceTest: TypeAlias = Callable[[str, str], str]
+"""Has the holder's face tested: takes audience and request hash, returns the attestation."""
+_WHAT: Final = "recovery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterHelp:
+    """What an issuer's counter gave, for a lost card or used-up attempts.
+
+    Attributes:
+        token: The counter's token, good for one attempt at each agent.
+        key: The private key that it names.
+    """
+
+    token: str = field(repr=False)
+    key: Key = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveredBackup:
+    """What came back.
+
+    Attributes:
+        contents: The newest contents that the agents have.
+        version: Their version.
+        protection: What the new wallet keeps, to go on with the same agents and card.
+        findings: The agents that did not do their part; one that lied is among them.
+    """
+
+    contents: JsonObject = field(repr=False)
+    version: int
+    protection: Protection
+    findings: tuple[AgentFinding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deposit:
+    """A deposit that enough agents keep, and who they are."""
+
+    terms: DepositStatement
+    agents: tuple[AgentClient, ...]
+
+
+def recover(
+    card: RecoveryCard,
+    secret: RecoverySecret,
+    *,
+    http: HttpClient,
+    face_test: FaceTest | None = None,
+    counter: CounterHelp | None = None,
+    version: int | None = None,
+) -> RecoveredBackup:
+    """Get a backup back with card and password.
+
+    Args:
+        card: The recovery card.
+        secret: The password, or the passkey's secret.
+        http: How agents are reached.
+        face_test: Has the holder's face tested, where agents ask for it.
+        counter: The word of an issuer's counter, where the attempts without help are used up.
+        version: An older version that is wanted; by default the newest.
+
+    Raises:
+        WrongPasswordError: The password is wrong; it says how many attempts are left.
+        TooFewAgentsError: Fewer agents than needed did their part; it names each, and why.
+    """
+    findings = Findings()
+    deposit = _choose_deposit(card, http=http, findings=findings)
+    keys = _open_with_password(
+        deposit, secret, card=card, findings=findings, face_test=face_test, counter=counter
+    )
+    for agent in deposit.agents:
+        findings.ask(
+            agent,
+            lambda asked: asked.confirm(keys.success_key, card.handle, epoch=deposit.terms.epoch),
+        )
+    protection = Protection(
+        handle=card.handle,
+        urls=card.urls,
+        agents=deposit.terms.agents,
+        epoch=deposit.terms.epoch,
+        version=0,
+        secret=keys.wallet_secret,
+    )
+    return fetch_backup(protection, http=http, findings=findings, version=version)
+
+
+def fetch_backup(
+    protection: Protection,
+    *,
+    http: HttpClient,
+    findings: Findings | None = None,
+    version: int | None = None,
+) -> RecoveredBackup:
+    """Read and open the backups of the agents, and take the newest of a threshold of them.
+
+    Raises:
+        TooFewAgentsError: Fewer agents than needed gave a backup that opens.
+    """
+    findings = findings or Findings()
+    newest: dict[str, int] = {}
+    contents: dict[int, JsonObject] = {}
+    for url in protection.urls:
+        opened = findings.ask(AgentClient(url, http), lambda agent: _read(agent, protection))
+        if opened:
+            newest[url] = max(opened)
+            contents |= opened
+    findings.require(list(newest), needed=protection.agents.threshold, what="reading the backup")
+    latest = max(newest.values())
+    for url, found in newest.items():
+        if found < latest:
+            findings.add(url, "outdated", f"it gave version {found}; others have {latest}")
+    wanted = latest if version is None else version
+    if wanted not in contents:
+        raise EscrowFormatError(
+            f"no agent has version {wanted}; there is {', '.join(map(str, sorted(contents)))}"
+        )
+    return RecoveredBackup(
+        contents=contents[wanted],
+        version=wanted,
+        protection=Protection(
+            handle=protection.handle,
+            urls=protection.urls,
+            agents=protection.agents,
+            epoch=protection.epoch,
+            version=latest,
+            secret=protection.secret,
+            acknowledged=newest,
+        ),
+        findings=findings.all,
+    )
+
+
+def _read(agent: AgentClient, protection: Protection) -> dict[int, JsonObject]:
+    backups = agent.backups(protection.secret.owner_key, protection.handle, epoch=protection.epoch)
+    return {
+        backup.version: open_backup(
+            backup.sealed, secret=protection.secret, place=protection.place(backup.version)
+        )
+        for backup in backups
+    }
+
+
+def _choose_deposit(card: RecoveryCard, *, http: HttpClient, findings: Findings) -> _Deposit:
+    """Return the newest deposit that a threshold of agents keeps, as the card signed it.
+
+    Raises:
+        TooFewAgentsError: There is none; it names each agent that did not do its part.
+    """
+    keepers: dict[str, list[AgentClient]] = {}
+    terms_of: dict[str, DepositStatement] = {}
+    confirmed: set[str] = set()
+    for url in card.urls:
+        agent = AgentClient(url, http)
+        for kept, terms in findings.ask(agent, lambda asked: _read_deposits(asked, card)) or ():
+            terms_of[kept.statement] = terms
+            keepers.setdefault(kept.statement, []).append(agent)
+            if kept.is_active:
+                confirmed.add(kept.statement)
+    # A wallet confirms a deposit once every agent has it: one that no agent saw confirmed was
+    # broken off, and the one before it holds.
+    found = {token: agents for token, agents in keepers.items() if token in confirmed}
+    threshold = min((terms.agents.threshold for terms in terms_of.values()), default=1)
+    most = max(found.values(), key=len, default=[])
+    findings.require(most, needed=threshold, what=_WHAT)
+    newest = max(
+        (token for token, agents in found.items() if len(agents) >= threshold),
+        key=lambda token: terms_of[token].epoch,
+    )
+    for agents in keepers.values():
+        for agent in agents:
+            if agent not in keepers[newest]:
+                findings.add(agent.url, "outdated", "it has not the deposit that the others have")
+    return _Deposit(terms=terms_of[newest], agents=tuple(keepers[newest]))
+
+
+def _read_deposits(
+    agent: AgentClient, card: RecoveryCard
+) -> list[tuple[DepositState, DepositStatement]]:
+    """Return an agent's deposits, known to be the card's, and the agent to be the right one.
+
+    Raises:
+        EscrowFormatError: They are not, or another agent answers at this address.
+        AccessLogError: The agent signs its log wrongly.
+        TransportError: The agent cannot be reached.
+        ServiceRefusedError: The agent refuses.
+    """
+    status = agent.status(card.key, card.handle)
+    head = verify_head(status.log_head, expected_handle=card.handle)
+    deposits: list[tuple[DepositState, DepositStatement]] = []
+    for kept in status.deposits:
+        terms = verify_statement(kept.statement, expected_handle=card.handle)
+        if terms.agents.id != card.agent_set:
+            raise EscrowFormatError("its statement names other agents than the recovery card")
+        if terms.agents.index_of(head.agent_key) != _index_of(agent, card):
+            raise EscrowFormatError("another agent answers at this address")
+        if kept.is_usable:
+            deposits.append((kept, terms))
+    return deposits
+
+
+def _index_of(agent: AgentClient, card: RecoveryCard) -> int:
+    return card.urls.index(agent.url) + 1
+
+
+def _open_with_password(
+    deposit: _Deposit,
+    secret: RecoverySecret,
+    *,
+    card: RecoveryCard,
+    findings: Findings,
+    face_test: FaceTest | None,
+    counter: CounterHelp | None,
+) -> RecoveryKeys:
+    """Ask agents until a threshold of them evaluated rightly; derive the keys and compare them.
+
+    No agent is asked that is not needed: each answer is one attempt there.
+    """
+    terms = deposit.terms
+    private_input = oprf_input(handle=terms.handle, agent_set=terms.agents.id, secret=secret)
+    blinded = blind(private_input)
+    attestation = None
+    if face_test is not None:
+        request_hash = evaluation_hash(
+            handle=terms.handle, epoch=terms.epoch, blinded_element=blinded.element
+        )
+        attestation = face_test(terms.agents.id, request_hash)
+    right: list[Evaluation] = []
+    attempts_left: list[int] = []
+    for agent in deposit.agents:
+        if len(right) == terms.agents.threshold:
+            break
+        answer = findings.ask(
+            agent,
+            lambda asked: _evaluate(
+                asked, terms, blinded, card=card, attestation=attestation, counter=counter
+            ),
+        )
+        if answer is not None:
+            right.append(answer[0])
+            attempts_left.append(answer[1])
+    findings.require(right, needed=terms.agents.threshold, what=_WHAT)
+    output = combine(blinded, right, terms.commitments)
+    keys = derive_keys(output.value, handle=terms.handle, agent_set=terms.agents.id, kdf=terms.kdf)
+    if thumbprint(keys.success_key) != terms.success_key:
+        left = min(attempts_left)
+        raise WrongPasswordError(
+            f"the password is not the one that this wallet was protected with; {left} attempts "
+            "are left",
+            attempts_left=left,
+        )
+    return keys
+
+
+def _evaluate(
+    agent: AgentClient,
+    terms: DepositStatement,
+    blinded: BlindedInput,
+    *,
+    card: RecoveryCard,
+    attestation: str | None,
+    counter: CounterHelp | None,
+) -> tuple[Evaluation, int]:
+    """Return an agent's answer, now known to be made with the share that was committed to."""
+    evaluation, attempts_left = agent.evaluate(
+        card.key if counter is None else counter.key,
+        terms.handle,
+        epoch=terms.epoch,
+        blinded_element=blinded.element,
+        counter_token=None if counter is None else counter.token,
+        face_attestation=attestation,
+    )
+    if evaluation.index != _index_of(agent, card):
+        raise EscrowFormatError("it answered with another agent's index")
+    verify_evaluation(blinded, evaluation, terms.commitments)
+    return evaluation, attempts_left

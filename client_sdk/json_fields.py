@@ -1,0 +1,93 @@
+"""Reading the members of a JSON object that comes from outside, each of its kind or an error."""
+
+from typing import Self
+
+from chaincode.encoding import JsonObject, JsonValue, decode_base64url
+from chaincode.errors import DecodeError
+from client_sdk.errors import ClientError
+from client_sdk.strict_json import text_list
+
+
+class JsonFields:
+    """The members of one object. Each method raises the error that the object was made with."""
+
+    def __init__(self, value: JsonValue, *, what: str, error: type[ClientError]) -> None:
+        """Take over a value.
+
+        Args:
+            value: What should be an object.
+            what: What it should be, such as `the deposit statement`; it begins each error's text.
+            error: What is raised where a member is missing or of another kind.
+
+        Raises:
+            ClientError: The value is no object.
+        """
+        self._what = what
+        self._error = error
+        if not isinstance(value, dict):
+            raise error(f"{what}: an object is expected")
+        self._members: JsonObject = value
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members' names."""
+        return tuple(self._members)
+
+    def member(self, name: str) -> Self:
+        """Return an object."""
+        return type(self)(self._members.get(name), what=f"{self._what}: {name}", error=self._error)
+
+    def text(self, name: str) -> str:
+        """Return a text."""
+        value = self._members.get(name)
+        if not isinstance(value, str):
+            raise self._error(f"{self._what}: {name} is missing or no text")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a text, or None where the member is missing or null."""
+        return None if self._members.get(name) is None else self.text(name)
+
+    def whole(self, name: str) -> int:
+        """Return a whole number from 0."""
+        value = self._members.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self._error(f"{self._what}: {name} is missing or no whole number")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return a truth value."""
+        value = self._members.get(name)
+        if not isinstance(value, bool):
+            raise self._error(f"{self._what}: {name} is missing or no truth value")
+        return value
+
+    def data(self, name: str) -> bytes:
+        """Return the bytes of a text in base64url."""
+        return self._decode(name, self.text(name))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts."""
+        values = self._members.get(name)
+        texts = text_list(values)
+        if not texts and values != []:
+            raise self._error(f"{self._what}: {name} is missing or no list of texts")
+        return texts
+
+    def data_list(self, name: str) -> tuple[bytes, ...]:
+        """Return the bytes of a list of texts in base64url."""
+        return tuple(self._decode(name, text) for text in self.texts(name))
+
+    def objects(self, name: str) -> tuple[Self, ...]:
+        """Return a list of objects."""
+        values = self._members.get(name)
+        if not isinstance(values, list):
+            raise self._error(f"{self._what}: {name} is missing or no list")
+        kind, what = type(self), f"{self._what}: {name}"
+        return tuple(kind(value, what=what, error=self._error) for value in values)
+
+    def _decode(self, name: str, text: str) -> bytes:
+        try:
+            return decode_base64url(text)
+        except DecodeError:
+            raise self._error(f"{self._what}: {name} is not base64url") from None

@@ -1,0 +1,1 @@
+"""An escrow agent: keeps one share of each holder's OPRF key, evaluates with it, never gives it."""

@@ -1,0 +1,115 @@
+"""The escrow agent as a process: wires the parts, serves until stopped."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from client_sdk.credentials.jose import Key, export_public_jwk, thumbprint
+from node.errors import StorageError
+from node.escrow.callers import CallerDesk
+from node.escrow.config import EscrowConfig, load_signing_key, load_trusted_keys
+from node.escrow.deposits import Deposits
+from node.escrow.evaluations import Evaluations
+from node.escrow.routes import AgentDescription, create_routes
+from node.escrow.sealing import StoreSealer
+from node.escrow.store import EscrowStore
+from node.web.nonce import NonceSealer
+from node.web.server import serve
+
+_PURGE_S: Final = 15.0
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.escrow")
+
+
+def create_app(
+    config: EscrowConfig,
+    *,
+    store: EscrowStore,
+    signing_key: Key,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> tuple[Flask, Deposits]:
+    """Make the agent's application, and the deposits that are to be purged now and then.
+
+    Args:
+        config: The configuration.
+        store: Where deposits are kept.
+        signing_key: The agent's private key.
+        now_ms: The clock: milliseconds since 1970, UTC.
+
+    Raises:
+        ConfigError: The key of one who is trusted cannot be read.
+    """
+    policy = config.guessing.policy
+    sealer = StoreSealer(signing_key)
+    desk = CallerDesk(
+        NonceSealer(signing_key, service="escrow"),
+        public_url=config.public_url,
+        issuer_keys=load_trusted_keys(config.issuers),
+        now_ms=now_ms,
+    )
+    deposits = Deposits(
+        store,
+        signing_key=signing_key,
+        desk=desk,
+        sealer=sealer,
+        policy=policy,
+        withdrawal_delay_ms=config.withdrawal_delay_seconds * 1000,
+        max_deposits=config.max_deposits,
+        now_ms=now_ms,
+    )
+    evaluations = Evaluations(
+        store,
+        agent_key=thumbprint(signing_key),
+        desk=desk,
+        sealer=sealer,
+        policy=policy,
+        face_required=config.face_required,
+        face_keys=load_trusted_keys(config.face_services),
+        now_ms=now_ms,
+    )
+    description = AgentDescription(
+        name=config.name,
+        verification_key={
+            name: str(value) for name, value in export_public_jwk(signing_key).items()
+        },
+        budget=policy.budget,
+        unaided=policy.unaided,
+        face_required=config.face_required,
+        withdrawal_delay_seconds=config.withdrawal_delay_seconds,
+        issuers=[issuer.name for issuer in config.issuers],
+    )
+    app = create_routes(description, desk=desk, deposits=deposits, evaluations=evaluations)
+    return app, deposits
+
+
+def run_escrow(config: EscrowConfig) -> None:
+    """Serve until SIGTERM or SIGINT. Withdrawals that are due are done meanwhile.
+
+    Raises:
+        ConfigError: The configuration, a key or the address cannot be used.
+        StorageError: The database cannot be used.
+    """
+    signing_key = load_signing_key(config.signing_key_file)
+    store = EscrowStore(config.database_url)
+    app, deposits = create_app(config, store=store, signing_key=signing_key)
+    stopped = threading.Event()
+
+    def purge() -> None:
+        while not stopped.wait(_PURGE_S):
+            try:
+                deposits.purge()
+            except (SQLAlchemyError, StorageError) as error:
+                _log.error("purge_failed", error=type(error).__name__)
+
+    purger = threading.Thread(target=purge, name="purge")
+    purger.start()
+    try:
+        serve(app, config.listen, service="escrow")
+    finally:
+        stopped.set()
+        purger.join()
+        store.close()

@@ -1,0 +1,143 @@
+"""The escrow agent's configuration: one TOML file."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from client_sdk.credentials.jose import Key, parse_private_jwk, parse_public_jwk
+from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.errors import ClientError, RequestError
+from client_sdk.strict_json import parse_strict_json_object
+from node.config import ConfigPath, ProcessConfig
+from node.database import DatabaseUrl
+from node.errors import ConfigError
+from node.escrow.policy import GuessPolicy
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return parse_endpoint(text.rstrip("/"), "public_url")
+    except RequestError as error:
+        raise ValueError(str(error)) from None
+
+
+class TrustedSigner(BaseModel):
+    """One whose word on a holder this agent takes.
+
+    Attributes:
+        name: What its tokens name as `iss`: an issuer's ledger account, a face service's name.
+        key_file: Its public JWK.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=300)
+    key_file: ConfigPath
+
+
+class Guessing(BaseModel):
+    """How often a password may be tried (`node.escrow.policy.GuessPolicy`).
+
+    Attributes:
+        budget: How many attempts without success there are before the share is erased.
+        unaided: How many of them need no word of an issuer's counter.
+        prompt: How many of them need no delay.
+        first_delay_seconds: The delay after those; it doubles each time.
+        longest_delay_seconds: Where it stops doubling.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget: int = Field(default=10, ge=1, le=100)
+    unaided: int = Field(default=6, ge=1)
+    prompt: int = Field(default=2, ge=1)
+    first_delay_seconds: int = Field(default=30, ge=1)
+    longest_delay_seconds: int = Field(default=86_400, ge=1)
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if not self.prompt <= self.unaided <= self.budget:
+            raise ValueError("prompt <= unaided <= budget is expected")
+        return self
+
+    @property
+    def policy(self) -> GuessPolicy:
+        """The rules' form of it."""
+        return GuessPolicy(
+            budget=self.budget,
+            unaided=self.unaided,
+            prompt=self.prompt,
+            first_delay_ms=self.first_delay_seconds * 1000,
+            longest_delay_ms=self.longest_delay_seconds * 1000,
+        )
+
+
+class EscrowConfig(ProcessConfig):
+    """`escrow.toml`. Relative paths are taken from the file's folder.
+
+    Attributes:
+        name: Who runs this agent, as holders will see it.
+        public_url: Where wallets reach it; https, or http on this machine.
+        listen: `host:port` to bind; port 0 takes any free one.
+        database_url: SQLAlchemy's URL of the store.
+        signing_key_file: The agent's private JWK, Ed25519: holders know the agent by it, and the
+            store's shares are sealed under it.
+        guessing: How often a password may be tried.
+        withdrawal_delay_seconds: How long a withdrawal by one who only holds the wallet waits, so
+            that its owner can still recover, and veto it with the card.
+        face_required: Whether each evaluation needs a face attestation.
+        max_deposits: How many deposits this agent keeps at most.
+        issuers: Whose counters it trusts.
+        face_services: Whose face tests it trusts.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    public_url: Annotated[str, AfterValidator(_endpoint)]
+    listen: str = "127.0.0.1:8082"
+    database_url: DatabaseUrl = "sqlite:///escrow.db"
+    signing_key_file: ConfigPath
+    guessing: Guessing = Guessing()
+    withdrawal_delay_seconds: int = Field(default=3 * 86_400, ge=0)
+    face_required: bool = False
+    max_deposits: int = Field(default=1_000_000, ge=1)
+    issuers: tuple[TrustedSigner, ...] = ()
+    face_services: tuple[TrustedSigner, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_face_services(self) -> Self:
+        if self.face_required and not self.face_services:
+            raise ValueError("face_required: without face_services nobody could pass")
+        return self
+
+
+def load_signing_key(path: Path) -> Key:
+    """Read the agent's private JWK.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no private JWK.
+    """
+    try:
+        return parse_private_jwk(parse_strict_json_object(path.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ClientError as error:
+        raise ConfigError(f"{path}: no private JWK: {error}") from None
+
+
+def load_trusted_keys(signers: tuple[TrustedSigner, ...]) -> dict[str, Key]:
+    """Read the public JWKs of those who are trusted, by name.
+
+    Raises:
+        ConfigError: A file cannot be read, or holds no public JWK.
+    """
+    keys: dict[str, Key] = {}
+    for signer in signers:
+        try:
+            jwk = parse_strict_json_object(signer.key_file.read_bytes())
+            keys[signer.name] = parse_public_jwk(jwk)
+        except OSError as error:
+            raise ConfigError(f"{signer.key_file}: cannot be read: {error.strerror}") from None
+        except ClientError as error:
+            raise ConfigError(f"{signer.key_file}: no public JWK: {error}") from None
+    return keys

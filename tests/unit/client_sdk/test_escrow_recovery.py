@@ -1,0 +1,357 @@
+"""Protecting and recovering through agents: any two of three are enough, and a liar is named."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.escrow_world import CONTENTS, KDF, PASSWORD, EscrowWorld
+
+from chaincode.encoding import decode_base64url, encode_base64url
+from client_sdk.errors import (
+    EscrowError,
+    EscrowFormatError,
+    TooFewAgentsError,
+    WeakPasswordError,
+    WrongPasswordError,
+)
+from client_sdk.escrow.protection import Protection, protect, update_backup, withdraw
+from client_sdk.escrow.recovery import recover
+from client_sdk.escrow.recovery_card import RecoveryCard
+from client_sdk.escrow.recovery_secret import PasskeySecret, RecoverySecret
+from client_sdk.threshold_oprf.ristretto255 import Element, multiply, scalar_of
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[EscrowWorld]:
+    world = EscrowWorld(tmp_path)
+    yield world
+    world.close()
+
+
+def _protect(
+    world: EscrowWorld, secret: RecoverySecret = PASSWORD, **options: Any
+) -> tuple[RecoveryCard, Protection]:
+    return protect(
+        CONTENTS,
+        world.urls,
+        secret,
+        threshold=2,
+        http=world.http,
+        now_ms=world.clock,
+        kdf=KDF,
+        **options,
+    )
+
+
+def test_a_backup_comes_back(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert recovered.contents == CONTENTS
+    assert recovered.version == 1
+    assert recovered.findings == ()
+    assert recovered.protection.secret == protection.secret
+    assert recovered.protection.lagging == ()
+
+
+def test_a_passkey_stands_in_for_the_password(world: EscrowWorld) -> None:
+    passkey = PasskeySecret(output=bytes(range(32)))
+    card, _ = _protect(world, passkey)
+    assert recover(card, passkey, http=world.http).contents == CONTENTS
+    with pytest.raises(WrongPasswordError):
+        recover(card, bytes(range(32)).decode(), http=world.http)
+
+
+@pytest.mark.parametrize("down", [0, 1, 2])
+def test_any_one_agent_may_be_down(world: EscrowWorld, down: int) -> None:
+    card, _ = _protect(world)
+    world.http.down = {world.urls[down]}
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert recovered.contents == CONTENTS
+    assert [(item.url, item.fault) for item in recovered.findings] == [
+        (world.urls[down], "unreachable")
+    ]
+
+
+def test_with_two_agents_down_there_is_a_clear_word(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    world.http.down = set(world.urls[1:])
+    with pytest.raises(TooFewAgentsError) as refused:
+        recover(card, PASSWORD, http=world.http)
+    text = str(refused.value)
+    assert "2 agents are needed and 1 did their part" in text
+    assert all(f"{url} cannot be reached" in text for url in world.urls[1:])
+    assert world.urls[0] not in text
+
+
+def test_a_wrong_password_is_told_and_counted(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    for left in (9, 8):
+        with pytest.raises(WrongPasswordError, match=f"{left} attempts") as refused:
+            recover(card, PASSWORD + "!", http=world.http)
+        assert refused.value.attempts_left == left
+    world.clock.advance(seconds=60)
+    recover(card, PASSWORD, http=world.http)
+    status = world.client().status(card.key, card.handle)
+    assert status.attempts_left == 10
+
+
+def test_only_as_many_agents_as_needed_count_an_attempt(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    with pytest.raises(WrongPasswordError):
+        recover(card, "another", http=world.http)
+    left = [world.client(n).status(card.key, card.handle).attempts_left for n in (1, 2, 3)]
+    assert left == [9, 9, 10]
+
+
+def test_a_delay_is_told(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    for _ in range(2):
+        with pytest.raises(WrongPasswordError):
+            recover(card, "another", http=world.http)
+    # The first two agents want to wait now, and the third one alone is not enough.
+    with pytest.raises(TooFewAgentsError, match=r"1 did their part.*Wait 30 s"):
+        recover(card, PASSWORD, http=world.http)
+    world.clock.advance(seconds=30)
+    assert recover(card, PASSWORD, http=world.http).contents == CONTENTS
+
+
+def test_an_update_comes_back_and_the_older_version_can_be_asked_for(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    newer = {**CONTENTS, "credentials": ["first", "second"]}
+    protection, findings = update_backup(protection, newer, http=world.http)
+    assert findings == ()
+    assert (protection.version, protection.lagging) == (2, ())
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert (recovered.version, recovered.contents) == (2, newer)
+    older = recover(card, PASSWORD, http=world.http, version=1)
+    assert older.contents == CONTENTS
+    with pytest.raises(EscrowFormatError, match="no agent has version 7; there is 1, 2"):
+        recover(card, PASSWORD, http=world.http, version=7)
+
+
+def test_an_agent_that_missed_an_update_is_named(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    world.http.down = {world.urls[2]}
+    protection, findings = update_backup(protection, {"new": True}, http=world.http)
+    assert [(item.url, item.fault) for item in findings] == [(world.urls[2], "unreachable")]
+    assert protection.lagging == (world.urls[2],)
+    world.http.down = {world.urls[0]}
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert (recovered.version, recovered.contents) == (2, {"new": True})
+    assert {(item.url, item.fault) for item in recovered.findings} == {
+        (world.urls[0], "unreachable"),
+        (world.urls[2], "outdated"),
+    }
+    world.http.down = set()
+    protection, findings = update_backup(protection, {"new": True}, http=world.http)
+    assert (protection.lagging, findings) == ((), ())
+
+
+def test_a_recovered_wallet_goes_on_with_its_backup(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    recovered = recover(card, PASSWORD, http=world.http)
+    update_backup(recovered.protection, {"phone": "new"}, http=world.http)
+    assert recover(card, PASSWORD, http=world.http).contents == {"phone": "new"}
+
+
+def test_a_new_password_keeps_the_card(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    world.clock.advance(seconds=1)
+    new_password = "Tsubame-77-Hikari"
+    same, replaced = _protect(world, new_password, replacing=(card, protection))
+    assert same == card
+    assert replaced.secret != protection.secret
+    assert recover(card, new_password, http=world.http).contents == CONTENTS
+    with pytest.raises(WrongPasswordError):
+        recover(card, PASSWORD, http=world.http)
+
+
+@pytest.mark.parametrize("reached", [1, 2])
+def test_a_change_of_password_that_breaks_off_leaves_the_old_one(
+    world: EscrowWorld, reached: int
+) -> None:
+    card, protection = _protect(world)
+    world.clock.advance(seconds=1)
+    cut_off = world.urls[reached]
+    honest = world.http._send
+
+    def send(method: str, url: str, **options: Any) -> Any:
+        if url.startswith(cut_off) and method == "PUT":
+            world.http.down = {cut_off}
+        return honest(method, url, **options)
+
+    world.http._send = send  # type: ignore[method-assign]
+    with pytest.raises(EscrowError, match=f"{cut_off} did not take its part"):
+        _protect(world, "Tsubame-77-Hikari", replacing=(card, protection))
+    world.http.down = set()
+    assert recover(card, PASSWORD, http=world.http).contents == CONTENTS
+
+
+def test_two_addresses_of_one_agent_are_no_set(world: EscrowWorld) -> None:
+    with pytest.raises(EscrowFormatError, match="different agents"):
+        protect(
+            CONTENTS,
+            [world.urls[0], world.urls[0]],
+            PASSWORD,
+            threshold=2,
+            http=world.http,
+            now_ms=world.clock,
+            kdf=KDF,
+        )
+
+
+def test_an_agent_that_is_down_when_a_wallet_is_protected_is_named(world: EscrowWorld) -> None:
+    world.http.down = {world.urls[1]}
+    with pytest.raises(EscrowError, match=world.urls[1]):
+        _protect(world)
+
+
+def test_a_weak_password_is_refused_before_anything_is_sent(world: EscrowWorld) -> None:
+    with pytest.raises(WeakPasswordError):
+        _protect(world, "Password1")
+    assert world.http.sent == []
+
+
+def test_a_card_of_another_wallet_replaces_nothing(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    _, other = _protect(world)
+    world.clock.advance(seconds=1)
+    with pytest.raises(EscrowFormatError, match="another wallet's"):
+        _protect(world, replacing=(card, other))
+
+
+def test_a_withdrawal_by_the_wallet_waits_and_a_recovery_stops_it(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    assert withdraw(protection, http=world.http) == ()
+    world.clock.advance(seconds=86_400)
+    world.purge()
+    assert recover(card, PASSWORD, http=world.http).contents == CONTENTS
+    world.clock.advance(seconds=3 * 86_400)
+    world.purge()
+    assert recover(card, PASSWORD, http=world.http).contents == CONTENTS
+
+
+def test_a_withdrawal_is_done_after_its_delay(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    withdraw(protection, http=world.http)
+    world.clock.advance(seconds=3 * 86_400)
+    world.purge()
+    with pytest.raises(TooFewAgentsError, match="no agent knows this card"):
+        recover(card, PASSWORD, http=world.http)
+
+
+def _wrong_evaluation(_method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+    if not path.endswith("/evaluations"):
+        return None
+    element = multiply(scalar_of(2), Element(decode_base64url(answer["element"])))
+    return {**answer, "element": encode_base64url(element)}
+
+
+def _foreign_index(_method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+    if not path.endswith("/evaluations"):
+        return None
+    return {**answer, "index": answer["index"] % 3 + 1}
+
+
+def _broken_backup(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+    if method != "GET" or "/backups/" not in path:
+        return None
+    sealed = bytearray(decode_base64url(answer["backups"][0]["sealed"]))
+    sealed[-1] ^= 1
+    return {"backups": [{"version": 2, "sealed": encode_base64url(bytes(sealed))}]}
+
+
+def _forged_version(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+    if method != "GET" or "/backups/" not in path:
+        return None
+    return {"backups": [{**answer["backups"][0], "version": 9}]}
+
+
+def _broken_statement(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+    if method != "GET" or "/backups/" in path or "deposits" not in answer:
+        return None
+    head, payload, signature = answer["deposits"][0]["statement"].split(".")
+    flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
+    return {
+        **answer,
+        "deposits": [{**answer["deposits"][0], "statement": f"{head}.{payload}.{flipped}"}],
+    }
+
+
+def _nonsense(_method: str, _path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+    return {"nonce": answer["nonce"]} if "nonce" in answer else {"what": "nonsense"}
+
+
+@pytest.mark.parametrize("liar", [0, 1])
+@pytest.mark.parametrize(
+    ("lie", "word"),
+    [
+        (_wrong_evaluation, "not made with the key"),
+        (_foreign_index, "another agent's index"),
+        (_broken_backup, "does not open: it was changed"),
+        (_forged_version, "said to be version 9 does not open"),
+        (_broken_statement, "signature"),
+    ],
+)
+def test_a_lying_agent_is_named_and_the_others_finish(
+    world: EscrowWorld, liar: int, lie: Any, word: str
+) -> None:
+    card, protection = _protect(world)
+    update_backup(protection, {"version": "two"}, http=world.http)
+    url = world.urls[liar]
+    world.http.tampering = {url: lie}
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert recovered.contents == {"version": "two"}
+    assert [(item.url, item.fault) for item in recovered.findings] == [(url, "wrong")]
+    assert word in recovered.findings[0].detail
+
+
+def test_an_agent_that_hides_the_newest_backup_is_named(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    update_backup(protection, {"version": "two"}, http=world.http)
+
+    def hide(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+        return (
+            {"backups": answer["backups"][1:]} if method == "GET" and "/backups/" in path else None
+        )
+
+    world.http.tampering = {world.urls[1]: hide}
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert recovered.contents == {"version": "two"}
+    assert [(item.url, item.fault) for item in recovered.findings] == [(world.urls[1], "outdated")]
+
+
+def test_an_agent_that_talks_nonsense_is_named(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    world.http.tampering = {world.urls[0]: _nonsense}
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert recovered.contents == CONTENTS
+    assert {item.url for item in recovered.findings} == {world.urls[0]}
+
+
+def test_two_liars_are_both_named(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    world.http.tampering = dict.fromkeys(world.urls[:2], _wrong_evaluation)
+    with pytest.raises(TooFewAgentsError) as refused:
+        recover(card, PASSWORD, http=world.http)
+    assert all(f"{url} answered WRONGLY" in str(refused.value) for url in world.urls[:2])
+
+
+def test_another_agent_at_a_known_address_is_named(world: EscrowWorld) -> None:
+    card, _ = _protect(world)
+    first, second = world.urls[:2]
+    clients = world.http._clients
+    clients[first], clients[second] = clients[second], clients[first]
+    with pytest.raises(TooFewAgentsError):
+        recover(card, PASSWORD, http=world.http)
+
+
+def test_secrets_stay_out_of_reprs(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    recovered = recover(card, PASSWORD, http=world.http)
+    shown = repr((card, protection, recovered))
+    for secret in (card.secret, protection.secret.value, protection.secret.backup_key):
+        assert encode_base64url(secret) not in shown
+        assert repr(secret)[2:-1] not in shown
+    assert "secret credential" not in shown
