@@ -20,7 +20,16 @@ class ProofInvalidError(ChaincodeError):
 
 
 class InvalidTransactionError(ChaincodeError):
-    """Stateless: the transaction is refused before it enters a block. Its sender must mend it."""
+    """Stateless: the transaction is refused before it enters a block. Its sender must mend it.
+
+    Attributes:
+        place: Where it is wrong. The text may quote what its sender wrote; this does not, and is
+            fit for a log.
+    """
+
+    def __init__(self, text: str, place: str = "") -> None:
+        super().__init__(text)
+        self.place = place or text
 
 
 class InvalidQueryError(ChaincodeError):

@@ -1,47 +1,45 @@
-"""The stateless rule of every field of every command and query (Iroha 1 documentation, "Commands").
+"""The stateless rule of each kind of field: account ids, amounts, hashes, pages...
 
-A rule takes a field's value and returns what is wrong with it, or None.
+A rule takes a field's value and returns what is wrong with it: nothing, reasons, or a part that
+breaks rules. Names and words are those of irohad's `FieldValidator`, whose text clients see.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chaincode import ids
+from chaincode.broken_rules import BrokenRule, Finding, gather
 from chaincode.permissions import ALL_GRANTABLE_PERMISSIONS, ALL_ROLE_PERMISSIONS
 from chaincode.protocol.commands_pb2 import CallEngine
-from chaincode.protocol.primitive_pb2 import AccountDetailRecordId, Peer
-from chaincode.protocol.queries_pb2 import (
-    AccountDetailPaginationMeta,
-    AssetPaginationMeta,
-    Direction,
-    Field,
-    Ordering,
-    TxPaginationMeta,
-)
+from chaincode.protocol.primitive_pb2 import Peer
+from chaincode.protocol.queries_pb2 import TxPaginationMeta
 
 MAX_DETAIL_BYTES: Final = 4 * 1024 * 1024
 MAX_DESCRIPTION_BYTES: Final = 100 * 1024
 MAX_PRECISION: Final = 255
 MAX_QUORUM: Final = 128
+MAX_HASHES: Final = 10_000
+"""Of one query. irohad has no limit."""
+_MAX_NAME_LENGTH: Final = 4096
+"""No longer name can be stored, and a pattern takes 200 bytes of memory for each character."""
 _AMOUNTS_END: Final = 2**256
 _AMOUNT_DIGITS: Final = len(str(_AMOUNTS_END))
-_FIRST_SECOND: Final = -62_135_596_800
+_HASH_BYTES: Final = 32
+_FIRST_TIME_MS: Final = -62_135_596_800_000
 """The beginning of the year 1."""
-_LAST_SECOND: Final = 253_402_300_799
-"""The end of the year 9999."""
-MAX_HASHES: Final = 100
-"""A query reads a block for each hash, and a block may be large. irohad has no limit."""
+_LAST_TIME_MS: Final = 253_402_300_799_000
+"""The last second of the year 9999."""
 
-FieldRule: TypeAlias = Callable[[Any], str | None]
+FieldRule: TypeAlias = Callable[[Any], Iterable[Finding]]
 FieldRules: TypeAlias = Mapping[str, FieldRule]
 
 
-def broken_rule(body: Message, rules: FieldRules) -> str | None:
-    """Return the first field of `body` that breaks its rule, and how; None where all hold.
+def field_findings(body: Message, rules: FieldRules) -> Iterator[Finding]:
+    """Yield what is wrong with the fields of `body`, in the order of `rules`.
 
     A field that the sender may leave out is only looked at where it is set.
     """
@@ -50,221 +48,218 @@ def broken_rule(body: Message, rules: FieldRules) -> str | None:
         optional = descriptor.containing_oneof or rule in _MAY_BE_LEFT_OUT
         if optional and not body.HasField(field):
             continue
-        if problem := rule(getattr(body, field)):
-            return f"{field}: {problem}"
-    return None
+        yield from rule(getattr(body, field))
 
 
-def _matches(pattern: re.Pattern[str]) -> FieldRule:
-    def rule(value: str) -> str | None:
-        return None if pattern.fullmatch(value) else f"does not match {pattern.pattern}"
+def _matches(name: str, pattern: re.Pattern[str], hint: str = "") -> FieldRule:
+    quoted = f"' does not match regex '{pattern.pattern}'.{hint}"
+
+    def rule(value: str) -> Iterable[BrokenRule]:
+        if len(value) <= _MAX_NAME_LENGTH and pattern.fullmatch(value):
+            return ()
+        return (BrokenRule(name, (f"passed value: '{value}{quoted}",)),)
 
     return rule
 
 
-account_id: Final = _matches(ids.ACCOUNT_ID)
-_name: Final = _matches(ids.NAME)
-_domain_id: Final = _matches(ids.DOMAIN_ID)
-_asset_id: Final = _matches(ids.ASSET_ID)
-_callee: Final = _matches(ids.EVM_ADDRESS)
-_engine_input: Final = _matches(ids.EVM_INPUT)
-_detail_key: Final = _matches(ids.DETAIL_KEY)
-_public_key: Final = _matches(ids.PUBLIC_KEY)
-_hash: Final = _matches(ids.HASH)
+account_id: Final = _matches("AccountId", ids.ACCOUNT_ID)
+account_name: Final = _matches("AccountName", ids.NAME)
+asset_name: Final = _matches("AssetName", ids.NAME)
+role_id: Final = _matches("RoleId", ids.NAME)
+domain_id: Final = _matches("Domain", ids.DOMAIN_ID)
+asset_id: Final = _matches("AssetId", ids.ASSET_ID)
+detail_key: Final = _matches("DetailKey", ids.DETAIL_KEY)
+public_key: Final = _matches("PublicKeyHex", ids.PUBLIC_KEY)
+signature_hex: Final = _matches("SignatureHex", ids.PUBLIC_KEY)
+evm_address: Final = _matches(
+    "EvmHexAddress", ids.EVM_ADDRESS, " Hex encoded 20-byte address expected"
+)
+peer_address: Final = _matches(
+    "PeerAddress",
+    ids.PEER_ADDRESS,
+    " Field should have a valid 'host:port' format where host is IPv4 or a hostname following"
+    " RFC1035, RFC1123 specifications",
+)
 
 
-def quorum(value: int) -> str | None:
+def quorum(value: int) -> Iterable[BrokenRule]:
     """A quorum: 1 to 128."""
-    return None if 1 <= value <= MAX_QUORUM else f"a number from 1 to {MAX_QUORUM} is expected"
+    if 1 <= value <= MAX_QUORUM:
+        return ()
+    return (BrokenRule("Quorum", (f"Quorum should be within range [1, {MAX_QUORUM}]",)),)
 
 
-def _detail_value(value: str) -> str | None:
-    size = len(value.encode())
-    return f"{size} bytes, {MAX_DETAIL_BYTES} are allowed" if size > MAX_DETAIL_BYTES else None
+def _is_hex(value: str) -> bool:
+    return not value.strip("0123456789abcdefABCDEF")
 
 
-def _amount(value: str) -> str | None:
+def engine_input(value: str) -> Iterable[BrokenRule]:
+    """The input of a contract: whole bytes in hex."""
+    # Counted, not matched: it may be megabytes long.
+    if len(value) % 2 == 0 and _is_hex(value):
+        return ()
+    pattern = "([0-9a-fA-F][0-9a-fA-F])*"
+    text = f"passed value: '{value}' does not match regex '{pattern}'. Hex encoded string expected"
+    return (BrokenRule("Hex", (text,)),)
+
+
+def amount(value: str) -> Iterable[BrokenRule]:
     """An amount: above 0, and below 2^256 when the point is left out."""
     digits = value.replace(".", "", 1).lstrip("0")
-    if not ids.AMOUNT.fullmatch(value) or len(digits) > _AMOUNT_DIGITS:
-        return f"does not match {ids.AMOUNT.pattern}"
-    return None if 0 < int(digits or "0") < _AMOUNTS_END else "a number above 0 is expected"
+    is_number = ids.AMOUNT.fullmatch(value) and len(digits) <= _AMOUNT_DIGITS
+    if is_number and 0 < int(digits or "0") < _AMOUNTS_END:
+        return ()
+    return (BrokenRule("Amount", ("Invalid number, amount must be greater than 0",)),)
 
 
-def _description(value: str) -> str | None:
-    size = len(value.encode())
-    if size > MAX_DESCRIPTION_BYTES:
-        return f"{size} bytes, {MAX_DESCRIPTION_BYTES} are allowed"
-    return None
+def description(value: str) -> Iterable[BrokenRule]:
+    """The description of a transfer."""
+    if len(value.encode()) <= MAX_DESCRIPTION_BYTES:
+        return ()
+    reason = f"Size should be less or equal '{MAX_DESCRIPTION_BYTES}'."
+    return (BrokenRule("Description", (reason,)),)
 
 
-def _precision(value: int) -> str | None:
-    in_range = value <= MAX_PRECISION
-    return None if in_range else f"a number from 0 to {MAX_PRECISION} is expected"
+def detail_value(value: str) -> Iterable[BrokenRule]:
+    """The value of an account's detail."""
+    if len(value.encode()) <= MAX_DETAIL_BYTES:
+        return ()
+    reason = f"Detail value size should be less or equal '{MAX_DETAIL_BYTES}' characters"
+    return (BrokenRule("AccountDetailValue", (reason,)),)
 
 
-def _engine_type(value: int) -> str | None:
-    return None if value in CallEngine.EngineType.values() else "an unknown engine"
+def height(value: int) -> Iterable[BrokenRule]:
+    """The height of a block."""
+    if value > 0:
+        return ()
+    return (BrokenRule("Height", (f"Should be > 0, passed value: {value}.",)),)
 
 
-def _free(_value: object) -> str | None:
-    return None
+def transaction_hash(value: str) -> Iterable[BrokenRule]:
+    """The hash of a transaction."""
+    # irohad reads text that is no hex as an empty hash.
+    size = len(value) // 2 if len(value) % 2 == 0 and _is_hex(value) else 0
+    if size == _HASH_BYTES:
+        return ()
+    return (BrokenRule("Hash", (f"Invalid size: {size}, should be {_HASH_BYTES}.",)),)
 
 
-def _peer(peer: Peer) -> str | None:
-    return broken_rule(peer, {"address": _matches(ids.PEER_ADDRESS), "peer_key": _public_key})
+def transaction_hashes(values: Sequence[str]) -> Iterator[Finding]:
+    """The hashes of transactions, one at least."""
+    if not values:
+        yield "tx_hashes cannot be empty"
+    if len(values) > MAX_HASHES:
+        yield f"at most {MAX_HASHES} tx_hashes are answered"
+        return
+    for value in values:
+        yield from transaction_hash(value)
 
 
-def _permissions(values: Sequence[int]) -> str | None:
+def page_size(value: int) -> Iterable[BrokenRule]:
+    """How many entries a page may have."""
+    if value > 0:
+        return ()
+    reason = "Passed value is zero (0), while it must be a non-zero positive."
+    return (BrokenRule("PageSize", (reason,)),)
+
+
+def _part(name: str, rules: FieldRules) -> FieldRule:
+    """Return the rule of a message inside another one."""
+
+    def rule(body: Message) -> Iterable[BrokenRule]:
+        problem = gather(name, field_findings(body, rules))
+        return (problem,) if problem else ()
+
+    return rule
+
+
+peer: Final = _part("Peer", {"address": peer_address, "peer_key": public_key})
+transaction_page: Final = _part(
+    "TxPaginationMeta", {"page_size": page_size, "first_tx_hash": transaction_hash}
+)
+pending_page: Final = _part(
+    "TxPaginationMeta", {"page_size": page_size, "first_tx_hash": transaction_hash}
+)
+asset_page: Final = _part(
+    "AssetPaginationMeta", {"page_size": page_size, "first_asset_id": asset_id}
+)
+_first_record: Final = _part("AccountDetailRecordId", {"writer": account_id, "key": detail_key})
+detail_page: Final = _part(
+    "AccountDetailPaginationMeta", {"page_size": page_size, "first_record_id": _first_record}
+)
+_MAY_BE_LEFT_OUT: Final = (asset_page, detail_page, pending_page, _first_record)
+
+
+# What irohad checks first, in the message as it came (its `ProtoCommandValidator` and
+# `ProtoQueryValidator`).
+
+
+def key_form(value: str) -> Iterable[BrokenRule]:
+    """A public key: hex digits."""
+    return () if _is_hex(value) else (BrokenRule("Public key", ("Not in hex format",)),)
+
+
+def peer_form(value: Peer) -> Iterable[BrokenRule]:
+    """A peer: its key is hex."""
+    return key_form(value.peer_key)
+
+
+def precision_form(value: int) -> Iterable[BrokenRule]:
+    """An asset's precision: 0 to 255."""
+    if value <= MAX_PRECISION:
+        return ()
+    reason = f"Precision should be within range [0, {MAX_PRECISION}]"
+    return (BrokenRule("Precision", (reason,)),)
+
+
+def permissions_form(values: Sequence[int]) -> Iterator[str]:
+    """A role's permissions: known ones."""
     # Counted first: a request holds millions, one byte each.
     if len(values) > len(ALL_ROLE_PERMISSIONS):
-        return f"{len(values)} permissions, {len(ALL_ROLE_PERMISSIONS)} are allowed"
-    return None if ALL_ROLE_PERMISSIONS.issuperset(values) else "an unknown permission"
+        yield f"At most {len(ALL_ROLE_PERMISSIONS)} permissions are allowed."
+    elif not ALL_ROLE_PERMISSIONS.issuperset(values):
+        for number, value in enumerate(values, start=1):
+            if value not in ALL_ROLE_PERMISSIONS:
+                yield f"Permission #{number} is invalid."
 
 
-def _grantable(value: int) -> str | None:
-    return None if value in ALL_GRANTABLE_PERMISSIONS else "an unknown permission"
+def grantable_form(value: int) -> Iterable[str]:
+    """A grantable permission: a known one."""
+    return () if value in ALL_GRANTABLE_PERMISSIONS else ("Invalid grantable permission.",)
 
 
-def _above_zero(value: int) -> str | None:
-    return None if value > 0 else "a number above 0 is expected"
+def engine_form(value: int) -> Iterable[str]:
+    """The engine that runs a contract: a known one."""
+    return () if value in CallEngine.EngineType.values() else ("Unknown engine type.",)
 
 
-def _hashes(values: Sequence[str]) -> str | None:
-    if not 1 <= len(values) <= MAX_HASHES:
-        return f"1 to {MAX_HASHES} are expected"
-    return next((problem for value in values if (problem := _hash(value))), None)
+def transaction_page_form(page: TxPaginationMeta) -> Iterable[BrokenRule]:
+    """A page of transactions: its first hash is hex; its times and heights are in range and order.
+
+    Only the first fault is told.
+    """
+    reason = next(_page_faults(page), None)
+    return (BrokenRule("TxPaginationMeta", (reason,)),) if reason else ()
 
 
-def _ordering(ordering: Ordering) -> str | None:
-    for entry in ordering.sequence:
-        if entry.field not in Field.values() or entry.direction not in Direction.values():
-            return "an unknown field or direction"
-    return None
+def _page_faults(page: TxPaginationMeta) -> Iterator[str]:
+    if not _is_hex(page.first_tx_hash):
+        yield "First tx hash from pagination meta is not a hex string."
+    first_time, last_time = _milliseconds(page.first_tx_time), _milliseconds(page.last_tx_time)
+    for name, time in (("First", first_time), ("Last", last_time)):
+        if not _FIRST_TIME_MS <= time <= _LAST_TIME_MS:
+            yield f"{name} tx time from pagination meta is not a proper value."
+    for name in ("First", "Last"):
+        field = f"{name.lower()}_tx_height"
+        if page.HasField(field) and not getattr(page, field):
+            yield f"{name} tx Height from pagination meta is not a proper value."
+    if page.HasField("last_tx_height") and page.first_tx_height > page.last_tx_height:
+        yield (
+            "Last tx Height from pagination meta should be equal or greater than first tx height"
+        )
+    if page.HasField("first_tx_time") and page.HasField("last_tx_time") and first_time > last_time:
+        yield "Last tx time from pagination meta should be equal or greater than first tx time"
 
 
-def _time(time: Timestamp) -> str | None:
-    if _FIRST_SECOND <= time.seconds <= _LAST_SECOND:
-        return None
-    return "a time from the year 1 to the year 9999 is expected"
-
-
-def _transaction_page(page: TxPaginationMeta) -> str | None:
-    if problem := broken_rule(page, _TRANSACTION_PAGE):
-        return problem
-    if _are_set(page, "height") and page.first_tx_height > page.last_tx_height:
-        return "last_tx_height: lies before first_tx_height"
-    if _are_set(page, "time") and _nanoseconds(page.first_tx_time) > _nanoseconds(
-        page.last_tx_time
-    ):
-        return "last_tx_time: lies before first_tx_time"
-    return None
-
-
-def _are_set(page: TxPaginationMeta, what: str) -> bool:
-    return page.HasField(f"first_tx_{what}") and page.HasField(f"last_tx_{what}")
-
-
-def _nanoseconds(time: Timestamp) -> int:
-    return time.seconds * 1_000_000_000 + time.nanos
-
-
-def _pending_page(page: TxPaginationMeta) -> str | None:
-    return _transaction_page(page)
-
-
-def _asset_page(page: AssetPaginationMeta) -> str | None:
-    return broken_rule(page, {"page_size": _above_zero, "first_asset_id": _asset_id})
-
-
-def _detail_record(record: AccountDetailRecordId) -> str | None:
-    return broken_rule(record, {"writer": account_id, "key": _detail_key})
-
-
-def _detail_page(page: AccountDetailPaginationMeta) -> str | None:
-    return broken_rule(page, {"page_size": _above_zero, "first_record_id": _detail_record})
-
-
-_MAY_BE_LEFT_OUT: Final = (_asset_page, _detail_page, _detail_record, _pending_page)
-_TRANSACTION_PAGE: Final[FieldRules] = {
-    "page_size": _above_zero,
-    "first_tx_hash": _hash,
-    "ordering": _ordering,
-    "first_tx_time": _time,
-    "last_tx_time": _time,
-    "first_tx_height": _above_zero,
-    "last_tx_height": _above_zero,
-}
-
-
-COMMAND_FIELDS: Final[Mapping[str, FieldRules]] = {
-    "add_asset_quantity": {"asset_id": _asset_id, "amount": _amount, "description": _free},
-    "add_peer": {"peer": _peer},
-    "add_signatory": {"account_id": account_id, "public_key": _public_key},
-    "append_role": {"account_id": account_id, "role_name": _name},
-    "call_engine": {
-        "type": _engine_type,
-        "caller": account_id,
-        "callee": _callee,
-        "input": _engine_input,
-    },
-    "compare_and_set_account_detail": {
-        "account_id": account_id,
-        "key": _detail_key,
-        "value": _detail_value,
-        "old_value": _detail_value,
-    },
-    "create_account": {
-        "account_name": _name,
-        "domain_id": _domain_id,
-        "public_key": _public_key,
-    },
-    "create_asset": {"asset_name": _name, "domain_id": _domain_id, "precision": _precision},
-    "create_domain": {"domain_id": _domain_id, "default_role": _name},
-    "create_role": {"role_name": _name, "permissions": _permissions},
-    "detach_role": {"account_id": account_id, "role_name": _name},
-    "grant_permission": {"account_id": account_id, "permission": _grantable},
-    "remove_peer": {"public_key": _public_key},
-    "remove_signatory": {"account_id": account_id, "public_key": _public_key},
-    "revoke_permission": {"account_id": account_id, "permission": _grantable},
-    "set_account_detail": {"account_id": account_id, "key": _detail_key, "value": _detail_value},
-    "set_account_quorum": {"account_id": account_id, "quorum": quorum},
-    "set_setting_value": {"key": _free, "value": _free},
-    "subtract_asset_quantity": {"asset_id": _asset_id, "amount": _amount, "description": _free},
-    "transfer_asset": {
-        "src_account_id": account_id,
-        "dest_account_id": account_id,
-        "asset_id": _asset_id,
-        "description": _description,
-        "amount": _amount,
-    },
-}
-
-QUERY_FIELDS: Final[Mapping[str, FieldRules]] = {
-    "get_account": {"account_id": account_id},
-    "get_account_asset_transactions": {
-        "account_id": account_id,
-        "asset_id": _asset_id,
-        "pagination_meta": _transaction_page,
-    },
-    "get_account_assets": {"account_id": account_id, "pagination_meta": _asset_page},
-    "get_account_detail": {
-        "account_id": account_id,
-        "key": _detail_key,
-        "writer": account_id,
-        "pagination_meta": _detail_page,
-    },
-    "get_account_transactions": {
-        "account_id": account_id,
-        "pagination_meta": _transaction_page,
-    },
-    "get_asset_info": {"asset_id": _asset_id},
-    "get_block": {"height": _above_zero},
-    "get_engine_receipts": {"tx_hash": _hash},
-    "get_peers": {},
-    "get_pending_transactions": {"pagination_meta": _pending_page},
-    "get_role_permissions": {"role_id": _name},
-    "get_roles": {},
-    "get_signatories": {"account_id": account_id},
-    "get_transactions": {"tx_hashes": _hashes},
-}
+def _milliseconds(time: Timestamp) -> int:
+    return time.seconds * 1000 + time.nanos // 1_000_000

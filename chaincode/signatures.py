@@ -21,6 +21,9 @@ from chaincode.errors import DecodeError, SignatureInvalidError
 MULTIHASH_PREFIX: Final = "ed0120"
 _KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
+_MAX_VARINT_BYTES: Final = 8
+_CONTINUES: Final = 0x80
+_BAD_SIGNATURE: Final = "Bad signature."
 
 
 class KeyAlgorithm(Enum):
@@ -76,25 +79,67 @@ def verify_signature(*, public_key: str, signature: str, payload: bytes) -> Publ
         payload: The serialised bytes whose signature this is.
 
     Raises:
-        SignatureInvalidError: The key or signature is malformed, or the signature does not verify.
+        SignatureInvalidError: The key or signature is malformed, or the signature does not verify;
+            the text is irohad's.
     """
+    for text in (signature, public_key):
+        if len(text) % 2:
+            raise SignatureInvalidError("Hex string contains uneven number of characters.")
     try:
-        key = parse_public_key(public_key)
         signature_bytes = unhexlify(signature)
-    except (DecodeError, ValueError):
-        raise SignatureInvalidError("the public key or the signature is malformed") from None
-    if len(signature_bytes) != _SIGNATURE_BYTES:
-        raise SignatureInvalidError("the signature is not 64 bytes long")
-    if not _is_acceptable_point(key.raw):
-        raise SignatureInvalidError("the public key is not a point of the prime-order group")
+        key_bytes = unhexlify(public_key)
+    except ValueError:
+        raise SignatureInvalidError("hex digits are expected") from None
+    key = _read_key(public_key, key_bytes, len(signature_bytes))
+    if len(signature_bytes) != _SIGNATURE_BYTES or not _is_acceptable_point(key.raw):
+        raise SignatureInvalidError(_BAD_SIGNATURE)
     try:
         if key.algorithm is KeyAlgorithm.ED25519_SHA2:
             sodium.crypto_sign_open(signature_bytes + payload, key.raw)
         else:
             _verify_sha3(key.raw, signature_bytes, hashlib.sha3_256(payload).digest())
     except CryptoError:
-        raise SignatureInvalidError("the signature does not verify") from None
+        raise SignatureInvalidError(_BAD_SIGNATURE) from None
     return key
+
+
+def _read_key(text: str, data: bytes, signature_length: int) -> PublicKey:
+    """Return a key; as in irohad, a raw one counts only beside a signature of the right length."""
+    if len(data) != _KEY_BYTES or signature_length == _SIGNATURE_BYTES:
+        try:
+            return parse_public_key(text)
+        except DecodeError:
+            pass
+    raise SignatureInvalidError(_multihash_problem(data))
+
+
+def _multihash_problem(data: bytes) -> str:
+    """Return why bytes are no multihash key that can be verified with, in irohad's words."""
+    rest = _after_varint(data)
+    if rest is None:
+        return "Could not parse the Multihash data type."
+    value = _after_varint(rest)
+    if value is None:
+        return "Could not parse the Multihash data length."
+    length = _varint(rest[: len(rest) - len(value)])
+    if length != len(value):
+        return (
+            "The length encoded in the input data header doesn't match the actual length of the "
+            "input data"
+        )
+    return "Unimplemented signature algorithm."
+
+
+def _after_varint(data: bytes) -> bytes | None:
+    """Return what follows a variable-length number, or None where there is none."""
+    for index, byte in enumerate(data[:_MAX_VARINT_BYTES]):
+        if byte < _CONTINUES:
+            return data[index + 1 :]
+    return None
+
+
+def _varint(data: bytes) -> int:
+    return sum((byte & ~_CONTINUES) << (7 * index) for index, byte in enumerate(data))
 
 
 @lru_cache(maxsize=65_536)

@@ -1,22 +1,30 @@
 """What bytes and a clock alone can decide: the form of transactions and queries, and signatures.
 
-Raises only `InvalidTransactionError` and `InvalidQueryError`; their text goes to the client.
+Raises only `InvalidTransactionError` and `InvalidQueryError`; their text goes to the client, and is
+irohad's word for word (ADR 0015).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.message import Message
 
+from chaincode.broken_rules import BrokenRule, Finding, gather
 from chaincode.errors import InvalidQueryError, InvalidTransactionError, SignatureInvalidError
-from chaincode.field_rules import COMMAND_FIELDS, QUERY_FIELDS, account_id, broken_rule, quorum
+from chaincode.field_rules import account_id, public_key, quorum, signature_hex
+from chaincode.message_rules import (
+    command_form_problem,
+    command_problem,
+    query_form_problem,
+    query_problem,
+)
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import Signature
-from chaincode.protocol.queries_pb2 import Query
+from chaincode.protocol.queries_pb2 import BlocksQuery, Query, QueryPayloadMeta
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.signatures import verify_signature
-from chaincode.transactions import ValidTransaction, transaction_hash
+from chaincode.transactions import ValidTransaction, hash_payload, transaction_hash
 
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
 MAX_COMMANDS: Final = 10_000
@@ -24,6 +32,7 @@ MAX_COMMANDS: Final = 10_000
 genesis block."""
 MAX_SIGNATURES: Final = 256
 """Twice the highest quorum. irohad has no limit, and would verify as many as fit in 128 MiB."""
+_PAGED_QUERIES: Final = ("get_account_transactions", "get_account_asset_transactions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +47,16 @@ class TimeWindow:
     now_ms: int
     max_past_ms: int = 24 * 60 * 60 * 1000
 
-    def problem(self, created_time_ms: int) -> str | None:
-        """Return what is wrong with a creation time, or None."""
+    def findings(self, created_time_ms: int) -> Iterable[BrokenRule]:
+        """Return what is wrong with a creation time: nothing, or one broken rule."""
         if created_time_ms > self.now_ms + MAX_FUTURE_MS:
-            return f"{created_time_ms} lies more than 5 minutes ahead of the node"
-        if created_time_ms < self.now_ms - self.max_past_ms:
-            return f"{created_time_ms} is older than the node accepts"
-        return None
+            fault = "sent from future"
+        elif created_time_ms < self.now_ms - self.max_past_ms:
+            fault = "too old"
+        else:
+            return ()
+        reason = f"{fault}, timestamp: {created_time_ms}, now: {self.now_ms}"
+        return (BrokenRule("CreatedTime", (reason,)),)
 
 
 def validate_transaction(message: Transaction, window: TimeWindow | None) -> ValidTransaction:
@@ -59,37 +71,24 @@ def validate_transaction(message: Transaction, window: TimeWindow | None) -> Val
     Raises:
         InvalidTransactionError: A rule is broken; the text names the field.
     """
-    reduced = message.payload.reduced_payload
-    if problem := account_id(reduced.creator_account_id):
-        raise InvalidTransactionError(f"creator_account_id: {problem}")
-    if problem := quorum(reduced.quorum):
-        raise InvalidTransactionError(f"quorum: {problem}")
-    if window and (problem := window.problem(reduced.created_time)):
-        raise InvalidTransactionError(f"created_time: {problem}")
-    if len(message.signatures) > MAX_SIGNATURES:
-        raise InvalidTransactionError(f"signatures: at most {MAX_SIGNATURES} are expected")
-    if not 1 <= len(reduced.commands) <= MAX_COMMANDS:
-        raise InvalidTransactionError(f"commands: 1 to {MAX_COMMANDS} are expected")
-    validate_commands(reduced.commands)
-    return ValidTransaction(message, transaction_hash(message), _verify_signatures(message))
+    if problem := gather("Protobuf Transaction", _transaction_form_findings(message)):
+        raise _refusal(problem, hash_payload(message.payload))
+    signatures = _SignatureCheck(message.payload.SerializeToString(), message.signatures)
+    findings = [gather("Transaction", _transaction_findings(message, window)), signatures.problem]
+    if problem := gather("SignedData", filter(None, findings)):
+        raise _refusal(problem, hash_payload(_completed(message.payload)))
+    return ValidTransaction(message, transaction_hash(message), frozenset(signatures.signatories))
 
 
 def validate_commands(commands: Iterable[Command]) -> None:
-    """Check the form of a transaction's commands.
+    """Check the commands of a genesis block, which nobody has signed.
 
     Raises:
         InvalidTransactionError: A rule is broken; the text names the command and the field.
     """
     for index, command in enumerate(commands):
-        name = command.WhichOneof("command")
-        if name is None:
-            raise InvalidTransactionError(f"command {index}: none is set")
-        body = getattr(command, name)
-        where = f"command {index}, {body.DESCRIPTOR.name}"
-        if name == "transfer_asset" and body.src_account_id == body.dest_account_id:
-            raise InvalidTransactionError(f"{where}: source and destination are the same")
-        if problem := broken_rule(body, COMMAND_FIELDS[name]):
-            raise InvalidTransactionError(f"{where}, {problem}")
+        if problem := command_form_problem(command) or command_problem(command):
+            raise InvalidTransactionError(f"command {index}, {problem}", problem.place)
 
 
 def validate_query(query: Query, window: TimeWindow) -> str:
@@ -98,34 +97,136 @@ def validate_query(query: Query, window: TimeWindow) -> str:
     Raises:
         InvalidQueryError: A rule is broken; the text names the field.
     """
-    payload = query.payload
-    if problem := account_id(payload.meta.creator_account_id):
-        raise InvalidQueryError(f"creator_account_id: {problem}")
-    if problem := window.problem(payload.meta.created_time):
-        raise InvalidQueryError(f"created_time: {problem}")
-    if payload.meta.query_counter < 1:
-        raise InvalidQueryError("query_counter: a number above 0 is expected")
-    name = payload.WhichOneof("query")
-    if name is None:
-        raise InvalidQueryError("query: none is set")
-    body: Message = getattr(payload, name)
-    if problem := broken_rule(body, QUERY_FIELDS[name]):
-        raise InvalidQueryError(f"{body.DESCRIPTOR.name}, {problem}")
-    try:
-        return _verify(query.signature, payload.SerializeToString())
-    except SignatureInvalidError as error:
-        raise InvalidQueryError(f"signature: {error}") from None
+    if problem := query_form_problem(query.payload):
+        raise InvalidQueryError(str(problem))
+    findings = _query_findings(query.payload, window)
+    return _validate_signed(gather("Query", findings), _signed_payload(query), query)
 
 
-def _verify_signatures(message: Transaction) -> frozenset[str]:
-    data = message.payload.SerializeToString()
-    try:
-        return frozenset(_verify(signature, data) for signature in message.signatures)
-    except SignatureInvalidError as error:
-        raise InvalidTransactionError(f"signatures: {error}") from None
+def validate_blocks_query(query: BlocksQuery, window: TimeWindow) -> str:
+    """Return the key, lower-case hex, that is now known to have signed a well-formed query.
+
+    Raises:
+        InvalidQueryError: A rule is broken; the text names the field.
+    """
+    problem = gather("Blocks query", _meta_findings(query.meta, window))
+    return _validate_signed(problem, query.meta, query)
 
 
-def _verify(signature: Signature, payload: bytes) -> str:
-    return verify_signature(
-        public_key=signature.public_key, signature=signature.signature, payload=payload
-    ).encode()
+def _refusal(problem: BrokenRule, tx_hash: bytes) -> InvalidTransactionError:
+    return InvalidTransactionError(
+        f"Transaction deserialization failed: hash Hash: [{tx_hash.hex()}], {problem}",
+        problem.place,
+    )
+
+
+def _completed(payload: Transaction.Payload) -> Transaction.Payload:
+    """Return a payload as irohad reads one that lacks its inner part: with an empty one."""
+    if payload.HasField("reduced_payload"):
+        return payload
+    completed = Transaction.Payload()
+    completed.CopyFrom(payload)
+    completed.reduced_payload.SetInParent()
+    return completed
+
+
+def _transaction_form_findings(message: Transaction) -> Iterator[Finding]:
+    payload = message.payload
+    if payload.batch.type not in Transaction.Payload.BatchMeta.BatchType.values():
+        yield "Invalid batch type."
+    if len(payload.reduced_payload.commands) <= MAX_COMMANDS:
+        yield from filter(None, map(command_form_problem, payload.reduced_payload.commands))
+
+
+def _transaction_findings(message: Transaction, window: TimeWindow | None) -> Iterator[Finding]:
+    reduced = message.payload.reduced_payload
+    if not reduced.commands:
+        yield "Transaction must contain at least one command."
+    yield from account_id(reduced.creator_account_id)
+    if window:
+        yield from window.findings(reduced.created_time)
+    yield from quorum(reduced.quorum)
+    if len(reduced.commands) > MAX_COMMANDS:
+        yield f"Transaction must contain at most {MAX_COMMANDS} commands."
+        return
+    for number, command in enumerate(reduced.commands, start=1):
+        if problem := command_problem(command):
+            yield BrokenRule(f"Command #{number}", parts=(problem,))
+
+
+def _query_findings(payload: Query.Payload, window: TimeWindow) -> Iterator[Finding]:
+    yield from _meta_findings(payload.meta, window)
+    if problem := query_problem(payload):
+        yield problem
+
+
+def _meta_findings(meta: QueryPayloadMeta, window: TimeWindow) -> Iterator[Finding]:
+    yield from account_id(meta.creator_account_id)
+    yield from window.findings(meta.created_time)
+    if meta.query_counter < 1:
+        reason = f"Counter should be > 0, passed value: {meta.query_counter}"
+        yield BrokenRule("Counter", (reason,))
+
+
+def _validate_signed(
+    problem: BrokenRule | None, payload: Message, query: Query | BlocksQuery
+) -> str:
+    signed = [query.signature] if query.HasField("signature") else []
+    signatures = _SignatureCheck(payload.SerializeToString(), signed, is_needed=True)
+    if refusal := gather("SignedData", filter(None, (problem, signatures.problem))):
+        raise InvalidQueryError(str(refusal))
+    return signatures.signatories[0]
+
+
+def _signed_payload(query: Query) -> Message:
+    """Return what irohad checks a query's signature over.
+
+    It adds an empty page to the queries that need one, and then tells of a bad signature too.
+    """
+    name = query.payload.WhichOneof("query") or ""
+    if name not in _PAGED_QUERIES or getattr(query.payload, name).HasField("pagination_meta"):
+        return query.payload
+    paged = Query.Payload()
+    paged.CopyFrom(query.payload)
+    getattr(paged, name).pagination_meta.SetInParent()
+    return paged
+
+
+class _SignatureCheck:
+    """Checks each signature of a message.
+
+    Attributes:
+        signatories: The keys whose signatures verify, lower-case hex.
+        problem: What is wrong with the others, or None.
+    """
+
+    def __init__(
+        self, payload: bytes, signatures: Sequence[Signature], *, is_needed: bool = False
+    ) -> None:
+        self._payload = payload
+        self.signatories: list[str] = []
+        self.problem = gather("Signatures list", self._findings(signatures, is_needed=is_needed))
+
+    def _findings(self, signatures: Sequence[Signature], *, is_needed: bool) -> Iterator[Finding]:
+        if is_needed and not signatures:
+            yield "Signatures are empty."
+        if len(signatures) > MAX_SIGNATURES:
+            yield f"At most {MAX_SIGNATURES} signatures are taken."
+            return
+        # irohad keeps them in a set, of which the newest mostly comes first.
+        unique = dict.fromkeys((each.public_key, each.signature) for each in reversed(signatures))
+        for number, (key, signature) in enumerate(unique, start=1):
+            name = f"Signature #{number} (Signature: [publicKey={key}, signedData={signature}])"
+            if problem := gather(name, self._signature_findings(key, signature)):
+                yield problem
+
+    def _signature_findings(self, key_hex: str, signature: str) -> Iterator[Finding]:
+        if problem := gather("Signature", (*signature_hex(signature), *public_key(key_hex))):
+            yield problem
+            return
+        try:
+            key = verify_signature(public_key=key_hex, signature=signature, payload=self._payload)
+        except SignatureInvalidError as error:
+            yield str(error)
+        else:
+            self.signatories.append(key.encode())

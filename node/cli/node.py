@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from chaincode.field_rules import COMMAND_FIELDS, broken_rule
+from chaincode.field_rules import peer_address as valid_peer_address
 from chaincode.ids import REGISTRY_ACCOUNT
-from chaincode.protocol.commands_pb2 import AddPeer
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -52,7 +51,7 @@ def init(folder: Path, torii: str, peer_address: str, as_json: bool) -> None:
     parse_config(config, NodeConfig, path=folder / FILE_NAME)
     keys = {name: AccountKey.generate() for name in ("node", ADMIN_ACCOUNT, REGISTRY_ACCOUNT)}
     peer = Peer(address=peer_address, peer_key=keys["node"].public_key)
-    if problem := broken_rule(AddPeer(peer=peer), COMMAND_FIELDS["add_peer"]):
+    for problem in valid_peer_address(peer_address):
         raise ConfigError(f"--peer-address: {problem}")
     for name, key in keys.items():
         save_keypair(key, folder / "keys" / f"{name}.priv")

@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf import json_format
 
 from chaincode.blocks import GENESIS_PREVIOUS_HASH
-from chaincode.field_rules import COMMAND_FIELDS, broken_rule
+from chaincode.errors import InvalidTransactionError
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import (
@@ -19,6 +19,7 @@ from chaincode.protocol.commands_pb2 import (
     CreateRole,
 )
 from chaincode.protocol.primitive_pb2 import Peer, RolePermission
+from chaincode.stateless import validate_commands
 from node.errors import ConfigError
 
 ADMIN_ACCOUNT: Final = "admin@tegata"
@@ -136,10 +137,9 @@ def _genesis_problem(block: Block) -> str | None:
         return "its height is not 1"
     if payload.created_time > _MAX_TIME_MS:
         return "its created_time is no number of milliseconds since 1970"
-    commands = (c for t in payload.transactions for c in t.payload.reduced_payload.commands)
-    for index, command in enumerate(commands):
-        name = command.WhichOneof("command") or ""
-        # A command that is not supported is named when it is applied.
-        if problem := broken_rule(getattr(command, name, command), COMMAND_FIELDS.get(name, {})):
-            return f"command {index}, {name}: {problem}"
+    try:
+        for transaction in payload.transactions:
+            validate_commands(transaction.payload.reduced_payload.commands)
+    except InvalidTransactionError as error:
+        return str(error)
     return None

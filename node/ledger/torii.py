@@ -158,7 +158,7 @@ class CommandService:
         try:
             batches = self._parts.engine.check(undecided, window)
         except InvalidTransactionError as error:
-            self._refuse(undecided, str(error))
+            self._refuse(undecided, error)
             return Empty()
         try:
             self._parts.orderer.submit(batches)
@@ -168,15 +168,15 @@ class CommandService:
             _abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         return Empty()
 
-    def _refuse(self, messages: list[Transaction], reason: str) -> None:
+    def _refuse(self, messages: list[Transaction], refusal: InvalidTransactionError) -> None:
         hashes = [transaction_hash(message).hex() for message in messages]
-        _log.info("transactions refused", tx_hashes=hashes, reason=reason)
+        _log.info("transactions refused", tx_hashes=hashes, place=refusal.place)
         self._parts.statuses.publish(
             *(
                 ToriiResponse(
                     tx_status=TxStatus.STATELESS_VALIDATION_FAILED,
                     tx_hash=tx_hash,
-                    err_or_cmd_name=reason,
+                    err_or_cmd_name=str(refusal),
                 )
                 for tx_hash in hashes
             )

@@ -1,4 +1,4 @@
-"""The rule of every field: the values on both sides of each limit."""
+"""The rule of every field of every command and query: the values on both sides of each limit."""
 
 from typing import Any
 
@@ -6,7 +6,18 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chaincode.field_rules import COMMAND_FIELDS, MAX_DETAIL_BYTES, QUERY_FIELDS, broken_rule
+from chaincode.broken_rules import BrokenRule
+from chaincode.field_rules import MAX_DETAIL_BYTES, MAX_HASHES
+from chaincode.message_rules import (
+    COMMAND_FIELDS,
+    COMMAND_FORMS,
+    QUERY_FIELDS,
+    QUERY_FORMS,
+    command_form_problem,
+    command_problem,
+    query_form_problem,
+    query_problem,
+)
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import AccountDetailRecordId, Peer
 from chaincode.protocol.queries_pb2 import (
@@ -50,8 +61,8 @@ PEERS = [
 HASHES = [
     ([], False),
     (["0" * 64], True),
-    (["0" * 64] * 100, True),
-    (["0" * 64] * 101, False),
+    (["0" * 64] * MAX_HASHES, True),
+    (["0" * 64] * (MAX_HASHES + 1), False),
     (["0" * 64, "0" * 63], False),
     (["g" * 64], False),
 ]
@@ -78,7 +89,13 @@ AMOUNTS = [
     *[(amount, False) for amount in ("1" * 200, "1" * 5000, "1\n", "٣")],
 ]
 FREE = [("", True), ("x" * 200_000, True)]
-DESCRIPTIONS = [("", True), ("d" * 102_400, True), ("d" * 102_401, False), ("é" * 51_201, False)]
+DESCRIPTIONS = [
+    ("", True),
+    ("d" * 102_400, True),
+    ("d" * 102_401, False),
+    ("é" * 51_200, True),
+    ("é" * 51_201, False),
+]
 PRECISIONS = [(0, True), (255, True), (256, False), (2**32 - 1, False)]
 CALLEES = [("aB" * 20, True), ("", False), ("ab" * 21, False), ("zz" * 20, False)]
 INPUTS = [("", True), ("aB", True), ("abc", False), ("zz", False)]
@@ -111,17 +128,18 @@ TX_PAGES = [
     (page(first_tx_hash="0" * 64), True),
     (page(first_tx_hash=""), False),
     (page(ordering=ordering(1, 1)), True),
-    (page(ordering=ordering(2, 0)), False),
-    (page(ordering=ordering(0, 2)), False),
+    (page(ordering=ordering(2, 2)), True),
     (page(first_tx_height=1, last_tx_height=1), True),
     (page(first_tx_height=2, last_tx_height=1), False),
+    (page(first_tx_hash="zz" * 32), False),
     (page(first_tx_height=0), False),
     (page(last_tx_height=0), False),
     (page(first_tx_time=seconds(-62_135_596_800), last_tx_time=seconds(253_402_300_799)), True),
     (page(first_tx_time=seconds(-62_135_596_801)), False),
-    (page(last_tx_time=seconds(253_402_300_800)), False),
-    (page(first_tx_time=seconds(1, 5), last_tx_time=seconds(1, 5)), True),
-    (page(first_tx_time=seconds(1, 5), last_tx_time=seconds(1, 4)), False),
+    (page(last_tx_time=seconds(253_402_300_799, 1_000_000)), False),
+    (page(first_tx_time=seconds(1, 5), last_tx_time=seconds(1, 4)), True),
+    (page(first_tx_time=seconds(1, 1_000_000), last_tx_time=seconds(1)), False),
+    (page(first_tx_time=seconds(2)), True),
 ]
 
 COMMANDS: dict[str, dict[str, Any]] = {
@@ -208,42 +226,47 @@ def set_field(body: Message, field: str, value: Any) -> None:
         setattr(body, field, value)
 
 
-def check(body: Message, table: dict[str, Any], rules: Any, changed: tuple[str, Any, bool]) -> None:
-    """Fill every field with its first good value, but the changed one, and ask the rules."""
-    field, value, good = changed
+def fill(body: Message, table: dict[str, Any], field: str, value: Any) -> None:
+    """Give every field its first good value, and one of them this value."""
     for name, values in table.items():
         set_field(body, name, next(choice for choice, fits in values if fits))
     set_field(body, field, value)
-    problem = broken_rule(body, rules)
-    if good:
-        assert problem is None
-    else:
-        assert problem is not None
-        assert problem.startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize(("name", "field", "value", "good"), rows(COMMANDS))
 def test_commands(name: str, field: str, value: Any, *, good: bool) -> None:
-    check(getattr(Command(), name), COMMANDS[name], COMMAND_FIELDS[name], (field, value, good))
+    command = Command()
+    fill(getattr(command, name), COMMANDS[name], field, value)
+    if name == "transfer_asset" and command.transfer_asset.src_account_id == GOOD_ACCOUNT:
+        command.transfer_asset.dest_account_id = "other@b" if good else value
+    problem = command_form_problem(command) or command_problem(command)
+    assert (problem is None) == good, problem
 
 
 @pytest.mark.parametrize(("name", "field", "value", "good"), rows(QUERIES))
 def test_queries(name: str, field: str, value: Any, *, good: bool) -> None:
-    body = getattr(Query().payload, name)
-    check(body, QUERIES[name], QUERY_FIELDS[name], (field, value, good))
+    payload = Query.Payload()
+    fill(getattr(payload, name), QUERIES[name], field, value)
+    problem = query_form_problem(payload) or query_problem(payload)
+    assert (problem is None) == good, problem
 
 
-def test_every_field_of_every_command_and_query_has_a_rule() -> None:
-    free = {"compare_and_set_account_detail": {"check_empty"}}
-    for table, rules, example in (
-        (COMMANDS, COMMAND_FIELDS, Command()),
-        (QUERIES, QUERY_FIELDS, Query().payload),
+def test_every_field_of_every_command_and_query_is_looked_at() -> None:
+    free = {
+        "add_asset_quantity": {"description"},
+        "compare_and_set_account_detail": {"check_empty"},
+        "set_setting_value": {"key", "value"},
+        "subtract_asset_quantity": {"description"},
+    }
+    for table, forms, fields, oneof in (
+        (COMMANDS, COMMAND_FORMS, COMMAND_FIELDS, Command.DESCRIPTOR.oneofs_by_name["command"]),
+        (QUERIES, QUERY_FORMS, QUERY_FIELDS, Query.Payload.DESCRIPTOR.oneofs_by_name["query"]),
     ):
-        names = {field.name for field in example.DESCRIPTOR.fields if field.containing_oneof}
-        assert rules.keys() == table.keys() == names
-        for name in rules:
-            fields = set(getattr(example, name).DESCRIPTOR.fields_by_name)
-            assert fields - free.get(name, set()) == rules[name].keys() == table[name].keys()
+        kinds = {field.name: field.message_type for field in oneof.fields}
+        assert table.keys() == fields.keys() == kinds.keys() >= forms.keys()
+        for name, kind in kinds.items():
+            ruled = fields[name].keys() | forms.get(name, {}).keys()
+            assert ruled | free.get(name, set()) == set(kind.fields_by_name)
 
 
 def test_a_detail_may_be_four_mebibytes_long() -> None:
@@ -251,23 +274,102 @@ def test_a_detail_may_be_four_mebibytes_long() -> None:
 
 
 def test_what_may_be_left_out_is_not_looked_at() -> None:
-    query = Query().payload.get_account_detail
-    assert broken_rule(query, QUERY_FIELDS["get_account_detail"]) is None
-    query.account_id = ""
-    assert broken_rule(query, QUERY_FIELDS["get_account_detail"])
-    pending = Query().payload.get_pending_transactions
-    assert broken_rule(pending, QUERY_FIELDS["get_pending_transactions"]) is None
+    payload = Query.Payload()
+    payload.get_account_detail.SetInParent()
+    assert query_problem(payload) is None
+    payload.get_account_detail.account_id = ""
+    assert query_problem(payload) is not None
+    payload.get_pending_transactions.SetInParent()
+    assert query_problem(payload) is None
 
 
 def test_the_page_of_an_accounts_transactions_may_not_be_left_out() -> None:
-    query = Query().payload.get_account_transactions
-    query.account_id = "a@b"
-    problem = broken_rule(query, QUERY_FIELDS["get_account_transactions"])
+    payload = Query.Payload()
+    payload.get_account_transactions.account_id = "a@b"
+    problem = query_problem(payload)
     assert problem is not None
-    assert "page_size" in problem
+    assert problem.place == "GetAccountTransactions/TxPaginationMeta/PageSize"
 
 
-def test_no_problem_shows_the_value() -> None:
-    command = Command().set_account_detail
-    command.account_id, command.key, command.value = "a@b", "bad-key", "v"
-    assert "bad-key" not in str(broken_rule(command, COMMAND_FIELDS["set_account_detail"]))
+def transfer(source: str, destination: str) -> Command:
+    command = Command()
+    body = command.transfer_asset
+    body.src_account_id, body.dest_account_id = source, destination
+    body.asset_id, body.amount = "a#b", "1"
+    return command
+
+
+def test_a_transfer_has_two_ends() -> None:
+    assert command_problem(transfer("a@b", "c@b")) is None
+    reason = "Source and destination accounts are the same."
+    assert command_problem(transfer("a@b", "a@b")) == BrokenRule("TransferAsset", (reason,))
+    problem = command_problem(transfer("x", "x"))
+    assert problem is not None
+    assert (problem.reasons, len(problem.parts)) == ((reason,), 2)
+
+
+def test_what_is_not_set_is_named() -> None:
+    undefined = BrokenRule("Undefined command.", ("Not allowed.",))
+    assert command_form_problem(Command()) == undefined
+    assert query_form_problem(Query.Payload()) == BrokenRule(
+        "Protobuf Query", ("Query is undefined.",)
+    )
+
+
+def test_what_irohad_names_otherwise() -> None:
+    command = Command()
+    command.set_account_quorum.account_id = "a@b"
+    problem = command_problem(command)
+    assert problem is not None
+    assert problem.name == "SetQuorum"
+    payload = Query.Payload()
+    payload.get_engine_receipts.tx_hash = "zz"
+    problem = query_problem(payload)
+    assert problem == BrokenRule("Hash", ("Invalid size: 0, should be 32.",))
+
+
+def test_a_long_name_is_refused_before_it_is_matched() -> None:
+    command = Command()
+    command.create_domain.domain_id = "a." * 10_000_000 + "a"
+    command.create_domain.default_role = "r"
+    problem = command_problem(command)
+    assert problem is not None
+    assert problem.place == "CreateDomain/Domain"
+
+
+def test_every_permission_that_is_unknown_is_counted() -> None:
+    command = Command()
+    command.create_role.permissions.extend([0, 99, 1, 100])  # type: ignore[list-item]
+    problem = command_form_problem(command)
+    reasons = ("Permission #2 is invalid.", "Permission #4 is invalid.")
+    assert problem == BrokenRule("CreateRole", reasons)
+
+
+# Only the first fault of a page's form is told.
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"first_tx_hash": "x", "first_tx_height": 0}, "First tx hash from pagination meta is not"),
+        ({"first_tx_time": seconds(2**50), "last_tx_height": 0}, "First tx time from pagination"),
+        ({"last_tx_time": seconds(-(2**50))}, "Last tx time from pagination meta is not a proper"),
+        (
+            {"first_tx_height": 0, "last_tx_height": 0},
+            "First tx Height from pagination meta is not",
+        ),
+        ({"last_tx_height": 0}, "Last tx Height from pagination meta is not a proper value."),
+        ({"first_tx_height": 2, "last_tx_height": 1}, "Last tx Height from pagination meta should"),
+        ({"first_tx_time": seconds(2), "last_tx_time": seconds(1)}, "Last tx time from pagination"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_first_fault_of_a_page_is_told(fields: dict[str, Any], reason: str) -> None:
+    payload = Query.Payload()
+    payload.get_pending_transactions.pagination_meta.CopyFrom(page(**fields))
+    problem = query_form_problem(payload)
+    assert problem is not None
+    (part,) = problem.parts
+    assert part.name == "TxPaginationMeta"
+    (told,) = part.reasons
+    assert told.startswith(reason)
