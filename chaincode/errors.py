@@ -59,7 +59,8 @@ class QueryRejectedError(ChaincodeError):
 
     Attributes:
         reason: A number of `ErrorResponse.Reason`.
-        code: The number that Iroha documents for the query; 0 where a `NO_...` reason says all.
+        code: The number that Iroha documents for the query, or one of `QueryCode`; 0 where a
+            `NO_...` reason says all.
     """
 
     def __init__(self, reason: int, code: int, message: str) -> None:
@@ -85,3 +86,9 @@ class RecordCode(IntEnum):
     VETO_REFUSED = 112
     NO_GUARD = 113
     NOT_GRANTED = 114
+
+
+class QueryCode(IntEnum):
+    """Codes of query errors that irohad does not have (`docs/result-codes.md`)."""
+
+    TOO_LARGE = 201

@@ -22,6 +22,27 @@ def transaction_hash(transaction: Transaction) -> bytes:
     return hash_payload(transaction.payload)
 
 
+def creator_of(transaction: Transaction) -> str:
+    """Return the account that made a transaction; empty in a genesis block that names none."""
+    return transaction.payload.reduced_payload.creator_account_id
+
+
+def histories_of(transaction: Transaction) -> frozenset[tuple[str, str]]:
+    """Return the histories that a transaction belongs to, as (account, asset).
+
+    It belongs to that of its creator, of no asset (""); and for each asset that it transfers, to
+    those of source, destination and creator.
+    """
+    creator = creator_of(transaction)
+    histories = {(creator, "")}
+    for command in transaction.payload.reduced_payload.commands:
+        if command.HasField("transfer_asset"):
+            transfer = command.transfer_asset
+            accounts = (transfer.src_account_id, transfer.dest_account_id, creator)
+            histories.update((account, transfer.asset_id) for account in accounts)
+    return frozenset(histories)
+
+
 def block_hash(block: Block) -> bytes:
     """Return a block's hash, 32 bytes. Signatures are not part of it."""
     return hash_payload(block.block_v1.payload)
@@ -44,7 +65,7 @@ class ValidTransaction:
     @property
     def creator(self) -> str:
         """The account that made the transaction."""
-        return self.message.payload.reduced_payload.creator_account_id
+        return creator_of(self.message)
 
     @property
     def quorum(self) -> int:

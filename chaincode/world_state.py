@@ -123,8 +123,16 @@ def get_role(state: ReadableState, role_name: str) -> frozenset[int] | None:
 
 
 def put_role(state: StateOverlay, role_name: str, permissions: frozenset[int]) -> None:
-    """Write a role."""
+    """Write a new role."""
     state.put(state_key(b"role", role_name), encode_permissions(permissions))
+    number = _count_one_more(state, "role")
+    state.put(state_key(b"role_order", f"{number:010}"), role_name.encode())
+
+
+def scan_roles(view: StateView) -> Iterator[str]:
+    """Yield the names of the roles, in the order in which they were created."""
+    for _, name in view.scan(state_key(b"role_order", "")):
+        yield name.decode()
 
 
 def get_grants(state: ReadableState, account_id: str, grantee: str) -> frozenset[int]:
@@ -149,6 +157,11 @@ def detail_key(account_id: str, writer: str, key: str) -> bytes:
     return state_key(b"detail", account_id, writer, key)
 
 
+def detail_prefix(account_id: str, *writer: str) -> bytes:
+    """Return how the state keys of all details of an account begin, or of those by one writer."""
+    return state_key(b"detail", account_id, *writer, "")
+
+
 def get_detail(state: ReadableState, account_id: str, writer: str, key: str) -> str | None:
     """Return the value of an account detail, or None."""
     value = state.get(detail_key(account_id, writer, key))
@@ -157,7 +170,21 @@ def get_detail(state: ReadableState, account_id: str, writer: str, key: str) -> 
 
 def put_detail(state: StateOverlay, account_id: str, writer: str, key: str, value: str) -> None:
     """Write an account detail."""
-    state.put(detail_key(account_id, writer, key), value.encode())
+    entry = detail_key(account_id, writer, key)
+    if state.get(entry) is None:
+        _count_one_more(state, "detail", account_id, writer)
+    state.put(entry, value.encode())
+
+
+def count_details(state: ReadableState, account_id: str, writer: str) -> int:
+    """Return how many details of an account a writer has written."""
+    return _count(state, "detail", account_id, writer)
+
+
+def scan_detail_counts(view: StateView, account_id: str) -> Iterator[tuple[str, int]]:
+    """Yield who has written details of an account, ascending, and how many."""
+    for key, value in view.scan(_count_key("detail", account_id, "")):
+        yield key_parts(key)[-1], int(value)
 
 
 def get_precision(state: ReadableState, asset_id: str) -> int | None:
@@ -179,7 +206,24 @@ def get_balance(state: ReadableState, account_id: str, asset_id: str) -> Amount:
 
 def put_balance(state: StateOverlay, account_id: str, asset_id: str, balance: Amount) -> None:
     """Write how much of an asset an account has; none at all is an entry too."""
-    state.put(state_key(b"balance", account_id, asset_id), str(balance).encode())
+    entry = state_key(b"balance", account_id, asset_id)
+    if state.get(entry) is None:
+        _count_one_more(state, "balance", account_id)
+    state.put(entry, str(balance).encode())
+
+
+def count_balances(state: ReadableState, account_id: str) -> int:
+    """Return how many assets an account has, or had."""
+    return _count(state, "balance", account_id)
+
+
+def scan_balances(
+    view: StateView, account_id: str, first_asset_id: str = ""
+) -> Iterator[tuple[str, Amount]]:
+    """Yield the assets that an account has or had, ascending, and how much of each."""
+    prefix = state_key(b"balance", account_id, "")
+    for key, value in view.scan(prefix, prefix + first_asset_id.encode()):
+        yield key_parts(key)[-1], parse_amount(value.decode())
 
 
 def get_setting(state: ReadableState, key: str) -> str | None:
@@ -203,3 +247,19 @@ def put_peers(state: StateOverlay, peers: Iterable[Peer]) -> None:
     """Write the list of peers."""
     ordered = sorted(peers, key=lambda peer: peer.peer_key)
     state.put(_PEERS, PeersRecord(peers=ordered).SerializeToString())
+
+
+def _count_key(*parts: str) -> bytes:
+    return state_key(b"count", *parts)
+
+
+def _count(state: ReadableState, *parts: str) -> int:
+    value = state.get(_count_key(*parts))
+    return 0 if value is None else int(value)
+
+
+def _count_one_more(state: StateOverlay, *parts: str) -> int:
+    """Count an entry that is new, so that no query need count them; return how many there are."""
+    count = _count(state, *parts) + 1
+    state.put(_count_key(*parts), b"%d" % count)
+    return count

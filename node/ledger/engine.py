@@ -17,10 +17,11 @@ from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.stateless import TimeWindow
-from chaincode.transactions import block_hash, transaction_hash
+from chaincode.transactions import block_hash, histories_of, transaction_hash
 from chaincode.transition import apply_block, apply_genesis, validate_supported
 from chaincode.world_state import get_peers
 from node.ledger.block_store import BlockStore
+from node.ledger.history_index import HistoryEntry
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 
 MAX_BLOCK_TRANSACTIONS: Final = 10_000
@@ -262,4 +263,14 @@ def _state_change(candidate: Candidate, start: int, following: int) -> StateChan
         entries=candidate.changes,
         committed=[transaction_hash(message) for message in payload.transactions],
         rejected=[bytes.fromhex(tx_hash) for tx_hash in payload.rejected_transactions_hashes],
+        histories=[
+            HistoryEntry(
+                account_id=account_id,
+                asset_id=asset_id,
+                position=position,
+                created_ms=message.payload.reduced_payload.created_time,
+            )
+            for position, message in enumerate(payload.transactions)
+            for account_id, asset_id in histories_of(message)
+        ],
     )

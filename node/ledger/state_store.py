@@ -17,12 +17,15 @@ from typing import Final
 
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.queries.view import HistorySearch
 from chaincode.set_hash import EMPTY, SetHash
 from node.errors import StorageError
+from node.ledger import history_index
 from node.ledger.block_store import BlockStore
+from node.ledger.history_index import HistoryEntry
 
-_SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = """
+_SCHEMA_VERSION: Final = 2
+_SCHEMA: Final = f"""
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE block (height INTEGER PRIMARY KEY, start INTEGER NOT NULL) STRICT;
 CREATE TABLE decided (
@@ -37,7 +40,7 @@ CREATE TABLE tip (
     set_hash BLOB NOT NULL,
     next_start INTEGER NOT NULL
 ) STRICT;
-"""
+{history_index.SCHEMA}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,7 @@ class StateChange:
         entries: The new value of each key; None where it goes.
         committed: The hashes of the block's transactions, in order.
         rejected: The hashes of the transactions that it rejects.
+        histories: The entries of its transactions, in the order of their positions.
     """
 
     tip: Tip
@@ -81,10 +85,11 @@ class StateChange:
     entries: Mapping[bytes, bytes | None]
     committed: Sequence[bytes]
     rejected: Sequence[bytes]
+    histories: Sequence[HistoryEntry]
 
 
 class StateSnapshot:
-    """The state as it was at the snapshot's first read: a `chaincode.queries.LedgerView`."""
+    """The state as it was at the snapshot's first read: a `chaincode.queries.view.LedgerView`."""
 
     def __init__(self, connection: sqlite3.Connection, blocks: BlockStore) -> None:
         self._connection = connection
@@ -102,14 +107,6 @@ class StateSnapshot:
             "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key",
             (max(prefix, start), prefix + b"\xff"),
         )
-
-    def count(self, prefix: bytes) -> int:
-        """Return how many keys begin with `prefix`, without reading their values."""
-        number: int
-        (number,) = self._connection.execute(
-            "SELECT COUNT(*) FROM state WHERE key >= ? AND key < ?", (prefix, prefix + b"\xff")
-        ).fetchone()
-        return number
 
     def has_transaction(self, tx_hash: bytes) -> bool:
         """Tell whether a block has already committed or rejected this transaction."""
@@ -131,31 +128,48 @@ class StateSnapshot:
         ).fetchone()
         return None if row is None else self._blocks.read(row[0])
 
-    def transactions(self, hashes: Iterable[bytes]) -> Iterator[tuple[bytes, Transaction]]:
-        """Yield (hash, transaction) of those that are committed, in the order of the chain.
+    def transactions(self, hashes: Iterable[bytes]) -> Iterator[Transaction]:
+        """Yield those transactions that are committed, each once, in the order of the chain."""
+        places = (self._place(tx_hash) for tx_hash in set(hashes))
+        return self._read_transactions(sorted(place for place in places if place is not None))
 
-        Each block is read once, and one at a time: what is yielded does not keep it in memory.
+    def history(self, search: HistorySearch) -> tuple[int, Iterator[Transaction]]:
+        """Return the part of a history that is searched, and how many lie within its bounds."""
+        total = history_index.count_entries(self._connection, search)
+        first = None if search.first is None else self._place(search.first)
+        if search.first is not None and first is None:
+            return total, iter(())
+        places = history_index.find_places(self._connection, search, first)
+        return total, self._read_transactions(places)
+
+    def _place(self, tx_hash: bytes) -> tuple[int, int] | None:
+        """Return the height and position of a committed transaction."""
+        row: tuple[int, int] | None = self._connection.execute(
+            "SELECT height, position FROM decided WHERE tx_hash = ? AND position IS NOT NULL",
+            (tx_hash,),
+        ).fetchone()
+        return row
+
+    def _read_transactions(self, places: Iterable[tuple[int, int]]) -> Iterator[Transaction]:
+        """Yield the transactions at these heights and positions.
+
+        Neighbours in one block are read with it at once. No more than one block is in memory: what
+        is yielded does not keep its block there.
         """
-        places: list[tuple[int, int, bytes]] = []
-        for tx_hash in hashes:
-            places += self._connection.execute(
-                "SELECT start, position, tx_hash FROM decided JOIN block USING (height)"
-                " WHERE tx_hash = ? AND position IS NOT NULL",
-                (tx_hash,),
-            )
-        for start, in_block in groupby(sorted(places), key=lambda place: place[0]):
+        for height, in_block in groupby(places, key=lambda place: place[0]):
             # The block is a variable of that call alone: it is gone before the next is read.
-            yield from self._read_transactions(start, [place[1:] for place in in_block])
+            yield from self._copy_transactions(height, [position for _, position in in_block])
 
-    def _read_transactions(
-        self, start: int, places: Iterable[tuple[int, bytes]]
-    ) -> Iterator[tuple[bytes, Transaction]]:
+    def _copy_transactions(self, height: int, positions: Iterable[int]) -> Iterator[Transaction]:
+        (start,) = self._connection.execute(
+            "SELECT start FROM block WHERE height = ?", (height,)
+        ).fetchone()
         block = self._blocks.read(start)
-        for position, tx_hash in places:
+        for position in positions:
             transaction = Transaction()
             # A part of a message keeps the whole message in memory; a copy does not.
             transaction.CopyFrom(block.block_v1.payload.transactions[position])
-            yield tx_hash, transaction
+            yield transaction
 
     def content_hash(self) -> bytes:
         """Return SHA-256 of every row but the tip's, 32 bytes. It reads the whole store."""
@@ -164,10 +178,15 @@ class StateSnapshot:
             "SELECT key, value FROM state ORDER BY key",
             "SELECT height, start FROM block ORDER BY height",
             "SELECT tx_hash, height, position FROM decided ORDER BY tx_hash",
+            "SELECT * FROM history ORDER BY account_id, asset_id, height, position",
         ):
             for row in self._connection.execute(statement):
                 digest.update(repr(row).encode())
         return digest.digest()
+
+    def height(self) -> int:
+        """Return the height of the top block."""
+        return self.tip().height
 
     def tip(self) -> Tip:
         """Return the top of the chain."""
@@ -188,10 +207,10 @@ class StateStore:
     """The SQLite file of the world state. One writer; any number of readers."""
 
     def __init__(self, path: Path, blocks: BlockStore) -> None:
-        """Open the file, or make an empty one.
+        """Open the file, or make an empty one; one of an older version is emptied.
 
         Raises:
-            StorageError: It cannot be opened, is damaged, or is of another version.
+            StorageError: It cannot be opened, is damaged, or is of a newer version.
         """
         self._path = path
         self._blocks = blocks
@@ -249,6 +268,7 @@ class StateStore:
             writer.executemany("REPLACE INTO state VALUES (?, ?)", puts)
             writer.executemany("DELETE FROM state WHERE key = ?", deletes)
             writer.executemany("INSERT INTO decided VALUES (?, ?, ?)", decided)
+            history_index.insert_entries(writer, tip.height, change.histories)
             writer.execute("INSERT INTO block VALUES (?, ?)", (tip.height, change.start))
             writer.execute(
                 "UPDATE tip SET height = ?, time_ms = ?, block_hash = ?, set_hash = ?,"
@@ -287,15 +307,20 @@ class StateStore:
 
     def _prepare(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version == _SCHEMA_VERSION:
+        if version:
             self._writer.execute("SELECT height FROM tip").fetchone()
-            return
-        if version != 0:
+        if version > _SCHEMA_VERSION:
             raise StorageError(
-                f"{self._path}: version {version}, this node reads {_SCHEMA_VERSION}; move the "
-                "file away and the node rebuilds it from the blocks"
+                f"{self._path}: version {version}, this node reads up to {_SCHEMA_VERSION}; move "
+                "the file away and the node rebuilds it from the blocks"
             )
+        if version == _SCHEMA_VERSION:
+            return
+        # An older one is emptied: the node replays the blocks into it.
         self._writer.execute("BEGIN IMMEDIATE")
+        tables = self._writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            self._writer.execute(f"DROP TABLE {table}")
         for statement in _SCHEMA.split(";\n"):
             self._writer.execute(statement)
         self._writer.execute(

@@ -32,7 +32,7 @@ from chaincode.protocol.qry_responses_pb2 import (
 )
 from chaincode.protocol.queries_pb2 import BlocksQuery, Query
 from chaincode.protocol.transaction_pb2 import Transaction
-from chaincode.queries import answer_query, error_response
+from chaincode.queries import MAX_RESPONSE_BYTES, answer_query, error_response
 from chaincode.stateless import TimeWindow, validate_query
 from chaincode.transactions import hash_payload, transaction_hash
 from node.errors import ConfigError, PoolFullError, StoppingError, StorageError
@@ -43,7 +43,6 @@ from node.ledger.statuses import FINAL, StatusBoard
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
 """A detail may be 4 MiB long. irohad takes 128 MiB; decoded, a message of many empty entries takes
 thirty times its size."""
-MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 MAX_CALLS: Final = 512
 """Calls that are open at once; further ones are told RESOURCE_EXHAUSTED."""
 MAX_LIST_TRANSACTIONS: Final = 50_000
@@ -292,7 +291,7 @@ class ToriiServer:
             self._pool,
             maximum_concurrent_rpcs=MAX_CALLS,
             options=[
-                ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+                ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
                 ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
                 # Two nodes on one port would each see half of the transactions.
                 ("grpc.so_reuseport", 0),

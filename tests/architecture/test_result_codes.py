@@ -9,7 +9,7 @@ from types import FunctionType
 
 import pytest
 
-from chaincode.errors import RecordCode
+from chaincode.errors import QueryCode, RecordCode
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.rules import accounts, assets, details, peers, roles, settings
 
@@ -93,3 +93,12 @@ def test_the_codes_of_the_identity_records() -> None:
         int(cells[0]): cells[1].strip("`") for cells in table_rows("Identity records", "code")
     }
     assert listed == {code.value: code.name for code in RecordCode}
+
+
+def test_the_codes_of_queries_that_irohad_does_not_have() -> None:
+    listed = {
+        (int(cells[2]), cells[3].split("`")[1])
+        for cells in table_rows("Queries", "query")
+        if int(cells[2]) > 100
+    }
+    assert listed == {(code.value, code.name) for code in QueryCode}

@@ -28,7 +28,7 @@ from node.ledger.state_store import StateStore
 pytestmark = pytest.mark.xdist_group("told")
 
 HASHES = ("md5", "sha1", "sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b")
-STATE_KINDS = {"account", "detail", "domain", "role", "peers"}
+STATE_KINDS = {"account", "count", "detail", "domain", "role", "role_order", "peers"}
 RECORD_FIELDS = {
     "tg_issuer_": {"issuer", "credential_types", "keys", "state"},
     "tg_cred_": {"salted_hash", "issuer_record", "expires_at_ms", "state"},
@@ -178,6 +178,7 @@ def test_every_entry_of_the_state_is_known(ledger: LedgerFiles) -> None:
     records = 0
     for key, value in ledger.entries():
         assert key.split(b"\x00")[0].decode() in STATE_KINDS
+        assert value.isdigit() or not key.startswith(b"count")
         if key.startswith(b"detail"):
             _, _, name = key_parts(key)
             kind, _ = parse_record_key(name)

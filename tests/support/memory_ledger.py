@@ -1,7 +1,7 @@
 """A ledger in memory under the real rules: no gRPC, no files, no waiting.
 
-`MemoryLedger` is a `chaincode.queries.LedgerView` that makes its own blocks, one for each call of
-`apply`. `MemoryLedger.client` returns a `LedgerClient` whose calls end here instead of at a node:
+`MemoryLedger` is a `chaincode.queries.view.LedgerView` that makes its own blocks, one for each call
+of `apply`. `MemoryLedger.client` returns a `LedgerClient` whose calls end here and not at a node:
 services and SDK under test see the same answers and the same errors.
 """
 
@@ -26,9 +26,16 @@ from chaincode.protocol.qry_responses_pb2 import ErrorResponse, HealthcheckData,
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query, error_response
+from chaincode.queries.view import HistorySearch, SortField
 from chaincode.records import IdentityRecord
 from chaincode.stateless import TimeWindow, validate_query, validate_transaction
-from chaincode.transactions import ValidTransaction, block_hash, hash_payload, transaction_hash
+from chaincode.transactions import (
+    ValidTransaction,
+    block_hash,
+    hash_payload,
+    histories_of,
+    transaction_hash,
+)
 from chaincode.transition import apply_block, apply_genesis
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
@@ -105,16 +112,39 @@ class MemoryLedger:
         """Return the block at a height, or None above the top."""
         return self.blocks[height - 1] if 1 <= height <= len(self.blocks) else None
 
-    def transactions(self, hashes: Iterable[bytes]) -> Iterator[tuple[bytes, Transaction]]:
-        """Yield (hash, transaction) of those that are committed."""
-        for tx_hash in hashes:
-            message = self._decided.get(tx_hash)
-            if message is not None:
-                yield tx_hash, message
+    def height(self) -> int:
+        """Return the height of the top block."""
+        return len(self.blocks)
 
-    def count(self, prefix: bytes) -> int:
-        """Return how many keys begin with `prefix`."""
-        return sum(key.startswith(prefix) for key in self.state)
+    def transactions(self, hashes: Iterable[bytes]) -> Iterator[Transaction]:
+        """Yield those transactions that are committed, in the order of the chain."""
+        asked = set(hashes)
+        for block in self.blocks:
+            for message in block.block_v1.payload.transactions:
+                if transaction_hash(message) in asked:
+                    yield message
+
+    def history(self, search: HistorySearch) -> tuple[int, Iterator[Transaction]]:
+        """Return the part of a history that is searched: the plainest way, through all blocks."""
+        found = [
+            (height, position, message)
+            for height, block in enumerate(self.blocks, start=1)
+            for position, message in enumerate(block.block_v1.payload.transactions)
+            if (search.account_id, search.asset_id or "") in histories_of(message)
+            and _is_within(search.height_from, height, search.height_to)
+            and _is_within(search.created_from_ms, _created_ms(message), search.created_to_ms)
+        ]
+        for field, down in reversed(search.order):
+            if field is SortField.HEIGHT:
+                found.sort(key=lambda entry: entry[0], reverse=down)
+            else:
+                found.sort(key=lambda entry: _created_ms(entry[2]), reverse=down)
+        messages = [message for _, _, message in found]
+        hashes = [transaction_hash(message) for message in messages]
+        if search.first is not None and search.first not in hashes:
+            return len(messages), iter(())
+        start = 0 if search.first is None else hashes.index(search.first)
+        return len(messages), iter(messages[start : start + search.size])
 
     def now_ms(self) -> int:
         """Return the clock's time, and later than ever before: no two transactions are equal."""
@@ -270,6 +300,14 @@ class MemoryLedgerClient(LedgerClient):
     def _require_reachable(self) -> None:
         if not self._ledger.reachable:
             raise grpc.RpcError("the ledger was made unreachable by the test")
+
+
+def _is_within(least: int | None, value: int, most: int | None) -> bool:
+    return (least is None or least <= value) and (most is None or value <= most)
+
+
+def _created_ms(message: Transaction) -> int:
+    return message.payload.reduced_payload.created_time
 
 
 def sign_transaction(message: Transaction, *keys: AccountKey) -> None:

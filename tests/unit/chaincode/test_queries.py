@@ -1,11 +1,12 @@
-"""Queries: every permission form, every error, paging, and the JSON of details."""
+"""Queries: who may ask, in irohad's words; accounts, blocks, roles and peers."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from support.memory_ledger import MemoryLedger, named_key
+from support.memory_ledger import MemoryLedger
+from support.queries import ask, error, refusal, with_permissions
 from support.small_ledger import (
     ALICE,
     BOB,
@@ -16,124 +17,141 @@ from support.small_ledger import (
     committed,
     create_role,
     give_grants,
-    give_permissions,
     key_of,
     small_ledger,
 )
 
-from chaincode.protocol.primitive_pb2 import (
-    AccountDetailRecordId,
-    GrantablePermission,
-    RolePermission,
-)
-from chaincode.protocol.qry_responses_pb2 import ErrorResponse, QueryResponse
-from chaincode.protocol.queries_pb2 import AccountDetailPaginationMeta, Query
-from chaincode.queries import answer_query, error_response
-from chaincode.transactions import hash_payload
+from chaincode.protocol.primitive_pb2 import GrantablePermission
+from chaincode.protocol.primitive_pb2 import RolePermission as P
+from chaincode.protocol.qry_responses_pb2 import ErrorResponse
+from chaincode.queries import asker, error_response
 from client_sdk.ledger.commands import add_signatory, append_role, set_account_detail
 
-P = RolePermission
-Reason = ErrorResponse
-Ask = Callable[..., QueryResponse]
-
-
-def ask(
-    ledger: MemoryLedger, name: str, *, creator: str = ALICE, signer: str = "", **fields: Any
-) -> QueryResponse:
-    query = Query()
-    query.payload.meta.creator_account_id = creator
-    body = getattr(query.payload, name)
-    body.SetInParent()
-    body.MergeFrom(type(body)(**fields))
-    response = answer_query(ledger, query, named_key(signer or creator).public_key)
-    assert response.query_hash == hash_payload(query.payload).hex()
-    return response
-
-
-def error(response: QueryResponse) -> tuple[str, int]:
-    assert response.WhichOneof("response") == "error_response", response
-    assert response.error_response.message
-    return ErrorResponse.Reason.Name(
-        response.error_response.reason
-    ), response.error_response.error_code
-
-
-def with_permissions(*permissions: int) -> MemoryLedger:
-    """Return a ledger where alice may do this, with a second block."""
-    ledger = small_ledger()
-    give_permissions(ledger, ALICE, *permissions)
-    return ledger
-
-
-READS = [
-    ("get_account", P.can_get_my_account, P.can_get_domain_accounts, P.can_get_all_accounts),
+PAGE = {"pagination_meta": {"page_size": 3}}
+# The query, the middle of its permissions' names, its other fields, what it says of nobody.
+READS: list[tuple[str, str, dict[str, Any], tuple[str, int, str] | None]] = [
+    (
+        "get_account",
+        "account",
+        {},
+        ("NO_ACCOUNT", 0, "could find account with such id: nobody@d"),
+    ),
     (
         "get_signatories",
-        P.can_get_my_signatories,
-        P.can_get_domain_signatories,
-        P.can_get_all_signatories,
+        "signatories",
+        {},
+        ("NO_SIGNATORIES", 0, "no signatories found in account with such id: nobody@d"),
     ),
     (
         "get_account_detail",
-        P.can_get_my_acc_detail,
-        P.can_get_domain_acc_detail,
-        P.can_get_all_acc_detail,
+        "acc_detail",
+        {},
+        ("NO_ACCOUNT_DETAIL", 0, "no details in account with such id: nobody@d"),
+    ),
+    ("get_account_assets", "acc_ast", {}, None),
+    (
+        "get_account_transactions",
+        "acc_txs",
+        PAGE,
+        (
+            "STATEFUL_INVALID",
+            5,
+            "failed to execute query: no account with such id found: nobody@d",
+        ),
+    ),
+    (
+        "get_account_asset_transactions",
+        "acc_ast_txs",
+        {"asset_id": "coin#d", **PAGE},
+        (
+            "STATEFUL_INVALID",
+            5,
+            "failed to execute query: no account with such id found: nobody@d",
+        ),
     ),
 ]
 # What each permission lets alice@d read: her own, bob@d, carol@e, an account that is not there.
 REACH = [
     ("none", (False, False, False, False)),
-    ("own", (True, False, False, False)),
+    ("my", (True, False, False, False)),
     ("domain", (True, True, False, True)),
-    ("everybody", (True, True, True, True)),
+    ("all", (True, True, True, True)),
     ("root", (True, True, True, True)),
 ]
 
 
-@pytest.mark.parametrize(("name", "own", "domain", "everybody"), READS)
+def permission_names(subject: str) -> list[str]:
+    """Return the names in the order in which irohad gives them."""
+    plural = subject if subject != "account" else "accounts"
+    return [f"can_get_my_{subject}", f"can_get_all_{plural}", f"can_get_domain_{plural}"]
+
+
+@pytest.mark.parametrize(("name", "subject", "fields", "nobody"), READS)
 @pytest.mark.parametrize(("held", "reach"), REACH)
 def test_own_domain_everybody_and_root(  # noqa: PLR0917
-    name: str, own: int, domain: int, everybody: int, held: str, reach: tuple[bool, ...]
+    name: str,
+    subject: str,
+    fields: dict[str, Any],
+    nobody: tuple[str, int, str] | None,
+    held: str,
+    reach: Sequence[bool],
 ) -> None:
-    permissions = {"own": own, "domain": domain, "everybody": everybody, "root": P.root}
-    others = {number for row in READS for number in row[1:]} - {own, domain, everybody}
+    names = permission_names(subject)
+    my, everybody, domain = (P.Value(each) for each in names)
+    others = {
+        P.Value(each) for _, other, _, _ in READS for each in permission_names(other)
+    }.difference([my, everybody, domain])
+    permissions = {"my": my, "domain": domain, "all": everybody, "root": P.root}
     granted = [permissions[held]] if held in permissions else []
     ledger = with_permissions(*granted, *others)
     for account_id, allowed in zip((ALICE, BOB, CAROL, NOBODY), reach, strict=True):
-        response = ask(ledger, name, account_id=account_id)
+        response = ask(ledger, name, account_id=account_id, **fields)
         if not allowed:
-            assert error(response) == ("STATEFUL_INVALID", 2)
-            assert RolePermission.Name(own) in response.error_response.message
-        elif account_id == NOBODY:
-            reason = {
-                "get_account": "NO_ACCOUNT",
-                "get_signatories": "NO_SIGNATORIES",
-                "get_account_detail": "NO_ACCOUNT_DETAIL",
-            }[name]
-            assert error(response) == (reason, 0)
+            assert refusal(response) == (
+                "STATEFUL_INVALID",
+                2,
+                (
+                    "failed to execute query: user must have at least one of the permissions: "
+                    f"{names[0]}, {names[1]}, {names[2]}, "
+                ),
+            )
+        elif account_id == NOBODY and nobody:
+            assert refusal(response) == nobody
+        elif name == "get_account_asset_transactions":
+            assert error(response) == ("STATEFUL_INVALID", 6)
         else:
             assert not response.HasField("error_response")
 
 
+FAILED = "failed to execute query: "
+
+
 @pytest.mark.parametrize(
-    ("name", "permission", "fields"),
+    ("name", "permissions", "fields", "prefix"),
     [
-        ("get_block", P.can_get_blocks, {"height": 1}),
-        ("get_peers", P.can_get_peers, {}),
-        ("get_roles", P.can_get_roles, {}),
-        ("get_role_permissions", P.can_get_roles, {"role_id": "root"}),
-        ("get_transactions", P.can_get_my_txs, {}),
-        ("get_transactions", P.can_get_all_txs, {}),
+        # This one alone does not begin with the usual words.
+        ("get_block", ["can_get_blocks"], {"height": 1}, ""),
+        ("get_peers", ["can_get_peers"], {}, FAILED),
+        ("get_roles", ["can_get_roles"], {}, FAILED),
+        ("get_role_permissions", ["can_get_roles"], {"role_id": "root"}, FAILED),
+        ("get_transactions", ["can_get_my_txs", "can_get_all_txs"], {}, FAILED),
+        ("get_asset_info", ["can_read_assets"], {"asset_id": "coin#d"}, FAILED),
     ],
 )
-def test_a_query_needs_its_permission(name: str, permission: int, fields: dict[str, Any]) -> None:
-    others = set(P.values()) - {permission, P.root}
-    if name == "get_transactions":
-        others -= {P.can_get_my_txs, P.can_get_all_txs}
-    assert error(ask(with_permissions(*others), name, **fields)) == ("STATEFUL_INVALID", 2)
-    for held in (permission, P.root):
+def test_a_query_needs_its_permission(
+    name: str, permissions: list[str], fields: dict[str, Any], prefix: str
+) -> None:
+    numbers = [P.Value(permission) for permission in permissions]
+    others = set(P.values()).difference([*numbers, P.root])
+    listed = "".join(f"{permission}, " for permission in permissions)
+    assert refusal(ask(with_permissions(*others), name, **fields)) == (
+        "STATEFUL_INVALID",
+        2,
+        f"{prefix}user must have at least one of the permissions: {listed}",
+    )
+    for held in (*numbers, P.root):
         response = ask(with_permissions(held), name, **fields)
-        assert not response.HasField("error_response")
+        assert response.error_response.error_code == 0
 
 
 @pytest.mark.parametrize(
@@ -141,7 +159,11 @@ def test_a_query_needs_its_permission(name: str, permission: int, fields: dict[s
 )
 def test_the_signer_must_be_a_signatory(creator: str, signer: str) -> None:
     response = ask(with_permissions(P.root), "get_peers", creator=creator, signer=signer)
-    assert error(response) == ("STATEFUL_INVALID", 3)
+    assert refusal(response) == (
+        "STATEFUL_INVALID",
+        3,
+        "query signatories did not pass validation",
+    )
 
 
 def test_any_signatory_may_ask() -> None:
@@ -163,6 +185,18 @@ def test_get_account() -> None:
     assert empty.account.json_data == "{}"
 
 
+def test_the_details_of_an_account_are_written_as_postgresql_does() -> None:
+    """Shorter names come before longer ones, of writers and of keys."""
+    ledger = with_permissions(P.can_get_all_accounts)
+    give_grants(ledger, BOB, ALICE, [GrantablePermission.can_set_my_account_detail])
+    for writer, key in ((ALICE, "z"), (ALICE, "aa"), (BOB, "k2"), (BOB, "k10"), (BOB, "k1")):
+        committed(ledger.submit(writer, set_account_detail(BOB, key, "1")))
+    account = ask(ledger, "get_account", account_id=BOB).account_response.account
+    assert account.json_data == (
+        '{"bob@d": {"k1": "1", "k2": "1", "k10": "1"}, "alice@d": {"z": "1", "aa": "1"}}'
+    )
+
+
 def test_get_signatories() -> None:
     ledger = with_permissions(P.root)
     committed(ledger.submit(ROOT, add_signatory(BOB, key_of("second").upper())))
@@ -176,219 +210,54 @@ def test_get_block() -> None:
         response = ask(ledger, "get_block", height=height)
         assert response.block_response.block == ledger.blocks[height - 1]
     for height in (3, 2**64 - 1):
-        assert error(ask(ledger, "get_block", height=height)) == ("STATEFUL_INVALID", 3)
+        assert refusal(ask(ledger, "get_block", height=height)) == (
+            "STATEFUL_INVALID",
+            3,
+            (
+                f"failed to execute query: requested height ({height}) is greater than the "
+                "ledger's one (2)"
+            ),
+        )
 
 
-def test_get_transactions() -> None:
-    ledger = with_permissions(P.can_get_my_txs)
-    own = ledger.submit(ALICE, set_account_detail(ALICE, "k", "v")).tx_hash.hex()
-    other = ledger.submit(BOB, set_account_detail(BOB, "k", "v")).tx_hash.hex()
-    rejected = ledger.submit(BOB, set_account_detail(NOBODY, "k", "v")).tx_hash.hex()
-
-    def creators(response: QueryResponse) -> list[str]:
-        found = response.transactions_response.transactions
-        return [message.payload.reduced_payload.creator_account_id for message in found]
-
-    assert creators(ask(ledger, "get_transactions", tx_hashes=[other, own.upper()])) == [ALICE]
-    assert creators(ask(ledger, "get_transactions", tx_hashes=[other])) == []
-    committed(ledger.submit(ROOT, append_role(ALICE, "root")))
-    assert creators(ask(ledger, "get_transactions", tx_hashes=[other, own])) == [BOB, ALICE]
-    # irohad answers the same where a hash is given twice.
-    for hashes in ([own, rejected], ["0" * 64], [own, own], [own, own.upper()]):
-        response = ask(ledger, "get_transactions", tx_hashes=hashes)
-        assert error(response) == ("STATEFUL_INVALID", 4)
+def test_roles_come_in_the_order_in_which_they_were_created() -> None:
+    ledger = with_permissions(P.can_get_roles)
+    committed(ledger.submit(ROOT, *(create_role(name) for name in ("z", "b", "c", *"defghijkl"))))
+    roles = ask(ledger, "get_roles").roles_response.roles
+    first = ["nothing", "root", "granter", "held_by_alice"]
+    assert list(roles) == [*first, "z", "b", "c", *"defghijkl"]
 
 
-def test_each_page_reads_no_more_than_it_shows_and_one(details: MemoryLedger) -> None:
-    read: list[bytes] = []
-
-    class Watched(MemoryLedger):
-        def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-            for key, value in super().scan(prefix, start):
-                read.append(key)
-                yield key, value
-
-    details.__class__ = Watched
-    first = AccountDetailRecordId(writer=BOB, key="a")
-    page = AccountDetailPaginationMeta(page_size=1, first_record_id=first)
-    response = ask(details, "get_account_detail", account_id=BOB, pagination_meta=page)
-    assert response.account_detail_response.total_number == len(ALL)
-    assert len(read) == 2
-    read.clear()
-    # By name alone, one read for each writer.
-    ask(details, "get_account_detail", account_id=BOB, key="b")
-    assert len(read) == 3
-
-
-def test_everybodys_transactions_need_no_root() -> None:
-    ledger = with_permissions(P.can_get_all_txs)
-    other = ledger.submit(BOB, set_account_detail(BOB, "k", "v")).tx_hash.hex()
-    response = ask(ledger, "get_transactions", tx_hashes=[other])
-    assert len(response.transactions_response.transactions) == 1
-
-
-def test_roles_and_their_permissions() -> None:
+def test_permissions_come_in_the_order_of_their_numbers() -> None:
     ledger = with_permissions(P.can_get_roles)
     committed(ledger.submit(ROOT, create_role("x", P.root, P.can_append_role)))
-    roles = ask(ledger, "get_roles").roles_response.roles
-    assert list(roles) == ["granter", "held_by_alice", "nothing", "root", "x"]
     for role, expected in (("x", [P.can_append_role, P.root]), ("nothing", [])):
         response = ask(ledger, "get_role_permissions", role_id=role)
         assert list(response.role_permissions_response.permissions) == expected
-    assert error(ask(ledger, "get_role_permissions", role_id="gone")) == ("NO_ROLES", 0)
-
-
-def test_get_peers() -> None:
-    ledger = with_permissions(P.can_get_peers)
-    committed(ledger.submit(ROOT, add_peer(key_of("new"))))
-    peers = ask(ledger, "get_peers").peers_response.peers
-    assert [peer.peer_key for peer in peers] == sorted([key_of("peer"), key_of("new")])
-
-
-@pytest.fixture(scope="module")
-def details() -> MemoryLedger:
-    """Alice may read all; bob has details by alice, bob and root."""
-    ledger = with_permissions(P.can_get_all_acc_detail)
-    give_grants(ledger, BOB, ALICE, [GrantablePermission.can_set_my_account_detail])
-    for writer, key in (
-        (ALICE, "a"),
-        (ALICE, "b"),
-        (BOB, "a"),
-        (BOB, "b"),
-        (BOB, "b2"),
-        (ROOT, "b"),
-    ):
-        committed(ledger.submit(writer, set_account_detail(BOB, key, f"{writer} {key}")))
-    return ledger
-
-
-ALL = [(ALICE, "a"), (ALICE, "b"), (BOB, "a"), (BOB, "b"), (BOB, "b2"), (ROOT, "b")]
-
-
-def found(response: QueryResponse) -> list[tuple[str, str]]:
-    assert response.HasField("account_detail_response"), response
-    writers = json.loads(response.account_detail_response.detail)
-    for writer, values in writers.items():
-        assert all(value == f"{writer} {key}" for key, value in values.items())
-    return [(writer, key) for writer, values in writers.items() for key in values]
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({}, ALL),
-        ({"writer": BOB}, ALL[2:5]),
-        ({"key": "b"}, [ALL[1], ALL[3], ALL[5]]),
-        ({"writer": BOB, "key": "b"}, [ALL[3]]),
-        ({"writer": CAROL}, []),
-        ({"writer": "genesis@d", "key": "b"}, []),
-        ({"key": "gone"}, []),
-        ({"writer": BOB, "key": "gone"}, []),
-        # No name is taken for the beginning of another.
-        ({"writer": "bob@"}, []),
-    ],
-    ids=str,
-)
-def test_details_by_writer_and_key(
-    details: MemoryLedger, fields: dict[str, str], expected: list[tuple[str, str]]
-) -> None:
-    response = ask(details, "get_account_detail", account_id=BOB, **fields)
-    assert found(response) == expected
-    body = response.account_detail_response
-    assert body.total_number == len(expected)
-    assert not body.HasField("next_record_id")
-    if not expected:
-        assert body.detail == "{}"
-
-
-def test_an_absent_account_is_the_creators_own(details: MemoryLedger) -> None:
-    give = set_account_detail(ALICE, "mine", f"{ALICE} mine")
-    committed(details.submit(ALICE, give))
-    assert found(ask(details, "get_account_detail")) == [(ALICE, "mine")]
-
-
-@pytest.mark.parametrize("fields", [{}, {"writer": BOB}, {"key": "b"}], ids=str)
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 7, 2**32 - 1])
-def test_pages_join_to_the_whole(details: MemoryLedger, fields: dict[str, str], size: int) -> None:
-    whole = found(ask(details, "get_account_detail", account_id=BOB, **fields))
-    page = AccountDetailPaginationMeta(page_size=size)
-    pages: list[list[tuple[str, str]]] = []
-    while True:
-        response = ask(
-            details, "get_account_detail", account_id=BOB, pagination_meta=page, **fields
-        )
-        body = response.account_detail_response
-        assert body.total_number == len(whole)
-        pages.append(found(response))
-        if not body.HasField("next_record_id"):
-            break
-        page.first_record_id.CopyFrom(body.next_record_id)
-    assert [entry for entries in pages for entry in entries] == whole
-    assert all(len(entries) == size for entries in pages[:-1])
-    assert pages[-1]
-
-
-@pytest.mark.parametrize(
-    ("writer", "key"), [(BOB, "gone"), (CAROL, "a"), ("", ""), (BOB + "\x00b", ""), ("b\x00", "é")]
-)
-def test_a_first_record_that_is_not_there(details: MemoryLedger, writer: str, key: str) -> None:
-    first = AccountDetailRecordId(writer=writer, key=key)
-    page = AccountDetailPaginationMeta(page_size=2, first_record_id=first)
-    response = ask(details, "get_account_detail", account_id=BOB, pagination_meta=page)
-    assert error(response) == ("STATEFUL_INVALID", 4)
-
-
-@pytest.mark.parametrize("place", range(len(ALL)))
-def test_a_page_begins_at_its_first_record(details: MemoryLedger, place: int) -> None:
-    writer, key = ALL[place]
-    first = AccountDetailRecordId(writer=writer, key=key)
-    page = AccountDetailPaginationMeta(page_size=2, first_record_id=first)
-    response = ask(details, "get_account_detail", account_id=BOB, pagination_meta=page)
-    assert found(response) == ALL[place : place + 2]
-
-
-def test_the_text_of_details_is_that_of_irohad(details: MemoryLedger) -> None:
-    page = AccountDetailPaginationMeta(page_size=3)
-    response = ask(details, "get_account_detail", account_id=BOB, pagination_meta=page)
-    assert response.account_detail_response.detail == (
-        '{ "alice@d" : { "a" : "alice@d a", "b" : "alice@d b" }, "bob@d" : { "a" : "bob@d a" } }'
+    assert refusal(ask(ledger, "get_role_permissions", role_id="gone")) == (
+        "NO_ROLES",
+        0,
+        "no role with such name in account with such id: {gone, alice@d}",
     )
 
 
-@pytest.mark.parametrize(
-    ("value", "read", "text"),
-    [
-        ("plain é ✓ 😀", "plain é ✓ 😀", '"plain é ✓ 😀"'),
-        ("", "", '""'),
-        ('{"a":1}', '{"a":1}', r'"{\"a\":1}"'),
-        # A client of irohad escapes quotes itself: its text stays as it is.
-        (r"{\"a\":1}", '{"a":1}', r'"{\"a\":1}"'),
-        (r"a\u0041", "aA", r'"a\u0041"'),
-        ("\\", "\\", r'"\\"'),
-        (r"a\x", r"a\x", r'"a\\x"'),
-        ("tab\tline\nnul\x00", "tab\tline\nnul\x00", r'"tab\tline\nnul\u0000"'),
-        ('", "injected" : "', '", "injected" : "', r'"\", \"injected\" : \""'),
-        ('"', '"', r'"\""'),
-        ('\\"', '"', r'"\""'),
-        ("\x7f\u2028", "\x7f\u2028", '"\x7f\u2028"'),
-        ('é "✓"', 'é "✓"', r'"é \"✓\""'),
-    ],
-    ids=repr,
-)
-def test_any_value_gives_json(value: str, read: str, text: str) -> None:
-    ledger = with_permissions(P.can_get_my_acc_detail, P.can_get_my_account)
-    committed(ledger.submit(ALICE, set_account_detail(ALICE, "k", value)))
-    detail = ask(ledger, "get_account_detail").account_detail_response.detail
-    assert detail == f'{{ "{ALICE}" : {{ "k" : {text} }} }}'
-    assert json.loads(detail) == {ALICE: {"k": read}}
-    account = ask(ledger, "get_account", account_id=ALICE).account_response.account
-    assert account.json_data == detail
+def test_peers_that_vote_come_first_and_the_answer_hides_which_do() -> None:
+    ledger = with_permissions(P.can_get_peers)
+    syncing = add_peer(key_of("syncing"), "10.0.0.3:1")
+    syncing.add_peer.peer.syncing_peer = True
+    syncing.add_peer.peer.tls_certificate = "certificate"
+    committed(ledger.submit(ROOT, syncing, add_peer(key_of("new"))))
+    peers = ask(ledger, "get_peers").peers_response.peers
+    voting = sorted([key_of("peer"), key_of("new")])
+    assert [peer.peer_key for peer in peers] == [*voting, key_of("syncing")]
+    assert not any(peer.syncing_peer for peer in peers)
+    assert peers[2].tls_certificate == "certificate"
 
 
 def test_error_response() -> None:
-    response = error_response(Reason.NO_ACCOUNT, 7, "text").error_response
+    response = error_response(ErrorResponse.NO_ACCOUNT, 7, "text").error_response
     assert (response.reason, response.error_code, response.message) == (
-        Reason.NO_ACCOUNT,
+        ErrorResponse.NO_ACCOUNT,
         7,
         "text",
     )
@@ -398,3 +267,61 @@ def test_a_query_without_an_answer_yet_is_named() -> None:
     response = ask(small_ledger(), "get_engine_receipts", tx_hash="0" * 64)
     assert error(response) == ("NOT_SUPPORTED", 0)
     assert "GetEngineReceipts is not supported" in response.error_response.message
+
+
+# answers that are too large to send
+
+BIG = b"v" * 4 * 1024 * 1024
+
+
+def issuer_with_many_details() -> MemoryLedger:
+    """Return a ledger where alice has 160 MiB of details; the value is one object in memory."""
+    ledger = with_permissions(P.root)
+    committed(ledger.submit(ALICE, *(set_account_detail(ALICE, f"k{n:02}", "") for n in range(40))))
+    for key in list(ledger.state):
+        if key.startswith(b"detail\x00"):
+            ledger.state[key] = BIG
+    return ledger
+
+
+@pytest.mark.parametrize("name", ["get_account", "get_account_detail"])
+def test_details_that_are_too_large_name_the_query_in_pages(name: str) -> None:
+    ledger = issuer_with_many_details()
+    assert refusal(ask(ledger, name, account_id=ALICE)) == (
+        "STATEFUL_INVALID",
+        201,
+        (
+            "failed to execute query: the answer has more than 134217728 bytes; ask with "
+            "GetAccountDetail and a smaller page_size in its pagination_meta"
+        ),
+    )
+    page = {"page_size": 1}
+    response = ask(ledger, "get_account_detail", account_id=ALICE, pagination_meta=page)
+    assert response.account_detail_response.total_number == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "advice"),
+    [
+        ("get_account", {"account_id": ALICE}, "ask with GetAccountDetail and a smaller page_size"),
+        ("get_account_detail", {}, "ask with GetAccountDetail and a smaller page_size"),
+        ("get_account_assets", {"account_id": ALICE}, "ask with GetAccountAssets and a smaller"),
+        ("get_account_transactions", {"account_id": ALICE, **PAGE}, "ask for a smaller page_size"),
+        ("get_block", {"height": 2}, "ask for less"),
+    ],
+)
+def test_every_answer_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, name: str, fields: dict[str, Any], advice: str
+) -> None:
+    ledger = with_permissions(P.root)
+    committed(ledger.submit(ALICE, set_account_detail(ALICE, "k", "v" * 100)))
+    for asset in ("a", "b", "c"):
+        ledger.state[f"balance\0{ALICE}\0{asset}#d".encode()] = b"1" * 40
+    ledger.state[f"count\0balance\0{ALICE}".encode()] = b"3"
+    assert not ask(ledger, name, **fields).HasField("error_response")
+    monkeypatch.setattr(asker, "MAX_RESPONSE_BYTES", 99)
+    for module in ("answer", "details"):
+        monkeypatch.setattr(f"chaincode.queries.{module}.MAX_RESPONSE_BYTES", 99)
+    reason, code, message = refusal(ask(ledger, name, **fields))
+    assert (reason, code) == ("STATEFUL_INVALID", 201)
+    assert f"the answer has more than 99 bytes; {advice}" in message

@@ -295,7 +295,7 @@ from node.ledger.daemon import LedgerNode
 from node.log import configure_logging
 configure_logging()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 with LedgerNode(Path(sys.argv[1])) as node:
     node.run()
 """

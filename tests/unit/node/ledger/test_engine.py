@@ -156,7 +156,8 @@ def test_finalize_writes_nothing_and_commit_writes_it(ledger: LedgerStores) -> N
         assert view.block_at(2) == candidate.block
         assert [view.decision(receipt.tx_hash) for receipt in candidate.receipts] == [True, False]
         hashes = [receipt.tx_hash for receipt in candidate.receipts[:2]]
-        assert [tx_hash for tx_hash, _ in view.transactions(hashes)] == hashes[:1]
+        found = [transaction_hash(message) for message in view.transactions(hashes)]
+    assert found == hashes[:1]
 
 
 def test_transactions_of_one_block_are_read_once_and_copied(
@@ -176,12 +177,12 @@ def test_transactions_of_one_block_are_read_once_and_copied(
 
     monkeypatch.setattr(ledger.blocks, "read", counted)
     with ledger.state.snapshot() as view:
-        found = dict(view.transactions(reversed(hashes)))
-        assert view.count(b"") == len(list(view.scan(b"")))
-        assert view.count(b"detail") == len(list(view.scan(b"detail"))) > 0
+        found = [
+            transaction_hash(message)
+            for message in view.transactions([*reversed(hashes), bytes(32)])
+        ]
     assert len(reads) == len(blocks)
-    assert sorted(found) == sorted(hashes)
-    assert all(transaction_hash(message) == tx_hash for tx_hash, message in found.items())
+    assert found == hashes
 
 
 def test_the_block_says_what_became_of_each_transaction(ledger: LedgerStores) -> None:

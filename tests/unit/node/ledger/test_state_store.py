@@ -48,6 +48,7 @@ def change(
         entries=entries,
         committed=committed or [],
         rejected=rejected or [],
+        histories=[],
     )
 
 
@@ -196,13 +197,31 @@ def test_an_error_in_a_snapshot_gives_its_connection_back(store: StateStore) -> 
 # files that cannot be used
 
 
-def test_a_store_of_another_version_is_refused(tmp_path: Path, blocks: BlockStore) -> None:
+def test_a_store_of_a_newer_version_is_refused(tmp_path: Path, blocks: BlockStore) -> None:
     StateStore(tmp_path / "state.sqlite", blocks).close()
     with sqlite3.connect(tmp_path / "state.sqlite") as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(StorageError, match="version 7, this node reads 1; move the file away"):
+    with pytest.raises(StorageError, match="version 7, this node reads up to 2; move the"):
         StateStore(tmp_path / "state.sqlite", blocks)
+
+
+def test_a_store_of_an_older_version_is_emptied(tmp_path: Path, blocks: BlockStore) -> None:
+    store = StateStore(tmp_path / "state.sqlite", blocks)
+    store.commit(change(1, {b"a": b"1"}, committed=[b"x" * 32]))
+    store.close()
+    with sqlite3.connect(tmp_path / "state.sqlite") as connection:
+        connection.execute("DROP TABLE history")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    store = StateStore(tmp_path / "state.sqlite", blocks)
+    with store.snapshot() as view:
+        assert view.tip().next_start == blocks.start
+        assert view.height() == 0
+        assert list(view.scan(b"")) == []
+        assert view.decision(b"x" * 32) is None
+    store.commit(change(1, {b"a": b"1"}, committed=[b"x" * 32]))
+    store.close()
 
 
 def test_another_programs_database_is_refused(tmp_path: Path, blocks: BlockStore) -> None:

@@ -490,6 +490,32 @@ def test_every_query_is_answered_whatever_it_lacks(gate: Gate, ledger_folder: Le
         assert gate.find(sign_query(payload, ledger_folder.admin_key)).WhichOneof("response")
 
 
+def test_an_account_too_large_for_one_answer_names_the_query_in_pages(
+    gate: Gate, ledger_folder: LedgerFolder
+) -> None:
+    """Control characters take six bytes of JSON: 24 MiB of details make more than 128."""
+    owner, key = REGISTRY_ACCOUNT, ledger_folder.registry_key
+    for number in range(6):
+        detail = set_account_detail(owner, f"big_{number}", "\x01" * 4 * 1024 * 1024)
+        transaction = signed_transaction(detail, creator=owner, key=key, created_time_ms=now_ms())
+        gate.send(transaction)
+        assert gate.statuses(transaction)[-1].tx_status == TxStatus.COMMITTED
+    whole = queries_pb2.GetAccountDetail(account_id=owner)
+    for payload in (
+        Query.Payload(get_account=queries_pb2.GetAccount(account_id=owner)),
+        Query.Payload(get_account_detail=whole),
+    ):
+        error = gate.find(sign_query(payload, key, creator=owner)).error_response
+        assert (error.reason, error.error_code) == (ErrorResponse.Reason.STATEFUL_INVALID, 201)
+        assert "ask with GetAccountDetail and a smaller page_size" in error.message
+    whole.pagination_meta.page_size = 5
+    payload = Query.Payload(get_account_detail=whole)
+    page = gate.find(sign_query(payload, key, creator=owner)).account_detail_response
+    assert page.total_number >= 6
+    assert len(page.detail) > 4 * 6 * 4 * 1024 * 1024
+    assert page.next_record_id.key == "big_5"
+
+
 @pytest.mark.parametrize("height", [1_000_000, 2**63 - 1, 2**63, 2**64 - 1])
 def test_a_block_above_the_top_is_not_there(
     gate: Gate, ledger_folder: LedgerFolder, height: int

@@ -1,0 +1,68 @@
+"""The entry: who asks, which subject answers, and what an error looks like."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from google.protobuf.message import Message
+
+from chaincode.errors import QueryRejectedError
+from chaincode.protocol.qry_responses_pb2 import ErrorResponse, QueryResponse
+from chaincode.protocol.queries_pb2 import Query
+from chaincode.queries import accounts, assets, blocks, details, peers, roles, transactions
+from chaincode.queries.asker import MAX_RESPONSE_BYTES, Asker, identify, refuse_missing, refuse_size
+from chaincode.queries.view import LedgerView
+from chaincode.transactions import hash_payload
+
+_Answer: TypeAlias = Callable[[Asker, Any], QueryResponse]
+_ANSWERS: Final[Mapping[str, _Answer]] = {
+    "get_account": accounts.answer_account,
+    "get_account_asset_transactions": transactions.answer_account_asset_transactions,
+    "get_account_assets": assets.answer_account_assets,
+    "get_account_detail": details.answer_detail,
+    "get_account_transactions": transactions.answer_account_transactions,
+    "get_asset_info": assets.answer_asset_info,
+    "get_block": blocks.answer_block,
+    "get_peers": peers.answer_peers,
+    "get_role_permissions": roles.answer_role_permissions,
+    "get_roles": roles.answer_roles,
+    "get_signatories": accounts.answer_signatories,
+    "get_transactions": transactions.answer_transactions,
+}
+
+
+def answer_query(view: LedgerView, query: Query, signatory: str) -> QueryResponse:
+    """Return the answer to a query of well-checked form, an error answer included.
+
+    Args:
+        view: The state that is read.
+        query: As `stateless.validate_query` accepted it.
+        signatory: The key that signed it, lower-case hex.
+    """
+    payload = query.payload
+    name = payload.WhichOneof("query") or ""
+    query_hash = hash_payload(payload).hex()
+    try:
+        asker = identify(view, payload.meta.creator_account_id, signatory)
+        response = _ANSWERS.get(name, _not_supported)(asker, getattr(payload, name))
+        response.query_hash = query_hash
+        if response.ByteSize() > MAX_RESPONSE_BYTES:
+            refuse_size("ask for less")
+    except QueryRejectedError as rejection:
+        response = error_response(rejection.reason, rejection.code, str(rejection))
+        response.query_hash = query_hash
+    return response
+
+
+def error_response(reason: int, code: int, message: str) -> QueryResponse:
+    """Return an error answer; `reason` is a number of `ErrorResponse.Reason`."""
+    error = ErrorResponse(
+        reason=ErrorResponse.Reason.Name(reason),
+        message=message,
+        error_code=code,
+    )
+    return QueryResponse(error_response=error)
+
+
+def _not_supported(_asker: Asker, query: Message) -> QueryResponse:
+    text = f"{query.DESCRIPTOR.name} is not supported by this node yet"
+    refuse_missing(ErrorResponse.NOT_SUPPORTED, text)
