@@ -177,6 +177,18 @@ class NonceUsedError(FrostError):
     """These nonces are used up or gone. Begin the signature again: they serve once only."""
 
 
+class NotEnoughSignersError(FrostError):
+    """Fewer signers than the threshold gave a good answer.
+
+    Attributes:
+        left_out: Who was asked and gave none, by identifier, and why.
+    """
+
+    def __init__(self, message: str, *, left_out: dict[int, str]) -> None:
+        super().__init__(message)
+        self.left_out = left_out
+
+
 class ParticipantFaultError(FrostError):
     """A participant of a threshold key did wrong or stayed silent; the rest can go on without it.
 

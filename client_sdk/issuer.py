@@ -19,7 +19,12 @@ from chaincode.records import (
 from client_sdk.credentials.individual_number import has_individual_number
 from client_sdk.credentials.jose import Key, thumbprint
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
-from client_sdk.credentials.sd_jwt_vc import anchor_hash, issue_credential
+from client_sdk.credentials.sd_jwt_vc import (
+    CredentialSigner,
+    anchor_hash,
+    issue_credential,
+    public_key_of,
+)
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.credentials.selective_disclosure import Path
 from client_sdk.errors import (
@@ -70,7 +75,7 @@ class Issuer:
         *,
         account: str,
         issuer_record: str,
-        signing_key: Key,
+        signing_key: Key | CredentialSigner,
         issuer_url: str,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -81,7 +86,7 @@ class Issuer:
             ledger_id: The ledger's id, 64 hex digits.
             account: The issuer's account.
             issuer_record: The id of its `tg_issuer_` record in the registry.
-            signing_key: The private key of a JWK in that record.
+            signing_key: The private key of a JWK in that record, or whoever has it.
             issuer_url: The `iss` claim: where the issuer's service is.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
@@ -90,6 +95,7 @@ class Issuer:
         self._account = account
         self._issuer_record = issuer_record
         self._signing_key = signing_key
+        self._key_id = thumbprint(public_key_of(signing_key))
         self._issuer_url = issuer_url
         self._now_ms = now_ms
 
@@ -118,6 +124,7 @@ class Issuer:
             CredentialFormatError: A claim is not acceptable, reads as an individual number, or the
                 expiry lies in the past.
             KeyFormatError: A key is of no allowed kind.
+            FrostError: The issuer's authorities did not sign; nothing was anchored.
             TransactionFailedError: The ledger refused the record: the issuer may not be registered.
             TransportError: The ledger cannot be reached. Issue again: a record that may have been
                 written then belongs to a credential that nobody has.
@@ -145,7 +152,7 @@ class Issuer:
             issued_at=now_s,
             expires_at=expires_s,
             holder_key=holder_key,
-            header={"kid": thumbprint(self._signing_key)},
+            header={"kid": self._key_id},
         )
         if has_individual_number(claims):
             raise CredentialFormatError("claims: 12 digits that read as an individual number")

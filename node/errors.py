@@ -25,6 +25,14 @@ class NonceError(NodeError):
     """A proof answers a nonce that is not this service's, or has expired. Ask for a new one."""
 
 
+class KeygenError(NodeError):
+    """The parties of a key ceremony do not fit together, or its board was disturbed."""
+
+
+class PolicyRefusedError(NodeError):
+    """What a signer was asked to sign is not what it agreed to sign."""
+
+
 class ApiError(NodeError):
     """A request over HTTP is refused (RFC 9457).
 

@@ -3,6 +3,7 @@
 The key decides the algorithm; a header only has to agree (RFC 8725 sections 3.1 and 3.2).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
@@ -145,19 +146,49 @@ def sign_compact(header: JsonObject, payload: JsonObject, key: Key) -> str:
         CredentialFormatError: The header names another `alg` or an extension, header or payload
             is not JSON, or the JWT would be too long.
     """
-    algorithm = algorithm_of(key)
     if not key.is_private:
         raise KeyFormatError("a private key is needed to sign; this is the public half")
-    if header.get("alg", algorithm) != algorithm or "crit" in header or "b64" in header:
-        raise CredentialFormatError(
-            "JWT header: alg follows from the key; crit and b64 are refused"
-        )
-    protected = {"alg": algorithm, **header}
-    encode_json(protected)
+    protected = _protected_header(header, key)
     try:
         token = jws.serialize_compact(protected, encode_json(payload), key, registry=_REGISTRY)
     except (JoseError, ValueError) as error:
         raise CredentialFormatError(f"JWT header: {type(error).__name__}") from None
+    return _check_length(token)
+
+
+def sign_compact_elsewhere(
+    header: JsonObject, payload: JsonObject, public_key: Key, sign: Callable[[bytes], bytes]
+) -> str:
+    """Return the JWT in compact form, signed by whoever has the private key.
+
+    Args:
+        header: As for `sign_compact`.
+        payload: The claims.
+        public_key: The public half; it decides `alg`.
+        sign: Returns the signature of the signing input (RFC 7515 section 5.1).
+
+    Raises:
+        KeyFormatError: The key is of no allowed kind.
+        CredentialFormatError: As for `sign_compact`.
+    """
+    protected = _protected_header(header, public_key)
+    signing_input = ".".join(encode_base64url(encode_json(part)) for part in (protected, payload))
+    signature = sign(signing_input.encode("ascii"))
+    return _check_length(f"{signing_input}.{encode_base64url(signature)}")
+
+
+def _protected_header(header: JsonObject, key: Key) -> JsonObject:
+    algorithm = algorithm_of(key)
+    if header.get("alg", algorithm) != algorithm or "crit" in header or "b64" in header:
+        raise CredentialFormatError(
+            "JWT header: alg follows from the key; crit and b64 are refused"
+        )
+    protected: JsonObject = {"alg": algorithm, **header}
+    encode_json(protected)
+    return protected
+
+
+def _check_length(token: str) -> str:
     if len(token) > MAX_TOKEN_CHARS or token.index(".") > _MAX_HEADER_CHARS:
         raise CredentialFormatError(f"a JWT may have at most {MAX_TOKEN_CHARS} characters")
     return token

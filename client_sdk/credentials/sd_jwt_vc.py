@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import (
@@ -13,6 +13,7 @@ from client_sdk.credentials.jose import (
     parse_compact,
     parse_public_jwk,
     sign_compact,
+    sign_compact_elsewhere,
     validate_times,
 )
 from client_sdk.credentials.sd_jwt import MAX_SD_JWT_CHARS, SdJwt, hash_algorithm_of, parse_sd_jwt
@@ -25,6 +26,7 @@ from client_sdk.credentials.sd_jwt_vc_claims import (
     validate_type,
 )
 from client_sdk.credentials.selective_disclosure import (
+    Concealed,
     Path,
     PathPattern,
     Revealed,
@@ -43,6 +45,22 @@ _SET_BY_ARGUMENTS: Final = frozenset({"iss", "iat", "exp", "cnf", "vct"})
 
 FindIssuerKey: TypeAlias = Callable[[JsonObject, JsonObject], Key]
 """Gives the issuer's key for an unverified header and payload, or raises a `ClientError`."""
+
+
+class CredentialSigner(Protocol):
+    """Whoever has the private key that credentials are signed with, where it is not at hand."""
+
+    @property
+    def public_key(self) -> Key:
+        """The public half."""
+
+    def sign(self, signing_input: bytes, disclosures: tuple[str, ...]) -> bytes:
+        """Return the signature of a credential, which a signer may want to read first.
+
+        Args:
+            signing_input: Header and payload (RFC 7515 section 5.1).
+            disclosures: All that the payload's digests stand for.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +127,7 @@ def issue_credential(
     concealed: Collection[Path],
     vct: str,
     issuer: str,
-    issuer_key: Key,
+    issuer_key: Key | CredentialSigner,
     issued_at: int,
     expires_at: int | None = None,
     holder_key: JsonObject | None = None,
@@ -123,7 +141,7 @@ def issue_credential(
         concealed: The claims that the holder may keep back.
         vct: The credential's type.
         issuer: The `iss` claim.
-        issuer_key: The private key that signs.
+        issuer_key: The private key that signs, or whoever has it.
         issued_at: Seconds since 1970-01-01 UTC.
         expires_at: Seconds since 1970-01-01 UTC.
         holder_key: The holder's public JWK, from a checked proof of possession.
@@ -149,11 +167,28 @@ def issue_credential(
     payload.update(claims)
     validate_claims(payload)
     result = conceal(payload, concealed, decoy_count=decoy_count)
-    issuer_jwt = sign_compact({**(header or {}), "typ": CREDENTIAL_TYP}, result.payload, issuer_key)
+    issuer_jwt = _sign(result, {**(header or {}), "typ": CREDENTIAL_TYP}, issuer_key)
     credential = SdJwt(issuer_jwt=issuer_jwt, disclosures=result.disclosures).encode()
     if len(credential) > MAX_SD_JWT_CHARS:
         raise CredentialFormatError(f"a credential may have {MAX_SD_JWT_CHARS} characters at most")
     return credential
+
+
+def public_key_of(issuer_key: Key | CredentialSigner) -> Key:
+    """Return the key that an issuer's credentials are verified with."""
+    return issuer_key if isinstance(issuer_key, Key) else issuer_key.public_key
+
+
+def _sign(result: Concealed, header: JsonObject, issuer_key: Key | CredentialSigner) -> str:
+    if isinstance(issuer_key, Key):
+        return sign_compact(header, result.payload, issuer_key)
+    disclosures = tuple(disclosure.encoded for disclosure in result.disclosures)
+    return sign_compact_elsewhere(
+        header,
+        result.payload,
+        issuer_key.public_key,
+        lambda signing_input: issuer_key.sign(signing_input, disclosures),
+    )
 
 
 def parse_credential(text: str) -> HeldCredential:

@@ -14,7 +14,7 @@ from nacl.signing import SigningKey, VerifyKey
 from nacl.utils import random as random_bytes
 
 from chaincode.encoding import JsonObject, encode_base64url
-from client_sdk.credentials.jose import Key, parse_private_jwk, parse_public_jwk, sign_compact
+from client_sdk.credentials.jose import Key, key_from_seed, parse_public_jwk, sign_compact
 from client_sdk.errors import FrostFormatError, KeyFormatError
 
 SEED_BYTES: Final = 32
@@ -39,7 +39,7 @@ class HostKey:
             raise KeyFormatError(f"a host key has {SEED_BYTES} bytes, this one {len(seed)}")
         self._signing_key = SigningKey(seed)
         self.public = bytes(self._signing_key.verify_key)
-        self._jwt_key = parse_private_jwk({**_jwk(self.public), "d": encode_base64url(seed)})
+        self._jwt_key = key_from_seed(seed)
 
     @classmethod
     def generate(cls) -> Self:
@@ -74,7 +74,7 @@ def verification_key(public: bytes) -> Key:
         KeyFormatError: Not a public host key.
     """
     _encryption_key(public)
-    return parse_public_jwk(_jwk(public))
+    return parse_public_jwk({"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(public)})
 
 
 def seal_envelope(content: bytes, *, to: bytes, label: bytes, envelope_key: bytes) -> bytes:
@@ -120,7 +120,3 @@ def _encryption_key(public: bytes) -> bytes:
         return bytes(VerifyKey(public).to_curve25519_public_key())
     except (CryptoError, ValueError):
         raise KeyFormatError("a host key is no point of the prime-order group") from None
-
-
-def _jwk(public: bytes) -> JsonObject:
-    return {"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(public)}

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from chaincode.errors import ChaincodeError, InvalidBlockError
 from client_sdk.errors import ClientError, TransportError, VerificationError
+from node.cli.authority import authority
 from node.cli.demo.command import demo
 from node.cli.gateway import gateway
 from node.cli.issuer import issuer
@@ -40,7 +41,7 @@ def tegata() -> None:
     """Self-sovereign identity: show one attribute, to one verifier, for one purpose."""
 
 
-for command in (node, issuer, gateway, wallet, verify, demo):
+for command in (node, issuer, authority, gateway, wallet, verify, demo):
     tegata.add_command(command)
 
 

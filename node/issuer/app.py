@@ -12,8 +12,16 @@ from flask_openapi.models.security_scheme import SecurityScheme
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
-from client_sdk.credentials.jose import EDDSA, Key, algorithm_of, export_public_jwk, thumbprint
+from client_sdk.credentials.jose import (
+    EDDSA,
+    Key,
+    algorithm_of,
+    export_public_jwk,
+    key_from_seed,
+    thumbprint,
+)
 from client_sdk.credentials.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
+from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
 from client_sdk.errors import (
     KeyFormatError,
     QueryFailedError,
@@ -32,7 +40,7 @@ from client_sdk.openid4vci.issuer_metadata import (
 )
 from node.errors import ApiError, ConfigError, StorageError
 from node.issuer.accounts import AccountLedger, Accounts
-from node.issuer.config import IssuerConfig, load_signing_key
+from node.issuer.config import IssuerConfig, load_signer
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
 from node.issuer.issuance import Issuance, IssuanceTerms
 from node.issuer.offers import CONFIGURATION_ID, Offers
@@ -62,7 +70,8 @@ def create_app(
     *,
     store: IssuerStore,
     ledger: AccountLedger,
-    signing_key: Key,
+    signing_key: Key | CredentialSigner,
+    nonce_key: Key,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Flask:
     """Make the issuer's application.
@@ -71,7 +80,8 @@ def create_app(
         config: The configuration.
         store: Where offers and enrolment codes are kept.
         ledger: A client of the issuer's account.
-        signing_key: The private key that credentials are signed with.
+        signing_key: The private key that credentials are signed with, or whoever has it.
+        nonce_key: The private key that nonces are sealed under.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     issuer = Issuer(
@@ -90,7 +100,7 @@ def create_app(
         store,
         issuer,
         ledger,
-        NonceSealer(signing_key, service="issuer"),
+        NonceSealer(nonce_key, service="issuer"),
         IssuanceTerms(public_url=config.public_url, credential_days=config.credential_days),
         now_ms=now_ms,
     )
@@ -116,13 +126,14 @@ def create_app(
     register_protocol_errors(app)
     for kind in (TransportError, QueryFailedError, TransactionFailedError):
         app.register_error_handler(kind, _ledger_unavailable)
+    public_key = public_key_of(signing_key)
     add_metadata_routes(
         app,
-        issuer=build_metadata(config, signing_key),
+        issuer=build_metadata(config, public_key),
         server=ServerMetadata(
             issuer=config.public_url, token_endpoint=f"{config.public_url}/token"
         ),
-        keys=build_key_metadata(config.public_url, (signing_key,)),
+        keys=build_key_metadata(config.public_url, (public_key,)),
     )
     add_credential_routes(app, offers=offers, issuance=issuance)
     add_account_routes(
@@ -195,7 +206,7 @@ def run_issuer(config: IssuerConfig) -> None:
         ConfigError: The configuration, a key or the address cannot be used.
         StorageError: The database cannot be used.
     """
-    signing_key = load_signing_key(config.signing_key_file)
+    signing_key = load_signer(config)
     try:
         account_key = AccountKey.load(config.ledger.private_key_file)
     except KeyFormatError as error:
@@ -212,9 +223,16 @@ def run_issuer(config: IssuerConfig) -> None:
 
     address, account = config.ledger.address, config.ledger.account
     with LedgerClient(address, account, account_key, timeout_s=_CHECK_S) as hasty:
-        check_ledger(config, hasty, signing_key)
+        check_ledger(config, hasty, public_key_of(signing_key))
     with LedgerClient(address, account, account_key, timeout_s=LEDGER_TIMEOUT_S) as ledger:
-        app = create_app(config, store=store, ledger=ledger, signing_key=signing_key)
+        app = create_app(
+            config,
+            store=store,
+            ledger=ledger,
+            signing_key=signing_key,
+            # The same in every instance, also where authorities have the signing key.
+            nonce_key=key_from_seed(account_key.seed),
+        )
         purger = threading.Thread(target=purge, name="purge")
         purger.start()
         try:

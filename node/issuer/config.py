@@ -4,17 +4,19 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chaincode.errors import DecodeError
 from chaincode.ids import DOMAIN_ID, RECORD_ID
+from client_sdk.authority_client import AuthorityClient, ThresholdSigner
 from client_sdk.credentials.jose import Key, parse_private_jwk
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import ClientError, RequestError
+from client_sdk.errors import ClientError, FrostFormatError, RequestError
 from client_sdk.strict_json import parse_strict_json_object
-from node.config import ConfigPath, LedgerAccess, ProcessConfig
+from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
 from node.errors import ConfigError
+from node.threshold.share_file import load_group
 
 
 def _public_url(text: str) -> str:
@@ -25,6 +27,36 @@ def _public_url(text: str) -> str:
     if urlsplit(url).path or urlsplit(url).query:
         raise ValueError("public_url: scheme, host and port only; the service has its own host")
     return url
+
+
+class AuthorityAccess(BaseModel):
+    """Where an authority that signs for this issuer is reached, and with which token.
+
+    Attributes:
+        identifier: The authority's identifier in the issuer's key.
+        url: Its signer's address; https, or http on this machine.
+        token_file: The token that the signer knows this issuer by.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identifier: int
+    url: Annotated[str, AfterValidator(_public_url)]
+    token_file: ConfigPath
+
+
+class Authorities(BaseModel):
+    """Those who hold the shares of the issuer's key.
+
+    Attributes:
+        group_key_file: The public key, as `tegata issuer keygen` wrote it.
+        signers: Where they are reached; at least as many as its threshold, better all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group_key_file: ConfigPath
+    signers: tuple[AuthorityAccess, ...] = Field(min_length=2)
 
 
 class IssuerConfig(ProcessConfig):
@@ -39,6 +71,7 @@ class IssuerConfig(ProcessConfig):
         operator_token_sha256: SHA-256 of the operator's token, 64 hex digits; the token has at
             least 128 random bits.
         signing_key_file: The private JWK that credentials are signed with.
+        authorities: Those who sign instead, where the key is shared among several.
         issuer_record: The id of the issuer's record in the registry, 32 hex digits.
         holder_domain: The domain of holders' accounts.
         credential_days: How long a credential lasts.
@@ -52,13 +85,49 @@ class IssuerConfig(ProcessConfig):
     database_url: DatabaseUrl = "sqlite:///issuer.db"
     display_name: str = Field(default="Certificate of residence", min_length=1, max_length=100)
     operator_token_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    signing_key_file: ConfigPath
+    signing_key_file: Annotated[Path, AfterValidator(in_folder)] | None = None
+    authorities: Authorities | None = None
     issuer_record: str = Field(pattern=f"^{RECORD_ID.pattern}$")
     holder_domain: str = Field(default="holder", pattern=f"^{DOMAIN_ID.pattern}$")
     credential_days: int = Field(default=365, ge=1, le=3660)
     offer_seconds: int = Field(default=900, ge=30, le=86_400)
     enrolment_seconds: int = Field(default=86_400, ge=60, le=30 * 86_400)
     ledger: LedgerAccess
+
+
+def load_signer(config: IssuerConfig) -> Key | ThresholdSigner:
+    """Return what credentials are signed with: a key of this service, or authorities elsewhere.
+
+    Raises:
+        ConfigError: A file cannot be read, or holds no key of the kind that is needed.
+    """
+    match config.signing_key_file, config.authorities:
+        case Path() as path, None:
+            return load_signing_key(path)
+        case None, Authorities() as authorities:
+            group = load_group(authorities.group_key_file)
+            clients = {
+                signer.identifier: AuthorityClient(signer.url, load_token(signer.token_file))
+                for signer in authorities.signers
+            }
+            try:
+                return ThresholdSigner(group, clients)
+            except FrostFormatError as error:
+                raise ConfigError(f"{authorities.group_key_file}: {error}") from None
+        case _:
+            raise ConfigError("either signing_key_file or [authorities] is needed")
+
+
+def load_token(path: Path) -> str:
+    """Read a bearer token.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise ConfigError(f"{path}: cannot be read as a token") from None
 
 
 def load_signing_key(path: Path) -> Key:

@@ -15,7 +15,13 @@ from client_sdk.credentials.resident import (
     concealed_paths,
     resident_claims,
 )
-from client_sdk.errors import ClientError, QueryFailedError, TransactionFailedError, TransportError
+from client_sdk.errors import (
+    ClientError,
+    FrostError,
+    QueryFailedError,
+    TransactionFailedError,
+    TransportError,
+)
 from client_sdk.issuer import IssuedCredential, Issuer
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM, VerifiedKeyProof, verify_key_proof
 from node.errors import NonceError
@@ -184,6 +190,14 @@ class Issuance:
             raise ProtocolError(
                 "temporarily_unavailable",
                 "the ledger cannot be reached; nothing was used up, send the same again",
+                status=503,
+            ) from None
+        except FrostError as error:
+            _log.error("authorities_unavailable", detail=str(error))
+            raise ProtocolError(
+                "temporarily_unavailable",
+                "too few of the issuer's authorities signed; nothing was used up, send the same "
+                "again, and tell its operator if this lasts",
                 status=503,
             ) from None
         except (TransactionFailedError, QueryFailedError) as error:

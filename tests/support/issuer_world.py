@@ -14,6 +14,7 @@ from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
 from client_sdk.credentials.jose import Key, export_public_jwk, generate_key
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
 from client_sdk.issuer import register_issuer
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message
@@ -57,13 +58,20 @@ class Clock:
 class IssuerWorld:
     """The service, its store, its ledger and its clock."""
 
-    def __init__(self, folder: Path, *, public_url: str = "https://issuer.example") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        public_url: str = "https://issuer.example",
+        signer_on: Callable[[str], Key | CredentialSigner] = lambda _ledger_id: generate_key(),
+    ) -> None:
         self.clock = Clock()
         self.ledger = MemoryLedger.tegata(clock=self.clock)
         self.ledger.add_account(ISSUER)
-        self.signing_key = generate_key()
         registry = self.ledger.client(REGISTRY_ACCOUNT)
         self.ledger_id = registry.ledger_id()
+        self.signer = signer_on(self.ledger_id)
+        self.signing_key = public_key_of(self.signer)
         self.record = IssuerRecord(
             issuer=ISSUER,
             credential_types=(RESIDENT_CREDENTIAL_TYPE,),
@@ -89,7 +97,8 @@ class IssuerWorld:
             self.config,
             store=self.store,
             ledger=self.ledger.client(ISSUER),
-            signing_key=self.signing_key,
+            signing_key=self.signer,
+            nonce_key=generate_key(),
             now_ms=self.clock,
         )
         self.http = self.app.test_client()

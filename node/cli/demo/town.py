@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from node.errors import ConfigError
 
+ISSUER_ACCOUNT: Final = "aoba_city@issuer"
 READY_SECONDS: Final = 30.0
 _READY: Final = frozenset({"ready", "ledger node ready"})
 
@@ -115,8 +116,8 @@ class Town:
         run("node", "init", ledger, "--torii", self.torii)
         self.ledger_process = self._serve("node", "start", ledger)
         made = run(
-            *("issuer", "init", issuer, "--network", ledger, "--account", "aoba_city@issuer"),
-            *("--listen", self._listen_issuer),
+            *("issuer", "init", issuer, "--network", ledger, "--account", ISSUER_ACCOUNT),
+            *("--listen", self._listen_issuer, *self._issuer_options()),
         )
         self.operator_token = made["operator_token"]
         run(
@@ -127,6 +128,10 @@ class Town:
         self.api_key = added["api_key"]
         self._serve("issuer", "start", issuer)
         self._serve("gateway", "start", gateway)
+
+    def _issuer_options(self) -> Sequence[str]:
+        """Return what else `tegata issuer init` is told; the ledger runs by then."""
+        return ()
 
     def _serve(self, *arguments: str) -> ServiceProcess:
         service = ServiceProcess(arguments, self.folder / f"{arguments[0]}.log")

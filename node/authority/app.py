@@ -1,0 +1,135 @@
+"""The authority's signer as a process: wires the parts, serves until stopped."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Final
+
+import structlog
+from flask import Flask, Response, jsonify
+from flask_openapi.models.security_scheme import SecurityScheme
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from client_sdk.authority_client import group_jwk
+from client_sdk.credentials.jose import MAX_TOKEN_CHARS, parse_public_jwk, thumbprint
+from client_sdk.credentials.sd_jwt import MAX_DISCLOSURES
+from client_sdk.frost.keys import KeyShare
+from node.authority.config import AuthorityConfig
+from node.authority.policy import CredentialTerms, check_credential
+from node.authority.store import AuthorityStore
+from node.errors import ApiError, PolicyRefusedError
+from node.threshold.share_file import load_share
+from node.threshold.signing_rounds import (
+    CommitmentFields,
+    OpenedSession,
+    SignatureShareFields,
+    SigningRounds,
+)
+from node.web.app import create_api
+from node.web.bearer import authenticate
+from node.web.server import serve
+
+MAX_BODY_BYTES: Final = 512 * 1024
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"issuer_token": []}]
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.authority")
+
+Text = Annotated[str, StringConstraints(max_length=MAX_TOKEN_CHARS)]
+
+
+class ShareRequest(BaseModel):
+    """Round two: a credential, whole, and who signs it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    session: str = Field(max_length=64)
+    commitments: list[CommitmentFields] = Field(max_length=255)
+    signing_input: Text = Field(description="Header and payload, RFC 7515 section 5.1.")
+    disclosures: list[Text] = Field(max_length=MAX_DISCLOSURES)
+
+
+def create_app(
+    config: AuthorityConfig,
+    *,
+    store: AuthorityStore,
+    share: KeyShare,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> Flask:
+    """Make the signer's application.
+
+    Args:
+        config: The configuration.
+        store: Where it is kept what was signed.
+        share: The authority's share of the issuer's key.
+        now_ms: The clock: milliseconds since 1970, UTC.
+    """
+    rounds = SigningRounds(share)
+    terms = CredentialTerms(
+        issuer_url=config.issuer_url,
+        issuer_account=config.issuer_account,
+        ledger_id=config.ledger_id,
+        credential_type=config.credential_type,
+        key_id=thumbprint(parse_public_jwk(group_jwk(share.group))),
+        max_days=config.max_days,
+    )
+    app = create_api(
+        "authority",
+        version("tegata"),
+        title="Tegata authority",
+        description="One authority's part of the signatures under an issuer's threshold key.",
+        max_body_bytes=MAX_BODY_BYTES,
+        security_schemes={"issuer_token": SecurityScheme(type="http", scheme="bearer")},
+    )
+
+    def authenticate_issuer() -> None:
+        authenticate({"issuer": config.issuer_token_sha256}, needed="The issuer's token is needed")
+
+    @app.post("/commitments", responses={201: OpenedSession}, security=_SECURITY)
+    def begin_signature() -> tuple[Response, int]:
+        """Begin a signature (RFC 9591 round one)."""
+        authenticate_issuer()
+        session, commitment = rounds.begin()
+        return jsonify({"session": session, "commitment": commitment.to_fields()}), 201
+
+    @app.post("/signature-shares", responses={200: SignatureShareFields}, security=_SECURITY)
+    def sign_credential(body: ShareRequest) -> Response:
+        """Read a credential, and give this authority's part of its signature (round two)."""
+        authenticate_issuer()
+        now = now_ms()
+        try:
+            record_id = check_credential(
+                body.signing_input, body.disclosures, terms, now_s=now // 1000
+            )
+        except PolicyRefusedError as error:
+            raise _refused(str(error)) from None
+        payload = body.signing_input.encode("ascii")
+        if not store.record(record_id, hashlib.sha256(payload).hexdigest(), now_ms=now):
+            raise _refused("another credential was signed for the same record")
+        part = rounds.finish(body.session, payload, body.commitments)
+        _log.info("credential_signed", record=record_id)
+        return jsonify(part.to_fields())
+
+    return app
+
+
+def run_authority(config: AuthorityConfig) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: The configuration, the share or the address cannot be used.
+        StorageError: The database cannot be used.
+    """
+    share = load_share(config.share_file)
+    store = AuthorityStore(config.database_url)
+    try:
+        serve(create_app(config, store=store, share=share), config.listen, service="authority")
+    finally:
+        store.close()
+        share.wipe()
+
+
+def _refused(reason: str) -> ApiError:
+    _log.warning("credential_refused", reason=reason)
+    return ApiError(
+        403, "credential_refused", "This authority does not sign this credential", f"{reason}."
+    )
