@@ -2,7 +2,7 @@
 
 import shutil
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from support.iroha1_replay import (
     load_exchanges,
 )
 
+from chaincode.batches import Batch
 from chaincode.protocol.block_pb2 import Block
 from node.ledger import daemon, engine
 from node.ledger.block_store import BlockStore
 from node.ledger.daemon import LedgerNode
+from node.ledger.engine import Candidate, Engine
 
 MAX_PROPOSAL_SIZE = 10
 """As irohad was configured."""
@@ -45,6 +47,11 @@ class ReplayStand:
         """Start a node in a folder; return a client of it."""
         node = self._running.enter_context(LedgerNode(folder))
         return self._running.enter_context(ReplayClient(node.address, self.clock))
+
+    def block_time(self, height: int, otherwise: int) -> int:
+        """Return when irohad made the block at a height."""
+        block = Block.FromString(self._blocks.get(height, b""))
+        return block.block_v1.payload.created_time or otherwise
 
     def replay_all(self) -> Iterator[tuple[str, list[Difference]]]:
         """Yield the differences of each exchange, in order, and at the end those of the blocks."""
@@ -104,8 +111,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def replayed(folder: Path) -> dict[str, list[Difference]]:
     """The differences of each exchange."""
     stand = ReplayStand(folder)
+    finalize = Engine.finalize
+
+    def finalize_in_time(self: Engine, time_ms: int, batches: Sequence[Batch]) -> Candidate:
+        return finalize(self, stand.block_time(self.tip().height + 1, time_ms), batches)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(daemon, "now_ms", stand.clock)
+        patch.setattr(Engine, "finalize", finalize_in_time)
         patch.setattr(engine, "MAX_BLOCK_TRANSACTIONS", MAX_PROPOSAL_SIZE)
         return dict(stand.replay_all())
 

@@ -81,21 +81,13 @@ def _read_lines(name: str) -> Iterator[dict[str, Any]]:
 
 
 class ReplayClock:
-    """The recording's clock: for the gate when a request came, for blocks when each was made."""
+    """The recording's clock: it says when the present exchange was sent."""
 
     def __init__(self) -> None:
-        self._sent_at_ms = 0
-        self._block_times: list[int] = []
-
-    def begin(self, exchange: dict[str, Any]) -> None:
-        """Move to an exchange."""
-        self._sent_at_ms = exchange["sent_at_ms"]
-        self._block_times = list(exchange.get("block_times", ()))
+        self.now_ms = 0
 
     def __call__(self) -> int:
-        if threading.current_thread().name == "orderer" and self._block_times:
-            return self._block_times.pop(0)
-        return self._sent_at_ms
+        return self.now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +157,7 @@ class ReplayClient:
         """Send an exchange's request; return the differences of its answers."""
         if exchange["method"] not in PATHS:
             return [Difference("not replayed", exchange["method"], None)]
-        self._clock.begin(exchange)
+        self._clock.now_ms = exchange["sent_at_ms"]
         if "during" in exchange:
             return self._replay_during_stream(exchange)
         if "transactions" in exchange:
@@ -173,13 +165,12 @@ class ReplayClient:
         return self._compare_answers(exchange, *self._ask(exchange))
 
     def _replay_transactions(self, exchange: dict[str, Any]) -> list[Difference]:
-        recorded = {
-            tx_hash: [ToriiResponse.FromString(base64.b64decode(raw)) for raw in statuses]
-            for tx_hash, statuses in exchange["transactions"].items()
+        last: dict[str, ToriiResponse] = {
+            tx_hash: _decode(ToriiResponse, recorded["last"])
+            for tx_hash, recorded in exchange["transactions"].items()
         }
         watches = {
-            tx_hash: self._watch(tx_hash, statuses[-1].tx_status)
-            for tx_hash, statuses in recorded.items()
+            tx_hash: self._watch(tx_hash, status.tx_status) for tx_hash, status in last.items()
         }
         threads = [threading.Thread(target=watch.follow) for watch in watches.values()]
         for thread in threads:
@@ -191,14 +182,16 @@ class ReplayClient:
             watch.settled.wait(PATIENCE_S)
             differences += _compare(
                 f"last status of {tx_hash[:8]}",
-                _readable(recorded[tx_hash][-1]),
+                _readable(last[tx_hash]),
                 _readable(self._status(tx_hash)),
             )
             watch.call.cancel()
         for thread in threads:
             thread.join()
         for tx_hash, watch in watches.items():
-            differences += _compare_streams(tx_hash, recorded[tx_hash], watch.statuses)
+            stream = exchange["transactions"][tx_hash]["stream"]
+            recorded = [_decode(ToriiResponse, raw) for raw in stream]
+            differences += _compare_streams(tx_hash, recorded, watch.statuses)
         return differences
 
     def _replay_during_stream(self, exchange: dict[str, Any]) -> list[Difference]:
@@ -250,7 +243,7 @@ class ReplayClient:
             if method not in STREAMS:
                 return [self._unary(method, request)], 0
             call = self._stream(method, request)
-            answers = [raw for raw, _ in zip(call, exchange["answers"], strict=False)]
+            answers = [raw for _, raw in zip(exchange["answers"], call, strict=False)]
             call.cancel()
         except grpc.RpcError as error:
             return [], error.code().value[0]

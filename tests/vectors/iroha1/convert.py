@@ -30,17 +30,17 @@ def write_lines(name: str, lines: Iterable[dict[str, Any]]) -> None:
             file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
 
-def told_statuses(line: dict[str, Any], tx_hash: str) -> list[str]:
-    """Return what the stream gave, and what was read afterwards where it is later than that.
+def last_status(line: dict[str, Any], tx_hash: str) -> str:
+    """Return the last word on a transaction.
 
-    The status that irohad remembers lags behind its own stream at times.
+    The status that irohad remembers, which was read afterwards, lags behind its stream at times.
     """
-    statuses = [status["raw"] for status in line["streams"][tx_hash]]
-    after = line["status_after"][tx_hash]["raw"]
-    return statuses if after in statuses else [*statuses, after]
+    newest: str = line["streams"][tx_hash][-1]["raw"]
+    after: str = line["status_after"][tx_hash]["raw"]
+    return newest if newest[:3] in DECIDED else after
 
 
-def convert_exchange(line: dict[str, Any], times: dict[int, int]) -> dict[str, Any]:
+def convert_exchange(line: dict[str, Any], heights: list[int]) -> dict[str, Any]:
     """Return an exchange without its texts for readers, with the blocks that it led to."""
     if line["kind"] == "http":
         return {"name": line["name"], "method": "GET /healthcheck", "body": line["body"]}
@@ -53,10 +53,13 @@ def convert_exchange(line: dict[str, Any], times: dict[int, int]) -> dict[str, A
         "grpc_code": line.get("grpc_code", 0),
     }
     if line["kind"] == "tx":
-        exchange["block_heights"] = list(times)
-        exchange["block_times"] = list(times.values())
+        exchange["block_heights"] = heights
         exchange["transactions"] = {
-            tx_hash: told_statuses(line, tx_hash) for tx_hash in line["hashes"]
+            tx_hash: {
+                "stream": [status["raw"] for status in line["streams"][tx_hash]],
+                "last": last_status(line, tx_hash),
+            }
+            for tx_hash in line["hashes"]
         }
     return exchange
 
@@ -64,20 +67,18 @@ def convert_exchange(line: dict[str, Any], times: dict[int, int]) -> dict[str, A
 def convert(transcript: str, blocks: str) -> Iterator[dict[str, Any]]:
     """Yield the exchanges; those that were made while a block stream was open come inside it."""
     decided: dict[str, int] = {}
-    times: dict[int, int] = {}
     for line in read_lines(blocks):
         payload = Block.FromString(base64.b64decode(line["block"])).block_v1.payload
-        times[payload.height] = payload.created_time
         for transaction in payload.transactions:
             decided[transaction_hash(transaction).hex()] = payload.height
         decided |= dict.fromkeys(payload.rejected_transactions_hashes, payload.height)
     during = []
     told: set[int] = set()
     for line in read_lines(transcript):
-        final = {h for h in line.get("hashes", []) if told_statuses(line, h)[-1][:3] in FINALS}
+        final = {h for h in line.get("hashes", []) if last_status(line, h)[:3] in DECIDED}
         heights = sorted({decided[tx_hash] for tx_hash in final} - told)
         told.update(heights)
-        exchange = convert_exchange(line, {height: times[height] for height in heights})
+        exchange = convert_exchange(line, heights)
         if line["name"].startswith("during "):
             during.append(exchange)
         elif during:
@@ -87,7 +88,7 @@ def convert(transcript: str, blocks: str) -> Iterator[dict[str, Any]]:
             yield exchange
 
 
-FINALS = {base64.b64encode(bytes([8, status, 18]))[:3].decode() for status in (4, 5)}
+DECIDED = {base64.b64encode(bytes([8, status, 18]))[:3].decode() for status in (4, 5)}
 """How a ToriiResponse with the status REJECTED or COMMITTED begins."""
 
 if __name__ == "__main__":
