@@ -5,18 +5,25 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format proto requirements bench soak clean
+.PHONY: help setup native demo test test-fast lint format proto requirements bench soak clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make the environment in .venv, with exact and hashed versions
 
-$(STAMP): requirements/dev.txt setup.cfg pyproject.toml
+$(STAMP): requirements/dev.txt setup.cfg pyproject.toml $(wildcard native/ed25519/src/*) native/ed25519/Cargo.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory native
 	@touch $@
+
+native: ## Build the faster signature check, where a Rust compiler is found
+	@if command -v cargo >/dev/null; then \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-build-isolation ./native/ed25519 || echo "native/ed25519 was not built; libsodium verifies signatures"; \
+	else echo "no cargo: libsodium verifies signatures (docs/adr/0029)"; fi
 
 demo: $(STAMP) ## Run the story end to end, with real processes on loopback
 	@$(BIN)/tegata demo

@@ -19,8 +19,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("chaincode", "client_sdk", "node")
 SERVER_ONLY = {"click", "flask", "pydantic", "rich", "sqlalchemy", "structlog", "waitress"}
-# grpcio loads its tools where they are installed, and does without where they are not.
-ALSO_LOADED = {"grpcio-tools"}
+# Loaded where they are installed, and done without where they are not.
+ALSO_LOADED = {"grpcio-tools", "tegata-ed25519"}
 # Built from source against a driver that only a machine with a card reader has.
 NOT_LOCKED = {"pyscard"}
 

@@ -3,17 +3,28 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from nacl import bindings as sodium
 
+from chaincode import signatures
 from chaincode.errors import DecodeError, SignatureInvalidError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
-from chaincode.signatures import KeyAlgorithm, PublicKey, parse_public_key, verify_signature
+from chaincode.signatures import (
+    KeyAlgorithm,
+    PublicKey,
+    SignatureClaim,
+    parse_public_key,
+    verify_many_by_libsodium,
+    verify_signature,
+    verify_signatures,
+)
 from chaincode.stateless import validate_transaction
 from chaincode.transactions import block_hash, transaction_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -94,6 +105,17 @@ SCHEMES = [
         lambda payload: payload,
     ),
 ]
+
+
+# Both, where both are: they must give the same verdicts (ADR 0029).
+IMPLEMENTATIONS = {"libsodium": verify_many_by_libsodium, "built": signatures._verify_many}
+
+
+@pytest.fixture(params=IMPLEMENTATIONS, autouse=True)
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    name: str = request.param
+    monkeypatch.setattr(signatures, "_verify_many", IMPLEMENTATIONS[name])
+    return name
 
 
 @pytest.fixture(params=SCHEMES, ids=lambda scheme: scheme.algorithm.name)
@@ -327,3 +349,48 @@ def test_errors_show_no_bytes() -> None:
         verify_signature(public_key=key.public_key, signature="ab" * 64, payload=b"secret")
     for text in ("ab" * 8, "secret", key.public_key):
         assert text not in str(refused.value)
+
+
+def test_many_are_told_apart_in_their_order(scheme: Scheme) -> None:
+    key = AccountKey(SEED, scheme.algorithm)
+    good = SignatureClaim(key.public_key, key.sign(MESSAGE), MESSAGE)
+    claims = [
+        good,
+        replace(good, payload=b"another"),
+        replace(good, signature="ab"),
+        good,
+        replace(good, public_key="zz"),
+        replace(good, signature=good.signature[::-1]),
+        good,
+    ]
+    verdicts = verify_signatures(claims)
+    assert [isinstance(verdict, PublicKey) for verdict in verdicts] == [
+        claim == good for claim in claims
+    ]
+    assert verify_signatures([]) == []
+
+
+@pytest.mark.parametrize("algorithm", KeyAlgorithm, ids=lambda algorithm: algorithm.name)
+def test_a_neutral_r_is_decided_alike(algorithm: KeyAlgorithm) -> None:
+    # Only the key's owner can make one. libsodium's own scheme refuses it, the composed one not.
+    (chosen,) = (scheme for scheme in SCHEMES if scheme.algorithm is algorithm)
+    key = AccountKey(SEED, algorithm)
+    forged = chosen.forge(IDENTITY, key.raw_public_key, 0)
+    assert refuses(key.public_key, forged) is (algorithm is KeyAlgorithm.ED25519_SHA2)
+
+
+@given(
+    flip=st.integers(0, 64 * 8 - 1),
+    key_flip=st.none() | st.integers(0, 32 * 8 - 1),
+    seed=st.binary(min_size=32, max_size=32),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_changed_bit_is_decided_alike(
+    scheme: Scheme, flip: int, key_flip: int | None, seed: bytes
+) -> None:
+    key = AccountKey(seed, scheme.algorithm)
+    raw, signature = bytearray(key.raw_public_key), bytearray.fromhex(key.sign(MESSAGE))
+    signature[flip // 8] ^= 1 << flip % 8
+    if key_flip is not None:
+        raw[key_flip // 8] ^= 1 << key_flip % 8
+    assert refuses(scheme.key_text(bytes(raw)), signature.hex())
