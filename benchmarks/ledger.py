@@ -152,7 +152,7 @@ class LedgerBench:
         for round_number in range(_ROUNDS):
             batches = _signed_batches(holder, f"round_{round_number}")
             last = transaction_hash(batches[-1].transactions[-1]).hex()
-            height = self._admin.health().last_block_height
+            height = self._admin.height()
             started = time.perf_counter()
             for batch in batches:
                 send(batch, timeout=60)
@@ -171,7 +171,7 @@ class LedgerBench:
 
     def _check_all_committed(self, height: int, statuses: Sequence[int]) -> None:
         """Fail where the node did less than it was asked: its rate would mean nothing."""
-        top = self._admin.health().last_block_height
+        top = self._admin.height()
         blocks = (self._admin.block(number) for number in range(height + 1, top + 1))
         count = sum(len(block.block_v1.payload.transactions) for block in blocks)
         if statuses[-1] != TxStatus.COMMITTED or count != _BATCH * _BATCHES:

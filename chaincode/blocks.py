@@ -115,6 +115,48 @@ def build_block(
     return block
 
 
+def verify_link(block: Block, *, expected_height: int, expected_previous_hash: bytes) -> None:
+    """Check that a block stands directly above the one below it.
+
+    Raises:
+        InvalidBlockError: The height or the link is wrong; the text says which.
+    """
+    payload = block.block_v1.payload
+    if payload.height != expected_height:
+        raise InvalidBlockError(f"height {payload.height} where {expected_height} is due")
+    if payload.prev_block_hash != expected_previous_hash.hex():
+        raise InvalidBlockError(f"block {expected_height}: its previous hash names another block")
+
+
+def verify_peer_signatures(block: Block, peer_keys: frozenset[str]) -> None:
+    """Check that a majority of the peers, and nobody else, signed a block.
+
+    Args:
+        block: Any block but the genesis, which nobody signs.
+        peer_keys: The keys of the peers, lower-case hex, as they stood below this block.
+
+    Raises:
+        InvalidBlockError: A signature is wrong, by another key, or there are too few.
+    """
+    payload = block.block_v1.payload
+    data = payload.SerializeToString()
+    signers = set()
+    for signature in block.block_v1.signatures:
+        key = signature.public_key.lower()
+        if key not in peer_keys:
+            raise InvalidBlockError(f"block {payload.height}: signed by a key that is no peer's")
+        try:
+            verify_signature(public_key=key, signature=signature.signature, payload=data)
+        except SignatureInvalidError as error:
+            raise InvalidBlockError(f"block {payload.height}: {error}") from None
+        signers.add(key)
+    # irohad 1.6 tolerates crashed peers: a block needs a simple majority of the peers.
+    if 2 * len(signers) < len(peer_keys) + 1:
+        raise InvalidBlockError(
+            f"block {payload.height}: {len(signers)} of {len(peer_keys)} peers signed it"
+        )
+
+
 def verify_block(
     block: Block, *, expected_height: int, expected_previous_hash: bytes, peer_keys: frozenset[str]
 ) -> bytes:
@@ -129,25 +171,8 @@ def verify_block(
     Raises:
         InvalidBlockError: The height, the link or the signatures are wrong; the text says which.
     """
-    payload = block.block_v1.payload
-    if payload.height != expected_height:
-        raise InvalidBlockError(f"height {payload.height} where {expected_height} is due")
-    if payload.prev_block_hash != expected_previous_hash.hex():
-        raise InvalidBlockError(f"block {expected_height}: its previous hash names another block")
-    data = payload.SerializeToString()
-    signers = set()
-    for signature in block.block_v1.signatures:
-        key = signature.public_key.lower()
-        if key not in peer_keys:
-            raise InvalidBlockError(f"block {expected_height}: signed by a key that is no peer's")
-        try:
-            verify_signature(public_key=key, signature=signature.signature, payload=data)
-        except SignatureInvalidError as error:
-            raise InvalidBlockError(f"block {expected_height}: {error}") from None
-        signers.add(key)
-    # irohad 1.6 tolerates crashed peers: a block needs a simple majority of the peers.
-    if 2 * len(signers) < len(peer_keys) + 1:
-        raise InvalidBlockError(
-            f"block {expected_height}: {len(signers)} of {len(peer_keys)} peers signed it"
-        )
+    verify_link(
+        block, expected_height=expected_height, expected_previous_hash=expected_previous_hash
+    )
+    verify_peer_signatures(block, peer_keys)
     return block_hash(block)

@@ -150,6 +150,41 @@ def _fail_batch(batch: Batch, failure: Receipt) -> list[Receipt]:
     ]
 
 
+def apply_history(view: StateView, block: Block) -> BlockOutcome:
+    """Return what a block that irohad made does to the state below it.
+
+    irohad has decided it: what it committed is applied as it stands, without asking permissions,
+    signatures, or the rules and limits that only we have.
+
+    Raises:
+        InvalidBlockError: A command cannot be applied; the text names it.
+    """
+    state = StateOverlay(view)
+    payload = block.block_v1.payload
+    context = BlockContext(height=payload.height, time_ms=payload.created_time)
+    receipts = []
+    for message in payload.transactions:
+        tx_hash = transaction_hash(message)
+        reduced = message.payload.reduced_payload
+        creator = reduced.creator_account_id or GENESIS_CREATOR
+        scope = Scope(state=state, block=context, creator=creator, validated=False)
+        try:
+            validate_supported(reduced.commands)
+            _apply_commands(scope, reduced.commands)
+        except (InvalidTransactionError, ValueError) as error:
+            # The rules count on well-formed fields, of which irohad has made sure.
+            raise InvalidBlockError(
+                f"block {payload.height}, transaction {tx_hash.hex()}: {error}"
+            ) from None
+        except _CommandFailedError as failure:
+            raise InvalidBlockError(
+                f"block {payload.height}, transaction {tx_hash.hex()}: command {failure.index}, "
+                f"{failure.name}: {failure.rejection.reason}"
+            ) from None
+        receipts.append(Receipt(tx_hash=tx_hash, verdict=Verdict.COMMITTED))
+    return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
+
+
 def _apply_transaction(
     state: StateOverlay, context: BlockContext, transaction: ValidTransaction
 ) -> Receipt:

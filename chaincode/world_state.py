@@ -79,6 +79,10 @@ def state_key(kind: bytes, *parts: str) -> bytes:
     return _SEPARATOR.join([kind, *(part.encode() for part in parts)])
 
 
+DOMAIN_KEYS: Final = state_key(b"domain", "")
+"""What the keys of all domains begin with."""
+
+
 def key_parts(key: bytes) -> list[str]:
     """Return the parts of a key, without its kind."""
     return [part.decode() for part in key.split(_SEPARATOR)[1:]]

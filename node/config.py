@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+from cryptography import x509
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -44,6 +45,8 @@ class LedgerAccess(BaseModel):
         account: The service's account.
         private_key_file: The account's key, `NAME.priv`, with `NAME.pub` beside it.
         ledger_id: The ledger's id, 64 hex digits.
+        root_certificates_file: The certificates, PEM, that the node's own must lead to: its Torii
+            is spoken to over TLS then, else in plain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +55,17 @@ class LedgerAccess(BaseModel):
     account: str = Field(pattern=f"^{ACCOUNT_ID.pattern}$")
     private_key_file: ConfigPath
     ledger_id: str = Field(pattern=f"^{HASH.pattern}$")
+    root_certificates_file: Annotated[Path, AfterValidator(in_folder)] | None = None
+
+    def load_root_certificates(self) -> bytes | None:
+        """Read the certificates, or return None where the connection is plain.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        if self.root_certificates_file is None:
+            return None
+        return load_certificates(self.root_certificates_file)
 
 
 def load_config(path: Path, kind: type[_Config]) -> _Config:
@@ -84,6 +98,22 @@ def parse_config(text: str, kind: type[_Config], *, path: Path) -> _Config:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "(top level)"
         raise ConfigError(f"{path}: {where}: {first['msg']}") from None
+
+
+def load_certificates(path: Path) -> bytes:
+    """Read a file of PEM certificates.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds something else.
+    """
+    try:
+        data = path.read_bytes()
+        x509.load_pem_x509_certificates(data)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: no PEM certificate is in it") from None
+    return data
 
 
 def save_secret(path: Path, text: str) -> None:

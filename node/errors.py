@@ -13,6 +13,10 @@ class StorageError(NodeError):
     """A store is damaged or cannot be written. The process stops rather than guess."""
 
 
+class PeerUnreachableError(NodeError):
+    """Another peer does not answer. The operator should see whether it runs at that address."""
+
+
 class PoolFullError(NodeError):
     """More transactions wait than the node takes. The client should send again later."""
 

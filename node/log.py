@@ -9,8 +9,15 @@ import sys
 import structlog
 
 
-def configure_logging(*, verbose: bool = False) -> None:
-    """Set up the process's logs, once, at its start."""
+def configure_logging(*, verbose: bool = False, level: int | None = None) -> None:
+    """Set up the process's logs, once, at its start.
+
+    Args:
+        verbose: Write more than what an operator needs each day.
+        level: The least level that is written, as a number of `logging`; `verbose` says it else.
+    """
+    if level is None:
+        level = logging.DEBUG if verbose else logging.INFO
     on_terminal = sys.stderr.isatty()
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
@@ -22,8 +29,6 @@ def configure_logging(*, verbose: bool = False) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.DEBUG if verbose else logging.INFO
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )

@@ -86,6 +86,7 @@ class LedgerClient:
         key: AccountKey,
         *,
         timeout_s: float = 30,
+        root_certificates: bytes | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Prepare a connection; the first call opens it.
@@ -95,6 +96,8 @@ class LedgerClient:
             account_id: The account that signs transactions and queries.
             key: A signatory of that account.
             timeout_s: How long one call may last, in seconds.
+            root_certificates: The certificates, PEM, that the node's own must lead to; it is spoken
+                to over TLS then, else in plain.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self.account_id = account_id
@@ -104,14 +107,16 @@ class LedgerClient:
         self._now_ms = now_ms
         # irohad refuses a query that it has seen: the counter makes each one new.
         self._query_counter = itertools.count(1)
-        self._channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.service_config", _SERVICE_CONFIG),
-            ],
-        )
+        options = [
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.service_config", _SERVICE_CONFIG),
+        ]
+        if root_certificates is None:
+            self._channel = grpc.insecure_channel(address, options)
+        else:
+            credentials = grpc.ssl_channel_credentials(root_certificates)
+            self._channel = grpc.secure_channel(address, credentials, options)
         command_service = "/iroha.protocol.CommandService_v1/"
         query_service = "/iroha.protocol.QueryService_v1/"
         self._torii = self._channel.unary_unary(
@@ -261,6 +266,17 @@ class LedgerClient:
         """
         with _transport_errors(self._address):
             return self._healthcheck(Empty(), timeout=self._timeout_s)
+
+    def height(self) -> int:
+        """Return the height of the chain.
+
+        A health check tells the round that the node is in, as irohad's does: the height of the
+        block that comes next.
+
+        Raises:
+            TransportError: The node cannot be reached.
+        """
+        return self.health().last_block_height - 1
 
     def find(self, payload: Query.Payload) -> QueryResponse:
         """Sign and ask one query.

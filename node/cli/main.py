@@ -1,6 +1,7 @@
 """`tegata`: the root of the command line, and the meaning of its exit codes."""
 
 import sys
+from collections.abc import Callable
 
 import click
 from rich.console import Console
@@ -11,11 +12,12 @@ from node.cli.authority import authority
 from node.cli.demo.command import demo
 from node.cli.gateway import gateway
 from node.cli.issuer import issuer
+from node.cli.migrate import migrate
 from node.cli.node import node
 from node.cli.output import plain
 from node.cli.verify import verify
 from node.cli.wallet import wallet
-from node.errors import ConfigError, NodeError, StorageError
+from node.errors import ConfigError, NodeError, PeerUnreachableError, StorageError
 
 EXIT_REFUSED = 1
 EXIT_VERIFICATION = 3
@@ -41,17 +43,22 @@ def tegata() -> None:
     """Self-sovereign identity: show one attribute, to one verifier, for one purpose."""
 
 
-for command in (node, issuer, authority, gateway, wallet, verify, demo):
+for command in (node, migrate, issuer, authority, gateway, wallet, verify, demo):
     tegata.add_command(command)
 
 
 def main() -> None:
     """Run the command line; an error of ours becomes one clear line and an exit code."""
+    run("tegata", tegata)
+
+
+def run(name: str, command: Callable[[], object]) -> None:
+    """Run a command line under the name by which it was called."""
     try:
-        tegata()
+        command()
     except (ChaincodeError, ClientError, NodeError) as error:
         console = Console(stderr=True, highlight=False)
-        console.print(f"[bold red]tegata:[/] {type(error).__name__}: ", end="")
+        console.print(f"[bold red]{name}:[/] {type(error).__name__}: ", end="")
         console.print(plain(str(error)), soft_wrap=True)
         sys.exit(_exit_code(error))
 
@@ -60,7 +67,7 @@ def _exit_code(error: Exception) -> int:
     match error:
         case VerificationError():
             return EXIT_VERIFICATION
-        case TransportError():
+        case TransportError() | PeerUnreachableError():
             return EXIT_UNREACHABLE
         case ConfigError():
             return EXIT_CONFIG

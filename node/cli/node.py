@@ -13,7 +13,7 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from node.cli.output import json_option, show
 from node.cli.toml import encode_toml
-from node.config import load_config, parse_config, save_secret
+from node.config import load_certificates, load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.keypair import save_keypair
 from node.ledger.config import FILE_NAME, NodeConfig
@@ -80,27 +80,38 @@ def init(folder: Path, torii: str, peer_address: str, as_json: bool) -> None:
 def start(folder: Path, verbose: bool) -> None:
     """Run the node in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
-    with LedgerNode(folder) as ledger:
+    with LedgerNode.in_folder(folder) as ledger:
         ledger.run()
 
 
 @node.command()
 @_folder
 @click.option("--torii", help="The node's address; node.toml says it otherwise.")
+@click.option(
+    "--root-certificates",
+    type=click.Path(path_type=Path),
+    help="Ask over TLS; the node's certificate must lead to one of these (PEM).",
+)
 @json_option
-def status(folder: Path, torii: str | None, as_json: bool) -> None:
+def status(folder: Path, torii: str | None, root_certificates: Path | None, as_json: bool) -> None:
     """Ask the running node in FOLDER how it is."""
     config = load_config(folder / FILE_NAME, NodeConfig)
     address = torii or config.torii
     # Health is told to everybody: the key signs nothing, and the administrator's stays where it is.
-    with LedgerClient(address, ADMIN_ACCOUNT, AccountKey.generate(), timeout_s=5) as client:
+    with LedgerClient(
+        address,
+        ADMIN_ACCOUNT,
+        AccountKey.generate(),
+        timeout_s=5,
+        root_certificates=load_certificates(root_certificates) if root_certificates else None,
+    ) as client:
         health = client.health()
     show(
         {
             "torii": address,
             "ledger": block_hash(load_genesis(config.genesis)).hex(),
             "healthy": health.is_healthy,
-            "height": health.last_block_height,
+            "height": health.last_block_height - 1,
             "memory_bytes": health.memory_consumption,
         },
         as_json=as_json,

@@ -75,10 +75,15 @@ def run_gateway(config: GatewayConfig) -> None:
         key = AccountKey.load(config.ledger.private_key_file)
     except KeyFormatError as error:
         raise ConfigError(f"ledger.private_key_file: {error}") from None
+    root_certificates = config.ledger.load_root_certificates()
     store = RequestStore(config.database_url)
     stopped = threading.Event()
     with LedgerClient(
-        config.ledger.address, config.ledger.account, key, timeout_s=LEDGER_TIMEOUT_S
+        config.ledger.address,
+        config.ledger.account,
+        key,
+        timeout_s=LEDGER_TIMEOUT_S,
+        root_certificates=root_certificates,
     ) as ledger:
         presentations = build_presentations(config, store=store, ledger=ledger)
 

@@ -211,6 +211,7 @@ def run_issuer(config: IssuerConfig) -> None:
         account_key = AccountKey.load(config.ledger.private_key_file)
     except KeyFormatError as error:
         raise ConfigError(f"ledger.private_key_file: {error}") from None
+    roots = config.ledger.load_root_certificates()
     store = IssuerStore(config.database_url)
     stopped = threading.Event()
 
@@ -222,9 +223,15 @@ def run_issuer(config: IssuerConfig) -> None:
                 _log.error("purge_failed", detail=str(error))
 
     address, account = config.ledger.address, config.ledger.account
-    with LedgerClient(address, account, account_key, timeout_s=_CHECK_S) as hasty:
+
+    def connect(timeout_s: float) -> LedgerClient:
+        return LedgerClient(
+            address, account, account_key, timeout_s=timeout_s, root_certificates=roots
+        )
+
+    with connect(_CHECK_S) as hasty:
         check_ledger(config, hasty, public_key_of(signing_key))
-    with LedgerClient(address, account, account_key, timeout_s=LEDGER_TIMEOUT_S) as ledger:
+    with connect(LEDGER_TIMEOUT_S) as ledger:
         app = create_app(
             config,
             store=store,

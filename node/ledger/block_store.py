@@ -1,9 +1,13 @@
 """The chain on disk: one append-only file, the truth from which all else can be rebuilt.
 
-The file is an 8-byte magic and records. A record is the block's length (4 bytes, big-endian), the
-first 4 bytes of the SHA-256 of those, the first 8 bytes of the SHA-256 of the block, and the block
-as serialised protobuf. The length has a checksum of its own: were it damaged, all the blocks behind
-it would look like one that was torn while it was written.
+The file is a header and records. The header is an 8-byte magic; the height (8 bytes, big-endian)
+and the hash (32 bytes) of the last block that irohad made, both 0 where the chain is ours from its
+genesis; and the first 8 bytes of the SHA-256 of those two.
+
+A record is the block's length (4 bytes, big-endian), the first 4 bytes of the SHA-256 of those, the
+first 8 bytes of the SHA-256 of the block, and the block as serialised protobuf. The length has a
+checksum of its own: were it damaged, all the blocks behind it would look like one that was torn
+while it was written.
 """
 
 import fcntl
@@ -12,6 +16,7 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +25,27 @@ from google.protobuf.message import DecodeError
 from chaincode.protocol.block_pb2 import Block
 from node.errors import StorageError
 
-_MAGIC: Final = b"TEGATA\x00\x01"
+_MAGIC: Final = b"TEGATA\x00\x02"
+_HISTORY: Final = struct.Struct(">Q32s")
+_FILE_HEADER_BYTES: Final = len(_MAGIC) + _HISTORY.size + 8
 _LENGTH: Final = struct.Struct(">I")
 _HEADER: Final = struct.Struct(">4s4s8s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedHistory:
+    """The lower part of a chain that irohad made: its rules held for it, and not ours.
+
+    Attributes:
+        height: The height of its last block; 0 where there is none.
+        block_hash: The hash of that block, 32 bytes. By their links it fixes all blocks below.
+    """
+
+    height: int
+    block_hash: bytes
+
+
+NO_HISTORY: Final = ImportedHistory(height=0, block_hash=bytes(32))
 
 
 class BlockStore:
@@ -40,35 +63,63 @@ class BlockStore:
         except OSError as error:
             raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
         try:
-            self._lock_and_check_magic()
+            self._lock()
+            self._imported = self._read_file_header()
         except BaseException:
             os.close(self._file)
             raise
 
-    def _lock_and_check_magic(self) -> None:
+    def _lock(self) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StorageError(f"{self._path}: another node is running on these files") from None
+
+    def _read_file_header(self) -> ImportedHistory:
         self._end = os.fstat(self._file).st_size
-        found = os.pread(self._file, len(_MAGIC), 0)
-        if found == _MAGIC:
-            return
-        if not _MAGIC.startswith(found):
+        found = os.pread(self._file, _FILE_HEADER_BYTES, 0)
+        if not _MAGIC.startswith(found[: len(_MAGIC)]):
             raise StorageError(f"{self._path}: not a block file of this version")
-        # New, or torn while it was made: no block can be in it yet.
+        if len(found) < _FILE_HEADER_BYTES:
+            # New, or torn while it was made: no block can be in it yet.
+            self._write_file_header(NO_HISTORY)
+            self._end = _FILE_HEADER_BYTES
+            return NO_HISTORY
+        height, block_hash = _HISTORY.unpack_from(found, len(_MAGIC))
+        history = ImportedHistory(height=height, block_hash=block_hash)
+        if found != _file_header(history):
+            raise StorageError(
+                f"{self._path}: its header is damaged; restore the file from a backup, or import "
+                "the history again"
+            )
+        return history
+
+    def _write_file_header(self, history: ImportedHistory) -> None:
         try:
-            _write_whole(self._file, _MAGIC, 0)
+            _write_whole(self._file, _file_header(history), 0)
             os.fsync(self._file)
             _sync_folder(self._path.parent)
         except OSError as error:
             raise StorageError(f"{self._path}: cannot be written: {error.strerror}") from None
-        self._end = len(_MAGIC)
+
+    @property
+    def imported(self) -> ImportedHistory:
+        """What of the chain irohad made."""
+        return self._imported
+
+    def declare_imported(self, history: ImportedHistory) -> None:
+        """Say, before they are appended, which blocks irohad made; the disk has it on return.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        self._write_file_header(history)
+        self._imported = history
 
     @property
     def start(self) -> int:
         """The offset of the first record."""
-        return len(_MAGIC)
+        return _FILE_HEADER_BYTES
 
     def append(self, block: Block) -> tuple[int, int]:
         """Write a block and wait until the disk has it; return its offset and the next one's.
@@ -172,6 +223,11 @@ class BlockStore:
             f"{self._path}: the block at byte {offset} is damaged; restore the file from a backup "
             "or from another peer"
         )
+
+
+def _file_header(history: ImportedHistory) -> bytes:
+    data = _HISTORY.pack(history.height, history.block_hash)
+    return _MAGIC + data + hashlib.sha256(data).digest()[:8]
 
 
 def _header(data: bytes) -> bytes:

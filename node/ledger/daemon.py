@@ -15,14 +15,17 @@ from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
-from node.errors import ConfigError, StorageError
-from node.ledger.block_store import BlockStore
+from node.errors import ConfigError
 from node.ledger.config import FILE_NAME, NodeConfig
-from node.ledger.engine import Engine, recover, replay, voting_peers
+from node.ledger.engine import Engine, voting_peers
 from node.ledger.genesis import load_genesis
+from node.ledger.health import NodeHealth
+from node.ledger.migration import check_import_is_whole
+from node.ledger.monitoring import BackgroundWebServer, LedgerCollector, health_app, metrics_app
 from node.ledger.orderer import EmbeddedOrderer
-from node.ledger.state_store import StateStore
+from node.ledger.peer_service import PeerServer
 from node.ledger.statuses import StatusBoard
+from node.ledger.stores import LedgerStores
 from node.ledger.torii import ToriiParts, ToriiServer
 
 _SIGNAL_CHECK_S: Final = 0.5
@@ -35,10 +38,42 @@ def now_ms() -> int:
 
 
 class LedgerNode:
-    """An embedded ledger node. Use it as a context: on leaving, all that was taken is written."""
+    """A ledger node. Use it as a context: on leaving, all that was taken is written."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the stores, replay what the state has not seen, and bind the address.
+    def __init__(self, config: NodeConfig, key: AccountKey, genesis: Block | None) -> None:
+        """Open the stores, replay what the state has not seen, and bind the addresses.
+
+        Args:
+            config: The configuration; its `genesis` and `private_key` are not read here.
+            key: The peer's key.
+            genesis: The block that the chain begins with; None where it has begun.
+
+        Raises:
+            ConfigError: An address or a file that the configuration names cannot be used.
+            StorageError: A store is damaged.
+            InvalidBlockError: The chain on disk does not follow from itself.
+        """
+        # Unlike an event or a lock, this queue may be used by a signal handler at any moment.
+        self._ends: SimpleQueue[Exception | None] = SimpleQueue()
+        with ExitStack() as opened:
+            stores = opened.enter_context(LedgerStores(config.data))
+            check_import_is_whole(stores)
+            self.ledger_id = begin_chain(stores, genesis)
+            _check_key(stores, key)
+            self._connect_parts(config, key, stores)
+            self._opened = opened.pop_all()
+        self.address = self._torii.address
+        tip = stores.tip()
+        _log.info(
+            "ledger opened",
+            height=tip.height,
+            root=tip.root.hex(),
+            replayed_blocks=stores.replayed_blocks,
+        )
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """Return the node whose `node.toml` is in a folder.
 
         Raises:
             ConfigError: `node.toml` or a file that it names cannot be used.
@@ -46,59 +81,59 @@ class LedgerNode:
             StorageError: A store is damaged.
             InvalidBlockError: The chain on disk does not follow from itself.
         """
-        # Unlike an event or a lock, this queue may be used by a signal handler at any moment.
-        self._ends: SimpleQueue[Exception | None] = SimpleQueue()
         config = load_config(folder / FILE_NAME, NodeConfig)
         key = AccountKey.load(config.private_key)
-        genesis = load_genesis(config.genesis)
-        with ExitStack() as opened:
-            self._open_stores(config.data, opened)
-            replayed = recover(self._blocks, self._state)
-            self._engine = Engine(
-                self._blocks,
-                self._state,
-                key,
-                max_batch_transactions=config.max_proposal_size,
-            )
-            self._begin_chain(genesis, config.genesis)
-            self._check_key(key, config.private_key)
-            self._connect_parts(config)
-            self._opened = opened.pop_all()
-        self.ledger_id = block_hash(genesis).hex()
-        self.address = self._torii.address
-        tip = self._engine.tip()
-        _log.info("ledger opened", height=tip.height, root=tip.root.hex(), replayed_blocks=replayed)
+        return cls(config, key, load_genesis(config.genesis))
 
-    def _open_stores(self, data: Path, opened: ExitStack) -> None:
-        try:
-            data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{data}: cannot be made: {error.strerror}") from None
-        self._blocks = BlockStore(data / "blocks")
-        opened.callback(self._blocks.close)
-        self._state = StateStore(data / "state.sqlite", self._blocks)
-        opened.callback(self._state.close)
-
-    def _connect_parts(self, config: NodeConfig) -> None:
+    def _connect_parts(self, config: NodeConfig, key: AccountKey, stores: LedgerStores) -> None:
         statuses = StatusBoard()
-        self._orderer = EmbeddedOrderer(
-            self._engine, statuses, now_ms=now_ms, on_failure=self._fail
+        self._stores = stores
+        engine = Engine(
+            stores.blocks, stores.state, key, max_batch_transactions=config.max_proposal_size
         )
+        self._orderer = EmbeddedOrderer(engine, statuses, now_ms=now_ms, on_failure=self._fail)
         max_past_ms = config.max_past_created_hours * 60 * 60 * 1000
         self._torii = ToriiServer(
             ToriiParts(
-                engine=self._engine,
+                engine=engine,
                 orderer=self._orderer,
-                state=self._state,
+                state=stores.state,
                 statuses=statuses,
                 window=lambda: TimeWindow(now_ms=now_ms(), max_past_ms=max_past_ms),
+                health=self._health,
             ),
             config.torii,
+            config.torii_tls,
         )
+        self._peers = None if config.internal is None else PeerServer(stores.state, config.internal)
+        self._monitors = dict(self._bind_monitors(config))
+
+    def _bind_monitors(self, config: NodeConfig) -> list[tuple[str, BackgroundWebServer]]:
+        collector = LedgerCollector(
+            self._stores.state,
+            health=self._health,
+            waiting_transactions=self._orderer.count_waiting,
+        )
+        apps = {
+            "health": (config.health, health_app(self._health)),
+            "metrics": (config.metrics, metrics_app(collector)),
+        }
+        return [
+            (name, BackgroundWebServer(app, address, name=name))
+            for name, (address, app) in apps.items()
+            if address is not None
+        ]
+
+    def _health(self) -> NodeHealth:
+        return NodeHealth(height=self._stores.tip().height)
 
     def __enter__(self) -> Self:
         self._orderer.start()
         self._torii.start()
+        if self._peers is not None:
+            self._peers.start()
+        for monitor in self._monitors.values():
+            monitor.start()
         return self
 
     def __exit__(
@@ -110,6 +145,10 @@ class LedgerNode:
         # What was taken is decided while its senders still listen.
         self._orderer.stop()
         self._torii.stop()
+        if self._peers is not None:
+            self._peers.stop()
+        for monitor in self._monitors.values():
+            monitor.stop()
         self._opened.close()
         _log.info("ledger node stopped")
 
@@ -121,8 +160,13 @@ class LedgerNode:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        addresses = {f"{name}_address": monitor.address for name, monitor in self._monitors.items()}
+        if self._torii.tls_address is not None:
+            addresses["tls_address"] = self._torii.tls_address
+        if self._peers is not None:
+            addresses["internal_address"] = self._peers.address
         # Whoever reads this line may send the signal.
-        _log.info("ledger node ready", address=self.address, ledger_id=self.ledger_id)
+        _log.info("ledger node ready", address=self.address, ledger_id=self.ledger_id, **addresses)
         if (failure := self._wait_for_end()) is not None:
             raise failure
 
@@ -141,22 +185,34 @@ class LedgerNode:
     def _fail(self, failure: Exception) -> None:
         self._ends.put(failure)
 
-    def _begin_chain(self, genesis: Block, genesis_file: Path) -> None:
-        """Write the genesis block to an empty chain, or check that the chain began with it."""
-        with self._state.snapshot() as view:
-            first = view.block_at(1)
-            if first is None:
-                self._engine.commit(replay(view, view.tip(), genesis))
-            elif block_hash(first) != block_hash(genesis):
-                raise ConfigError(
-                    f"{genesis_file}: the ledger on disk began with another genesis block"
-                )
 
-    def _check_key(self, key: AccountKey, private_key_file: Path) -> None:
-        """Check that blocks which this key alone signs will be accepted when they are replayed."""
-        with self._state.snapshot() as view:
-            if voting_peers(view) != {key.public_key}:
-                raise ConfigError(
-                    f"{private_key_file}: a node that orders alone must be the only voting peer of "
-                    "its ledger, and this is not that peer's key"
-                )
+def begin_chain(stores: LedgerStores, genesis: Block | None) -> str:
+    """Write the genesis block to an empty chain, or check that the chain began with it.
+
+    Returns:
+        The ledger's id, 64 hex digits.
+
+    Raises:
+        ConfigError: The chain began with another block, or it is empty and there is none.
+        InvalidBlockError: The block cannot be applied.
+    """
+    ledger_id = stores.ledger_id()
+    if genesis is None:
+        if ledger_id is None:
+            raise ConfigError("the ledger is empty: a genesis block is needed to begin it")
+        return ledger_id
+    if ledger_id is None:
+        stores.append(genesis)
+    elif ledger_id != block_hash(genesis).hex():
+        raise ConfigError("the ledger on disk began with another genesis block")
+    return block_hash(genesis).hex()
+
+
+def _check_key(stores: LedgerStores, key: AccountKey) -> None:
+    """Check that blocks which this key alone signs will be accepted when they are replayed."""
+    with stores.state.snapshot() as view:
+        if voting_peers(view) != {key.public_key}:
+            raise ConfigError(
+                f"key {key.public_key}: a node that orders alone must be the only voting peer of "
+                "its ledger, and this is not that peer's key"
+            )

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from chaincode.batches import Batch, restore_batches, validate_batches
-from chaincode.blocks import BlockContext, Receipt, Verdict, build_block, verify_block
+from chaincode.blocks import (
+    BlockContext,
+    BlockOutcome,
+    Receipt,
+    Verdict,
+    build_block,
+    verify_block,
+    verify_link,
+)
 from chaincode.errors import InvalidBlockError, InvalidTransactionError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
@@ -18,9 +26,9 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash, histories_of, transaction_hash
-from chaincode.transition import apply_block, apply_genesis, validate_supported
+from chaincode.transition import apply_block, apply_genesis, apply_history, validate_supported
 from chaincode.world_state import get_peers
-from node.ledger.block_store import BlockStore
+from node.ledger.block_store import NO_HISTORY, BlockStore, ImportedHistory
 from node.ledger.history_index import HistoryEntry
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 
@@ -148,8 +156,7 @@ class Engine:
             StorageError: The disk refused. The node must stop: what is written is replayed at its
                 next start.
         """
-        start, following = self._blocks.append(candidate.block)
-        self._state.commit(_state_change(candidate, start, following))
+        write_block(self._blocks, self._state, candidate)
 
     def tip(self) -> Tip:
         """Return the top of the chain."""
@@ -180,14 +187,24 @@ def voting_peers(view: StateSnapshot) -> frozenset[str]:
     return frozenset(peer.peer_key for peer in get_peers(view) if not peer.syncing_peer)
 
 
-def replay(view: StateSnapshot, tip: Tip, block: Block) -> Candidate:
+def replay(
+    view: StateSnapshot, tip: Tip, block: Block, imported: ImportedHistory = NO_HISTORY
+) -> Candidate:
     """Return what a block of the chain does to the state below it, having checked that it follows.
+
+    Args:
+        view: The state below it.
+        tip: The block below it.
+        block: The block.
+        imported: The part of the chain that irohad made and that is fixed by its last hash.
 
     Raises:
         InvalidBlockError: It does not follow, or one of its transactions fails.
     """
     payload = block.block_v1.payload
-    if tip.height == 0:
+    if payload.height <= imported.height:
+        outcome = _replay_history(view, tip, block, imported)
+    elif tip.height == 0:
         outcome = apply_genesis(view, block)
     else:
         verify_block(
@@ -216,6 +233,26 @@ def replay(view: StateSnapshot, tip: Tip, block: Block) -> Candidate:
     )
 
 
+def _replay_history(
+    view: StateSnapshot, tip: Tip, block: Block, imported: ImportedHistory
+) -> BlockOutcome:
+    verify_link(block, expected_height=tip.height + 1, expected_previous_hash=tip.block_hash)
+    height = tip.height + 1
+    if height == imported.height and block_hash(block) != imported.block_hash:
+        raise InvalidBlockError(f"block {height}: not the block that ends the imported history")
+    return apply_history(view, block)
+
+
+def write_block(blocks: BlockStore, state: StateStore, candidate: Candidate) -> None:
+    """Write a decided block: first the block file, synced, then the state.
+
+    Raises:
+        StorageError: The disk refused; what is written is replayed by `recover`.
+    """
+    start, following = blocks.append(candidate.block)
+    state.commit(_state_change(candidate, start, following))
+
+
 def recover(blocks: BlockStore, state: StateStore) -> int:
     """Apply the blocks that the state has not seen; return how many there were.
 
@@ -228,7 +265,7 @@ def recover(blocks: BlockStore, state: StateStore) -> int:
         start = view.tip().next_start
     for offset, following, block in blocks.recover(start):
         with state.snapshot() as view:
-            candidate = replay(view, view.tip(), block)
+            candidate = replay(view, view.tip(), block, blocks.imported)
         state.commit(_state_change(candidate, offset, following))
         count += 1
     return count

@@ -105,6 +105,11 @@ class EmbeddedOrderer:
             )
             self._changed.notify()
 
+    def count_waiting(self) -> int:
+        """Return how many transactions wait for a block."""
+        with self._changed:
+            return self._waiting_count
+
     def _run(self) -> None:
         try:
             while batches := self._next_batches():

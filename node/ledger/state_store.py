@@ -119,6 +119,12 @@ class StateSnapshot:
         ).fetchone()
         return None if row is None else bool(row[0])
 
+    def count_transactions(self) -> int:
+        """Return how many transactions are committed. It reads a whole table."""
+        number: int
+        (number,) = self._connection.execute("SELECT COUNT(position) FROM decided").fetchone()
+        return number
+
     def block_at(self, height: int) -> Block | None:
         """Return the block at a height, or None above the top."""
         if height >= 2**63:

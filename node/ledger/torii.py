@@ -1,23 +1,19 @@
 """Torii, the gRPC gate: Iroha 1's command and query services over one ledger.
 
-Requests are decoded here and not by gRPC, so that bytes that are no message get a clear answer.
 gRPC itself answers OK even to invalid transactions and queries: their errors are in the messages.
 """
 
-import resource
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty as NothingCame
-from typing import Final, NoReturn, Protocol, TypeVar
+from typing import Final, Protocol
 
 import grpc
 import structlog
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.message import DecodeError, Message
 
 from chaincode.batches import Batch, group_transactions
 from chaincode.errors import InvalidQueryError, InvalidTransactionError
@@ -35,8 +31,11 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import MAX_RESPONSE_BYTES, answer_query, error_response
 from chaincode.stateless import TimeWindow, validate_query
 from chaincode.transactions import hash_payload, transaction_hash
-from node.errors import ConfigError, PoolFullError, StoppingError, StorageError
+from node.errors import PoolFullError, StoppingError
+from node.ledger.config import TlsPort
 from node.ledger.engine import Engine
+from node.ledger.grpc_server import abort, bind, bind_tls, decode, stream_handler, unary_handler
+from node.ledger.health import NodeHealth
 from node.ledger.state_store import StateStore
 from node.ledger.statuses import FINAL, StatusBoard
 
@@ -58,7 +57,6 @@ UNKNOWN_STREAM_SECONDS: Final = 30.0
 """The same where the node has not received the transaction: anyone can ask for such a hash."""
 
 _log = structlog.get_logger(__name__)
-_M = TypeVar("_M", bound=Message)
 
 
 class Orderer(Protocol):
@@ -84,6 +82,7 @@ class ToriiParts:
         state: Answers queries.
         statuses: Says what became of transactions.
         window: Returns the span of creation times that is accepted at this moment.
+        health: Tells how the node is.
     """
 
     engine: Engine
@@ -91,6 +90,7 @@ class ToriiParts:
     state: StateStore
     statuses: StatusBoard
     window: Callable[[], TimeWindow]
+    health: Callable[[], NodeHealth]
 
 
 class CommandService:
@@ -104,13 +104,13 @@ class CommandService:
 
     def torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
         """Take one transaction; what becomes of it is told by its status."""
-        return self._take([_decode(data, Transaction, context)], context)
+        return self._take([decode(data, Transaction, context)], context)
 
     def list_torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
         """Take a list of transactions. One that is invalid makes the whole list invalid."""
-        transactions = _decode(data, TxList, context).transactions
+        transactions = decode(data, TxList, context).transactions
         if len(transactions) > MAX_LIST_TRANSACTIONS:
-            _abort(
+            abort(
                 context,
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"a list of {len(transactions)} transactions, {MAX_LIST_TRANSACTIONS} are allowed",
@@ -127,7 +127,7 @@ class CommandService:
         tx_hash = _status_hash(data, context)
         host = context.peer().rpartition(":")[0]
         if refusal := self._places.take(host):
-            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+            abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
         try:
             yield from self._follow(tx_hash, context)
         finally:
@@ -162,9 +162,9 @@ class CommandService:
         try:
             self._parts.orderer.submit(batches)
         except PoolFullError as error:
-            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except StoppingError as error:
-            _abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
+            abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         return Empty()
 
     def _refuse(self, messages: list[Transaction], refusal: InvalidTransactionError) -> None:
@@ -240,7 +240,7 @@ class QueryService:
 
     def find(self, data: bytes, context: grpc.ServicerContext) -> QueryResponse:
         """Answer one query."""
-        query = _decode(data, Query, context)
+        query = decode(data, Query, context)
         try:
             signatory = validate_query(query, self._parts.window())
         except InvalidQueryError as error:
@@ -254,34 +254,34 @@ class QueryService:
         self, data: bytes, context: grpc.ServicerContext
     ) -> Iterator[BlockQueryResponse]:
         """Say that the block stream is not supported by this node yet."""
-        _decode(data, BlocksQuery, context)
+        decode(data, BlocksQuery, context)
         error = BlockErrorResponse(message="FetchCommits is not supported by this node yet")
         yield BlockQueryResponse(block_error_response=error)
 
     def healthcheck(self, data: bytes, context: grpc.ServicerContext) -> HealthcheckData:
         """Report on the node."""
-        _decode(data, Empty, context)
-        return HealthcheckData(
-            memory_consumption=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            is_healthy=True,
-            is_syncing=False,
-            last_block_height=self._parts.engine.tip().height,
-            last_block_reject=0,
-        )
+        decode(data, Empty, context)
+        return self._parts.health().message()
 
 
 class ToriiServer:
-    """The gRPC server of both services."""
+    """The gRPC server of both services.
 
-    def __init__(self, parts: ToriiParts, address: str) -> None:
-        """Bind the address; `start` answers on it.
+    Attributes:
+        address: `host:port` where clients connect.
+        tls_address: The same over TLS; None where there is none.
+    """
+
+    def __init__(self, parts: ToriiParts, address: str, tls: TlsPort | None = None) -> None:
+        """Bind the addresses; `start` answers on them.
 
         Args:
             parts: What the gate stands before.
             address: `host:port`; port 0 lets the system choose.
+            tls: The port that is spoken to over TLS, beside the plain one.
 
         Raises:
-            ConfigError: The address cannot be bound.
+            ConfigError: An address cannot be bound, or the certificate or its key cannot be used.
         """
         commands = CommandService(parts)
         queries = QueryService(parts)
@@ -302,30 +302,24 @@ class ToriiServer:
                 grpc.method_handlers_generic_handler(
                     commands.name,
                     {
-                        "Torii": _unary(commands.torii),
-                        "ListTorii": _unary(commands.list_torii),
-                        "Status": _unary(commands.status),
-                        "StatusStream": _stream(commands.status_stream),
+                        "Torii": unary_handler(commands.torii),
+                        "ListTorii": unary_handler(commands.list_torii),
+                        "Status": unary_handler(commands.status),
+                        "StatusStream": stream_handler(commands.status_stream),
                     },
                 ),
                 grpc.method_handlers_generic_handler(
                     queries.name,
                     {
-                        "Find": _unary(queries.find),
-                        "FetchCommits": _stream(queries.fetch_commits),
-                        "Healthcheck": _unary(queries.healthcheck),
+                        "Find": unary_handler(queries.find),
+                        "FetchCommits": stream_handler(queries.fetch_commits),
+                        "Healthcheck": unary_handler(queries.healthcheck),
                     },
                 ),
             )
         )
-        host = address.rpartition(":")[0]
-        try:
-            port = self._server.add_insecure_port(address)
-        except RuntimeError:
-            raise ConfigError(
-                f"Torii: {address} cannot be bound; is another node running there?"
-            ) from None
-        self.address = f"{host}:{port}"
+        self.address = bind("Torii", self._server, address)
+        self.tls_address = None if tls is None else bind_tls("Torii", self._server, tls)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -339,57 +333,8 @@ class ToriiServer:
         self._pool.shutdown()
 
 
-def _unary(
-    behaviour: Callable[[bytes, grpc.ServicerContext], Message],
-) -> "grpc.RpcMethodHandler[bytes, Message]":
-    def answer(data: bytes, context: grpc.ServicerContext) -> Message:
-        with _storage_errors(context):
-            return behaviour(data, context)
-
-    return grpc.unary_unary_rpc_method_handler(
-        answer, response_serializer=lambda message: message.SerializeToString()
-    )
-
-
-def _stream(
-    behaviour: Callable[[bytes, grpc.ServicerContext], Iterator[Message]],
-) -> "grpc.RpcMethodHandler[bytes, Message]":
-    def answer(data: bytes, context: grpc.ServicerContext) -> Iterator[Message]:
-        with _storage_errors(context):
-            yield from behaviour(data, context)
-
-    return grpc.unary_stream_rpc_method_handler(
-        answer, response_serializer=lambda message: message.SerializeToString()
-    )
-
-
-@contextmanager
-def _storage_errors(context: grpc.ServicerContext) -> Iterator[None]:
-    try:
-        yield
-    except StorageError as error:
-        _log.critical("the ledger cannot be read", error=str(error))
-        _abort(context, grpc.StatusCode.INTERNAL, "the node's store is damaged; its log says where")
-
-
-def _decode(data: bytes, kind: type[_M], context: grpc.ServicerContext) -> _M:
-    try:
-        return kind.FromString(data)
-    except DecodeError:
-        _abort(
-            context,
-            grpc.StatusCode.INVALID_ARGUMENT,
-            f"the bytes are not a message of type {kind.DESCRIPTOR.full_name}",
-        )
-
-
 def _status_hash(data: bytes, context: grpc.ServicerContext) -> str:
-    tx_hash = _decode(data, TxStatusRequest, context).tx_hash
+    tx_hash = decode(data, TxStatusRequest, context).tx_hash
     if not HASH.fullmatch(tx_hash):
-        _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "tx_hash: 64 hex digits are expected")
+        abort(context, grpc.StatusCode.INVALID_ARGUMENT, "tx_hash: 64 hex digits are expected")
     return tx_hash.lower()
-
-
-def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, text: str) -> NoReturn:
-    context.abort(code, text)
-    raise AssertionError("abort raises")

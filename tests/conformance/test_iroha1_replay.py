@@ -45,7 +45,7 @@ class ReplayStand:
 
     def start(self, folder: Path) -> ReplayClient:
         """Start a node in a folder; return a client of it."""
-        node = self._running.enter_context(LedgerNode(folder))
+        node = self._running.enter_context(LedgerNode.in_folder(folder))
         return self._running.enter_context(ReplayClient(node.address, self.clock))
 
     def block_time(self, height: int, otherwise: int) -> int:

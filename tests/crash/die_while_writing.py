@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from chaincode.protocol.block_pb2 import Block
-from node.ledger import daemon
+from node.ledger import daemon, stores
 from node.ledger.block_store import BlockStore
 from node.ledger.state_store import StateChange, StateStore
 from node.log import configure_logging
@@ -38,9 +38,9 @@ class _UnreachedStateStore(StateStore):
 
 
 if _POINT == "torn":
-    daemon.BlockStore = _TornBlockStore  # type: ignore[misc]
+    stores.BlockStore = _TornBlockStore  # type: ignore[misc]
 else:
-    daemon.StateStore = _UnreachedStateStore  # type: ignore[misc]
+    stores.StateStore = _UnreachedStateStore  # type: ignore[misc]
 configure_logging()
-with daemon.LedgerNode(_FOLDER) as _node:
+with daemon.LedgerNode.in_folder(_FOLDER) as _node:
     _node.run()

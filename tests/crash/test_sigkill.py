@@ -121,7 +121,7 @@ def test_fifty_kills_lose_nothing_that_was_committed(tmp_path: Path) -> None:
     with NodeProcess(ledger.folder.path) as process:
         client = ledger.folder.admin(process.address)
         assert find_lost(ledger, client, process.address) == []
-        height = client.health().last_block_height
+        height = client.height()
         client.close()
         assert process.stop() == 0
     (tmp_path / "scratch").mkdir()
@@ -148,7 +148,7 @@ def test_a_client_that_waits_is_answered_by_the_node_that_comes_back(
             process.wait_for_log("ledger node ready")
             assert len(waiting.result().tx_hash) == 64
             assert client.account_detail(ADMIN_ACCOUNT, "waited_for", writer=ADMIN_ACCOUNT) == "x"
-            assert client.health().last_block_height == 2
+            assert client.height() == 2
 
 
 @pytest.mark.parametrize("point", ["torn", "synced"])
@@ -178,7 +178,7 @@ def test_a_kill_between_the_writes_of_a_block(tmp_path: Path, point: str) -> Non
         # Sent again, it is committed, once.
         client.send(transaction)
         assert client.account_detail(ADMIN_ACCOUNT, key, writer=ADMIN_ACCOUNT) == value
-        assert client.health().last_block_height == height
+        assert client.height() == height
         client.close()
         assert process.stop() == 0
     (tmp_path / "scratch").mkdir()

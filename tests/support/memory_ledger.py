@@ -295,7 +295,7 @@ class MemoryLedgerClient(LedgerClient):
 
     def _answer_healthcheck(self, _request: Empty, **_options: object) -> HealthcheckData:
         self._require_reachable()
-        return HealthcheckData(is_healthy=True, last_block_height=len(self._ledger.blocks))
+        return HealthcheckData(is_healthy=True, last_block_height=len(self._ledger.blocks) + 1)
 
     def _require_reachable(self) -> None:
         if not self._ledger.reachable:

@@ -34,7 +34,7 @@ def read_entries(ledger: LedgerClient, *, above: int) -> Iterator[LedgerEntry]:
         QueryFailedError: The client's account may not read blocks.
         TransportError: The node cannot be reached.
     """
-    top = ledger.health().last_block_height
+    top = ledger.height()
     for height in range(above + 1, top + 1):
         for transaction in ledger.block(height).block_v1.payload.transactions:
             reduced = transaction.payload.reduced_payload

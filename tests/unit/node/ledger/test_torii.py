@@ -39,6 +39,7 @@ from node.ledger import orderer as orderer_module
 from node.ledger import torii as torii_module
 from node.ledger.daemon import LedgerNode, now_ms
 from node.ledger.genesis import ADMIN_ACCOUNT
+from node.ledger.health import NodeHealth
 from node.ledger.statuses import StatusBoard
 
 COMMANDS = "/iroha.protocol.CommandService_v1/"
@@ -105,6 +106,9 @@ class Gate:
     def health(self) -> HealthcheckData:
         (answer,) = self.raw(QUERIES + "Healthcheck", Empty().SerializeToString())
         return HealthcheckData.FromString(answer)
+
+    def height(self) -> int:
+        return self.health().last_block_height - 1
 
     def close(self) -> None:
         self.channel.close()
@@ -237,7 +241,7 @@ def test_a_replay_is_told_its_status_and_changes_nothing(
     gate.send(committed, rejected)
     assert gate.statuses(committed)[-1].tx_status == TxStatus.COMMITTED
     assert gate.statuses(rejected)[-1].tx_status == TxStatus.REJECTED
-    height = gate.health().last_block_height
+    height = gate.height()
 
     unsigned = Transaction(payload=committed.payload)
     gate.send(committed, rejected, unsigned)
@@ -245,14 +249,14 @@ def test_a_replay_is_told_its_status_and_changes_nothing(
     last = build()
     gate.send_list(committed, last)
     assert gate.statuses(last)[-1].tx_status == TxStatus.COMMITTED
-    assert gate.health().last_block_height == height + 1
+    assert gate.height() == height + 1
     assert gate.status(committed).tx_status == TxStatus.COMMITTED
     assert gate.status(rejected).tx_status == TxStatus.REJECTED
 
 
 def test_one_transaction_sent_by_many_at_once_is_committed_once(gate: Gate, build: Build) -> None:
     transaction = build()
-    height = gate.health().last_block_height
+    height = gate.height()
     call = gate.channel.unary_unary(COMMANDS + "Torii")
     data = transaction.SerializeToString()
     for sent in [call.future(data, timeout=TIMEOUT_S) for _ in range(50)]:
@@ -261,7 +265,7 @@ def test_one_transaction_sent_by_many_at_once_is_committed_once(gate: Gate, buil
     last = build()
     gate.send(last)
     gate.statuses(last)
-    assert gate.health().last_block_height == height + 2
+    assert gate.height() == height + 2
 
 
 def test_a_transaction_with_a_changed_byte_is_refused(gate: Gate, build: Build) -> None:
@@ -404,6 +408,7 @@ def test_one_host_cannot_take_the_streams_of_others(
             state=stores.state,
             statuses=StatusBoard(),
             window=lambda: WINDOW,
+            health=lambda: NodeHealth(height=1),
         )
         service = torii_module.CommandService(parts)
 
@@ -660,7 +665,7 @@ def test_a_full_pool_tells_the_client_to_come_back(
     own_folder: LedgerFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orderer_module, "MAX_WAITING", 3)
-    with LedgerNode(own_folder.path) as node:
+    with LedgerNode.in_folder(own_folder.path) as node:
         gate = Gate(node.address)
         transactions = [
             signed_transaction(
@@ -684,7 +689,7 @@ def test_a_full_pool_tells_the_client_to_come_back(
 def test_a_damaged_store_is_an_internal_error_without_its_details(
     own_folder: LedgerFolder,
 ) -> None:
-    with LedgerNode(own_folder.path) as node, own_folder.admin(node.address) as admin:
+    with LedgerNode.in_folder(own_folder.path) as node, own_folder.admin(node.address) as admin:
         blocks = own_folder.path / "data" / "blocks"
         with blocks.open("r+b") as file:
             file.seek(40)
@@ -703,15 +708,15 @@ def test_a_damaged_store_is_an_internal_error_without_its_details(
 def test_an_address_in_use_is_refused(own_folder: LedgerFolder, ledger_node: NodeProcess) -> None:
     (own_folder.path / "node.toml").write_text(f'torii = "{ledger_node.address}"\n')
     with pytest.raises(ConfigError, match="is another node running there"):
-        LedgerNode(own_folder.path)
+        LedgerNode.in_folder(own_folder.path)
     # What was opened before is given back.
     (own_folder.path / "node.toml").write_text('torii = "127.0.0.1:0"\n')
-    with LedgerNode(own_folder.path) as node:
+    with LedgerNode.in_folder(own_folder.path) as node:
         assert node.address.startswith("127.0.0.1:")
 
 
 def test_stopping_ends_open_streams(own_folder: LedgerFolder) -> None:
-    with LedgerNode(own_folder.path) as node:
+    with LedgerNode.in_folder(own_folder.path) as node:
         gate = Gate(node.address)
         stream = gate.open_stream("ab" * 32)
         assert next(stream).tx_status == TxStatus.NOT_RECEIVED

@@ -1,0 +1,188 @@
+"""What an operator watches over HTTP: `/healthcheck` and `/metrics`, under irohad's names."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from chaincode.protocol.qry_responses_pb2 import HealthcheckData
+from chaincode.world_state import DOMAIN_KEYS
+from node.ledger.engine import voting_peers
+from node.ledger.health import NodeHealth
+from node.ledger.state_store import StateSnapshot, StateStore
+from node.web.server import WebServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_THREADS: Final = 2
+# irohad declares these for RocksDB and leaves them at 0 where it keeps its state in PostgreSQL.
+_ROCKSDB_GAUGES: Final = {
+    "rdb_block_cache_capacity": "RocksDB block cache capacity",
+    "rdb_block_cache_usage": "RocksDB block cache usage",
+    "rdb_all_mem_tables_sz": "RocksDB all mem tables size",
+    "rdb_num_snapshots": "RocksDB number of snapshots",
+    "rdb_sst_files_size": "RocksDB SST files size",
+}
+
+
+class LedgerCollector(Collector):
+    """The gauges of one ledger node, read from its state when Prometheus asks."""
+
+    def __init__(
+        self,
+        state: StateStore,
+        *,
+        health: Callable[[], NodeHealth],
+        waiting_transactions: Callable[[], int],
+    ) -> None:
+        """Begin to count the uptime.
+
+        Args:
+            state: The world state.
+            health: Tells how the node is.
+            waiting_transactions: Tells how many transactions wait for a block.
+        """
+        self._state = state
+        self._health = health
+        self._waiting_transactions = waiting_transactions
+        self._started_ns = time.monotonic_ns()
+        self._counting = threading.Lock()
+        self._counted_height = 0
+        self._counted_transactions = 0
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all gauges. Those without `tegata_` have irohad's names and texts."""
+        health = self._health()
+        with self._state.snapshot() as view:
+            yield from self._chain_gauges(view)
+        yield _gauge("is_syncing_state", "Iroha is syncing state", health.is_syncing)
+        yield _gauge("is_healthy", "Iroha is healthy status", health.is_healthy)
+        yield _gauge("number_of_pending_mst_batches", "Number of pending MST batches", 0)
+        yield _gauge("number_of_pending_mst_transactions", "Number of pending MST transactions", 0)
+        for name, text in _ROCKSDB_GAUGES.items():
+            yield _gauge(name, text, 0)
+        uptime_ms = (time.monotonic_ns() - self._started_ns) // 1_000_000
+        yield _gauge("uptime_ms", "Milliseconds since Irohad started", uptime_ms)
+        yield _gauge(
+            "tegata_waiting_transactions",
+            "Transactions that wait for a block",
+            self._waiting_transactions(),
+        )
+
+    def _chain_gauges(self, view: StateSnapshot) -> Iterator[Metric]:
+        tip = view.tip()
+        top = view.block_at(tip.height)
+        signatures = 0 if top is None else len(top.block_v1.signatures)
+        yield _gauge("blocks_height", "Total number of blocks in chain", tip.height)
+        yield _gauge(
+            "peers_number",
+            "Total number peers to send transactions and request proposals",
+            len(voting_peers(view)),
+        )
+        domains = sum(1 for _ in view.scan(DOMAIN_KEYS))
+        yield _gauge("number_of_domains", "Total number of domains in WSV", domains)
+        yield _gauge(
+            "total_number_of_transactions",
+            "Total number of transactions in blockchain",
+            self._count_transactions(view, tip.height),
+        )
+        yield _gauge(
+            "number_of_signatures_in_last_block", "Number of signatures in last block", signatures
+        )
+        yield _gauge(
+            "tegata_last_block_time_seconds", "When the top block was made", tip.time_ms / 1000
+        )
+
+    def _count_transactions(self, view: StateSnapshot, height: int) -> int:
+        """Return how many transactions are committed; each block is counted once."""
+        with self._counting:
+            if self._counted_height == 0:
+                self._counted_transactions = view.count_transactions()
+                self._counted_height = height
+            while self._counted_height < height:
+                block = view.block_at(self._counted_height + 1)
+                if block is not None:
+                    self._counted_transactions += len(block.block_v1.payload.transactions)
+                self._counted_height += 1
+            return self._counted_transactions
+
+
+def health_app(health: Callable[[], NodeHealth]) -> "WSGIApplication":
+    """Return the application that answers `GET /healthcheck` with irohad's JSON."""
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        if environ["PATH_INFO"].rstrip("/") != "/healthcheck":
+            return _plain(start_response, "404 Not Found", "the path is /healthcheck")
+        if environ["REQUEST_METHOD"] != "GET":
+            return _plain(start_response, "405 Method Not Allowed", "Only GET method supported")
+        body = json.dumps(_health_fields(health().message()), separators=(",", ":")).encode()
+        headers = [
+            ("Content-Type", "application/json; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-cache, no-store, must-revalidate, private, max-age=0"),
+        ]
+        start_response("200 OK", headers)
+        return [body]
+
+    return answer
+
+
+def metrics_app(collector: LedgerCollector) -> "WSGIApplication":
+    """Return the application that answers Prometheus, with the process's own gauges as well."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    ProcessCollector(registry=registry)
+    return make_wsgi_app(registry)
+
+
+class BackgroundWebServer:
+    """A WSGI application on an address, served by a thread of its own.
+
+    Attributes:
+        address: `host:port` that it listens on.
+    """
+
+    def __init__(self, app: "WSGIApplication", address: str, *, name: str) -> None:
+        """Bind the address; `start` answers on it.
+
+        Raises:
+            ConfigError: The address cannot be bound.
+        """
+        self._server = WebServer(app, address, threads=_THREADS)
+        self._thread = threading.Thread(target=self._server.run, name=name)
+        self.address = self._server.address
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer what is under way, then stop."""
+        self._server.stop()
+        self._thread.join()
+
+
+def _health_fields(data: HealthcheckData) -> dict[str, object]:
+    return {
+        "memory_consumption": data.memory_consumption,
+        "last_block_round": data.last_block_height,
+        "last_reject_round": data.last_block_reject,
+        "is_syncing": data.is_syncing,
+        "status": data.is_healthy,
+    }
+
+
+def _plain(start_response: "StartResponse", status: str, text: str) -> list[bytes]:
+    body = text.encode()
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value)

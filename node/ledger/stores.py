@@ -1,0 +1,114 @@
+"""The two stores of one ledger, opened together and made level."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chaincode.protocol.block_pb2 import Block
+from chaincode.transactions import block_hash
+from node.errors import StorageError
+from node.ledger.block_store import BlockStore
+from node.ledger.engine import recover, replay, write_block
+from node.ledger.state_store import StateStore, Tip
+
+BLOCKS_NAME = "blocks"
+STATE_NAME = "state.sqlite"
+
+
+class LedgerStores:
+    """The block file and the world state of a ledger. A context that gives the files back.
+
+    Attributes:
+        blocks: The chain.
+        state: What it leads to.
+        replayed_blocks: How many blocks the state had not seen when it was opened.
+    """
+
+    def __init__(self, data: Path) -> None:
+        """Open the stores, or make empty ones, and replay what the state has not seen.
+
+        Raises:
+            StorageError: The folder cannot be made, or a store is damaged.
+            InvalidBlockError: The chain on disk does not follow from itself.
+        """
+        try:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{data}: cannot be made: {error.strerror}") from None
+        self.blocks = BlockStore(data / BLOCKS_NAME)
+        try:
+            self.state = StateStore(data / STATE_NAME, self.blocks)
+            try:
+                self.replayed_blocks = recover(self.blocks, self.state)
+            except BaseException:
+                self.state.close()
+                raise
+        except BaseException:
+            self.blocks.close()
+            raise
+
+    def tip(self) -> Tip:
+        """Return the top of the chain."""
+        with self.state.snapshot() as view:
+            return view.tip()
+
+    def ledger_id(self) -> str | None:
+        """Return the hash of the genesis block, 64 hex digits, or None for an empty chain."""
+        with self.state.snapshot() as view:
+            first = view.block_at(1)
+        return None if first is None else block_hash(first).hex()
+
+    def append(self, block: Block) -> None:
+        """Check that a block follows from the chain, apply it and write it.
+
+        Raises:
+            InvalidBlockError: It does not follow, or one of its transactions fails.
+            StorageError: The disk refused.
+        """
+        with self.state.snapshot() as view:
+            candidate = replay(view, view.tip(), block, self.blocks.imported)
+        write_block(self.blocks, self.state, candidate)
+
+    def close(self) -> None:
+        """Close both stores; no snapshot may be in use."""
+        self.state.close()
+        self.blocks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def drop_state(data: Path) -> None:
+    """Remove the world state; it is rebuilt from the blocks when the stores are opened.
+
+    Raises:
+        StorageError: A file cannot be removed.
+    """
+    _remove(data, STATE_NAME)
+
+
+def drop_ledger(data: Path) -> None:
+    """Remove the chain and the world state.
+
+    Raises:
+        StorageError: A file cannot be removed.
+    """
+    _remove(data, BLOCKS_NAME)
+    _remove(data, STATE_NAME)
+
+
+def _remove(data: Path, name: str) -> None:
+    # SQLite keeps its journal beside the file.
+    for path in (data / name, data / f"{name}-wal", data / f"{name}-shm"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be removed: {error.strerror}") from None
