@@ -4,6 +4,7 @@ The first line of a docstring can be shown to a person. No message holds a key, 
 or an attribute's value.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -177,14 +178,27 @@ class NonceUsedError(FrostError):
     """These nonces are used up or gone. Begin the signature again: they serve once only."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerFault:
+    """A signer that gave no good answer.
+
+    Attributes:
+        identifier: As it is known in the group.
+        reason: What it answered, or that it did not.
+    """
+
+    identifier: int
+    reason: str
+
+
 class NotEnoughSignersError(FrostError):
     """Fewer signers than the threshold gave a good answer.
 
     Attributes:
-        left_out: Who was asked and gave none, by identifier, and why.
+        left_out: Who was asked and gave none, and why.
     """
 
-    def __init__(self, message: str, *, left_out: dict[int, str]) -> None:
+    def __init__(self, message: str, *, left_out: tuple[SignerFault, ...]) -> None:
         super().__init__(message)
         self.left_out = left_out
 

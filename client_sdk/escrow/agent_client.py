@@ -8,6 +8,8 @@ from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
 from client_sdk.errors import ServiceRefusedError, TransportError
 from client_sdk.escrow.access_log import LogEntry
 from client_sdk.escrow.request_proof import PROOF_HEADER, sign_request
+from client_sdk.frost.keys import GroupKey
+from client_sdk.frost.signing import SignatureShare, SigningCommitment, SigningPackage
 from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.json_fields import JsonFields
 from client_sdk.strict_json import encode_json
@@ -206,6 +208,58 @@ class AgentClient:
             for item in fields.objects("entries")
         )
         return entries, fields.text("head")
+
+    def group_key(self) -> tuple[str, int, GroupKey]:
+        """Return the escrow account, this agent's identifier in its key, and the key; unchecked."""
+        answer = _content(self._http.get(f"{self.url}/group-key"))
+        fields = JsonFields(answer, what=_WHAT, error=TransportError)
+        group = answer.get("group")
+        return (
+            fields.text("escrow_account"),
+            fields.whole("identifier"),
+            GroupKey.from_fields(group if isinstance(group, dict) else {}),
+        )
+
+    def bind_account(
+        self, key: Key, handle: str, *, account: str, public_key: str, signature: str
+    ) -> None:
+        """Let a recovery card recover an account (`client_sdk.escrow.account_binding`)."""
+        body: JsonObject = {"account": account, "public_key": public_key, "signature": signature}
+        self._send(key, "PUT", f"/deposits/{handle}/account", body)
+
+    def begin_signature(
+        self, key: Key, handle: str, *, payload: bytes, counter_token: str | None
+    ) -> tuple[str, SigningCommitment]:
+        """Begin the signature of a recovery's transaction: return the session and commitment."""
+        body: JsonObject = {
+            "payload": encode_base64url(payload),
+            "counter_token": counter_token,
+        }
+        answer = self._send(key, "POST", f"/deposits/{handle}/signing-sessions", body)
+        commitment = answer.get("commitment")
+        return (
+            JsonFields(answer, what=_WHAT, error=TransportError).text("session"),
+            SigningCommitment.from_fields(commitment if isinstance(commitment, dict) else {}),
+        )
+
+    def sign(
+        self,
+        key: Key,
+        handle: str,
+        *,
+        session: str,
+        package: SigningPackage,
+        counter_token: str | None,
+    ) -> SignatureShare:
+        """Return the agent's part of a signature that was begun."""
+        body: JsonObject = {
+            "payload": encode_base64url(package.payload),
+            "session": session,
+            "commitments": [commitment.to_fields() for commitment in package.commitments],
+            "counter_token": counter_token,
+        }
+        answer = self._send(key, "POST", f"/deposits/{handle}/signature-shares", body)
+        return SignatureShare.from_fields(answer)
 
     def _send(
         self, key: Key, method: str, path: str, value: JsonObject | None = None

@@ -5,11 +5,12 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from chaincode.ids import ACCOUNT_ID
 from client_sdk.credentials.jose import Key, parse_private_jwk, parse_public_jwk
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import ClientError, RequestError
 from client_sdk.strict_json import parse_strict_json_object
-from node.config import ConfigPath, ProcessConfig
+from node.config import ConfigPath, LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl
 from node.errors import ConfigError
 from node.escrow.policy import GuessPolicy
@@ -73,6 +74,22 @@ class Guessing(BaseModel):
         )
 
 
+class RecoveryKey(BaseModel):
+    """What an agent needs to sign for the escrow account together with the others.
+
+    Attributes:
+        escrow_account: The account whose key the agents share.
+        share_file: This agent's share, as `keygen` wrote it.
+        ledger: The ledger, and the account as which this agent reads it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    escrow_account: str = Field(pattern=f"^{ACCOUNT_ID.pattern}$")
+    share_file: ConfigPath
+    ledger: LedgerAccess
+
+
 class EscrowConfig(ProcessConfig):
     """`escrow.toml`. Relative paths are taken from the file's folder.
 
@@ -90,6 +107,8 @@ class EscrowConfig(ProcessConfig):
         max_deposits: How many deposits this agent keeps at most.
         issuers: Whose counters it trusts.
         face_services: Whose face tests it trusts.
+        recovery: The share with which it signs recoveries; None for an agent that only keeps
+            deposits.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -103,6 +122,7 @@ class EscrowConfig(ProcessConfig):
     max_deposits: int = Field(default=1_000_000, ge=1)
     issuers: tuple[TrustedSigner, ...] = ()
     face_services: tuple[TrustedSigner, ...] = ()
+    recovery: RecoveryKey | None = None
 
     @model_validator(mode="after")
     def _has_face_services(self) -> Self:

@@ -1,6 +1,6 @@
 """Three escrow agents in this process, and a wallet's way to them that a test can disturb."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from client_sdk.escrow.agent_client import AgentClient
 from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from client_sdk.vault import CHEAPEST, KdfProfile
-from node.escrow.app import create_app
+from node.escrow.app import RecoveryParts, create_app
 from node.escrow.config import EscrowConfig
 from node.escrow.deposits import Deposits
 from node.escrow.store import EscrowStore
@@ -77,13 +77,20 @@ class EscrowWorld:
     """Agents with one clock, and how they are reached."""
 
     def __init__(
-        self, folder: Path, *, count: int = 3, on_disk: bool = False, **settings: Any
+        self,
+        folder: Path,
+        *,
+        count: int = 3,
+        on_disk: bool = False,
+        recovery: Sequence[RecoveryParts] = (),
+        **settings: Any,
     ) -> None:
         """Make the agents.
 
         Args:
             folder: Where files are kept.
             count: How many agents.
+            recovery: With what each agent signs recoveries; by default it does not.
             on_disk: Whether their stores are files, which takes a while with each change.
             settings: What their configuration says beside.
         """
@@ -91,7 +98,10 @@ class EscrowWorld:
             settings["database_url"] = "sqlite:///:memory:"
         self.clock = Clock()
         self.agents = [
-            _make_agent(folder, number, self.clock, settings) for number in range(1, count + 1)
+            _make_agent(
+                folder, number, self.clock, settings, [*recovery, *[None] * count][number - 1]
+            )
+            for number in range(1, count + 1)
         ]
         self.http = AgentsHttp(self.agents)
 
@@ -112,7 +122,13 @@ class EscrowWorld:
         self.http.close()
 
 
-def _make_agent(folder: Path, number: int, clock: Clock, settings: dict[str, Any]) -> Agent:
+def _make_agent(
+    folder: Path,
+    number: int,
+    clock: Clock,
+    settings: dict[str, Any],
+    recovery: RecoveryParts | None,
+) -> Agent:
     url = f"https://agent{number}.example"
     database = folder / f"agent{number}.db"
     config = EscrowConfig.model_validate(
@@ -125,7 +141,9 @@ def _make_agent(folder: Path, number: int, clock: Clock, settings: dict[str, Any
         }
     )
     key, store = generate_key(), EscrowStore(config.database_url)
-    app, deposits = create_app(config, store=store, signing_key=key, now_ms=clock)
+    app, deposits = create_app(
+        config, store=store, signing_key=key, recovery=recovery, now_ms=clock
+    )
     return Agent(
         url=url,
         config=config,

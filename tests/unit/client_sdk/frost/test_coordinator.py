@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.threshold import SHA2, SHA3, deal
 
 from chaincode.signatures import verify_signature
-from client_sdk.errors import FrostFormatError, NotEnoughSignersError, TransportError
+from client_sdk.errors import FrostFormatError, NotEnoughSignersError, SignerFault, TransportError
 from client_sdk.frost.coordinator import sign_together
 from client_sdk.frost.group import add, random_scalar
 from client_sdk.frost.keys import KeyShare
@@ -67,7 +67,7 @@ def test_any_n_minus_t_may_fail(faults: dict[int, str], algorithm) -> None:
         public_key=shares[1].group.ledger_key, signature=made.signature.hex(), payload=PAYLOAD
     )
     asked = {i for i in faults if i < max(sorted(set(shares) - set(faults))[:2])}
-    assert made.left_out.keys() == asked
+    assert {fault.identifier for fault in made.left_out} == asked
 
 
 def test_too_few_are_told_one_by_one() -> None:
@@ -75,8 +75,22 @@ def test_too_few_are_told_one_by_one() -> None:
     signers = [Signer(shares[1], "down"), Signer(shares[2]), Signer(shares[3], "lies")]
     with pytest.raises(NotEnoughSignersError, match="2 signers are needed") as refusal:
         sign_together(shares[1].group, PAYLOAD, signers)
-    assert refusal.value.left_out == {
-        1: "cannot be reached",
-        3: "its part of the signature is wrong",
-    }
+    assert refusal.value.left_out == (
+        SignerFault(identifier=1, reason="cannot be reached"),
+        SignerFault(identifier=3, reason="its part of the signature is wrong"),
+    )
     assert "signer 1: cannot be reached; signer 3: its part" in str(refusal.value)
+
+
+def test_who_goes_by_anothers_name_shuts_nobody_out() -> None:
+    shares = deal(2, 3)
+    impostor = Signer(shares[3], "lies")
+    impostor.identifier = 2
+    signers = [impostor, Signer(shares[1]), Signer(shares[2])]
+    made = sign_together(shares[1].group, PAYLOAD, signers)
+    assert [fault.identifier for fault in made.left_out] == [2]
+
+
+def test_no_signers_at_all() -> None:
+    with pytest.raises(NotEnoughSignersError, match="there are fewer"):
+        sign_together(deal(2, 2)[1].group, PAYLOAD, [])

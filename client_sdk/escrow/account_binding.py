@@ -1,0 +1,37 @@
+"""A holder's word, by the account's own key, that a recovery card may recover the account.
+
+Given when the account is protected. Without it anybody could leave a deposit that names another's
+account, and have the agents open a recovery of it.
+"""
+
+from chaincode.encoding import encode_canonical_json
+from chaincode.errors import SignatureInvalidError
+from chaincode.signatures import verify_signature
+from client_sdk.errors import RequestProofError
+from client_sdk.ledger.account_key import AccountKey
+
+_CONTEXT = b"tegata escrow account binding v1:"
+
+
+def sign_binding(key: AccountKey, *, account: str, handle: str) -> str:
+    """Return the signature of a binding, 128 hex digits; `key` is a signatory of the account."""
+    return key.sign(_message(account, handle))
+
+
+def verify_binding(*, public_key: str, signature: str, account: str, handle: str) -> str:
+    """Return the key, now known to have signed the binding; the ledger knows whose it is.
+
+    Raises:
+        RequestProofError: It did not.
+    """
+    try:
+        key = verify_signature(
+            public_key=public_key, signature=signature, payload=_message(account, handle)
+        )
+    except SignatureInvalidError as error:
+        raise RequestProofError(f"account binding: {error}") from None
+    return key.encode()
+
+
+def _message(account: str, handle: str) -> bytes:
+    return _CONTEXT + encode_canonical_json({"account": account, "handle": handle})
