@@ -366,5 +366,9 @@ class WrongPasswordError(EscrowError):
         self.attempts_left = attempts_left
 
 
+class NotProtectedError(EscrowError):
+    """The wallet is not protected against loss yet."""
+
+
 class TooFewAgentsError(EscrowError):
     """Fewer agents than needed did their part; the text names each other one, and why."""

@@ -1,7 +1,7 @@
 """The holder's wallet: keeps credentials, shows what the holder consents to, revokes grants."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,12 @@ from client_sdk.errors import (
     UnknownCredentialError,
     UnknownGrantError,
 )
+from client_sdk.escrow.findings import AgentFinding
+from client_sdk.escrow.log_reading import VerifiedLog, read_logs
+from client_sdk.escrow.protection import Protection, withdraw
+from client_sdk.escrow.recovery import RecoveredBackup
+from client_sdk.escrow.recovery_card import RecoveryCard
+from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
@@ -32,7 +38,13 @@ from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import fetch_request, send_response
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
 from client_sdk.openid4vp.response import build_error_response, build_response
-from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
+from client_sdk.vault import INTERACTIVE, SENSITIVE, KdfProfile, Vault
+from client_sdk.wallet_protection import (
+    back_up_wallet,
+    protect_wallet,
+    protection_of,
+    restore_vault,
+)
 from client_sdk.wallet_records import (
     LedgerAccount,
     StoredCredential,
@@ -214,6 +226,8 @@ class Wallet:
         )
         credential = check_received(received, account=account, trusted_issuer=trusted_issuer)
         self._update(lambda contents: contents.with_credential(credential))
+        if self._contents.protection is not None:
+            self.back_up()
         return credential
 
     def attributes(self, record_id: str) -> JsonObject:
@@ -310,6 +324,111 @@ class Wallet:
         """
         revoked = replace(self.grant_state(grant_id), state="revoked")
         self._connect().submit(set_record(self.account.account_id, grant_id, revoked))
+
+    @property
+    def protection(self) -> Protection:
+        """How the wallet is protected against loss.
+
+        Raises:
+            NotProtectedError: It is not.
+        """
+        return protection_of(self._contents)
+
+    def protect(
+        self,
+        agents: Sequence[str],
+        password: RecoverySecret,
+        *,
+        threshold: int | None = None,
+        card: RecoveryCard | None = None,
+        portrait_commitment: str | None = None,
+        profile: KdfProfile = SENSITIVE,
+    ) -> RecoveryCard:
+        """Leave a backup with escrow agents that only card and password open.
+
+        Args:
+            agents: Their addresses.
+            password: What will open the backup: a password, or a passkey's secret.
+            threshold: How many agents are needed to open it; more than half of them by default.
+            card: The wallet's recovery card, where only the password changes; a new one otherwise.
+            portrait_commitment: What face tests are compared with, where agents ask for them.
+            profile: What one guess costs beyond the agents' evaluations.
+
+        Returns:
+            The recovery card. The wallet does not keep its secret: print it now.
+
+        Raises:
+            WeakPasswordError: The password is too easily guessed.
+            EscrowError: An agent did not take its part; nothing has changed.
+        """
+        contents = self._contents
+        made, protection = protect_wallet(
+            contents,
+            agents,
+            password,
+            threshold=threshold,
+            card=card,
+            portrait_commitment=portrait_commitment,
+            profile=profile,
+            http=self._http,
+            now_ms=self._now_ms,
+        )
+        self._update(lambda newest: replace(newest, protection=protection))
+        if card is None and contents.protection is not None:
+            withdraw(contents.protection, http=self._http)
+        return made
+
+    def back_up(self) -> tuple[AgentFinding, ...]:
+        """Leave what the wallet holds now with each agent; `receive` does it by itself.
+
+        Returns:
+            The agents that did not take it, and why. They get the next one.
+
+        Raises:
+            NotProtectedError: The wallet is not protected.
+        """
+        protection, findings = back_up_wallet(self._contents, http=self._http)
+        self._update(lambda newest: replace(newest, protection=protection))
+        return findings
+
+    def read_escrow_logs(self) -> tuple[tuple[VerifiedLog, ...], tuple[AgentFinding, ...]]:
+        """Return what each agent logged about the backup, verified.
+
+        Returns:
+            The logs, and the agents whose log could not be read or was changed.
+
+        Raises:
+            NotProtectedError: The wallet is not protected.
+        """
+        protection, logs, findings = read_logs(self.protection, http=self._http)
+        self._update(lambda newest: replace(newest, protection=protection))
+        return logs, findings
+
+    @classmethod
+    def recover(
+        cls,
+        path: Path,
+        passphrase: str,
+        recovered: RecoveredBackup,
+        *,
+        profile: KdfProfile = INTERACTIVE,
+    ) -> Self:
+        """Make a new wallet, with a new key, from a backup that came back.
+
+        Its credentials are bound to the lost key: they can be read, and are shown again once the
+        issuer has issued them anew.
+
+        Args:
+            path: The file to make; it must not exist.
+            passphrase: What opens it from now on.
+            recovered: What `client_sdk.escrow.recovery.recover` got back with card and password.
+            profile: How dear guessing the passphrase is.
+
+        Raises:
+            VaultError: The file exists or cannot be written.
+            VaultFormatError: The backup holds no wallet.
+        """
+        return cls(restore_vault(path, passphrase, recovered, profile=profile))
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,6 +6,7 @@ from typing import Self
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
 from client_sdk.errors import OfferError, VaultFormatError
+from client_sdk.escrow.protection import Protection
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.grants import ClaimPath, GrantTerms
 from client_sdk.strict_json import text_list
@@ -161,6 +162,7 @@ class WalletContents:
         account: The account on the ledger; None until the wallet is registered.
         credentials: By their record id.
         grants: By their id, oldest first.
+        protection: How it is protected against loss; None where it is not.
     """
 
     seed: bytes = field(repr=False)
@@ -168,6 +170,7 @@ class WalletContents:
     account: LedgerAccount | None = None
     credentials: dict[str, StoredCredential] = field(default_factory=dict)
     grants: dict[str, StoredGrant] = field(default_factory=dict)
+    protection: Protection | None = None
 
     def with_credential(self, credential: StoredCredential) -> Self:
         """Return the contents with one credential more.
@@ -200,7 +203,23 @@ class WalletContents:
             "account": None if self.account is None else self.account.to_fields(),
             "credentials": [credential.to_fields() for credential in self.credentials.values()],
             "grants": [grant.to_fields() for grant in self.grants.values()],
+            "protection": None if self.protection is None else self.protection.to_fields(),
         }
+
+    def to_backup(self) -> JsonObject:
+        """Return what a backup holds: no key, since a new phone gets a new one."""
+        fields = self.to_fields()
+        return {name: fields[name] for name in fields if name not in ("seed", "protection")}
+
+    @classmethod
+    def from_backup(cls, value: JsonObject, *, seed: bytes, protection: Protection) -> Self:
+        """Return the contents of a wallet that comes back with a new key.
+
+        Raises:
+            VaultFormatError: Something is missing or of the wrong kind.
+        """
+        contents = cls.from_fields({**value, "seed": encode_base64url(seed)})
+        return replace(contents, protection=protection)
 
     @classmethod
     def from_fields(cls, value: JsonValue) -> Self:
@@ -216,7 +235,7 @@ class WalletContents:
             raise VaultFormatError("the wallet's contents: seed is not base64url") from None
         if len(seed) != SEED_BYTES:
             raise VaultFormatError(f"the wallet's contents: seed is not {SEED_BYTES} bytes long")
-        account = fields.get("account")
+        account, protection = fields.get("account"), fields.get("protection")
         credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
         grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
         return cls(
@@ -225,6 +244,7 @@ class WalletContents:
             account=None if account is None else LedgerAccount.from_fields(account),
             credentials={credential.record_id: credential for credential in credentials},
             grants={grant.grant_id: grant for grant in grants},
+            protection=None if protection is None else Protection.from_fields(protection),
         )
 
 

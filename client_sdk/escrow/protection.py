@@ -6,7 +6,14 @@ from typing import Final, Self
 
 from chaincode.encoding import JsonObject, JsonValue, encode_base64url
 from client_sdk.credentials.jose import thumbprint
-from client_sdk.errors import ClientError, EscrowError, EscrowFormatError, VaultFormatError
+from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.errors import (
+    ClientError,
+    EscrowError,
+    EscrowFormatError,
+    RequestError,
+    VaultFormatError,
+)
 from client_sdk.escrow.agent_client import AgentClient, AgentStatus, SealedBackup
 from client_sdk.escrow.agent_set import AgentSet, agent_set
 from client_sdk.escrow.backup import (
@@ -159,11 +166,12 @@ def protect(
 
     Raises:
         WeakPasswordError: The password is too easily guessed.
-        EscrowFormatError: Two addresses are of one agent, or the threshold does not fit.
+        EscrowFormatError: An address is none of https, two are of one agent, or the threshold does
+            not fit.
         EscrowError: An agent did not take its part; it is named, and nothing has changed.
     """
     validate_strength(secret, known_words=known_words)
-    clients = [AgentClient(url, http) for url in urls]
+    clients = [AgentClient(_address(url), http) for url in urls]
     agents = agent_set(threshold, [_describe(client) for client in clients])
     if replacing is None:
         card = RecoveryCard.draw(agent_set=agents.id, urls=tuple(item.url for item in clients))
@@ -258,6 +266,13 @@ def withdraw(protection: Protection, *, http: HttpClient) -> tuple[AgentFinding,
             AgentClient(url, http), lambda agent: agent.withdraw(owner_key, protection.handle)
         )
     return findings.all
+
+
+def _address(url: str) -> str:
+    try:
+        return parse_endpoint(url, "agent")
+    except RequestError as error:
+        raise EscrowFormatError(str(error)) from None
 
 
 def _describe(client: AgentClient) -> str:

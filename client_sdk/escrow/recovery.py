@@ -1,8 +1,8 @@
 """Getting a backup back on a new phone: any t agents are enough, and one that lies is named."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, TypeAlias
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, thumbprint
@@ -11,6 +11,7 @@ from client_sdk.escrow.access_log import verify_head
 from client_sdk.escrow.agent_client import AgentClient, DepositState
 from client_sdk.escrow.backup import (
     RecoveryKeys,
+    WalletSecret,
     derive_keys,
     open_backup,
     oprf_input,
@@ -18,6 +19,7 @@ from client_sdk.escrow.backup import (
 from client_sdk.escrow.deposit_statement import DepositStatement, verify_statement
 from client_sdk.escrow.evaluation_request import evaluation_hash
 from client_sdk.escrow.findings import AgentFinding, Findings
+from client_sdk.escrow.paper_backup import PaperShare, join_shares
 from client_sdk.escrow.protection import Protection
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret
@@ -27,6 +29,22 @@ from client_sdk.threshold_oprf import BlindedInput, Evaluation, blind, combine, 
 FaceTest: TypeAlias = Callable[[str, str], str]
 """Has the holder's face tested: takes audience and request hash, returns the attestation."""
 _WHAT: Final = "recovery"
+
+
+class Pinned(Protocol):
+    """What a recovery card and a sheet of a paper backup pin."""
+
+    @property
+    def handle(self) -> str:
+        """The recovery card's name."""
+
+    @property
+    def agent_set(self) -> str:
+        """The digest of the agents' verification keys."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where the agents are reached, in the order of their indices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +109,7 @@ def recover(
         TooFewAgentsError: Fewer agents than needed did their part; it names each, and why.
     """
     findings = Findings()
-    deposit = _choose_deposit(card, http=http, findings=findings)
+    deposit = _choose_deposit(card, card.key, http=http, findings=findings)
     keys = _open_with_password(
         deposit, secret, card=card, findings=findings, face_test=face_test, counter=counter
     )
@@ -100,14 +118,22 @@ def recover(
             agent,
             lambda asked: asked.confirm(keys.success_key, card.handle, epoch=deposit.terms.epoch),
         )
-    protection = Protection(
-        handle=card.handle,
-        urls=card.urls,
-        agents=deposit.terms.agents,
-        epoch=deposit.terms.epoch,
-        version=0,
-        secret=keys.wallet_secret,
-    )
+    protection = _protection(card, deposit.terms, keys.wallet_secret)
+    return fetch_backup(protection, http=http, findings=findings, version=version)
+
+
+def recover_from_paper(
+    sheets: Sequence[PaperShare], *, http: HttpClient, version: int | None = None
+) -> RecoveredBackup:
+    """Get a backup back with enough sheets of a paper backup, without card and password.
+
+    Raises:
+        EscrowFormatError: The sheets do not give the secret, or belong to an earlier protection.
+        TooFewAgentsError: Fewer agents than needed did their part; it names each, and why.
+    """
+    secret, findings = join_shares(sheets), Findings()
+    deposit = _choose_deposit(sheets[0], secret.owner_key, http=http, findings=findings)
+    protection = _protection(sheets[0], deposit.terms, secret)
     return fetch_backup(protection, http=http, findings=findings, version=version)
 
 
@@ -144,16 +170,19 @@ def fetch_backup(
     return RecoveredBackup(
         contents=contents[wanted],
         version=wanted,
-        protection=Protection(
-            handle=protection.handle,
-            urls=protection.urls,
-            agents=protection.agents,
-            epoch=protection.epoch,
-            version=latest,
-            secret=protection.secret,
-            acknowledged=newest,
-        ),
+        protection=replace(protection, version=latest, acknowledged=newest),
         findings=findings.all,
+    )
+
+
+def _protection(pinned: Pinned, terms: DepositStatement, secret: WalletSecret) -> Protection:
+    return Protection(
+        handle=pinned.handle,
+        urls=pinned.urls,
+        agents=terms.agents,
+        epoch=terms.epoch,
+        version=0,
+        secret=secret,
     )
 
 
@@ -167,7 +196,7 @@ def _read(agent: AgentClient, protection: Protection) -> dict[int, JsonObject]:
     }
 
 
-def _choose_deposit(card: RecoveryCard, *, http: HttpClient, findings: Findings) -> _Deposit:
+def _choose_deposit(pinned: Pinned, key: Key, *, http: HttpClient, findings: Findings) -> _Deposit:
     """Return the newest deposit that a threshold of agents keeps, as the card signed it.
 
     Raises:
@@ -176,9 +205,11 @@ def _choose_deposit(card: RecoveryCard, *, http: HttpClient, findings: Findings)
     keepers: dict[str, list[AgentClient]] = {}
     terms_of: dict[str, DepositStatement] = {}
     confirmed: set[str] = set()
-    for url in card.urls:
+    for url in pinned.urls:
         agent = AgentClient(url, http)
-        for kept, terms in findings.ask(agent, lambda asked: _read_deposits(asked, card)) or ():
+        for kept, terms in (
+            findings.ask(agent, lambda asked: _read_deposits(asked, pinned, key)) or ()
+        ):
             terms_of[kept.statement] = terms
             keepers.setdefault(kept.statement, []).append(agent)
             if kept.is_active:
@@ -201,7 +232,7 @@ def _choose_deposit(card: RecoveryCard, *, http: HttpClient, findings: Findings)
 
 
 def _read_deposits(
-    agent: AgentClient, card: RecoveryCard
+    agent: AgentClient, pinned: Pinned, key: Key
 ) -> list[tuple[DepositState, DepositStatement]]:
     """Return an agent's deposits, known to be the card's, and the agent to be the right one.
 
@@ -211,22 +242,22 @@ def _read_deposits(
         TransportError: The agent cannot be reached.
         ServiceRefusedError: The agent refuses.
     """
-    status = agent.status(card.key, card.handle)
-    head = verify_head(status.log_head, expected_handle=card.handle)
+    status = agent.status(key, pinned.handle)
+    head = verify_head(status.log_head, expected_handle=pinned.handle)
     deposits: list[tuple[DepositState, DepositStatement]] = []
     for kept in status.deposits:
-        terms = verify_statement(kept.statement, expected_handle=card.handle)
-        if terms.agents.id != card.agent_set:
+        terms = verify_statement(kept.statement, expected_handle=pinned.handle)
+        if terms.agents.id != pinned.agent_set:
             raise EscrowFormatError("its statement names other agents than the recovery card")
-        if terms.agents.index_of(head.agent_key) != _index_of(agent, card):
+        if terms.agents.index_of(head.agent_key) != _index_of(agent, pinned):
             raise EscrowFormatError("another agent answers at this address")
         if kept.is_usable:
             deposits.append((kept, terms))
     return deposits
 
 
-def _index_of(agent: AgentClient, card: RecoveryCard) -> int:
-    return card.urls.index(agent.url) + 1
+def _index_of(agent: AgentClient, pinned: Pinned) -> int:
+    return pinned.urls.index(agent.url) + 1
 
 
 def _open_with_password(

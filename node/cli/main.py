@@ -10,6 +10,7 @@ from chaincode.errors import ChaincodeError, InvalidBlockError
 from client_sdk.errors import ClientError, TransportError, VerificationError
 from node.cli.authority import authority
 from node.cli.demo.command import demo
+from node.cli.escrow import escrow
 from node.cli.gateway import gateway
 from node.cli.issuer import issuer
 from node.cli.migrate import migrate
@@ -17,6 +18,7 @@ from node.cli.node import node
 from node.cli.output import plain
 from node.cli.verify import verify
 from node.cli.wallet import wallet
+from node.cli.wallet_recovery import RECOVERY_COMMANDS
 from node.errors import ConfigError, NodeError, PeerUnreachableError, StorageError
 
 EXIT_REFUSED = 1
@@ -43,8 +45,10 @@ def tegata() -> None:
     """Self-sovereign identity: show one attribute, to one verifier, for one purpose."""
 
 
-for command in (node, migrate, issuer, authority, gateway, wallet, verify, demo):
+for command in (node, migrate, issuer, authority, gateway, escrow, wallet, verify, demo):
     tegata.add_command(command)
+for command in RECOVERY_COMMANDS:
+    wallet.add_command(command)
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _PREVIEW_CHARS = 60
 
 
-def _wallet_argument(command: _Command) -> _Command:
+def wallet_argument(command: _Command) -> _Command:
+    """Add the wallet's file and what opens it to a command."""
     command = click.option(
         "--passphrase",
         envvar="TEGATA_PASSPHRASE",
@@ -63,7 +64,7 @@ def create(wallet_file: Path, passphrase: str, trust: Path | None, as_json: bool
 
 
 @wallet.command()
-@_wallet_argument
+@wallet_argument
 @click.option("--issuer", required=True, help="The address of the issuer service.")
 @click.option("--code", required=True, help="The enrolment code that the issuer gave.")
 @click.option("--torii", required=True, help="host:port of the ledger node to use.")
@@ -78,7 +79,7 @@ def register(
 
 
 @wallet.command()
-@_wallet_argument
+@wallet_argument
 @click.argument("link", metavar="OFFER")
 @click.option("--tx-code", help="The transaction code, where the issuer gave one.")
 @click.option(
@@ -103,14 +104,14 @@ def receive(
             "credential": credential.record_id,
             "type": credential.credential_type,
             "issuer": credential.issuer,
-            "expires": _when(credential.expires_at_ms),
+            "expires": when(credential.expires_at_ms),
         },
         as_json=as_json,
     )
 
 
 @wallet.command()
-@_wallet_argument
+@wallet_argument
 @json_option
 def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
     """List the credentials in WALLET, with what they say."""
@@ -119,7 +120,7 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
             {
                 "credential": credential.record_id,
                 "issuer": credential.issuer,
-                "expires": _when(credential.expires_at_ms),
+                "expires": when(credential.expires_at_ms),
                 "attributes": {
                     name: _preview(value)
                     for name, value in holder.attributes(credential.record_id).items()
@@ -131,7 +132,7 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
 
 
 @wallet.command()
-@_wallet_argument
+@wallet_argument
 @click.argument("link", metavar="REQUEST")
 @click.option("--yes", is_flag=True, help="Consent without being asked.")
 @click.option("--decline", is_flag=True, help="Tell the verifier that you do not consent.")
@@ -153,7 +154,7 @@ def present(
 
 
 @wallet.command()
-@_wallet_argument
+@wallet_argument
 @json_option
 def grants(wallet_file: Path, passphrase: str, as_json: bool) -> None:
     """List the grants that WALLET made: who may see what, and whether it still may."""
@@ -164,7 +165,7 @@ def grants(wallet_file: Path, passphrase: str, as_json: bool) -> None:
                 "verifier": grant.verifier_name,
                 "attributes": ", ".join(".".join(path) for path in grant.terms.attributes),
                 "purpose": grant.terms.purpose,
-                "until": _when(grant.expires_at_ms),
+                "until": when(grant.expires_at_ms),
                 "state": _state(holder, grant),
             }
             for grant in holder.grants
@@ -173,7 +174,7 @@ def grants(wallet_file: Path, passphrase: str, as_json: bool) -> None:
 
 
 @wallet.command()
-@_wallet_argument
+@wallet_argument
 @click.argument("grant_id", metavar="GRANT")
 @json_option
 def revoke(wallet_file: Path, passphrase: str, grant_id: str, as_json: bool) -> None:
@@ -193,7 +194,7 @@ def consent(pending: PendingRequest) -> Panel:
     if pending.offer is None:
         lines.append(Text("It states no purpose and no end, and nothing can be revoked.", "red"))
     else:
-        until = f"{_when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)"
+        until = f"{when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)"
         lines += [plain(f"Purpose: {pending.offer.purpose}"), Text(f"Until:   {until}")]
     lines.append(Text("Shared, and nothing else:"))
     lines += [
@@ -217,7 +218,8 @@ def _preview(value: object) -> str:
     return text if len(text) <= _PREVIEW_CHARS else f"{text[:40]}... ({len(text)} characters)"
 
 
-def _when(time_ms: int) -> str:
+def when(time_ms: int) -> str:
+    """Return a time, in milliseconds since 1970, UTC, as people read it."""
     # An issuer may write any time.
     time_s = min(time_ms, MAX_TIME_MS) / 1000
     return datetime.fromtimestamp(time_s, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,5 +1,6 @@
 """Protecting and recovering through agents: any two of three are enough, and a liar is named."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from support.escrow_world import CONTENTS, KDF, PASSWORD, EscrowWorld
 
 from chaincode.encoding import decode_base64url, encode_base64url
+from client_sdk.credentials.jose import export_public_jwk, generate_key, thumbprint
 from client_sdk.errors import (
     EscrowError,
     EscrowFormatError,
@@ -15,8 +17,20 @@ from client_sdk.errors import (
     WeakPasswordError,
     WrongPasswordError,
 )
-from client_sdk.escrow.protection import Protection, protect, update_backup, withdraw
-from client_sdk.escrow.recovery import recover
+from client_sdk.escrow.access_log import LogEntry, sign_head
+from client_sdk.escrow.counter_token import CounterToken
+from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE
+from client_sdk.escrow.face_attestation import FaceAttestation
+from client_sdk.escrow.log_reading import read_logs
+from client_sdk.escrow.paper_backup import split_protection
+from client_sdk.escrow.protection import (
+    HolderBinding,
+    Protection,
+    protect,
+    update_backup,
+    withdraw,
+)
+from client_sdk.escrow.recovery import CounterHelp, recover, recover_from_paper
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import PasskeySecret, RecoverySecret
 from client_sdk.threshold_oprf.ristretto255 import Element, multiply, scalar_of
@@ -355,3 +369,129 @@ def test_secrets_stay_out_of_reprs(world: EscrowWorld) -> None:
         assert encode_base64url(secret) not in shown
         assert repr(secret)[2:-1] not in shown
     assert "secret credential" not in shown
+
+
+def test_paper_brings_the_backup_back_without_card_and_password(world: EscrowWorld) -> None:
+    _, protection = _protect(world)
+    update_backup(protection, {"version": "two"}, http=world.http)
+    sheets = split_protection(protection, threshold=2, shares=3)
+    recovered = recover_from_paper(sheets[1:], http=world.http)
+    assert (recovered.version, recovered.contents) == (2, {"version": "two"})
+    assert recovered.protection.secret == protection.secret
+    older = recover_from_paper(sheets[:2], http=world.http, version=1)
+    assert older.contents == CONTENTS
+
+
+def test_paper_of_an_earlier_password_is_refused(world: EscrowWorld) -> None:
+    card, protection = _protect(world)
+    sheets = split_protection(protection, threshold=2, shares=3)
+    world.clock.advance(seconds=1)
+    _protect(world, "Tsubame-77-Hikari", replacing=(card, protection))
+    with pytest.raises(TooFewAgentsError, match="may not ask this"):
+        recover_from_paper(sheets[:2], http=world.http)
+
+
+def test_the_wallet_reads_each_agents_log_and_names_one_that_rewrites_it(
+    world: EscrowWorld,
+) -> None:
+    card, protection = _protect(world)
+    with pytest.raises(WrongPasswordError):
+        recover(card, "somebody's guess", http=world.http)
+    protection, logs, findings = read_logs(protection, http=world.http)
+    assert findings == ()
+    assert [log.url for log in logs] == world.urls
+    for log in logs[:2]:
+        assert ("evaluated", "card") in [(entry.event, entry.caller) for entry in log.entries]
+
+    # One agent forgets the guess, and signs a log without it.
+    liar = world.agents[0]
+
+    def rewrite(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+        if not path.endswith("/log"):
+            return None
+        entry = {**answer["entries"][0], "event": "deposited"}
+        return {
+            "entries": [entry],
+            "head": sign_head(
+                liar.key, handle=card.handle, sequence=1, entry_hash=LogEntry(**entry).hash
+            ),
+        }
+
+    world.http.tampering = {liar.url: rewrite}
+    _, logs, findings = read_logs(protection, http=world.http)
+    assert [log.url for log in logs] == world.urls[1:]
+    assert [(item.url, item.fault) for item in findings] == [(liar.url, "wrong")]
+    assert "signed earlier" in findings[0].detail
+
+
+def test_another_agents_signature_under_a_log_is_named(world: EscrowWorld) -> None:
+    _, protection = _protect(world)
+    clients = world.http._clients
+    clients[world.urls[0]] = clients[world.urls[1]]
+    # Its nonces and proofs name its own address, so it refuses before it could sign.
+    _, logs, findings = read_logs(protection, http=world.http)
+    assert [log.url for log in logs] == world.urls[1:]
+    assert findings[0].url == world.urls[0]
+
+
+def test_a_face_test_is_made_once_for_all_agents(tmp_path: Path) -> None:
+    face_key, asked = generate_key(), []
+    key_file = tmp_path / "face.jwk"
+    key_file.write_text(json.dumps(export_public_jwk(face_key)))
+    signer = {"name": "face.example", "key_file": key_file}
+    world = EscrowWorld(tmp_path, face_required=True, face_services=[signer])
+    binding = HolderBinding(account="h@holder", portrait_commitment="portrait")
+    card, _ = _protect(world, binding=binding)
+
+    def face_test(audience: str, request_hash: str) -> str:
+        asked.append(request_hash)
+        now_s = world.clock() // 1000
+        return FaceAttestation(
+            issuer="face.example",
+            audience=audience,
+            id="one",
+            issued_at=now_s,
+            expires_at=now_s + 60,
+            purpose=RECOVERY_PURPOSE,
+            account="h@holder",
+            request_hash=request_hash,
+            portrait_commitment="portrait",
+            checks=("liveness",),
+            thresholds={},
+        ).sign(face_key)
+
+    with pytest.raises(TooFewAgentsError, match="a face attestation is needed"):
+        recover(card, PASSWORD, http=world.http)
+    assert recover(card, PASSWORD, http=world.http, face_test=face_test).contents == CONTENTS
+    assert len(asked) == 1
+    world.close()
+
+
+def test_the_counter_helps_when_the_attempts_are_used_up(tmp_path: Path) -> None:
+    issuer_key, phone = generate_key(), generate_key()
+    key_file = tmp_path / "issuer.jwk"
+    key_file.write_text(json.dumps(export_public_jwk(issuer_key)))
+    world = EscrowWorld(
+        tmp_path,
+        guessing={"unaided": 1, "prompt": 1},
+        issuers=[{"name": "city@issuer", "key_file": key_file}],
+    )
+    binding = HolderBinding(account="h@holder", approving_issuer="city@issuer")
+    card, _ = _protect(world, binding=binding)
+    with pytest.raises(WrongPasswordError):
+        recover(card, "wrong", http=world.http)
+    with pytest.raises(TooFewAgentsError, match="Go to the counter"):
+        recover(card, PASSWORD, http=world.http)
+    now_s = world.clock() // 1000
+    token = CounterToken(
+        issuer="city@issuer",
+        id="visit",
+        issued_at=now_s,
+        expires_at=now_s + 600,
+        account="h@holder",
+        key=thumbprint(phone),
+    ).sign(issuer_key)
+    help_ = CounterHelp(token=token, key=phone)
+    assert recover(card, PASSWORD, http=world.http, counter=help_).contents == CONTENTS
+    assert token not in repr(help_)
+    world.close()

@@ -1,0 +1,222 @@
+"""`tegata wallet protect`, `recover` and what belongs to them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+
+from client_sdk.escrow.findings import AgentFinding
+from client_sdk.escrow.paper_backup import parse_paper_share, split_protection
+from client_sdk.escrow.printable_page import Language, render_card, render_sheet
+from client_sdk.escrow.recovery import recover as recover_backup
+from client_sdk.escrow.recovery import recover_from_paper
+from client_sdk.escrow.recovery_card import parse_recovery_card
+from client_sdk.http_client import HttpClient
+from client_sdk.wallet import Wallet
+from node.cli.output import Value, json_option, show, show_rows
+from node.cli.wallet import wallet_argument, when
+from node.config import save_secret
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_language_option: Callable[[_Command], _Command] = click.option(
+    "--language",
+    type=click.Choice(["ja", "en"]),
+    default="en",
+    show_default=True,
+    help="The language of what is printed on paper.",
+)
+
+
+def _password_option(*, is_new: bool) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--password",
+        envvar="TEGATA_RECOVERY_PASSWORD",
+        prompt="Recovery password",
+        hide_input=True,
+        confirmation_prompt=is_new,
+        help="Opens the backup; asked for, or taken from TEGATA_RECOVERY_PASSWORD.",
+    )
+
+
+@click.command()
+@wallet_argument
+@_password_option(is_new=True)
+@click.option("--agent", "agents", multiple=True, required=True, help="An agent's address.")
+@click.option("--threshold", type=int, help="How many are needed; more than half by default.")
+@click.option(
+    "--card",
+    "card_file",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write the recovery card to, as a page to print.",
+)
+@_language_option
+@json_option
+def protect(
+    wallet_file: Path,
+    passphrase: str,
+    password: str,
+    agents: tuple[str, ...],
+    threshold: int | None,
+    card_file: Path,
+    language: Language,
+    as_json: bool,
+) -> None:
+    """Leave a backup of WALLET with escrow agents, and write the recovery card.
+
+    The wallet does not keep the card's secret: print the page, then delete the file.
+    """
+    # Before anything is sent: there must be a place for a card that exists only once.
+    save_secret(card_file, "")
+    try:
+        with Wallet.open(wallet_file, passphrase) as holder:
+            card = holder.protect(agents, password, threshold=threshold)
+            card_file.write_text(render_card(card, language=language), encoding="utf-8")
+            protection = holder.protection
+    except BaseException:
+        card_file.unlink()
+        raise
+    show(
+        {
+            "card": str(card_file),
+            "handle": card.handle,
+            "agents": list(protection.urls),
+            "needed": protection.agents.threshold,
+            "next": f"print {card_file}, then delete it",
+        },
+        as_json=as_json,
+    )
+
+
+@click.command()
+@click.argument("wallet_file", metavar="WALLET", type=click.Path(path_type=Path))
+@click.option(
+    "--passphrase",
+    envvar="TEGATA_PASSPHRASE",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    help="Will open the new wallet; asked for, or taken from TEGATA_PASSPHRASE.",
+)
+@click.option(
+    "--card",
+    envvar="TEGATA_RECOVERY_CARD",
+    help="What the recovery card's QR code holds; asked for, or taken from TEGATA_RECOVERY_CARD.",
+)
+@click.option(
+    "--sheet",
+    "sheets",
+    multiple=True,
+    help="What the QR code of a paper backup's sheet holds, instead of card and password.",
+)
+@click.option("--version", type=int, help="An older version that is wanted.")
+@json_option
+def recover(
+    wallet_file: Path,
+    passphrase: str,
+    card: str | None,
+    sheets: tuple[str, ...],
+    version: int | None,
+    as_json: bool,
+) -> None:
+    """Make a new wallet in WALLET from the backup, with card and password or with paper sheets."""
+    http = HttpClient()
+    try:
+        if sheets:
+            shares = [parse_paper_share(sheet) for sheet in sheets]
+            recovered = recover_from_paper(shares, http=http, version=version)
+        else:
+            text = card or click.prompt("Recovery card", hide_input=True, err=as_json)
+            password = os.environ.get("TEGATA_RECOVERY_PASSWORD") or click.prompt(
+                "Recovery password", hide_input=True, err=as_json
+            )
+            recovered = recover_backup(
+                parse_recovery_card(text), password, http=http, version=version
+            )
+    finally:
+        http.close()
+    with Wallet.recover(wallet_file, passphrase, recovered) as made:
+        show(
+            {
+                "wallet": str(wallet_file),
+                "version": recovered.version,
+                "credentials": [credential.record_id for credential in made.credentials],
+                "public_key": made.public_key,
+                "agents_at_fault": _faults(recovered.findings),
+            },
+            as_json=as_json,
+        )
+
+
+@click.command("back-up")
+@wallet_argument
+@json_option
+def back_up(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+    """Leave what WALLET holds now with its agents."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        findings = holder.back_up()
+        version = holder.protection.version
+    show({"version": version, "agents_at_fault": _faults(findings)}, as_json=as_json)
+
+
+@click.command("escrow-log")
+@wallet_argument
+@json_option
+def escrow_log(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+    """List who asked the agents what about WALLET's backup, once each log is verified."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        logs, findings = holder.read_escrow_logs()
+    rows: list[dict[str, Value]] = [
+        {
+            "agent": log.url,
+            "when": when(entry.time_ms),
+            "event": entry.event,
+            "by": entry.caller,
+        }
+        for log in logs
+        for entry in log.entries
+    ]
+    show_rows(rows, empty="No agent gave a log.", as_json=as_json)
+    for fault in _faults(findings):
+        click.echo(fault, err=True)
+
+
+@click.command()
+@wallet_argument
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--threshold", type=int, default=2, show_default=True, help="How many are needed.")
+@click.option("--sheets", "count", type=int, default=3, show_default=True, help="How many.")
+@_language_option
+@json_option
+def paper(
+    wallet_file: Path,
+    passphrase: str,
+    folder: Path,
+    threshold: int,
+    count: int,
+    language: Language,
+    as_json: bool,
+) -> None:
+    """Write the sheets of a paper backup of WALLET to FOLDER (SLIP-39).
+
+    Enough of them bring the backup back without card and password. Print them, delete the files,
+    and keep the sheets apart.
+    """
+    with Wallet.open(wallet_file, passphrase) as holder:
+        shares = split_protection(holder.protection, threshold=threshold, shares=count)
+    files = []
+    for place, share in enumerate(shares, start=1):
+        file = folder / f"sheet-{place}.html"
+        save_secret(file, render_sheet(share, place=place, language=language))
+        files.append(str(file))
+    show({"sheets": files, "needed": threshold}, as_json=as_json)
+
+
+RECOVERY_COMMANDS: Final = (protect, recover, back_up, escrow_log, paper)
+"""What `tegata wallet` has for a wallet that may be lost."""
+
+
+def _faults(findings: tuple[AgentFinding, ...]) -> list[str]:
+    return [str(finding) for finding in findings]

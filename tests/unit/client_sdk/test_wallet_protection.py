@@ -1,0 +1,153 @@
+"""A wallet that is protected: what its backup holds, when it goes out, and what comes back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.escrow_world import PASSWORD, EscrowWorld
+from support.issuer_world import IssuerWorld
+
+from client_sdk.credentials.jose import generate_key
+from client_sdk.errors import NotProtectedError, VaultFormatError, WeakPasswordError
+from client_sdk.escrow.recovery import RecoveredBackup, recover
+from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.wallet import Wallet
+from client_sdk.wallet_records import LedgerAccount, StoredCredential, WalletContents
+
+PASSPHRASE = "a passphrase"
+ACCOUNT = LedgerAccount(
+    account_id="h1@holder",
+    ledger_id="0" * 64,
+    torii="127.0.0.1:1",
+    registered_by="aoba_city@issuer",
+    issuer_url="https://issuer.example",
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[EscrowWorld]:
+    world = EscrowWorld(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def credential(tmp_path_factory: pytest.TempPathFactory) -> StoredCredential:
+    issuer = IssuerWorld(tmp_path_factory.mktemp("issuer"))
+    sd_jwt = issuer.issue(generate_key())
+    return StoredCredential(
+        sd_jwt=sd_jwt,
+        record_id="1" * 32,
+        credential_type="urn:x",
+        issuer="aoba_city@issuer",
+        expires_at_ms=1,
+    )
+
+
+def _wallet(
+    world: EscrowWorld, path: Path, credential: StoredCredential, *, seed: bytes = bytes(32)
+) -> Wallet:
+    contents = WalletContents(
+        seed=seed,
+        trust_anchors="",
+        account=ACCOUNT,
+        credentials={credential.record_id: credential},
+    )
+    vault = Vault.create(path, PASSPHRASE, contents.to_fields(), profile=CHEAPEST)
+    return Wallet(vault, http=world.http, now_ms=world.clock)
+
+
+def _recover(world: EscrowWorld, path: Path, recovered: RecoveredBackup) -> Wallet:
+    made = Wallet.recover(path, PASSPHRASE, recovered, profile=CHEAPEST)
+    made.close()
+    return Wallet(Vault.open(path, PASSPHRASE), http=world.http, now_ms=world.clock)
+
+
+def test_a_lost_wallet_comes_back_with_a_new_key(
+    world: EscrowWorld, tmp_path: Path, credential: StoredCredential
+) -> None:
+    wallet = _wallet(world, tmp_path / "old", credential)
+    with pytest.raises(NotProtectedError):
+        _ = wallet.protection
+    with pytest.raises(NotProtectedError):
+        wallet.back_up()
+    card = wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    assert wallet.protection.agents.threshold == 2
+
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert "seed" not in recovered.contents
+    assert "protection" not in recovered.contents
+    new = _recover(world, tmp_path / "new", recovered)
+    assert new.credentials == wallet.credentials == (credential,)
+    assert new.account == ACCOUNT
+    assert new.public_key != wallet.public_key
+    # The new wallet goes on with the same agents and card.
+    assert new.back_up() == ()
+    assert recover(card, PASSWORD, http=world.http).version == 2
+
+
+def test_agents_learn_whose_deposit_it_is_and_who_may_vouch(
+    world: EscrowWorld, tmp_path: Path, credential: StoredCredential
+) -> None:
+    wallet = _wallet(world, tmp_path / "wallet", credential)
+    card = wallet.protect(world.urls, PASSWORD, portrait_commitment="p", profile=CHEAPEST)
+    terms = world.agents[0].store.change(card.handle, lambda kept: kept.deposits()[0].terms)
+    assert (terms.account, terms.approving_issuer) == ("h1@holder", "aoba_city@issuer")
+    assert terms.portrait_commitment == "p"
+
+
+def test_the_holders_own_data_is_no_password(
+    world: EscrowWorld, tmp_path: Path, credential: StoredCredential
+) -> None:
+    wallet = _wallet(world, tmp_path / "wallet", credential)
+    number = next(
+        value
+        for value in wallet.attributes("1" * 32).values()
+        if "-" in str(value) and len(str(value)) > 20
+    )
+    with pytest.raises(WeakPasswordError):
+        wallet.protect(world.urls, f"{number}a", profile=CHEAPEST)
+
+
+def test_a_new_password_keeps_the_card_and_new_agents_make_a_new_one(
+    world: EscrowWorld, tmp_path: Path, credential: StoredCredential
+) -> None:
+    wallet = _wallet(world, tmp_path / "wallet", credential)
+    card = wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    world.clock.advance(seconds=1)
+    same = wallet.protect(world.urls, "Tsubame-77-Hikari", card=card, profile=CHEAPEST)
+    assert same == card
+    assert recover(card, "Tsubame-77-Hikari", http=world.http).contents["credentials"]
+
+    world.clock.advance(seconds=1)
+    other = wallet.protect(world.urls[:2], PASSWORD, threshold=2, profile=CHEAPEST)
+    assert other.handle != card.handle == same.handle
+    # What the first card opens is deleted after the agents' delay.
+    status = world.client(3).status(card.key, card.handle)
+    assert status.withdraw_at_ms is not None
+
+
+def test_the_logs_are_read_and_their_ends_kept(
+    world: EscrowWorld, tmp_path: Path, credential: StoredCredential
+) -> None:
+    wallet = _wallet(world, tmp_path / "wallet", credential)
+    wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    before = dict(wallet.protection.log_heads)
+    logs, findings = wallet.read_escrow_logs()
+    assert (len(logs), findings) == (3, ())
+    assert wallet.protection.log_heads == {log.url: log.head for log in logs} != before
+
+
+@pytest.mark.parametrize("contents", [{}, {"trust_anchors": ""}, {"credentials": 1}])
+def test_a_backup_of_something_else_makes_no_wallet(
+    world: EscrowWorld, tmp_path: Path, credential: StoredCredential, contents: dict[str, Any]
+) -> None:
+    wallet = _wallet(world, tmp_path / "old", credential)
+    wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    recovered = RecoveredBackup(
+        contents=contents, version=1, protection=wallet.protection, findings=()
+    )
+    with pytest.raises(VaultFormatError):
+        Wallet.recover(tmp_path / "new", PASSPHRASE, recovered, profile=CHEAPEST)
+    assert not (tmp_path / "new").exists()
