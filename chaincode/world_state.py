@@ -85,7 +85,7 @@ DOMAIN_KEYS: Final = state_key(b"domain", "")
 
 def key_parts(key: bytes) -> list[str]:
     """Return the parts of a key, without its kind."""
-    return [part.decode() for part in key.split(_SEPARATOR)[1:]]
+    return key.decode().split("\x00")[1:]
 
 
 def get_account(state: ReadableState, account_id: str) -> AccountRecord | None:

@@ -1,6 +1,7 @@
 """Details of accounts, as the JSON that irohad makes of them."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
@@ -31,6 +32,8 @@ from chaincode.world_state import (
 )
 
 _ADVICE: Final = "ask with GetAccountDetail and a smaller page_size in its pagination_meta"
+_PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]*')
+"""Most values: nothing in them to escape, so that a long list is answered in half the time."""
 
 
 class _Detail(NamedTuple):
@@ -131,6 +134,8 @@ def _quoted(value: str) -> str:
     that is JSON text in that form stays as it is; any other is escaped, where irohad refuses it.
     """
     as_it_is = f'"{value}"'
+    if _PLAIN.fullmatch(value):
+        return as_it_is
     try:
         json.loads(as_it_is)
     except ValueError:
