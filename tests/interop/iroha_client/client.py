@@ -181,9 +181,10 @@ def print_validity():
     print(json.dumps(found))
 
 
-if sys.argv[1] == "story":
-    print_story(sys.argv[2])
-elif sys.argv[1] == "verify":
-    print_validity()
-else:
-    print_descriptors()
+if __name__ == "__main__":
+    if sys.argv[1] == "story":
+        print_story(sys.argv[2])
+    elif sys.argv[1] == "verify":
+        print_validity()
+    else:
+        print_descriptors()
