@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
+from chaincode.broken_rules import BrokenRule, Finding, gather
 from chaincode.errors import DecodeError, InvalidTransactionError
 from chaincode.ids import hex_or_nothing
 from chaincode.protocol.endpoint_pb2 import TxList
@@ -95,8 +96,8 @@ def validate_batches(
     batches = []
     for group in group_transactions(messages):
         batch = Batch(tuple(next(transactions) for _ in group))
-        if problem := _problem(batch, max_batch_transactions):
-            raise InvalidTransactionError(f"Batch deserialization failed: {problem}")
+        if problem := gather("Batch transactions", _findings(batch, max_batch_transactions)):
+            raise InvalidTransactionError(f"Batch deserialization failed: {problem}", problem.place)
         batches.append(batch)
     return batches
 
@@ -149,60 +150,45 @@ def _reduced_hashes(batch: Batch) -> tuple[str, ...]:
     )
 
 
-def _problem(batch: Batch, max_transactions: int) -> str | None:
-    """Return what is wrong with a batch, in the words of irohad's `BatchOrderValidator`."""
+def _findings(batch: Batch, max_transactions: int) -> Iterator[Finding]:
+    """Yield what is wrong with a batch, in the words of irohad's `BatchOrderValidator`."""
     count = len(batch.transactions)
-    errors = []
-    children = []
     if not any(transaction.signatories for transaction in batch.transactions):
-        errors.append("Transaction batch has no signatures.")
+        yield "Transaction batch has no signatures."
     if count > max_transactions:
-        errors.append(
+        yield (
             "Batch contains too many transactions. Maximum allowed number of transactions in a "
             f"batch is {max_transactions}."
         )
     if meta := _meta(batch.transactions[0].message):
-        listed = meta[1]
+        _, listed = meta
         if len(listed) != count:
-            errors.append(
-                "Sizes of batch_meta and provided transactions are different"
-                + (
-                    " in an atomic batch."
-                    if batch.is_atomic
-                    else ", but partial ordered batches are not allowed."
-                )
+            end = (
+                " in an atomic batch."
+                if batch.is_atomic
+                else ", but partial ordered batches are not allowed."
             )
-        children = [*_mismatches(batch, listed), *_duplicates(listed)]
-    if not errors and not children:
-        return None
-    parts = []
-    if errors:
-        parts.append(f"Errors=[{', '.join(errors)}]")
-    if children:
-        parts.append(f"Child errors=[{', '.join(children)}]")
-    return f"Batch transactions: [{', '.join(parts)}]"
+            yield f"Sizes of batch_meta and provided transactions are different{end}"
+        yield from _mismatches(batch, listed)
+        yield from _duplicates(listed)
 
 
-def _mismatches(batch: Batch, listed: Sequence[str]) -> Iterator[str]:
+def _mismatches(batch: Batch, listed: Sequence[str]) -> Iterator[Finding]:
     pairs = zip_longest(_reduced_hashes(batch), listed[: len(batch.transactions)])
     for number, (reduced, expected) in enumerate(pairs, start=1):
         if reduced == expected:
             continue
-        has_none = expected is None
-        reason = (
-            "Does not have corresponding hash."
-            if has_none
-            else ("Does not match corresponding hash.")
-        )
+        reason = "Does not match corresponding hash."
+        if expected is None:
+            reason = "Does not have corresponding hash."
         tx_hash = batch.transactions[number - 1].hash.hex()
-        yield f"Transaction #{number} with hash {tx_hash}: [Errors=[{reason}]]"
+        yield BrokenRule(f"Transaction #{number} with hash {tx_hash}", (reason,))
 
 
-def _duplicates(listed: Sequence[str]) -> Iterator[str]:
+def _duplicates(listed: Sequence[str]) -> Iterator[Finding]:
     first_numbers: dict[str, int] = {}
     for number, reduced in enumerate(listed, start=1):
         first = first_numbers.setdefault(reduced, number)
         if first != number:
-            yield (
-                f"Reduced transaction hash #{number} {reduced}: [Errors=[Duplicates hash #{first}]]"
-            )
+            name = f"Reduced transaction hash #{number} {reduced}"
+            yield BrokenRule(name, (f"Duplicates hash #{first}",))

@@ -54,6 +54,14 @@ class RejectedError(ChaincodeError):
         self.reason = reason
 
 
+class UnknownSignatoryError(ChaincodeError):
+    """None of the signatures is by a signatory of a creator. The sender must use another key."""
+
+
+class PendingFullError(ChaincodeError):
+    """Too much waits for signatures. The sender should try again when some of it is decided."""
+
+
 class QueryRejectedError(ChaincodeError):
     """Stateful: the query is well formed, but has no answer for this creator or in this state.
 

@@ -26,6 +26,7 @@ DETAIL_KEY: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 PUBLIC_KEY: Final = re.compile(r"[A-Fa-f0-9]{1,136}")
 SIGNATORY: Final = re.compile(r"[a-f0-9]{1,136}")
 """A public key as the world state holds it."""
+HASH_BYTES: Final = 32
 HASH: Final = re.compile(r"[A-Fa-f0-9]{64}")
 EVM_ADDRESS: Final = re.compile(r"[0-9a-fA-F]{40}")
 AMOUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]{0,255})?")

@@ -50,7 +50,9 @@ def block_hash(block: Block) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ValidTransaction:
-    """A transaction that `stateless.validate_transaction` has accepted; nothing else makes one.
+    """A transaction that `stateless.validate_transaction` has accepted.
+
+    Nothing else makes one, but `multisignature`, which joins the signatures of several.
 
     Attributes:
         message: The signed transaction.

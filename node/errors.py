@@ -21,6 +21,10 @@ class PoolFullError(NodeError):
     """More transactions wait than the node takes. The client should send again later."""
 
 
+class BatchRefusedError(NodeError):
+    """A batch may not wait for signatures. Its sender must sign with an account's own key."""
+
+
 class StoppingError(NodeError):
     """The node is stopping and takes nothing new. The client should try again in a moment."""
 

@@ -6,9 +6,20 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.message import Message
 
 from chaincode.errors import QueryRejectedError
+from chaincode.multisignature import PendingView
+from chaincode.protocol.primitive_pb2 import RolePermission
 from chaincode.protocol.qry_responses_pb2 import ErrorResponse, QueryResponse
 from chaincode.protocol.queries_pb2 import Query
-from chaincode.queries import accounts, assets, blocks, details, peers, roles, transactions
+from chaincode.queries import (
+    accounts,
+    assets,
+    blocks,
+    details,
+    peers,
+    pending_batches,
+    roles,
+    transactions,
+)
 from chaincode.queries.asker import MAX_RESPONSE_BYTES, Asker, identify, refuse_missing, refuse_size
 from chaincode.queries.view import LedgerView
 from chaincode.transactions import hash_payload
@@ -23,6 +34,7 @@ _ANSWERS: Final[Mapping[str, _Answer]] = {
     "get_asset_info": assets.answer_asset_info,
     "get_block": blocks.answer_block,
     "get_peers": peers.answer_peers,
+    "get_pending_transactions": pending_batches.answer_pending_transactions,
     "get_role_permissions": roles.answer_role_permissions,
     "get_roles": roles.answer_roles,
     "get_signatories": accounts.answer_signatories,
@@ -30,19 +42,22 @@ _ANSWERS: Final[Mapping[str, _Answer]] = {
 }
 
 
-def answer_query(view: LedgerView, query: Query, signatory: str) -> QueryResponse:
+def answer_query(
+    view: LedgerView, query: Query, signatory: str, *, pending: PendingView
+) -> QueryResponse:
     """Return the answer to a query of well-checked form, an error answer included.
 
     Args:
         view: The state that is read.
         query: As `stateless.validate_query` accepted it.
         signatory: The key that signed it, lower-case hex.
+        pending: Knows what waits for signatures.
     """
     payload = query.payload
     name = payload.WhichOneof("query") or ""
     query_hash = hash_payload(payload).hex()
     try:
-        asker = identify(view, payload.meta.creator_account_id, signatory)
+        asker = identify(view, pending, payload.meta.creator_account_id, signatory)
         response = _ANSWERS.get(name, _not_supported)(asker, getattr(payload, name))
         response.query_hash = query_hash
         if response.ByteSize() > MAX_RESPONSE_BYTES:
@@ -51,6 +66,24 @@ def answer_query(view: LedgerView, query: Query, signatory: str) -> QueryRespons
         response = error_response(rejection.reason, rejection.code, str(rejection))
         response.query_hash = query_hash
     return response
+
+
+def may_fetch_commits(
+    view: LedgerView, account_id: str, signatory: str, *, pending: PendingView
+) -> bool:
+    """Tell whether a key may follow the chain in the name of an account.
+
+    Args:
+        view: The state that is read.
+        account_id: The creator of the query.
+        signatory: The key that signed it, lower-case hex.
+        pending: Knows what waits for signatures.
+    """
+    try:
+        asker = identify(view, pending, account_id, signatory)
+    except QueryRejectedError:
+        return False
+    return asker.has(RolePermission.can_get_blocks)
 
 
 def error_response(reason: int, code: int, message: str) -> QueryResponse:

@@ -7,6 +7,7 @@ from typing import Final, NoReturn, TypeAlias, TypeVar
 from google.protobuf.message import Message
 
 from chaincode.errors import QueryCode, QueryRejectedError
+from chaincode.multisignature import PendingView
 from chaincode.protocol.primitive_pb2 import RolePermission
 from chaincode.protocol.qry_responses_pb2 import ErrorResponse
 from chaincode.queries.view import LedgerView
@@ -30,11 +31,13 @@ class Asker:
 
     Attributes:
         view: The state that is read.
+        pending: Knows what waits for signatures.
         account_id: The creator of the query.
         permissions: Its role permissions.
     """
 
     view: LedgerView
+    pending: PendingView
     account_id: str
     permissions: frozenset[int]
 
@@ -54,7 +57,7 @@ class Asker:
             refuse(NO_PERMISSION, missing_permissions((own, everybody, domain)))
 
 
-def identify(view: LedgerView, account_id: str, signatory: str) -> Asker:
+def identify(view: LedgerView, pending: PendingView, account_id: str, signatory: str) -> Asker:
     """Return the creator of a query that was signed by this key.
 
     Raises:
@@ -67,7 +70,7 @@ def identify(view: LedgerView, account_id: str, signatory: str) -> Asker:
             _WRONG_SIGNATORY,
             "query signatories did not pass validation",
         )
-    return Asker(view, account_id, role_permissions(view, account_id))
+    return Asker(view, pending, account_id, role_permissions(view, account_id))
 
 
 def missing_permissions(permissions: Iterable[RolePermission]) -> str:

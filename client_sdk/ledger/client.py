@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,8 +106,9 @@ class LedgerClient:
         self._key = key
         self._timeout_s = timeout_s
         self._now_ms = now_ms
-        # irohad refuses a query that it has seen: the counter makes each one new.
-        self._query_counter = itertools.count(1)
+        # A query that was seen before is refused: the counter makes each one new, also beside other
+        # clients of the account.
+        self._query_counter = itertools.count(1 + secrets.randbelow(2**62))
         options = [
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -16,6 +16,7 @@ from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
 from node.errors import ConfigError
+from node.ledger.commit_notices import CommitNotices
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.engine import Engine, voting_peers
 from node.ledger.genesis import load_genesis
@@ -24,9 +25,11 @@ from node.ledger.migration import check_import_is_whole
 from node.ledger.monitoring import BackgroundWebServer, LedgerCollector, health_app, metrics_app
 from node.ledger.orderer import EmbeddedOrderer
 from node.ledger.peer_service import PeerServer
+from node.ledger.signature_collector import SignatureCollector
 from node.ledger.statuses import StatusBoard
 from node.ledger.stores import LedgerStores
-from node.ledger.torii import ToriiParts, ToriiServer
+from node.ledger.torii import ToriiServer
+from node.ledger.torii_parts import ToriiParts
 
 _SIGNAL_CHECK_S: Final = 0.5
 _log = structlog.get_logger(__name__)
@@ -91,7 +94,14 @@ class LedgerNode:
         engine = Engine(
             stores.blocks, stores.state, key, max_batch_transactions=config.max_proposal_size
         )
-        self._orderer = EmbeddedOrderer(engine, statuses, now_ms=now_ms, on_failure=self._fail)
+        commits = CommitNotices(stores.tip().height)
+        collector = SignatureCollector(
+            stores.state, stores.pending, config.mst_expiration_minutes * 60 * 1000
+        )
+        self._orderer = EmbeddedOrderer(
+            engine, collector, statuses, commits, now_ms=now_ms, on_failure=self._fail
+        )
+        self._collector = collector
         max_past_ms = config.max_past_created_hours * 60 * 60 * 1000
         self._torii = ToriiServer(
             ToriiParts(
@@ -99,6 +109,8 @@ class LedgerNode:
                 orderer=self._orderer,
                 state=stores.state,
                 statuses=statuses,
+                commits=commits,
+                pending=collector,
                 window=lambda: TimeWindow(now_ms=now_ms(), max_past_ms=max_past_ms),
                 health=self._health,
             ),
@@ -113,6 +125,7 @@ class LedgerNode:
             self._stores.state,
             health=self._health,
             waiting_transactions=self._orderer.count_waiting,
+            pending=self._collector.counts,
         )
         apps = {
             "health": (config.health, health_app(self._health)),

@@ -101,8 +101,6 @@ class Engine:
                 this peer sign the blocks; none is fit.
         """
         batches = validate_batches(messages, window, self._max_batch_transactions)
-        for batch in batches:
-            _check_completeness(batch)
         for message in messages:
             validate_supported(message.payload.reduced_payload.commands)
             for index, command in enumerate(message.payload.reduced_payload.commands):
@@ -170,15 +168,6 @@ class Engine:
         return (
             command.HasField("remove_peer")
             and command.remove_peer.public_key.lower() == self._signer.public_key
-        )
-
-
-def _check_completeness(batch: Batch) -> None:
-    """Refuse what cannot be decided at once, because signatures are still to come."""
-    if not batch.has_all_signatures:
-        raise InvalidTransactionError(
-            "signatures: some are missing for the transaction's quorum; collecting signatures is "
-            "not supported by this node yet"
         )
 
 

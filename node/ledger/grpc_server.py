@@ -61,9 +61,10 @@ def decode(data: bytes, kind: type[_M], context: grpc.ServicerContext) -> _M:
     try:
         return kind.FromString(data)
     except DecodeError:
+        # The code is the one that irohad answers with.
         abort(
             context,
-            grpc.StatusCode.INVALID_ARGUMENT,
+            grpc.StatusCode.INTERNAL,
             f"the bytes are not a message of type {kind.DESCRIPTOR.full_name}",
         )
 

@@ -40,6 +40,7 @@ class LedgerCollector(Collector):
         *,
         health: Callable[[], NodeHealth],
         waiting_transactions: Callable[[], int],
+        pending: Callable[[], tuple[int, int]],
     ) -> None:
         """Begin to count the uptime.
 
@@ -47,10 +48,12 @@ class LedgerCollector(Collector):
             state: The world state.
             health: Tells how the node is.
             waiting_transactions: Tells how many transactions wait for a block.
+            pending: Tells how many batches, and transactions in them, wait for signatures.
         """
         self._state = state
         self._health = health
         self._waiting_transactions = waiting_transactions
+        self._pending = pending
         self._started_ns = time.monotonic_ns()
         self._counting = threading.Lock()
         self._counted_height = 0
@@ -63,8 +66,13 @@ class LedgerCollector(Collector):
             yield from self._chain_gauges(view)
         yield _gauge("is_syncing_state", "Iroha is syncing state", health.is_syncing)
         yield _gauge("is_healthy", "Iroha is healthy status", health.is_healthy)
-        yield _gauge("number_of_pending_mst_batches", "Number of pending MST batches", 0)
-        yield _gauge("number_of_pending_mst_transactions", "Number of pending MST transactions", 0)
+        batches, transactions = self._pending()
+        yield _gauge("number_of_pending_mst_batches", "Number of pending MST batches", batches)
+        yield _gauge(
+            "number_of_pending_mst_transactions",
+            "Number of pending MST transactions",
+            transactions,
+        )
         for name, text in _ROCKSDB_GAUGES.items():
             yield _gauge(name, text, 0)
         uptime_ms = (time.monotonic_ns() - self._started_ns) // 1_000_000

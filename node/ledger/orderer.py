@@ -1,7 +1,8 @@
 """The embedded orderer: one thread that makes blocks from what waits.
 
-There is no timer. A lone transaction is committed at once; what arrives while a block is written
-makes the next one, so that under load blocks grow by themselves.
+A lone batch is committed at once; what arrives while a block is written makes the next one, so that
+under load blocks grow by themselves. The only time it waits for is that of the next batch to
+expire among those that wait for signatures.
 """
 
 import threading
@@ -13,10 +14,13 @@ import structlog
 
 from chaincode.batches import Batch
 from chaincode.blocks import Receipt, Verdict
-from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
-from node.errors import PoolFullError, StoppingError
-from node.ledger.engine import Candidate, Engine
-from node.ledger.statuses import StatusBoard
+from chaincode.errors import PendingFullError, UnknownSignatoryError
+from chaincode.protocol.endpoint_pb2 import TxStatus
+from node.errors import BatchRefusedError, PoolFullError, StoppingError
+from node.ledger.commit_notices import CommitNotices
+from node.ledger.engine import Engine
+from node.ledger.signature_collector import SignatureCollector
+from node.ledger.statuses import Status, StatusBoard
 
 MAX_WAITING: Final = 50_000
 MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
@@ -25,12 +29,14 @@ _log = structlog.get_logger(__name__)
 
 
 class EmbeddedOrderer:
-    """Takes checked transactions in, and drives the engine with them."""
+    """Takes checked batches in, and drives the engine with them."""
 
     def __init__(
         self,
         engine: Engine,
+        collector: SignatureCollector,
         statuses: StatusBoard,
+        commits: CommitNotices,
         *,
         now_ms: Callable[[], int],
         on_failure: Callable[[Exception], None],
@@ -39,13 +45,17 @@ class EmbeddedOrderer:
 
         Args:
             engine: The ledger; from now on only this orderer writes it.
+            collector: Where batches wait for signatures.
             statuses: Where it says what became of each transaction.
+            commits: Where it says that there is a new block.
             now_ms: The clock: milliseconds since 1970, UTC.
             on_failure: Called once with what went wrong, mostly that the disk refused a block;
                 nothing is ordered after that.
         """
         self._engine = engine
+        self._collector = collector
         self._statuses = statuses
+        self._commits = commits
         self._now_ms = now_ms
         self._on_failure = on_failure
         self._waiting: deque[Batch] = deque()
@@ -58,24 +68,30 @@ class EmbeddedOrderer:
 
     def start(self) -> None:
         """Begin to make blocks."""
+        self.submit(self._collector.recovered)
         self._thread.start()
 
     def stop(self) -> None:
-        """Decide what waits, then stop. Returns when the last block is written."""
+        """Decide what waits for a block, then stop. Returns when the last block is written."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join()
 
     def submit(self, batches: Sequence[Batch]) -> None:
-        """Let batches wait for a block, in their order; one that waits already is passed over.
+        """Let batches wait for a block, in their order, or for more signatures.
+
+        What waits already is passed over, so that all may be sent again after any error.
 
         Raises:
-            PoolFullError: Too many wait; none of these was taken.
+            PoolFullError: Too many wait for a block or for signatures.
+            BatchRefusedError: One is signed by no signatory; those that may wait were taken.
             StoppingError: The node stops; none of these was taken.
+            StorageError: The disk refused signatures.
         """
         count = sum(len(batch.transactions) for batch in batches)
         size_bytes = sum(batch.size_bytes for batch in batches)
+        refusals: list[Exception] = []
         with self._changed:
             if self._stopping:
                 raise StoppingError("the node is stopping; send the transactions again in a moment")
@@ -87,23 +103,35 @@ class EmbeddedOrderer:
                     f"{self._waiting_count} transactions wait for a block; send these again later"
                 )
             for batch in batches:
-                if batch.hash not in self._known:
-                    self._known.add(batch.hash)
-                    self._waiting.append(batch)
-                    self._waiting_count += len(batch.transactions)
-                    self._waiting_bytes += batch.size_bytes
-            self._statuses.publish(
-                *(
-                    _response(transaction.hash, status)
-                    for batch in batches
-                    for transaction in batch.transactions
-                    for status in (
-                        TxStatus.STATELESS_VALIDATION_SUCCESS,
-                        TxStatus.ENOUGH_SIGNATURES_COLLECTED,
-                    )
-                )
-            )
+                try:
+                    self._take(batch)
+                except PendingFullError as error:
+                    refusals.append(PoolFullError(str(error)))
+                except UnknownSignatoryError as error:
+                    refusals.append(BatchRefusedError(str(error)))
             self._changed.notify()
+        if refusals:
+            raise refusals[0]
+
+    def _take(self, batch: Batch) -> None:
+        if batch.hash in self._known:
+            return
+        now = self._collector.add(batch)
+        if now is None:
+            return
+        if now.has_all_signatures:
+            self._known.add(now.hash)
+            self._waiting.append(now)
+            self._waiting_count += len(now.transactions)
+            self._waiting_bytes += now.size_bytes
+            state = TxStatus.ENOUGH_SIGNATURES_COLLECTED
+        else:
+            state = TxStatus.MST_PENDING
+        self._statuses.publish(
+            Status(transaction.hash, status)
+            for transaction in now.transactions
+            for status in (TxStatus.STATELESS_VALIDATION_SUCCESS, state)
+        )
 
     def count_waiting(self) -> int:
         """Return how many transactions wait for a block."""
@@ -123,8 +151,10 @@ class EmbeddedOrderer:
     def _next_batches(self) -> list[Batch]:
         """Wait until something waits; return what the next block takes, or nothing at the end."""
         with self._changed:
+            self._expire()
             while not self._waiting and not self._stopping:
-                self._changed.wait()
+                self._changed.wait(self._patience_s())
+                self._expire()
             batches = self._engine.propose(self._waiting)
             for batch in batches:
                 self._waiting.popleft()
@@ -132,21 +162,38 @@ class EmbeddedOrderer:
                 self._waiting_bytes -= batch.size_bytes
             return batches
 
+    def _expire(self) -> None:
+        for batch in self._collector.expire(self._now_ms()):
+            self._statuses.publish(
+                Status(transaction.hash, TxStatus.MST_EXPIRED) for transaction in batch.transactions
+            )
+
+    def _patience_s(self) -> float | None:
+        """Return how long there is nothing to do, unless something arrives."""
+        expiry_ms = self._collector.next_expiry_ms
+        if expiry_ms is None:
+            return None
+        return min(max(expiry_ms - self._now_ms(), 0) / 1000, threading.TIMEOUT_MAX)
+
     def _decide(self, batches: list[Batch]) -> None:
         candidate = self._engine.finalize(self._now_ms(), batches)
         receipts = [
             receipt for receipt in candidate.receipts if receipt.verdict is not Verdict.REPLAYED
         ]
         if receipts:
-            self._statuses.publish(*(_validation_status(receipt) for receipt in receipts))
+            self._statuses.publish(map(_validation_status, receipts))
             self._engine.commit(candidate)
-            self._statuses.publish(*(_final_status(receipt) for receipt in receipts))
-            _log_block(candidate, receipts)
+            height = candidate.block.block_v1.payload.height
+            self._statuses.publish(map(_final_status, receipts))
+            self._commits.announce(height)
+            _log_block(height, receipts)
+        hashes = [batch.hash for batch in batches]
+        self._collector.forget(hashes)
         with self._changed:
-            self._known.difference_update(batch.hash for batch in batches)
+            self._known.difference_update(hashes)
 
 
-def _log_block(candidate: Candidate, receipts: list[Receipt]) -> None:
+def _log_block(height: int, receipts: Sequence[Receipt]) -> None:
     for receipt in receipts:
         if receipt.verdict is Verdict.REJECTED:
             _log.info(
@@ -156,26 +203,21 @@ def _log_block(candidate: Candidate, receipts: list[Receipt]) -> None:
                 code=receipt.code,
                 reason=receipt.reason,
             )
-    height = candidate.block.block_v1.payload.height
-    _log.info("block committed", height=height, transactions=len(receipts))
+    _log.debug("block committed", height=height, transactions=len(receipts))
 
 
-def _response(tx_hash: bytes, status: TxStatus) -> ToriiResponse:
-    return ToriiResponse(tx_status=status, tx_hash=tx_hash.hex())
-
-
-def _validation_status(receipt: Receipt) -> ToriiResponse:
+def _validation_status(receipt: Receipt) -> Status:
     if receipt.verdict is Verdict.COMMITTED:
-        return _response(receipt.tx_hash, TxStatus.STATEFUL_VALIDATION_SUCCESS)
-    return ToriiResponse(
-        tx_status=TxStatus.STATEFUL_VALIDATION_FAILED,
-        tx_hash=receipt.tx_hash.hex(),
-        err_or_cmd_name=receipt.command_name,
-        failed_cmd_index=receipt.command_index,
-        error_code=receipt.code,
+        return Status(receipt.tx_hash, TxStatus.STATEFUL_VALIDATION_SUCCESS)
+    return Status(
+        receipt.tx_hash,
+        TxStatus.STATEFUL_VALIDATION_FAILED,
+        reason=receipt.command_name,
+        command_index=receipt.command_index,
+        code=receipt.code,
     )
 
 
-def _final_status(receipt: Receipt) -> ToriiResponse:
+def _final_status(receipt: Receipt) -> Status:
     committed = receipt.verdict is Verdict.COMMITTED
-    return _response(receipt.tx_hash, TxStatus.COMMITTED if committed else TxStatus.REJECTED)
+    return Status(receipt.tx_hash, TxStatus.COMMITTED if committed else TxStatus.REJECTED)

@@ -2,9 +2,10 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from queue import SimpleQueue
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
 
@@ -30,20 +31,50 @@ FINAL: Final = frozenset(
 """After one of these a status stream ends."""
 
 _REMEMBERED: Final = 100_000
+_REMEMBERED_REASONS: Final = 64 * 1024 * 1024
+"""How long the reasons of all remembered statuses may be, in characters."""
+
+
+class Status(NamedTuple):
+    """What is said of a transaction.
+
+    Attributes:
+        tx_hash: 32 bytes.
+        status: What became of it so far.
+        reason: The stateless failure, or the name of the command that failed.
+        command_index: The place of that command in the transaction, from 0.
+        code: Its result code.
+    """
+
+    tx_hash: bytes
+    status: TxStatus
+    reason: str = ""
+    command_index: int = 0
+    code: int = 0
+
+    def response(self) -> ToriiResponse:
+        """Return it as Torii tells it."""
+        return ToriiResponse(
+            tx_status=self.status,
+            tx_hash=self.tx_hash.hex(),
+            err_or_cmd_name=self.reason,
+            failed_cmd_index=self.command_index,
+            error_code=self.code,
+        )
 
 
 class StatusStream:
     """The statuses of one transaction that are published while it is open."""
 
-    def __init__(self, tx_hash: str) -> None:
+    def __init__(self, tx_hash: bytes) -> None:
         self.tx_hash = tx_hash
-        self._queue: SimpleQueue[ToriiResponse | None] = SimpleQueue()
+        self._queue: SimpleQueue[Status | None] = SimpleQueue()
 
-    def put(self, response: ToriiResponse | None) -> None:
+    def put(self, status: Status | None) -> None:
         """Hand over a status; None ends the stream."""
-        self._queue.put(response)
+        self._queue.put(status)
 
-    def get(self, timeout_s: float) -> ToriiResponse | None:
+    def get(self, timeout_s: float) -> Status | None:
         """Return the next status, or None where the stream was ended.
 
         Raises:
@@ -57,33 +88,32 @@ class StatusBoard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told: OrderedDict[str, tuple[ToriiResponse, ...]] = OrderedDict()
-        self._streams: dict[str, set[StatusStream]] = {}
+        self._told: OrderedDict[bytes, tuple[Status, ...]] = OrderedDict()
+        self._reasons = 0
+        self._streams: dict[bytes, set[StatusStream]] = {}
 
-    def publish(self, *responses: ToriiResponse) -> None:
+    def publish(self, statuses: Iterable[Status]) -> None:
         """Say something new of transactions. What is older than the last word is dropped."""
         with self._lock:
-            for response in responses:
-                tx_hash = response.tx_hash
-                told = self._told.get(tx_hash, ())
-                if told and _ORDER[response.tx_status] <= _ORDER[told[-1].tx_status]:
+            for status in statuses:
+                told = self._told.get(status.tx_hash, ())
+                if _follows(status, told):
+                    self._remember(status, told)
+                elif not _is_resent(status, told):
                     continue
-                # The reason of a rejection is told before it: it stays, the rest gives way.
-                reasons = [r for r in told if r.tx_status == TxStatus.STATEFUL_VALIDATION_FAILED]
-                self._told[tx_hash] = (*reasons, response)
-                self._told.move_to_end(tx_hash)
-                for stream in self._streams.get(tx_hash, ()):
-                    stream.put(response)
-            while len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
+                for stream in self._streams.get(status.tx_hash, ()):
+                    stream.put(status)
+            while len(self._told) > _REMEMBERED or self._reasons > _REMEMBERED_REASONS:
+                _, forgotten = self._told.popitem(last=False)
+                self._reasons -= _reasons(forgotten)
 
-    def newest(self, tx_hash: str) -> ToriiResponse | None:
+    def newest(self, tx_hash: bytes) -> Status | None:
         """Return the last word on a transaction, or None where it is not remembered."""
         with self._lock:
             told = self._told.get(tx_hash)
             return told[-1] if told else None
 
-    def open_stream(self, otherwise: ToriiResponse) -> StatusStream:
+    def open_stream(self, otherwise: Status) -> StatusStream:
         """Return a stream that begins with what is remembered; nothing is lost on the way.
 
         Args:
@@ -92,8 +122,8 @@ class StatusBoard:
         """
         stream = StatusStream(otherwise.tx_hash)
         with self._lock:
-            for response in self._told.get(stream.tx_hash, (otherwise,)):
-                stream.put(response)
+            for status in self._told.get(stream.tx_hash, (otherwise,)):
+                stream.put(status)
             self._streams.setdefault(stream.tx_hash, set()).add(stream)
         return stream
 
@@ -111,3 +141,33 @@ class StatusBoard:
             for streams in self._streams.values():
                 for stream in streams:
                     stream.put(None)
+
+    def _remember(self, status: Status, told: tuple[Status, ...]) -> None:
+        # The reason of a rejection is told before it: it stays, the rest gives way.
+        kept = tuple(each for each in told if each.status == TxStatus.STATEFUL_VALIDATION_FAILED)
+        self._told[status.tx_hash] = now = (*kept, status)
+        self._told.move_to_end(status.tx_hash)
+        self._reasons += _reasons(now) - _reasons(told)
+
+
+def _follows(status: Status, told: tuple[Status, ...]) -> bool:
+    """Tell whether a status is later than the last word."""
+    if not told:
+        return True
+    last = told[-1].status
+    if last == TxStatus.MST_EXPIRED:
+        # What expired can be sent again, and begins anew.
+        last = TxStatus.STATELESS_VALIDATION_FAILED
+    return _ORDER[status.status] > _ORDER[last]
+
+
+def _is_resent(status: Status, told: tuple[Status, ...]) -> bool:
+    """Tell whether a status says that more signatures came for what waits for them."""
+    return (
+        status.status == TxStatus.STATELESS_VALIDATION_SUCCESS
+        and told[-1].status == TxStatus.MST_PENDING
+    )
+
+
+def _reasons(statuses: tuple[Status, ...]) -> int:
+    return sum(len(status.reason) for status in statuses)

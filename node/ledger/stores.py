@@ -1,4 +1,4 @@
-"""The two stores of one ledger, opened together and made level."""
+"""The stores of one ledger, opened together and made level."""
 
 from pathlib import Path
 from types import TracebackType
@@ -9,18 +9,21 @@ from chaincode.transactions import block_hash
 from node.errors import StorageError
 from node.ledger.block_store import BlockStore
 from node.ledger.engine import recover, replay, write_block
+from node.ledger.pending_store import PendingStore
 from node.ledger.state_store import StateStore, Tip
 
 BLOCKS_NAME = "blocks"
 STATE_NAME = "state.sqlite"
+PENDING_NAME = "pending.sqlite"
 
 
 class LedgerStores:
-    """The block file and the world state of a ledger. A context that gives the files back.
+    """The files of a ledger. A context that gives them back.
 
     Attributes:
         blocks: The chain.
         state: What it leads to.
+        pending: What waits for signatures.
         replayed_blocks: How many blocks the state had not seen when it was opened.
     """
 
@@ -40,6 +43,7 @@ class LedgerStores:
             self.state = StateStore(data / STATE_NAME, self.blocks)
             try:
                 self.replayed_blocks = recover(self.blocks, self.state)
+                self.pending = PendingStore(data / PENDING_NAME)
             except BaseException:
                 self.state.close()
                 raise
@@ -70,7 +74,8 @@ class LedgerStores:
         write_block(self.blocks, self.state, candidate)
 
     def close(self) -> None:
-        """Close both stores; no snapshot may be in use."""
+        """Close the files; no snapshot may be in use."""
+        self.pending.close()
         self.state.close()
         self.blocks.close()
 
@@ -96,13 +101,14 @@ def drop_state(data: Path) -> None:
 
 
 def drop_ledger(data: Path) -> None:
-    """Remove the chain and the world state.
+    """Remove the chain, the world state, and what waits for signatures.
 
     Raises:
         StorageError: A file cannot be removed.
     """
     _remove(data, BLOCKS_NAME)
     _remove(data, STATE_NAME)
+    _remove(data, PENDING_NAME)
 
 
 def _remove(data: Path, name: str) -> None:

@@ -20,6 +20,7 @@ ALLOWED = {
     "google.protobuf.message",
     "google.protobuf.timestamp_pb2",
     "hashlib",
+    "heapq",
     "itertools",
     "json",
     "re",

@@ -19,6 +19,7 @@ from chaincode.encoding import (
 )
 from chaincode.errors import ChaincodeError, DecodeError, SignatureInvalidError
 from chaincode.ids import ACCOUNT_ID, RECORD_ID, SIGNATORY
+from chaincode.multisignature import PendingBatches
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query
@@ -263,7 +264,7 @@ def test_queries_of_any_bytes(data: bytes) -> None:
 
 def _validate_and_answer(query: Query) -> None:
     signatory = validate_query(query, WINDOW)
-    response = answer_query(small_ledger(), query, signatory)
+    response = answer_query(small_ledger(), query, signatory, pending=PendingBatches(1))
     assert response.WhichOneof("response")
 
 

@@ -240,7 +240,8 @@ class LedgerMachine(RuleBasedStateMachine):
         given = {field: value for field, value in fields.items() if value is not None}
         body.MergeFrom(type(body)(**given))
         account = self.model.accounts.get(asker)
-        return answer_query(self.ledger, query, account.keys[0] if account else "00" * 32)
+        signatory = account.keys[0] if account else "00" * 32
+        return answer_query(self.ledger, query, signatory, pending=self.ledger.pending)
 
     def compare(
         self,

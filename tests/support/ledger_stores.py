@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.batches import lone
+from support.memory_ledger import sign_transaction
 from support.processes import LedgerFolder
 
 from chaincode.blocks import Receipt
@@ -100,6 +101,14 @@ class LedgerStores:
         candidate = self.engine.finalize(time_ms, lone(*transactions))
         self.engine.commit(candidate)
         return candidate
+
+    def part_signed(self, key: str, *keys: AccountKey, quorum: int = 2) -> Transaction:
+        """Return an administrator's transaction that asks for `quorum` signatures."""
+        transaction = self.admin_transaction(set_account_detail(ADMIN_ACCOUNT, key, "x"))
+        transaction.payload.reduced_payload.quorum = quorum
+        del transaction.signatures[:]
+        sign_transaction(transaction, *keys)
+        return transaction
 
     def add_details(self, count: int) -> list[Receipt]:
         """Write blocks of one transaction each, with a detail named after its height."""

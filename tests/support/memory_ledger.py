@@ -18,6 +18,7 @@ from chaincode.batches import Batch, validate_batches
 from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict, build_block
 from chaincode.errors import InvalidQueryError, InvalidTransactionError
 from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.multisignature import PendingBatches
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
@@ -57,6 +58,7 @@ class MemoryLedger:
     Attributes:
         state: The entries of the world state; a test may read and set them.
         blocks: The chain, genesis first.
+        pending: What waits for signatures; `receive` puts nothing in.
         keys: The first key of each account that `tegata` and `add_account` made.
         reachable: While False, clients get a `TransportError`.
     """
@@ -77,6 +79,7 @@ class MemoryLedger:
         self._last_ms = 0
         self._decided: dict[bytes, Transaction | None] = {}
         self._statuses: dict[str, list[ToriiResponse]] = {}
+        self.pending = PendingBatches(expiration_ms=24 * 60 * 60 * 1000)
         self._lock = threading.RLock()
         self._commit(genesis, apply_genesis(self, genesis))
 
@@ -247,7 +250,7 @@ class MemoryLedger:
                 response = error_response(ErrorResponse.STATELESS_INVALID, 0, str(error))
                 response.query_hash = hash_payload(query.payload).hex()
                 return response
-            return answer_query(self, query, signatory)
+            return answer_query(self, query, signatory, pending=self.pending)
 
     def _commit(self, block: Block, outcome: BlockOutcome) -> None:
         payload = block.block_v1.payload

@@ -20,7 +20,9 @@ def ask(
     body = getattr(query.payload, name)
     body.SetInParent()
     body.MergeFrom(type(body)(**fields))
-    response = answer_query(ledger, query, named_key(signer or creator).public_key)
+    response = answer_query(
+        ledger, query, named_key(signer or creator).public_key, pending=ledger.pending
+    )
     assert response.query_hash == hash_payload(query.payload).hex()
     return response
 

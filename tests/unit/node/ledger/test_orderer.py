@@ -1,7 +1,7 @@
 """The embedded orderer: a block as soon as one can be made, in order, nothing forgotten."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,13 +9,18 @@ from support.batches import lone
 from support.ledger_stores import NOW_MS, LedgerStores, opened
 from support.processes import make_ledger_folder
 
-from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus
+from chaincode.protocol.endpoint_pb2 import TxStatus
 from chaincode.transactions import ValidTransaction
 from node.errors import PoolFullError, StoppingError, StorageError
 from node.ledger import orderer as orderer_module
+from node.ledger.commit_notices import CommitNotices
 from node.ledger.engine import Candidate, Engine
 from node.ledger.orderer import EmbeddedOrderer
-from node.ledger.statuses import FINAL, StatusBoard
+from node.ledger.pending_store import PendingStore
+from node.ledger.signature_collector import SignatureCollector
+from node.ledger.statuses import FINAL, Status, StatusBoard
+
+HOUR_MS = 60 * 60 * 1000
 
 
 class HeldEngine(Engine):
@@ -35,29 +40,55 @@ class HeldEngine(Engine):
 class Ordering:
     """An orderer over a ledger's stores, and what it says."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        ledger: LedgerStores,
+        engine: Engine | None = None,
+        *,
+        expiration_ms: int = HOUR_MS,
+        now_ms: Callable[[], int] = lambda: NOW_MS,
+    ) -> None:
         self.statuses = StatusBoard()
+        self.commits = CommitNotices(ledger.tip().height)
+        self.store = PendingStore(ledger.data / "pending.sqlite")
+        self.collector = SignatureCollector(ledger.state, self.store, expiration_ms)
         self.failures: list[Exception] = []
         self.failed = threading.Event()
         self.orderer = EmbeddedOrderer(
-            engine, self.statuses, now_ms=lambda: NOW_MS, on_failure=self._fail
+            engine or ledger.engine,
+            self.collector,
+            self.statuses,
+            self.commits,
+            now_ms=now_ms,
+            on_failure=self._fail,
         )
+
+    def stop(self) -> None:
+        self.orderer.stop()
+        self.store.close()
 
     def _fail(self, failure: Exception) -> None:
         self.failures.append(failure)
         self.failed.set()
 
-    def final(self, transaction: ValidTransaction) -> list[ToriiResponse]:
+    def final(self, transaction: ValidTransaction) -> list[Status]:
         """Wait for a transaction's end; return what was said from now on."""
-        unknown = ToriiResponse(tx_status=TxStatus.NOT_RECEIVED, tx_hash=transaction.hash.hex())
-        stream = self.statuses.open_stream(unknown)
-        said: list[ToriiResponse] = []
-        while not said or said[-1].tx_status not in FINAL:
-            response = stream.get(30)
-            assert response is not None
-            said.append(response)
+        return self.until(transaction, FINAL)
+
+    def until(self, transaction: ValidTransaction, ends: Container[TxStatus]) -> list[Status]:
+        """Wait for one of some statuses; return what was said from now on."""
+        stream = self.statuses.open_stream(Status(transaction.hash, TxStatus.NOT_RECEIVED))
+        said: list[Status] = []
+        while not said or said[-1].status not in ends:
+            status = stream.get(30)
+            assert status is not None
+            said.append(status)
         self.statuses.close_stream(stream)
         return said
+
+    def newest(self, transaction: ValidTransaction) -> TxStatus | None:
+        status = self.statuses.newest(transaction.hash)
+        return status.status if status else None
 
 
 @pytest.fixture
@@ -68,10 +99,10 @@ def ledger(tmp_path: Path) -> Iterator[LedgerStores]:
 
 @pytest.fixture
 def running(ledger: LedgerStores) -> Iterator[Ordering]:
-    ordering = Ordering(ledger.engine)
+    ordering = Ordering(ledger)
     ordering.orderer.start()
     yield ordering
-    ordering.orderer.stop()
+    ordering.stop()
 
 
 @pytest.fixture
@@ -80,13 +111,13 @@ def held_engine(ledger: LedgerStores) -> HeldEngine:
 
 
 @pytest.fixture
-def held(held_engine: HeldEngine) -> Iterator[Ordering]:
+def held(ledger: LedgerStores, held_engine: HeldEngine) -> Iterator[Ordering]:
     """An orderer that is busy: it writes its first block until `may_write` is set."""
-    ordering = Ordering(held_engine)
+    ordering = Ordering(ledger, held_engine)
     ordering.orderer.start()
     yield ordering
     held_engine.may_write.set()
-    ordering.orderer.stop()
+    ordering.stop()
 
 
 def blocks_above(ledger: LedgerStores, height: int) -> list[list[bytes]]:
@@ -109,7 +140,7 @@ def test_a_lone_transaction_is_committed_at_once(ledger: LedgerStores, running: 
     for height in (2, 3, 4):
         transaction = ledger.detail("a", str(height))
         running.orderer.submit(lone(transaction))
-        assert running.final(transaction)[-1].tx_status == TxStatus.COMMITTED
+        assert running.final(transaction)[-1].status == TxStatus.COMMITTED
         assert ledger.tip().height == height
         assert blocks_above(ledger, height) == [payloads([transaction])]
 
@@ -119,15 +150,13 @@ def test_every_status_is_told_in_irohads_order(
 ) -> None:
     good, bad = ledger.detail("a", "1"), ledger.forbidden("a")
     streams = [
-        held.statuses.open_stream(
-            ToriiResponse(tx_status=TxStatus.NOT_RECEIVED, tx_hash=transaction.hash.hex())
-        )
+        held.statuses.open_stream(Status(transaction.hash, TxStatus.NOT_RECEIVED))
         for transaction in (good, bad)
     ]
     held.orderer.submit(lone(good, bad))
     held_engine.may_write.set()
     heard = [[stream.get(30) for _ in range(5)] for stream in streams]
-    names = [[TxStatus.Name(response.tx_status) for response in said if response] for said in heard]
+    names = [[TxStatus.Name(status.status) for status in said if status] for said in heard]
     assert names == [
         [
             "NOT_RECEIVED",
@@ -146,11 +175,7 @@ def test_every_status_is_told_in_irohads_order(
     ]
     refusal = heard[1][3]
     assert refusal is not None
-    assert (refusal.err_or_cmd_name, refusal.failed_cmd_index, refusal.error_code) == (
-        "SetAccountDetail",
-        0,
-        2,
-    )
+    assert (refusal.reason, refusal.command_index, refusal.code) == ("SetAccountDetail", 0, 2)
 
 
 def test_committed_is_told_only_when_it_is_written(
@@ -159,12 +184,10 @@ def test_committed_is_told_only_when_it_is_written(
     transaction = ledger.detail("a", "1")
     held.orderer.submit(lone(transaction))
     assert held_engine.writing.wait(30)
-    newest = held.statuses.newest(transaction.hash.hex())
-    assert newest is not None
-    assert newest.tx_status == TxStatus.STATEFUL_VALIDATION_SUCCESS
+    assert held.newest(transaction) == TxStatus.STATEFUL_VALIDATION_SUCCESS
     assert ledger.tip().height == 1
     held_engine.may_write.set()
-    assert held.final(transaction)[-1].tx_status == TxStatus.COMMITTED
+    assert held.final(transaction)[-1].status == TxStatus.COMMITTED
     assert ledger.tip().height == 2
 
 
@@ -228,9 +251,7 @@ def test_a_transaction_that_was_decided_makes_no_block_and_keeps_its_status(
     running.orderer.submit(lone(transaction))
     running.orderer.submit(lone(other))
     running.final(other)
-    newest = running.statuses.newest(transaction.hash.hex())
-    assert newest is not None
-    assert newest.tx_status == TxStatus.COMMITTED
+    assert running.newest(transaction) == TxStatus.COMMITTED
     assert ledger.tip().height == 3
 
 
@@ -251,7 +272,7 @@ def test_a_full_pool_refuses_a_list_whole(
     held.orderer.submit(lone(*rest[:3]))
     with pytest.raises(PoolFullError, match="3 transactions wait for a block"):
         held.orderer.submit(lone(*rest[3:]))
-    assert held.statuses.newest(rest[3].hash.hex()) is None
+    assert held.newest(rest[3]) is None
     held.orderer.submit(lone(*rest[3:5]))
     with pytest.raises(PoolFullError):
         held.orderer.submit(lone(*rest[5:]))
@@ -281,15 +302,15 @@ def test_stop_decides_what_waits(
     stopper.join()
     assert blocks_above(ledger, 2) == [payloads([first]), payloads(rest)]
     for transaction in rest:
-        assert held.final(transaction)[-1].tx_status == TxStatus.COMMITTED
+        assert held.final(transaction)[-1].status == TxStatus.COMMITTED
     with pytest.raises(StoppingError, match="the node is stopping"):
         held.orderer.submit(lone(ledger.detail("late", "x")))
 
 
 def test_stop_with_nothing_waiting_returns(ledger: LedgerStores) -> None:
-    ordering = Ordering(ledger.engine)
+    ordering = Ordering(ledger)
     ordering.orderer.start()
-    ordering.orderer.stop()
+    ordering.stop()
     assert ledger.tip().height == 1
     assert ordering.failures == []
 
@@ -309,7 +330,7 @@ class BrokenEngine(Engine):
 def test_a_node_that_cannot_write_says_so_and_takes_no_more(
     ledger: LedgerStores, failure: Exception
 ) -> None:
-    ordering = Ordering(BrokenEngine(ledger, failure))
+    ordering = Ordering(ledger, BrokenEngine(ledger, failure))
     ordering.orderer.start()
     transaction = ledger.detail("a", "1")
     ordering.orderer.submit(lone(transaction))
@@ -317,9 +338,7 @@ def test_a_node_that_cannot_write_says_so_and_takes_no_more(
     assert ordering.failures == [failure]
     with pytest.raises(StoppingError, match="the node is stopping"):
         ordering.orderer.submit(lone(ledger.detail("b", "1")))
-    ordering.orderer.stop()
+    ordering.stop()
     # Nobody was told that it is committed.
-    newest = ordering.statuses.newest(transaction.hash.hex())
-    assert newest is not None
-    assert newest.tx_status == TxStatus.STATEFUL_VALIDATION_SUCCESS
+    assert ordering.newest(transaction) == TxStatus.STATEFUL_VALIDATION_SUCCESS
     assert ledger.tip().height == 1

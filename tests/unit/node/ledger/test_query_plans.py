@@ -17,6 +17,7 @@ from support.small_ledger import (
     transfer,
 )
 
+from chaincode.multisignature import PendingBatches
 from chaincode.protocol.primitive_pb2 import RolePermission
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.queries import answer_query
@@ -140,14 +141,16 @@ def test_a_query(
     statements: list[str] = []
     with store.snapshot() as view:
         view._connection.set_trace_callback(statements.append)
-        response = answer_query(view, query, named_key(ROOT).public_key)
+        response = answer_query(view, query, named_key(ROOT).public_key, pending=PendingBatches(1))
         view._connection.set_trace_callback(None)
         plans = [
             step[3]
             for statement in set(statements)
             for step in view._connection.execute(f"EXPLAIN QUERY PLAN {statement}")
         ]
-    assert response == answer_query(memory, query, named_key(ROOT).public_key)
+    assert response == answer_query(
+        memory, query, named_key(ROOT).public_key, pending=PendingBatches(1)
+    )
     assert plans
     # The table `tip` has one row.
     assert [plan for plan in plans if plan.startswith("SCAN") and plan != "SCAN tip"] == []

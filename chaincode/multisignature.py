@@ -1,0 +1,244 @@
+"""Multisignature: batches that wait until each transaction is signed by as many keys as it asks.
+
+Signatures arrive with later sends of the same payloads. Only those by signatories of a
+transaction's creator count and are kept, so that a stranger who knows a payload can neither
+complete its batch nor spoil it (ADR 0018).
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaincode.batches import Batch
+from chaincode.errors import PendingFullError, UnknownSignatoryError
+from chaincode.protocol.primitive_pb2 import Signature
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.stateless import MAX_SIGNATURES
+from chaincode.transactions import ValidTransaction
+from chaincode.world_state import ReadableState, get_account
+
+
+class PendingView(Protocol):
+    """The batches that wait, for those who only read."""
+
+    def of_creator(self, account_id: str) -> Sequence[Batch]:
+        """Return the batches with a transaction of this creator, in the order of their arrival."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingLimits:
+    """How much may wait, in all and for one account. Signatures to what waits are always taken.
+
+    A batch counts for the creator of its first signed transaction: to be named in a batch of
+    another costs nothing.
+    """
+
+    batches: int = 10_000
+    size_bytes: int = 64 * 1024 * 1024
+    batches_of_account: int = 1_000
+    size_bytes_of_account: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    batch: Batch
+    payer: str
+    expires_at_ms: int
+
+
+class PendingBatches:
+    """The batches that wait, in the order of their arrival. Its owner sees to locks.
+
+    The same calls in the same order give the same content, on every machine.
+    """
+
+    def __init__(self, expiration_ms: int, limits: PendingLimits = PendingLimits()) -> None:
+        """Begin empty.
+
+        Args:
+            expiration_ms: How long after the oldest creation time of its transactions a batch
+                expires.
+            limits: How much may wait.
+        """
+        self._expiration_ms = expiration_ms
+        self._limits = limits
+        self._entries: dict[bytes, _Entry] = {}
+        self._by_creator: dict[str, dict[bytes, None]] = {}
+        self._expiries: list[tuple[int, bytes]] = []
+        self._size_bytes = 0
+        self._paid: dict[str, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (entry.batch for entry in self._entries.values())
+
+    def __contains__(self, batch_hash: bytes) -> bool:
+        return batch_hash in self._entries
+
+    @property
+    def transaction_count(self) -> int:
+        """How many transactions are in the batches that wait."""
+        return sum(len(batch.transactions) for batch in self)
+
+    @property
+    def next_expiry_ms(self) -> int | None:
+        """When the next batch expires, or None where none waits."""
+        while self._expiries and self._expiries[0][1] not in self._entries:
+            heapq.heappop(self._expiries)
+        return self._expiries[0][0] if self._expiries else None
+
+    def of_creator(self, account_id: str) -> list[Batch]:
+        """Return the batches with a transaction of this creator, in the order of their arrival."""
+        return [self._entries[key].batch for key in self._by_creator.get(account_id, ())]
+
+    def add(self, arriving: Batch, state: ReadableState) -> Batch:
+        """Take a batch in, or add its signatures to those of the same batch that waits.
+
+        Return the batch as it now stands. Where it has all signatures it is ready for a block, and
+        waits no more. One that is complete as it arrives, while no other part of it waits, is
+        returned as it is: a block decides about its signatures.
+
+        Args:
+            arriving: Any well-formed batch.
+            state: Says who the signatories of the creators are now.
+
+        Raises:
+            UnknownSignatoryError: None of its signatures is by a signatory; nothing has changed.
+            PendingFullError: Too much waits; nothing has changed.
+        """
+        known = self._entries.get(arriving.hash)
+        if known is None and arriving.has_all_signatures:
+            return arriving
+        brought = _keep_signatories(arriving, state)
+        if not any(transaction.signatories for transaction in brought.transactions):
+            raise UnknownSignatoryError(
+                "no signature is by a signatory of the creator: there is nothing to wait for"
+            )
+        if known is None:
+            self._check_room(brought)
+            batch = brought
+        else:
+            batch = _merge(_keep_signatories(known.batch, state), brought)
+        if batch.has_all_signatures:
+            self.remove(batch.hash)
+        else:
+            self.restore(batch)
+        return batch
+
+    def restore(self, batch: Batch) -> None:
+        """Put a batch in that was iterated out of another such object, or replace it.
+
+        Its place is that of the batch of the same hash, or the last.
+        """
+        known = self._entries.get(batch.hash)
+        payer = known.payer if known else _payer(batch)
+        oldest_ms = min(transaction.created_time_ms for transaction in batch.transactions)
+        entry = _Entry(batch, payer, oldest_ms + self._expiration_ms)
+        if known:
+            self._count(known, -1)
+        else:
+            heapq.heappush(self._expiries, (entry.expires_at_ms, batch.hash))
+            for creator in _creators(batch):
+                self._by_creator.setdefault(creator, {})[batch.hash] = None
+        self._entries[batch.hash] = entry
+        self._count(entry, 1)
+
+    def remove(self, batch_hash: bytes) -> None:
+        """Let a batch wait no more; nothing happens where none of this hash does."""
+        entry = self._entries.pop(batch_hash, None)
+        if entry is None:
+            return
+        self._count(entry, -1)
+        for creator in _creators(entry.batch):
+            hashes = self._by_creator[creator]
+            del hashes[batch_hash]
+            if not hashes:
+                del self._by_creator[creator]
+
+    def expire(self, now_ms: int) -> list[Batch]:
+        """Remove and return the batches whose time is over."""
+        expired = []
+        while (expires_at_ms := self.next_expiry_ms) is not None and expires_at_ms <= now_ms:
+            _, batch_hash = heapq.heappop(self._expiries)
+            expired.append(self._entries[batch_hash].batch)
+            self.remove(batch_hash)
+        return expired
+
+    def _check_room(self, batch: Batch) -> None:
+        payer = _payer(batch)
+        if (
+            len(self._entries) >= self._limits.batches
+            or self._size_bytes + batch.size_bytes > self._limits.size_bytes
+        ):
+            raise PendingFullError("too many batches wait for signatures; send it again later")
+        count, size_bytes = self._paid.get(payer, (0, 0))
+        if (
+            count >= self._limits.batches_of_account
+            or size_bytes + batch.size_bytes > self._limits.size_bytes_of_account
+        ):
+            raise PendingFullError(f"too many batches of {payer} wait for signatures")
+
+    def _count(self, entry: _Entry, sign: int) -> None:
+        """Count an entry in (1) or out (-1)."""
+        change_bytes = sign * entry.batch.size_bytes
+        self._size_bytes += change_bytes
+        count, size_bytes = self._paid.pop(entry.payer, (0, 0))
+        if count + sign:
+            self._paid[entry.payer] = (count + sign, size_bytes + change_bytes)
+
+
+def _creators(batch: Batch) -> list[str]:
+    return list(dict.fromkeys(transaction.creator for transaction in batch.transactions))
+
+
+def _payer(batch: Batch) -> str:
+    return next(
+        transaction.creator for transaction in batch.transactions if transaction.signatories
+    )
+
+
+def _keep_signatories(batch: Batch, state: ReadableState) -> Batch:
+    """Return the batch without the signatures by keys that are no signatories of the creators."""
+    return Batch(tuple(_keep(transaction, state) for transaction in batch.transactions))
+
+
+def _keep(transaction: ValidTransaction, state: ReadableState) -> ValidTransaction:
+    account = get_account(state, transaction.creator)
+    wanted = transaction.signatories & frozenset(account.signatories if account else ())
+    signatures = transaction.message.signatures
+    if wanted == transaction.signatories and len(wanted) == len(signatures):
+        return transaction
+    return _with_signatures(transaction, signatures, wanted)
+
+
+def _merge(waiting: Batch, brought: Batch) -> Batch:
+    """Return the batch with the signatures of both; those that came first stand first."""
+    return Batch(
+        tuple(
+            one
+            if other.signatories <= one.signatories
+            else _with_signatures(
+                one,
+                [*one.message.signatures, *other.message.signatures],
+                one.signatories | other.signatories,
+            )
+            for one, other in zip(waiting.transactions, brought.transactions, strict=True)
+        )
+    )
+
+
+def _with_signatures(
+    transaction: ValidTransaction, signatures: Iterable[Signature], wanted: frozenset[str]
+) -> ValidTransaction:
+    """Return the transaction with one signature of each wanted key; all of them verify."""
+    by_key: dict[str, Signature] = {}
+    for signature in signatures:
+        key = signature.public_key.lower()
+        if key in wanted and len(by_key) < MAX_SIGNATURES:
+            by_key.setdefault(key, signature)
+    message = Transaction(payload=transaction.message.payload, signatures=by_key.values())
+    return ValidTransaction(message, transaction.hash, frozenset(by_key))

@@ -1,0 +1,144 @@
+"""`CommandService_v1`: takes transactions, and tells what becomes of them."""
+
+from collections.abc import Iterator, Sequence
+from queue import Empty as NothingCame
+from typing import Final
+
+import grpc
+import structlog
+from google.protobuf.empty_pb2 import Empty
+
+from chaincode.batches import group_transactions
+from chaincode.errors import InvalidTransactionError
+from chaincode.ids import HASH_BYTES, hex_or_nothing
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.transactions import transaction_hash
+from node.errors import BatchRefusedError, PoolFullError, StoppingError
+from node.ledger.grpc_server import abort, decode
+from node.ledger.statuses import FINAL, Status
+from node.ledger.stream_places import StreamPlaces
+from node.ledger.torii_parts import ToriiParts
+
+MAX_LIST_TRANSACTIONS: Final = 50_000
+"""A list is refused whole before its first signature is checked; two bytes can be a transaction."""
+STALE_STREAM_SECONDS: Final = 300.0
+"""How long a status stream stays open without news."""
+PENDING_STREAM_SECONDS: Final = 5.0
+"""The same where the next news is a signature: it may come in days. Scripts that were written for
+irohad, which ends such a stream after seconds, go on behind its end."""
+UNKNOWN_STREAM_SECONDS: Final = 30.0
+"""The same where the node has not received the transaction: anyone can ask for such a hash."""
+
+_log = structlog.get_logger(__name__)
+
+
+class CommandService:
+    """`iroha.protocol.CommandService_v1`."""
+
+    name: Final = "iroha.protocol.CommandService_v1"
+
+    def __init__(self, parts: ToriiParts, places: StreamPlaces) -> None:
+        self._parts = parts
+        self._places = places
+
+    def torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
+        """Take one transaction; what becomes of it is told by its status."""
+        return self._take([decode(data, Transaction, context)], context)
+
+    def list_torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
+        """Take a list of transactions. One that is invalid makes the whole list invalid."""
+        transactions = decode(data, TxList, context).transactions
+        if len(transactions) > MAX_LIST_TRANSACTIONS:
+            abort(
+                context,
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"a list of {len(transactions)} transactions, {MAX_LIST_TRANSACTIONS} are allowed",
+            )
+        return self._take(transactions, context)
+
+    def status(self, data: bytes, context: grpc.ServicerContext) -> ToriiResponse:
+        """Return the newest status of a transaction."""
+        tx_hash = _status_hash(data, context)
+        status = self._parts.statuses.newest(tx_hash) or self._stored_status(tx_hash)
+        return status.response()
+
+    def status_stream(self, data: bytes, context: grpc.ServicerContext) -> Iterator[ToriiResponse]:
+        """Yield a transaction's status and all that follow, until a final one."""
+        tx_hash = _status_hash(data, context)
+        with self._places.hold(context):
+            yield from self._follow(tx_hash, context)
+
+    def _follow(self, tx_hash: bytes, context: grpc.ServicerContext) -> Iterator[ToriiResponse]:
+        stream = self._parts.statuses.open_stream(self._stored_status(tx_hash))
+        # When the client leaves, the waiting thread is woken and ends.
+        if not context.add_callback(lambda: stream.put(None)):
+            stream.put(None)
+        patience_s = 0.0 if len(tx_hash) != HASH_BYTES else UNKNOWN_STREAM_SECONDS
+        try:
+            while (status := stream.get(patience_s)) is not None:
+                yield status.response()
+                if status.status in FINAL:
+                    return
+                if status.status != TxStatus.NOT_RECEIVED:
+                    is_pending = status.status == TxStatus.MST_PENDING
+                    patience_s = PENDING_STREAM_SECONDS if is_pending else STALE_STREAM_SECONDS
+        except NothingCame:
+            return
+        finally:
+            self._parts.statuses.close_stream(stream)
+
+    def _take(self, messages: Sequence[Transaction], context: grpc.ServicerContext) -> Empty:
+        window = self._parts.window()
+        undecided = self._undecided(messages)
+        try:
+            batches = self._parts.engine.check(undecided, window)
+        except InvalidTransactionError as error:
+            self._refuse(undecided, error)
+            return Empty()
+        try:
+            self._parts.orderer.submit(batches)
+        except PoolFullError as error:
+            abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except BatchRefusedError as error:
+            abort(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
+        except StoppingError as error:
+            abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
+        return Empty()
+
+    def _refuse(self, messages: list[Transaction], refusal: InvalidTransactionError) -> None:
+        hashes = [transaction_hash(message) for message in messages]
+        _log.info(
+            "transactions refused",
+            tx_hashes=[tx_hash.hex() for tx_hash in hashes],
+            place=refusal.place,
+        )
+        reason = str(refusal)
+        self._parts.statuses.publish(
+            Status(tx_hash, TxStatus.STATELESS_VALIDATION_FAILED, reason) for tx_hash in hashes
+        )
+
+    def _undecided(self, messages: Sequence[Transaction]) -> list[Transaction]:
+        """Leave out the batches that were decided before: their statuses are told again."""
+        with self._parts.state.snapshot() as view:
+            return [
+                message
+                for group in group_transactions(messages)
+                if not any(view.has_transaction(transaction_hash(each)) for each in group)
+                for message in group
+            ]
+
+    def _stored_status(self, tx_hash: bytes) -> Status:
+        with self._parts.state.snapshot() as view:
+            committed = view.decision(tx_hash)
+        status = {
+            True: TxStatus.COMMITTED,
+            False: TxStatus.REJECTED,
+            None: TxStatus.NOT_RECEIVED,
+        }[committed]
+        return Status(tx_hash, status)
+
+
+def _status_hash(data: bytes, context: grpc.ServicerContext) -> bytes:
+    """Return the hash that is asked for; as in irohad, text that is no hex is the empty hash."""
+    return bytes.fromhex(hex_or_nothing(decode(data, TxStatusRequest, context).tx_hash))

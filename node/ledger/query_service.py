@@ -1,0 +1,97 @@
+"""`QueryService_v1`: answers queries, and tells of new blocks."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from chaincode.errors import InvalidQueryError
+from chaincode.protocol.qry_responses_pb2 import (
+    BlockErrorResponse,
+    BlockQueryResponse,
+    BlockResponse,
+    ErrorResponse,
+    HealthcheckData,
+    QueryResponse,
+)
+from chaincode.protocol.queries_pb2 import BlocksQuery, Query
+from chaincode.queries import answer_query, error_response, may_fetch_commits
+from chaincode.stateless import validate_blocks_query, validate_query
+from chaincode.transactions import hash_payload
+from node.ledger.answered_queries import AnsweredQueries
+from node.ledger.grpc_server import decode
+from node.ledger.stream_places import StreamPlaces
+from node.ledger.torii_parts import ToriiParts
+
+
+class QueryService:
+    """`iroha.protocol.QueryService_v1`."""
+
+    name: Final = "iroha.protocol.QueryService_v1"
+
+    def __init__(self, parts: ToriiParts, places: StreamPlaces) -> None:
+        self._parts = parts
+        self._places = places
+        self._answered = AnsweredQueries()
+
+    def find(self, data: bytes, context: grpc.ServicerContext) -> QueryResponse:
+        """Answer one query."""
+        query = decode(data, Query, context)
+        payload_hash = hash_payload(query.payload)
+        if self._answered.is_known(payload_hash, query.signature.public_key):
+            # irohad says no more than that it is stateless invalid, which is the field's default.
+            return QueryResponse(error_response=ErrorResponse())
+        try:
+            signatory = validate_query(query, self._parts.window())
+        except InvalidQueryError as error:
+            response = error_response(ErrorResponse.Reason.STATELESS_INVALID, 0, str(error))
+            response.query_hash = payload_hash.hex()
+            return response
+        with self._parts.state.snapshot() as view:
+            response = answer_query(view, query, signatory, pending=self._parts.pending)
+        self._answered.remember(payload_hash, signatory)
+        return response
+
+    def fetch_commits(
+        self, data: bytes, context: grpc.ServicerContext
+    ) -> Iterator[BlockQueryResponse]:
+        """Yield the blocks that are committed from now on, until the client leaves."""
+        query = decode(data, BlocksQuery, context)
+        try:
+            signatory = validate_blocks_query(query, self._parts.window())
+        except InvalidQueryError as error:
+            yield _block_error(str(error))
+            return
+        with self._parts.state.snapshot() as view:
+            may_follow = may_fetch_commits(
+                view, query.meta.creator_account_id, signatory, pending=self._parts.pending
+            )
+        if not may_follow:
+            yield _block_error("stateful invalid")
+            return
+        with self._places.hold(context):
+            yield from self._follow_commits(context)
+
+    def _follow_commits(self, context: grpc.ServicerContext) -> Iterator[BlockQueryResponse]:
+        commits = self._parts.commits
+        stream = commits.open_stream()
+        # When the client leaves, the waiting thread is woken and ends.
+        if not context.add_callback(lambda: commits.end_stream(stream)):
+            return
+        # Whoever sees the metadata misses no block from now on.
+        context.send_initial_metadata(())
+        while (height := commits.next_height(stream)) is not None:
+            with self._parts.state.snapshot() as view:
+                block = view.block_at(height)
+            # gRPC asks for the next block when the one before is sent: nothing piles up here.
+            yield BlockQueryResponse(block_response=BlockResponse(block=block))
+
+    def healthcheck(self, data: bytes, context: grpc.ServicerContext) -> HealthcheckData:
+        """Report on the node."""
+        decode(data, Empty, context)
+        return self._parts.health().message()
+
+
+def _block_error(text: str) -> BlockQueryResponse:
+    return BlockQueryResponse(block_error_response=BlockErrorResponse(message=text))
