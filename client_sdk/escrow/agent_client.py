@@ -90,6 +90,21 @@ class AgentStatus:
     log_head: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """What an agent says that the ledger says of an account; nothing of it is checked yet.
+
+    Attributes:
+        account: The account.
+        signatories: Its keys.
+        details: Its records of guard and recovery, by writer and key.
+    """
+
+    account: str
+    signatories: frozenset[str]
+    details: dict[str, dict[str, str]]
+
+
 class AgentClient:
     """One agent. Each method may raise TransportError, or ServiceRefusedError with its code."""
 
@@ -226,6 +241,22 @@ class AgentClient:
         """Let a recovery card recover an account (`client_sdk.escrow.account_binding`)."""
         body: JsonObject = {"account": account, "public_key": public_key, "signature": signature}
         self._send(key, "PUT", f"/deposits/{handle}/account", body)
+
+    def account_state(self, key: Key, handle: str, *, counter_token: str | None) -> AccountState:
+        """Return what the agent reads on the ledger of the account that a card may recover."""
+        body: JsonObject = {"counter_token": counter_token}
+        answer = self._send(key, "POST", f"/deposits/{handle}/account-state", body)
+        fields = JsonFields(answer, what=_WHAT, error=TransportError)
+        writers = fields.member("details")
+        return AccountState(
+            account=fields.text("account"),
+            signatories=frozenset(fields.texts("signatories")),
+            details={
+                writer: {name: written.text(name) for name in written.names}
+                for writer in writers.names
+                for written in (writers.member(writer),)
+            },
+        )
 
     def begin_signature(
         self, key: Key, handle: str, *, payload: bytes, counter_token: str | None

@@ -46,6 +46,27 @@ def read_account_view(ledger: RecoveryLedger, account: str, *, escrow_account: s
     )
 
 
+def read_guard_details(
+    ledger: RecoveryLedger, account: str, *, escrow_account: str
+) -> dict[str, dict[str, str]]:
+    """Return the account's records of guard and recovery as they stand, by writer and key.
+
+    Raises:
+        QueryFailedError: The client may not read them.
+        TransportError: The node cannot be reached.
+    """
+    status = _read(ledger, account, account, RecoveryStatus, NO_ID)
+    wanted = [(account, GuardRecord.key(NO_ID)), (account, RecoveryStatus.key(NO_ID))]
+    if status is not None and status.item.startswith(RecoverRecord.prefix):
+        wanted.append((escrow_account, status.item))
+    details: dict[str, dict[str, str]] = {}
+    for writer, key in wanted:
+        value = _read_detail(ledger, account, key, writer=writer)
+        if value is not None:
+            details.setdefault(writer, {})[key] = value
+    return details
+
+
 def read_approval(
     ledger: RecoveryLedger, record_id: str, guard: GuardRecord | None
 ) -> ApprovalRecord | None:
@@ -78,11 +99,17 @@ def read_signatories(ledger: RecoveryLedger, account: str) -> frozenset[str]:
 def _read(
     ledger: RecoveryLedger, account: str, writer: str, kind: type[_Record], record_id: str
 ) -> _Record | None:
+    value = _read_detail(ledger, account, kind.key(record_id), writer=writer)
     try:
-        value = ledger.account_detail(account, kind.key(record_id), writer=writer)
         return None if value is None else decode_record(value, kind)
     except DecodeError:
+        # Only history that was made without the ledger's rules can hold such a value.
         return None
+
+
+def _read_detail(ledger: RecoveryLedger, account: str, key: str, *, writer: str) -> str | None:
+    try:
+        return ledger.account_detail(account, key, writer=writer)
     except QueryFailedError as error:
         if error.is_absence:
             return None

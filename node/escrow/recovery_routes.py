@@ -61,6 +61,20 @@ class Bound(_Body):
     account: str
 
 
+class StateRequest(_Body):
+    """Asks for the account that the card may recover."""
+
+    counter_token: Token | None = None
+
+
+class AccountState(_Body):
+    """What this agent reads on the ledger."""
+
+    account: str
+    signatories: list[str]
+    details: dict[str, dict[str, str]] = Field(description="By writer and key, as the ledger has.")
+
+
 class SessionRequest(_Body):
     """Round one: what is to be signed."""
 
@@ -113,6 +127,23 @@ def add_recovery_routes(
         new = NewBinding(account=body.account, public_key=body.public_key, signature=body.signature)
         signing.bind(identify(), path.handle, new)
         return jsonify({"account": body.account})
+
+    @app.post(
+        "/deposits/<handle>/account-state",
+        responses={200: AccountState},
+        security=_SECURITY,
+        tags=_TAGS,
+    )
+    def read_account(path: HandlePath, body: StateRequest) -> Response:
+        """Read the account that the card may recover, for one who has no key of it any more."""
+        found = signing.read_account(identify(), path.handle, counter_token=body.counter_token)
+        return jsonify(
+            {
+                "account": found.account,
+                "signatories": sorted(found.signatories),
+                "details": found.details,
+            }
+        )
 
     @app.post(
         "/deposits/<handle>/signing-sessions",

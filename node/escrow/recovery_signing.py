@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chaincode.encoding import JsonObject, encode_base64url
@@ -28,6 +28,7 @@ from node.escrow.recovery_ledger import (
     RecoveryLedger,
     read_account_view,
     read_approval,
+    read_guard_details,
     read_signatories,
 )
 from node.escrow.recovery_policy import (
@@ -69,6 +70,21 @@ class NewBinding:
     account: str
     public_key: str
     signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundAccount:
+    """What an agent reads on the ledger for one who recovers.
+
+    Attributes:
+        account: The account that is bound to the card.
+        signatories: Its keys.
+        details: Its records of guard and recovery, by writer and key.
+    """
+
+    account: str
+    signatories: frozenset[str]
+    details: dict[str, dict[str, str]]
 
 
 class RecoverySigning:
@@ -142,6 +158,36 @@ class RecoverySigning:
             transaction.append_log("bound to account", caller=role, now_ms=self._now_ms())
 
         self._store.change(handle, work)
+
+    def read_account(
+        self, caller: Caller, handle: str, *, counter_token: str | None
+    ) -> BoundAccount:
+        """Return what the ledger says of the account that a card may recover.
+
+        Its holder has no key any more with which the ledger would answer.
+
+        Raises:
+            ApiError: The sender is none of the deposit's, or no account is bound to the card.
+        """
+        word = self._read_word(counter_token, caller)
+
+        def work(transaction: HolderTransaction) -> str:
+            query = select(AccountBinding.account).where(AccountBinding.handle == handle)
+            account = transaction.session.scalar(query)
+            if account is None:
+                raise CallerRefusedError("No account is bound to this recovery card.")
+            if word is None or word.account != account:
+                terms = [deposit.terms for deposit in transaction.deposits()]
+                caller.require(handle, terms, Role.CARD, Role.OWNER, Role.SUCCESS)
+            caller.spend_nonce(transaction)
+            return account
+
+        account = self._store.change(handle, work)
+        return BoundAccount(
+            account=account,
+            signatories=read_signatories(self._ledger, account),
+            details=read_guard_details(self._ledger, account, escrow_account=self._escrow_account),
+        )
 
     def begin(
         self, caller: Caller, handle: str, payload: bytes, *, counter_token: str | None

@@ -24,6 +24,7 @@ from support.threshold import SHA2, SHA3, deal
 from chaincode.encoding import encode_base64url
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.records import decode_record
 from chaincode.recovery_records import FINISH_WITHIN_MS, RecoverRecord
 from chaincode.signatures import KeyAlgorithm
 from client_sdk.credentials.jose import (
@@ -232,6 +233,34 @@ def test_the_new_key_finishes_without_the_password(agents: Agents) -> None:
     assert "It takes the key of the success" in agents.refusal(by_thief, *ending())
     agents.send(agents.signers(key_from_seed(NEW.seed)), *ending())
     assert agents.account.signatories == {NEW.public_key}
+
+
+class TestAccountState:
+    """The new phone has no key with which the ledger would answer: the agents read for it."""
+
+    def test_what_the_ledger_says(self, agents: Agents) -> None:
+        client, handle = agents.world.client(), agents.card.handle
+        for key in (agents.card.key, agents.protection.secret.owner_key, agents.success_key()):
+            state = client.account_state(key, handle, counter_token=None)
+            assert state.account == HOLDER
+            assert state.signatories == {PHONE.public_key}
+            assert state.details.keys() == {HOLDER}
+            assert state.details[HOLDER].keys() == {"tg_guard", "tg_recovery"}
+        agents.send(agents.signers(agents.success_key()), opening())
+        state = client.account_state(agents.card.key, handle, counter_token=None)
+        assert decode_record(state.details[ESCROW][RecoverRecord.key(ID)], RecoverRecord).window
+
+    def test_only_for_who_belongs_to_the_deposit(self, agents: Agents) -> None:
+        client, handle, phone = agents.world.client(), agents.card.handle, generate_key()
+        token = agents.counter_token(phone)
+        assert client.account_state(phone, handle, counter_token=token).account == HOLDER
+        other = agents.counter_token(phone, account=OTHER)
+        for counter_token in (None, other):
+            with pytest.raises(ServiceRefusedError, match="It takes the key of"):
+                client.account_state(phone, handle, counter_token=counter_token)
+        card, _ = agents.protect()
+        with pytest.raises(ServiceRefusedError, match="No account is bound"):
+            client.account_state(card.key, card.handle, counter_token=None)
 
 
 class TestWhoMayAsk:
