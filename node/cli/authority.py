@@ -13,7 +13,7 @@ from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.log import configure_logging
-from node.threshold.key_board import SHARE_FILE
+from node.threshold.ceremony_files import SHARE_FILE
 from node.threshold.share_file import load_share
 
 FILE_NAME = "authority.toml"

@@ -18,7 +18,7 @@ from client_sdk.credentials.jose import export_private_jwk, export_public_jwk, g
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
 from client_sdk.issuer_client import IssuerClient, StateChange
 from client_sdk.ledger.grants import new_record_id
-from node.cli.keygen import keygen_command
+from node.cli.keygen import add_key_commands
 from node.cli.network import Network
 from node.cli.output import Value, json_option, show, show_rows
 from node.cli.toml import encode_toml
@@ -152,9 +152,7 @@ def _prepare_key(
     return files, {}, sections, group_jwk(group)
 
 
-issuer.add_command(
-    keygen_command("issuer", help_text="Make a key that several authorities share, in FOLDER.")
-)
+add_key_commands(issuer, "issuer")
 
 
 @issuer.command()

@@ -1,31 +1,45 @@
-"""`keygen`: several operators make one key that none of them holds."""
+"""`keygen` and `reshare`: operators make one key that none of them holds, or deal it anew."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from chaincode.signatures import KeyAlgorithm
 from node.cli.output import Value, json_option, show
-from node.threshold.key_board import GROUP_FILE, SHARE_FILE, KeyBoard, KeygenStatus, KeyPlan
+from node.threshold.ceremony_files import GROUP_FILE, SHARE_FILE
+from node.threshold.key_board import KeyBoard, KeygenStatus, reshare_board
+from node.threshold.key_contacts import KeyPlan
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def keygen_command(purpose: str, *, help_text: str) -> click.Command:
-    """Return the command `keygen` for keys of one purpose."""
+def _board_options(command: _Command) -> _Command:
+    for option in (
+        json_option,
+        click.option("--fingerprint", help="Once all parties have compared it."),
+        click.option("--name", required=True, help="What the other parties call this one."),
+        click.option(
+            "--board",
+            required=True,
+            type=click.Path(path_type=Path, file_okay=False),
+            help="A folder that all parties read and write, or pass on by any means.",
+        ),
+        click.option("--parties", required=True, type=int, help="How many take part."),
+        click.option("--threshold", required=True, type=int, help="How many will sign."),
+        click.argument("folder", type=click.Path(path_type=Path, file_okay=False)),
+    ):
+        command = option(command)
+    return command
 
-    @click.command("keygen", help=help_text)
-    @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-    @click.option("--threshold", required=True, type=int, help="How many parties sign.")
-    @click.option("--parties", required=True, type=int, help="How many parties there are.")
-    @click.option(
-        "--board",
-        required=True,
-        type=click.Path(path_type=Path, file_okay=False),
-        help="A folder that all parties read and write, or pass on by any means.",
-    )
-    @click.option("--name", required=True, help="What the other parties call this one.")
-    @click.option("--fingerprint", help="Once all parties have compared it.")
-    @json_option
-    def command(
+
+def add_key_commands(group: click.Group, purpose: str) -> None:
+    """Add `keygen` and `reshare` for keys of one purpose."""
+
+    @group.command()
+    @_board_options
+    def keygen(
         folder: Path,
         threshold: int,
         parties: int,
@@ -34,6 +48,10 @@ def keygen_command(purpose: str, *, help_text: str) -> click.Command:
         fingerprint: str | None,
         as_json: bool,
     ) -> None:
+        """Make a key that several parties share; this one's share ends up in FOLDER.
+
+        Each party runs this on its own machine, again and again, until it shows the public key.
+        """
         plan = KeyPlan(
             purpose=purpose,
             algorithm=KeyAlgorithm.ED25519_SHA2,
@@ -43,7 +61,42 @@ def keygen_command(purpose: str, *, help_text: str) -> click.Command:
         status = KeyBoard(folder, board, plan).advance(name=name, confirmed_fingerprint=fingerprint)
         show(_describe(status, folder, parties), as_json=as_json)
 
-    return command
+    @group.command()
+    @_board_options
+    @click.option(
+        "--newcomer",
+        type=(int, click.Path(path_type=Path, exists=True, dir_okay=False)),
+        metavar="IDENTIFIER GROUP_KEY",
+        help="For a party that has no share, or lost it: the identifier to have, the key's file.",
+    )
+    @click.option("--leave", is_flag=True, help="Give this party's share up.")
+    def reshare(
+        folder: Path,
+        threshold: int,
+        parties: int,
+        board: Path,
+        name: str,
+        fingerprint: str | None,
+        newcomer: tuple[int, Path] | None,
+        leave: bool,
+        as_json: bool,
+    ) -> None:
+        """Deal the key of the share in FOLDER anew: it stays the same, and old shares fit no more.
+
+        Do it now and then, when a share was lost or may have been seen, and when parties come or
+        go. Give the new group key file to whoever has the old one, and restart the signers.
+        """
+        keys = reshare_board(
+            folder,
+            board,
+            purpose=purpose,
+            threshold=threshold,
+            parties=parties,
+            newcomer=newcomer,
+            leaves=leave,
+        )
+        status = keys.advance(name=name, confirmed_fingerprint=fingerprint)
+        show(_describe(status, folder, parties), as_json=as_json)
 
 
 def _describe(status: KeygenStatus, folder: Path, parties: int) -> dict[str, Value]:

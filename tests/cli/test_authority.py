@@ -17,7 +17,7 @@ from node.authority.config import AuthorityConfig
 from node.config import load_config
 from node.errors import ConfigError
 from node.issuer.config import Authorities, AuthorityAccess, IssuerConfig, load_signer
-from node.threshold.key_board import SHARE_FILE
+from node.threshold.ceremony_files import SHARE_FILE
 from node.threshold.share_file import save_share
 
 LEDGER_ID = "ab" * 32

@@ -34,6 +34,7 @@ def test_the_commands() -> None:
         "issuer reinstate",
         "issuer credentials",
         "issuer keygen",
+        "issuer reshare",
         "authority init",
         "authority start",
         "gateway init",

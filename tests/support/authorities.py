@@ -13,7 +13,7 @@ from support.threshold import deal
 from client_sdk.authority_client import AuthorityClient, ThresholdSigner
 from client_sdk.frost.keys import KeyShare
 from node.cli.toml import encode_toml
-from node.threshold.key_board import SHARE_FILE
+from node.threshold.ceremony_files import SHARE_FILE
 from node.threshold.share_file import save_share
 
 TOKEN: Final = "token-of-the-issuer-in-this-test"

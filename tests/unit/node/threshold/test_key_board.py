@@ -4,21 +4,19 @@ import json
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.threshold import SHA2, deal, sign
 
+from chaincode.encoding import encode_base64url
 from client_sdk.errors import FrostFormatError, ParticipantFaultError
 from client_sdk.frost.host_key import HostKey
+from client_sdk.frost.keys import KeyShare
 from node.errors import ConfigError, KeygenError
-from node.threshold.key_board import (
-    CONTACT_TYP,
-    GROUP_FILE,
-    SHARE_FILE,
-    KeyBoard,
-    KeygenStatus,
-    KeyPlan,
-)
+from node.threshold.ceremony_files import GROUP_FILE, SHARE_FILE
+from node.threshold.key_board import KeyBoard, KeygenStatus, reshare_board
+from node.threshold.key_contacts import CONTACT_TYP, KeyPlan
 from node.threshold.share_file import load_group, load_share, save_share
 
 PLAN = KeyPlan(purpose="issuer", algorithm=SHA2, threshold=2, parties=3)
@@ -42,6 +40,11 @@ class Operators:
         for name in NAMES:
             self.run(name)
         self.fingerprint = self.run("aoba").fingerprint
+
+    @property
+    def own_files(self) -> Path:
+        """Where aoba keeps the ceremony."""
+        return self.folder / "aoba" / "ceremony-board"
 
     def finish(self) -> dict[str, KeygenStatus]:
         self.exchange_contacts()
@@ -71,9 +74,9 @@ def test_three_operators_make_a_key(operators: Operators) -> None:
     for name in NAMES:
         own = operators.folder / name
         assert load_group(own / GROUP_FILE) == shares[0].group
-        for secret in (own / SHARE_FILE, own / "ceremony" / "host.key"):
+        for secret in (own / SHARE_FILE, own / "ceremony-board" / "host.key"):
             assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-        assert not (own / "ceremony" / "seed").exists()
+        assert not [*own.rglob("seed")]
 
 
 def test_nothing_secret_is_on_the_board(operators: Operators) -> None:
@@ -82,7 +85,9 @@ def test_nothing_secret_is_on_the_board(operators: Operators) -> None:
     for name in NAMES:
         share = json.loads((operators.folder / name / SHARE_FILE).read_text())
         assert share["secret"] not in public
-        assert (operators.folder / name / "ceremony" / "host.key").read_text().strip() not in public
+        assert (
+            operators.folder / name / "ceremony-board" / "host.key"
+        ).read_text().strip() not in public
 
 
 def test_what_is_to_be_done_next(operators: Operators) -> None:
@@ -110,7 +115,7 @@ def test_a_fingerprint_that_differs_stops_it(operators: Operators) -> None:
 
 def test_a_contact_that_was_swapped_changes_the_fingerprint(operators: Operators) -> None:
     operators.exchange_contacts()
-    swapped = next((operators.folder / "izumi" / "ceremony").glob("contact-*.jwt"))
+    swapped = next((operators.folder / "izumi" / "ceremony-board").glob("contact-*.jwt"))
     (operators.board / swapped.name).unlink()
     shutil.rmtree(operators.folder / "izumi")
     KeyBoard(operators.folder / "izumi", operators.board, PLAN).advance(
@@ -194,8 +199,9 @@ def test_a_party_that_says_two_things_is_named(operators: Operators) -> None:
     operators.exchange_contacts()
     operators.run("aoba")
     operators.run("izumi")
-    shutil.rmtree(operators.folder / "aoba" / "ceremony" / "messages")
-    (operators.folder / "aoba" / "ceremony" / "seed").write_text("00" * 32)
+    (messages,) = operators.own_files.rglob("messages")
+    shutil.rmtree(messages)
+    (messages.parent / "seed").write_text("00" * 32)
     kept = {path.name: path.read_text() for path in operators.messages()}
     for path in operators.messages():
         path.unlink()
@@ -207,18 +213,146 @@ def test_a_party_that_says_two_things_is_named(operators: Operators) -> None:
     assert refusal.value.is_proof
 
 
-def test_a_crash_after_the_share_was_saved_is_made_good(operators: Operators) -> None:
+def test_a_crash_at_the_end_is_made_good(operators: Operators) -> None:
     operators.exchange_contacts()
     operators.run("aoba")
-    own = operators.folder / "aoba"
-    seed = (own / "ceremony" / "seed").read_text()
+    (seed_file,) = operators.own_files.rglob("seed")
+    seed = seed_file.read_text()
     group = operators.finish()["aoba"].group
+    own = operators.folder / "aoba"
     share = (own / SHARE_FILE).read_text()
+    # As if it had died before anything was put in its place, and before the key was noted.
+    (own / SHARE_FILE).replace(seed_file.with_name(SHARE_FILE))
     (own / GROUP_FILE).unlink()
-    (own / "ceremony" / "seed").write_text(seed)
+    seed_file.with_name(GROUP_FILE).unlink()
+    seed_file.write_text(seed)
     assert operators.run("aoba").group == group
     assert (own / SHARE_FILE).read_text() == share
-    assert not (own / "ceremony" / "seed").exists()
+    assert not seed_file.exists()
+
+
+def test_a_failed_ceremony_is_begun_again_on_another_board(operators: Operators) -> None:
+    operators.exchange_contacts()
+    operators.run("aoba")
+    operators.board = operators.folder / "second board"
+    operators.fingerprint = None
+    operators.finish()
+    assert len({load_share(operators.folder / n / SHARE_FILE).identifier for n in NAMES}) == 3
+
+
+class TestResharing:
+    """The key stays; shares change, parties come and go, and a lost share is made good."""
+
+    @pytest.fixture
+    def operators(self, operators: Operators) -> Operators:
+        operators.finish()
+        operators.board = operators.folder / "second"
+        operators.fingerprint = None
+        return operators
+
+    def share(self, operators: Operators, name: str) -> KeyShare:
+        return load_share(operators.folder / name / SHARE_FILE)
+
+    def reshare(self, operators: Operators, **parts: dict[str, Any]) -> dict[str, KeygenStatus]:
+        """Let each party of the ceremony run the command until all have the key."""
+        terms = {"purpose": "issuer", "threshold": 2, "parties": len(parts)}
+        for _ in range(6):
+            told = {
+                name: reshare_board(
+                    operators.folder / name, operators.board, **{**terms, **part}
+                ).advance(name=name, confirmed_fingerprint=operators.fingerprint)
+                for name, part in parts.items()
+            }
+            operators.fingerprint = next(reversed(told.values())).fingerprint
+        assert all(status.group is not None for status in told.values())
+        return told
+
+    def test_a_refresh(self, operators: Operators) -> None:
+        before = {name: self.share(operators, name) for name in NAMES}
+        self.reshare(operators, aoba={}, izumi={}, taihaku={})
+        after = {name: self.share(operators, name) for name in NAMES}
+        for name in NAMES:
+            assert after[name].identifier == before[name].identifier
+            assert after[name].group.public_key == before[name].group.public_key
+            assert after[name].secret.reveal() != before[name].secret.reveal()
+            assert load_group(operators.folder / name / GROUP_FILE) == after[name].group
+        assert sign([after["aoba"], after["taihaku"]], b"payload")
+        with pytest.raises(ParticipantFaultError):
+            sign([before["aoba"], after["taihaku"]], b"payload")
+
+    def test_a_share_that_was_lost(self, operators: Operators) -> None:
+        lost = self.share(operators, "izumi")
+        shutil.rmtree(operators.folder / "izumi")
+        newcomer = (lost.identifier, operators.folder / "aoba" / GROUP_FILE)
+        self.reshare(operators, aoba={}, izumi={"newcomer": newcomer}, taihaku={})
+        made = self.share(operators, "izumi")
+        assert made.identifier == lost.identifier
+        assert sign([made, self.share(operators, "aoba")], b"payload")
+
+    def test_one_comes_and_one_goes(self, operators: Operators) -> None:
+        newcomer = (7, operators.folder / "aoba" / GROUP_FILE)
+        public_key = self.share(operators, "aoba").group.public_key
+        told = self.reshare(
+            operators, aoba={}, izumi={"leaves": True}, miyagino={"newcomer": newcomer}
+        )
+        assert {*told["aoba"].parties} == {"aoba", "izumi", "miyagino"}
+        assert not (operators.folder / "izumi" / SHARE_FILE).exists()
+        shares = [self.share(operators, "aoba"), self.share(operators, "miyagino")]
+        assert shares[1].identifier == 7
+        assert shares[0].group.public_key == public_key
+        assert sign(sorted(shares, key=lambda share: share.identifier), b"payload")
+
+    def test_two_who_go_by_one_identifier(self, operators: Operators) -> None:
+        taken = (self.share(operators, "izumi").identifier, operators.folder / "aoba" / GROUP_FILE)
+        with pytest.raises(KeygenError, match="go by one identifier"):
+            self.reshare(operators, aoba={}, izumi={}, miyagino={"newcomer": taken})
+
+    def test_too_few_who_deal(self, operators: Operators) -> None:
+        group_file = operators.folder / "aoba" / GROUP_FILE
+        with pytest.raises(KeygenError, match="deal it anew"):
+            self.reshare(
+                operators,
+                aoba={},
+                nagamachi={"newcomer": (8, group_file)},
+                miyagino={"newcomer": (7, group_file)},
+            )
+
+    def test_a_file_that_was_damaged(self, operators: Operators) -> None:
+        own = operators.folder / "aoba"
+
+        def begin() -> KeyBoard:
+            return reshare_board(own, operators.board, purpose="issuer", threshold=2, parties=2)
+
+        begin()
+        for text in ("", "{}", '{"part": {}, "previous": {}}', '{"part": null, "previous": {}}'):
+            (own / "ceremony-second" / "resharing.json").write_text(text)
+            with pytest.raises(ConfigError, match="begin on a new board"):
+                begin()
+
+    def test_a_part_that_is_none(self, operators: Operators) -> None:
+        keys = reshare_board(
+            operators.folder / "aoba", operators.board, purpose="issuer", threshold=2, parties=2
+        )
+        keys.advance(name="aoba", confirmed_fingerprint=None)
+        plan = KeyPlan(
+            purpose="issuer",
+            algorithm=SHA2,
+            threshold=2,
+            parties=2,
+            previous=self.share(operators, "aoba").group,
+        )
+        host_key = HostKey.generate()
+        part = {"identifier": 0, "deals": True, "receives": True}
+        fields: dict[str, Any] = {
+            "plan": plan.to_fields(),
+            "part": part,
+            "name": "x",
+            "host_key": encode_base64url(host_key.public),
+            "nonce": "",
+        }
+        (operators.board / "contact-x.jwt").write_text(host_key.sign(fields, CONTACT_TYP))
+        with pytest.raises(KeygenError, match="the part in the ceremony"):
+            keys.advance(name="aoba", confirmed_fingerprint=None)
 
 
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
