@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from client_sdk.credentials.jose import export_private_jwk, generate_key, thumbprint
+from node.cli.keygen import add_key_commands
 from node.cli.output import json_option, show
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
@@ -73,3 +74,6 @@ def start(folder: Path, verbose: bool) -> None:
     """Run the agent in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
     run_escrow(load_config(folder / FILE_NAME, EscrowConfig))
+
+
+add_key_commands(escrow, "escrow")

@@ -41,6 +41,8 @@ def test_the_commands() -> None:
         "gateway add-verifier",
         "gateway start",
         "escrow init",
+        "escrow keygen",
+        "escrow reshare",
         "escrow start",
         "wallet create",
         "wallet register",
