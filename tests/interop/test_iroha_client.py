@@ -30,10 +30,10 @@ NAMES = (
 )
 
 
-def run_client(*arguments: str, stdin: str = "") -> dict[str, object]:
+def run_client(*arguments: str, stdin: str = "", script: Path = SCRIPT) -> dict[str, object]:
     assert PYTHON.exists(), "the Iroha client is not installed: `make test` does it"
     done = subprocess.run(
-        [str(PYTHON), str(SCRIPT), *arguments],
+        [str(PYTHON), str(script), *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -106,6 +106,34 @@ class TestAccountOfTheIrohaClient:
             ["COMMITTED"] * 3,
             ["STATELESS_VALIDATION_FAILED"] * 3,
         ]
+
+
+@pytest.fixture(scope="module")
+def exchange(ledger_node: NodeProcess, ledger_folder: LedgerFolder) -> dict:
+    return run_client(
+        ledger_node.address,
+        stdin=ledger_folder.admin_key.seed.hex(),
+        script=SCRIPT.with_name("exchange.py"),
+    )
+
+
+@pytest.mark.parametrize("kind", ["atomic", "ordered"])
+def test_two_accounts_of_two_keys_agree_on_a_batch(exchange: dict, kind: str) -> None:
+    assert exchange[kind] == {
+        "waiting": ["MST_PENDING"] * 2,
+        "seen_by_bob": 2,
+        "page_of_one": [0, 2, 2],
+        "ends": ["COMMITTED"] * 2,
+        "left": 0,
+    }
+
+
+def test_two_keys_sign_one_by_one(exchange: dict) -> None:
+    assert exchange["one_by_one"] == ["MST_PENDING", "COMMITTED"]
+
+
+def test_the_client_follows_the_chain(exchange: dict) -> None:
+    assert exchange["block_is_one_of_ours"]
 
 
 def shape(message: DescriptorProto) -> dict[str, object]:
