@@ -113,16 +113,12 @@ class PendingBatches:
         known = self._entries.get(arriving.hash)
         if known is None and arriving.has_all_signatures:
             return arriving
-        brought = _keep_signatories(arriving, state)
-        if not any(transaction.signatories for transaction in brought.transactions):
-            raise UnknownSignatoryError(
-                "no signature is by a signatory of the creator: there is nothing to wait for"
-            )
+        brought = keep_signatories(arriving, state)
         if known is None:
             self._check_room(brought)
             batch = brought
         else:
-            batch = _merge(_keep_signatories(known.batch, state), brought)
+            batch = _merge(_without_strangers(known.batch, state), brought)
         if batch.has_all_signatures:
             self.remove(batch.hash)
         else:
@@ -201,8 +197,19 @@ def _payer(batch: Batch) -> str:
     )
 
 
-def _keep_signatories(batch: Batch, state: ReadableState) -> Batch:
-    """Return the batch without the signatures by keys that are no signatories of the creators."""
+def keep_signatories(batch: Batch, state: ReadableState) -> Batch:
+    """Return the batch with those signatures only that are by signatories of the creators.
+
+    Raises:
+        UnknownSignatoryError: There is none.
+    """
+    kept = _without_strangers(batch, state)
+    if not any(transaction.signatories for transaction in kept.transactions):
+        raise UnknownSignatoryError("no signature is by a signatory of the transaction's creator")
+    return kept
+
+
+def _without_strangers(batch: Batch, state: ReadableState) -> Batch:
     return Batch(tuple(_keep(transaction, state) for transaction in batch.transactions))
 
 

@@ -18,7 +18,7 @@ class PeerUnreachableError(NodeError):
 
 
 class PoolFullError(NodeError):
-    """More transactions wait than the node takes. The client should send again later."""
+    """More is under way than the node takes. The client should send again later."""
 
 
 class BatchRefusedError(NodeError):

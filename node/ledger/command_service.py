@@ -14,7 +14,7 @@ from chaincode.ids import HASH_BYTES, hex_or_nothing
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import transaction_hash
-from node.errors import BatchRefusedError, PoolFullError, StoppingError
+from node.errors import BatchRefusedError, StoppingError
 from node.ledger.grpc_server import abort, decode
 from node.ledger.statuses import FINAL, Status
 from node.ledger.stream_places import StreamPlaces
@@ -98,8 +98,6 @@ class CommandService:
             return Empty()
         try:
             self._parts.orderer.submit(batches)
-        except PoolFullError as error:
-            abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except BatchRefusedError as error:
             abort(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
         except StoppingError as error:

@@ -6,14 +6,18 @@ Requests are decoded here and not by gRPC, so that bytes that are no message get
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from node.errors import ConfigError, StorageError
+from node.errors import ConfigError, PoolFullError, StorageError
 from node.ledger.config import TlsPort
+from node.ledger.large_requests import LargeRequests
+
+_LARGE_REQUESTS: Final = LargeRequests()
+"""Of all servers of the process: they share its memory."""
 
 _log = structlog.get_logger(__name__)
 _M = TypeVar("_M", bound=Message)
@@ -25,7 +29,7 @@ def unary_handler(
     """Return the handler of a method with one answer."""
 
     def answer(data: bytes, context: grpc.ServicerContext) -> Message:
-        with _storage_errors(context):
+        with _own_errors(context), _LARGE_REQUESTS.hold(len(data)):
             return behaviour(data, context)
 
     return grpc.unary_unary_rpc_method_handler(
@@ -39,7 +43,7 @@ def stream_handler(
     """Return the handler of a method with any number of answers."""
 
     def answer(data: bytes, context: grpc.ServicerContext) -> Iterator[Message]:
-        with _storage_errors(context):
+        with _own_errors(context):
             yield from behaviour(data, context)
 
     return grpc.unary_stream_rpc_method_handler(
@@ -48,9 +52,11 @@ def stream_handler(
 
 
 @contextmanager
-def _storage_errors(context: grpc.ServicerContext) -> Iterator[None]:
+def _own_errors(context: grpc.ServicerContext) -> Iterator[None]:
     try:
         yield
+    except PoolFullError as error:
+        abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
     except StorageError as error:
         _log.critical("the ledger cannot be read", error=str(error))
         abort(context, grpc.StatusCode.INTERNAL, "the node's store is damaged; its log says where")

@@ -16,11 +16,13 @@ from chaincode.batches import Batch
 from chaincode.blocks import Receipt, Verdict
 from chaincode.errors import PendingFullError, UnknownSignatoryError
 from chaincode.protocol.endpoint_pb2 import TxStatus
+from chaincode.transition import SIGNATURES_VALIDATION
 from node.errors import BatchRefusedError, PoolFullError, StoppingError
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.engine import Engine
 from node.ledger.signature_collector import SignatureCollector
 from node.ledger.statuses import Status, StatusBoard
+from node.ledger.stranger_guard import StrangerGuard
 
 MAX_WAITING: Final = 50_000
 MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
@@ -62,6 +64,7 @@ class EmbeddedOrderer:
         self._waiting_count = 0
         self._waiting_bytes = 0
         self._known: set[bytes] = set()
+        self._strangers = StrangerGuard()
         self._stopping = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="orderer")
@@ -116,7 +119,8 @@ class EmbeddedOrderer:
     def _take(self, batch: Batch) -> None:
         if batch.hash in self._known:
             return
-        now = self._collector.add(batch)
+        is_strict = self._strangers.is_strict(self._now_ms())
+        now = self._collector.add(batch, is_strict=is_strict)
         if now is None:
             return
         if now.has_all_signatures:
@@ -187,6 +191,8 @@ class EmbeddedOrderer:
             self._statuses.publish(map(_final_status, receipts))
             self._commits.announce(height)
             _log_block(height, receipts)
+        foreign = sum(receipt.command_name == SIGNATURES_VALIDATION for receipt in receipts)
+        self._strangers.count(foreign, self._now_ms())
         hashes = [batch.hash for batch in batches]
         self._collector.forget(hashes)
         with self._changed:

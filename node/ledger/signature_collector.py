@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chaincode.batches import Batch
-from chaincode.multisignature import PendingBatches, PendingLimits
+from chaincode.multisignature import PendingBatches, PendingLimits, keep_signatories
 from node.ledger.pending_store import PendingStore
 from node.ledger.state_store import StateSnapshot, StateStore
 
@@ -62,11 +62,15 @@ class SignatureCollector:
         with self._lock:
             return len(self._pending), self._pending.transaction_count
 
-    def add(self, batch: Batch) -> Batch | None:
+    def add(self, batch: Batch, *, is_strict: bool) -> Batch | None:
         """Add the signatures that a batch brings to those that were collected before.
 
         Return the batch as it now stands; where it has all signatures it waits no more. Return None
         where it was decided before.
+
+        Args:
+            batch: Any well-formed batch.
+            is_strict: Refuse it also where strangers alone have signed all of it.
 
         Raises:
             UnknownSignatoryError: None of its signatures is by a signatory; nothing has changed.
@@ -74,11 +78,15 @@ class SignatureCollector:
             StorageError: The disk refused.
         """
         with self._lock:
-            if batch.has_all_signatures and batch.hash not in self._pending:
+            is_complete = batch.has_all_signatures and batch.hash not in self._pending
+            if is_complete and not is_strict:
                 return batch
             with self._state.snapshot() as view:
                 if _is_decided(view, batch):
                     return None
+                if is_complete:
+                    keep_signatories(batch, view)
+                    return batch
                 now = self._pending.add(batch, view)
             self._store.save(now)
             self._stored.add(now.hash)

@@ -17,8 +17,8 @@ from node.ledger.stream_places import MAX_STREAMS, StreamPlaces
 from node.ledger.torii_parts import ToriiParts
 
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
-"""A detail may be 4 MiB long. irohad takes 128 MiB; decoded, a message of many empty entries takes
-thirty times its size."""
+"""A detail may be 4 MiB long. irohad takes 128 MiB; but gRPC holds requests before we see them, one
+for each of `MAX_CALLS` calls."""
 MAX_CALLS: Final = 512
 """Calls that are open at once; further ones are told RESOURCE_EXHAUSTED."""
 _WORKERS: Final = MAX_STREAMS + 64

@@ -1,18 +1,23 @@
 """The embedded orderer: a block as soon as one can be made, in order, nothing forgotten."""
 
 import threading
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from support.batches import lone
 from support.ledger_stores import NOW_MS, LedgerStores, opened
+from support.memory_ledger import sign_transaction
 from support.processes import make_ledger_folder
 
 from chaincode.protocol.endpoint_pb2 import TxStatus
+from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import ValidTransaction
-from node.errors import PoolFullError, StoppingError, StorageError
+from client_sdk.ledger.account_key import AccountKey
+from node.errors import BatchRefusedError, PoolFullError, StoppingError, StorageError
 from node.ledger import orderer as orderer_module
+from node.ledger import stranger_guard
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.engine import Candidate, Engine
 from node.ledger.orderer import EmbeddedOrderer
@@ -313,6 +318,94 @@ def test_stop_with_nothing_waiting_returns(ledger: LedgerStores) -> None:
     ordering.stop()
     assert ledger.tip().height == 1
     assert ordering.failures == []
+
+
+def foreign(ledger: LedgerStores, key: str) -> ValidTransaction:
+    """Return a transaction of the administrator that a stranger has signed."""
+    return ledger.check(ledger.part_signed(key, AccountKey.generate(), quorum=1))
+
+
+def test_strangers_make_the_chain_grow_only_so_fast(
+    ledger: LedgerStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stranger_guard, "MAX_FOREIGN", 3)
+    now_ms = NOW_MS
+    ordering = Ordering(ledger, now_ms=lambda: now_ms)
+    ordering.orderer.start()
+    taken = [foreign(ledger, f"k{n}") for n in range(4)]
+    ordering.orderer.submit(lone(*taken))
+    assert [ordering.final(each)[-1].status for each in taken] == [TxStatus.REJECTED] * 4
+    honest, after = ledger.detail("a", "1"), ledger.detail("b", "1")
+    ordering.orderer.submit(lone(honest))
+    ordering.final(honest)
+
+    refused = foreign(ledger, "late")
+    with pytest.raises(BatchRefusedError, match="no signature is by a signatory"):
+        ordering.orderer.submit(lone(refused, after))
+    assert ordering.final(after)[-1].status == TxStatus.COMMITTED
+    assert ordering.newest(refused) is None
+    ordering.orderer.submit(lone(taken[0]))
+
+    now_ms += stranger_guard.HOUR_MS
+    ordering.orderer.submit(lone(refused))
+    assert ordering.final(refused)[-1].status == TxStatus.REJECTED
+    ordering.stop()
+
+
+def test_what_was_decided_in_the_meantime_waits_for_no_signature(
+    ledger: LedgerStores, running: Ordering
+) -> None:
+    admin, stranger = ledger.folder.admin_key, AccountKey.generate()
+    part = ledger.check(ledger.part_signed("k", admin))
+    message = Transaction(payload=part.message.payload)
+    sign_transaction(message, admin, stranger)
+    whole = ledger.check(message)
+    running.orderer.submit(lone(whole))
+    assert running.final(whole)[-1].status == TxStatus.REJECTED
+    running.orderer.submit(lone(part))
+    assert running.newest(part) == TxStatus.REJECTED
+    assert running.collector.counts() == (0, 0)
+
+
+def test_what_is_being_decided_waits_for_no_signature(
+    ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
+) -> None:
+    admin = ledger.folder.admin_key
+    part = ledger.check(ledger.part_signed("k", admin))
+    message = Transaction(payload=part.message.payload)
+    sign_transaction(message, admin, AccountKey.generate())
+    held.orderer.submit(lone(ledger.check(message)))
+    assert held_engine.writing.wait(30)
+    held.orderer.submit(lone(part))
+    assert held.collector.counts() == (0, 0)
+    held_engine.may_write.set()
+    assert held.final(part)[-1].status == TxStatus.REJECTED
+
+
+def test_what_waits_expires_at_its_moment(ledger: LedgerStores) -> None:
+    """The thread sleeps until then; what arrives meanwhile with an earlier end wakes it."""
+    began_ms = time.time_ns() // 1_000_000
+    ordering = Ordering(
+        ledger,
+        expiration_ms=200,
+        now_ms=lambda: NOW_MS + time.time_ns() // 1_000_000 - began_ms,
+    )
+    ordering.orderer.start()
+    admin = ledger.folder.admin_key
+    late, early = ledger.part_signed("late", admin), ledger.part_signed("early", admin)
+    late.payload.reduced_payload.created_time += 100
+    del late.signatures[:]
+    sign_transaction(late, admin)
+    transactions = [ledger.check(message) for message in (late, early)]
+    for transaction in transactions:
+        ordering.orderer.submit(lone(transaction))
+    assert ordering.collector.counts() == (2, 2)
+    for transaction in reversed(transactions):
+        said = ordering.until(transaction, {TxStatus.MST_EXPIRED})
+        assert said[-1].status == TxStatus.MST_EXPIRED
+    assert ordering.collector.next_expiry_ms is None
+    assert ordering.store.load() == []
+    ordering.stop()
 
 
 class BrokenEngine(Engine):
