@@ -51,6 +51,10 @@ CHECKS: Final = {
         "The holder's key still belongs to the holder's account.",
         "The holder's key does not belong to the holder's account",
     ),
+    "recovery": (
+        "No recovery of the holder's account is open.",
+        "The holder's account is being recovered, and shows nothing meanwhile",
+    ),
     "grant": (
         "The holder granted this on the ledger, and the grant is in force.",
         "There is no grant of the holder that is in force for this",

@@ -55,6 +55,14 @@ class TransactionFailedError(ClientError):
         self.command_index = command_index
 
 
+class RecoveryError(ClientError):
+    """The account cannot be recovered so."""
+
+
+class GuardRefusedError(TransactionFailedError):
+    """The guard of the account refused this for now; the message says what can be done."""
+
+
 class QueryFailedError(ClientError):
     """The ledger refused the query.
 
@@ -294,6 +302,12 @@ class HolderKeyError(VerificationError):
     """The holder's key is no longer a key of the holder's account."""
 
     check = "holder_key"
+
+
+class RecoveryOpenError(VerificationError):
+    """The holder's account is being recovered: nobody shows anything with it until that ends."""
+
+    check = "recovery"
 
 
 class GrantError(VerificationError):

@@ -91,6 +91,44 @@ class IssuerClient(ServiceClient):
         )
         return text_of(answer, "state")
 
+    def approve_recovery(self, account: str, record_id: str, *, new_key: str, lost_key: str) -> str:
+        """Approve a recovery of a holder who was seen in person; return it in words.
+
+        Args:
+            account: The holder's account.
+            record_id: The recovery's id, as the new phone shows it.
+            new_key: The key that comes, as the new phone shows it.
+            lost_key: The key that goes.
+
+        Raises:
+            ServiceRefusedError: The account's guard does not name this issuer, or the recovery
+                names other keys.
+            TransportError: The service or its ledger cannot be reached.
+        """
+        fields: JsonObject = {
+            "account": account,
+            "recovery": record_id,
+            "new_key": new_key,
+            "lost_key": lost_key,
+        }
+        made = self._post("/approvals/recoveries", fields, expected_status=201)
+        return text_of(made, "approved")
+
+    def approve_change(self, account: str, command: str) -> str:
+        """Approve a change of a holder who was seen in person; return it in words.
+
+        Args:
+            account: The holder's account.
+            command: The Iroha command in base64url, as the holder's wallet shows it.
+
+        Raises:
+            ServiceRefusedError: The account's guard does not name this issuer, or it is no command.
+            TransportError: The service or its ledger cannot be reached.
+        """
+        fields: JsonObject = {"account": account, "command": command}
+        made = self._post("/approvals/changes", fields, expected_status=201)
+        return text_of(made, "approved")
+
     def credentials(self) -> list[ListedCredential]:
         """List all credentials that were issued, oldest first.
 

@@ -8,7 +8,14 @@ from typing import Final, Protocol, TypeVar
 
 from chaincode.encoding import JsonObject, decode_base64url
 from chaincode.ids import ACCOUNT_ID, RECORD_ID, REGISTRY_ACCOUNT
-from chaincode.records import CredentialRecord, GrantRecord, IdentityRecord, IssuerRecord
+from chaincode.records import (
+    NO_ID,
+    CredentialRecord,
+    GrantRecord,
+    IdentityRecord,
+    IssuerRecord,
+)
+from chaincode.recovery_records import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.checks import Check, VerificationReport, VerifiedAttributes, list_checks
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
@@ -25,6 +32,7 @@ from client_sdk.errors import (
     KeyFormatError,
     NonceMismatchError,
     QueryFailedError,
+    RecoveryOpenError,
     RequestError,
     RequestMismatchError,
     RevokedError,
@@ -177,6 +185,8 @@ class _Attempt:
         self.passed.add("status")
         self._check_holder_key(verified, proof)
         self.passed.add("holder_key")
+        self._check_no_recovery(proof.account)
+        self.passed.add("recovery")
         self._check_grant(proof)
         self.passed.add("grant")
         return VerifiedAttributes(
@@ -274,6 +284,11 @@ class _Attempt:
             keys = frozenset()
         if key not in keys:
             raise HolderKeyError("the holder's account no longer has the key that signed")
+
+    def _check_no_recovery(self, account_id: str) -> None:
+        status = self._read(account_id, NO_ID, RecoveryStatus)
+        if status is not None and status.is_open_recovery(self.now_ms):
+            raise RecoveryOpenError("the holder can use it again when the recovery has ended")
 
     def _check_grant(self, proof: GrantProof) -> None:
         if proof.ledger != self.ledger_id:

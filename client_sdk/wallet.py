@@ -10,7 +10,9 @@ from typing import Self
 from chaincode.encoding import JsonObject
 from chaincode.records import GrantRecord
 from client_sdk.acceptance import check_received
+from client_sdk.account_guard import AccountGuard
 from client_sdk.consent import PendingRequest, find_answer
+from client_sdk.credential_renewal import Renewal, bound_keys, renew_credentials
 from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.credentials.sd_jwt_vc import parse_credential, present_credential
 from client_sdk.errors import (
@@ -29,16 +31,19 @@ from client_sdk.escrow.recovery import RecoveredBackup
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.http_client import HttpClient
+from client_sdk.key_recovery import KeyRecovery, RecoveryAgents
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.ledger.guard_state import SeenRecovery
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import fetch_request, send_response
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, SENSITIVE, KdfProfile, Vault
+from client_sdk.wallet_file import WalletFile
 from client_sdk.wallet_protection import (
     back_up_wallet,
     protect_wallet,
@@ -91,7 +96,7 @@ class Wallet:
         Raises:
             VaultFormatError: The vault holds something else than a wallet.
         """
-        self._vault = vault
+        self._file = WalletFile(vault)
         self._now_ms = now_ms
         self._timeout_s = timeout_s
         self._key = AccountKey(self._contents.seed)
@@ -430,6 +435,64 @@ class Wallet:
         """
         return cls(restore_vault(path, passphrase, recovered, profile=profile))
 
+    @property
+    def guard(self) -> AccountGuard:
+        """The guard of the wallet's account: set it, watch it, veto, announce changes.
+
+        Raises:
+            NotRegisteredError: The wallet has no account yet.
+        """
+        return AccountGuard(self._connect(), now_ms=self._now_ms)
+
+    def open_recovery(
+        self, agents: RecoveryAgents, *, record_id: str | None = None
+    ) -> SeenRecovery:
+        """Open a recovery of the account: this wallet's key comes, the lost phone's goes.
+
+        Args:
+            agents: The escrow agents together.
+            record_id: The recovery that the issuer approved beforehand; by default a new one.
+
+        Raises:
+            NotRegisteredError: The wallet knows no account.
+            RecoveryError: No guard stands on the account, or it is not clear which key was lost.
+            GuardRefusedError: Another recovery is open.
+            TransactionFailedError: The ledger refused for another reason.
+            TransportError: The node or the agents cannot be reached.
+        """
+        keys = bound_keys(self.credentials)
+        return self._recovery(agents).open(known_keys=keys, record_id=record_id)
+
+    def finish_recovery(self, agents: RecoveryAgents) -> None:
+        """Carry the recovery out: from the next block on the account has this wallet's key.
+
+        The credentials are still bound to the lost key: renew them next.
+
+        Raises:
+            NotRegisteredError: The wallet knows no account.
+            RecoveryError: No recovery was opened for this wallet's key.
+            GuardRefusedError: The delay has not passed, or the recovery was vetoed or has lapsed.
+            TransactionFailedError: The ledger refused for another reason.
+            TransportError: The node or the agents cannot be reached.
+        """
+        self._recovery(agents).finish()
+
+    def renew_credentials(self) -> tuple[Renewal, ...]:
+        """Have every credential that is bound to a lost key revoked and issued anew to this one.
+
+        What cannot be had now is told with its reason, and can be asked for again.
+
+        Raises:
+            NotRegisteredError: The wallet has no account yet.
+        """
+        return renew_credentials(
+            self._file,
+            account=self.account,
+            holder_key=self._holder_key(),
+            http=self._http,
+            now_ms=self._now_ms,
+        )
+
     def close(self) -> None:
         """Close the connections."""
         if self._ledger is not None:
@@ -446,6 +509,9 @@ class Wallet:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _recovery(self, agents: RecoveryAgents) -> KeyRecovery:
+        return KeyRecovery(self._connect(), agents, new_key=self.public_key)
 
     def _build_grant(self, offer: GrantOffer, credential: StoredCredential) -> StoredGrant:
         return StoredGrant(
@@ -532,9 +598,7 @@ class Wallet:
 
     @property
     def _contents(self) -> WalletContents:
-        """The newest contents: another process may have saved this wallet meanwhile."""
-        self._vault.reload()
-        return WalletContents.from_fields(self._vault.contents)
+        return self._file.contents
 
     def _update(self, change: Callable[[WalletContents], WalletContents]) -> None:
-        self._vault.update(lambda fields: change(WalletContents.from_fields(fields)).to_fields())
+        self._file.update(change)

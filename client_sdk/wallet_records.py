@@ -186,6 +186,11 @@ class WalletContents:
         credentials = {**self.credentials, credential.record_id: credential}
         return replace(self, credentials=credentials)
 
+    def with_replacement(self, credential: StoredCredential, *, replaced: str) -> Self:
+        """Return the contents with one credential in the place of another, which is revoked."""
+        credentials = {key: kept for key, kept in self.credentials.items() if key != replaced}
+        return replace(self, credentials={**credentials, credential.record_id: credential})
+
     def with_grant(self, grant: StoredGrant) -> Self:
         """Return the contents with one grant more."""
         return replace(self, grants={**self.grants, grant.grant_id: grant})

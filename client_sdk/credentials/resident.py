@@ -5,7 +5,7 @@ import secrets
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.individual_number import has_individual_number
@@ -106,6 +106,35 @@ def resident_claims(attributes: ResidentAttributes, *, on: date) -> JsonObject:
         encoded = base64.b64encode(attributes.portrait).decode("ascii")
         claims["portrait"] = f"data:{media_type};base64,{encoded}"
     return claims
+
+
+def resident_attributes(claims: JsonObject) -> ResidentAttributes:
+    """Return the attributes that the claims of a resident credential were made of.
+
+    Args:
+        claims: All claims, none kept back.
+
+    Raises:
+        CredentialFormatError: A claim is missing, or not one that `resident_claims` makes.
+    """
+    portrait = claims.get("portrait")
+    try:
+        return ResidentAttributes(
+            name=cast(str, claims.get("name")),
+            address=cast(str, claims.get("address")),
+            municipality=cast(str, claims.get("municipality")),
+            birth_date=date.fromisoformat(str(claims.get("birth_date"))),
+            sex=cast(Sex, claims.get("sex")),
+            portrait=(
+                None
+                if portrait is None
+                else base64.b64decode(str(portrait).partition(";base64,")[2], validate=True)
+            ),
+        )
+    except ValueError:
+        raise CredentialFormatError(
+            "birth_date or portrait: not in the credential's form"
+        ) from None
 
 
 def concealed_paths(claims: JsonObject) -> tuple[Path, ...]:

@@ -150,12 +150,14 @@ class LedgerClient:
         self.sign_transaction(transaction)
         return self.send(transaction)
 
-    def build_transaction(self, *commands: Command, quorum: int = 1) -> Transaction:
-        """Return an unsigned transaction of this account, created now."""
+    def build_transaction(
+        self, *commands: Command, quorum: int = 1, creator: str | None = None
+    ) -> Transaction:
+        """Return an unsigned transaction, created now, of this account or of another `creator`."""
         transaction = Transaction()
         reduced = transaction.payload.reduced_payload
         reduced.commands.extend(commands)
-        reduced.creator_account_id = self.account_id
+        reduced.creator_account_id = creator or self.account_id
         reduced.created_time = self._now_ms()
         reduced.quorum = quorum
         return transaction
@@ -203,26 +205,33 @@ class LedgerClient:
             TransportError: The node cannot be reached.
         """
         query = GetAccountDetail(account_id=account_id, key=key, writer=writer)
-        response = self.find(Query.Payload(get_account_detail=query))
-        try:
-            details = json.loads(response.account_detail_response.detail or "{}")
-            value = details.get(writer, {}).get(key)
-        except (ValueError, AttributeError, RecursionError):
-            raise TransportError(
-                f"ledger node {self._address}: an account detail answer is not a JSON object"
-            ) from None
-        return value if isinstance(value, str) else None
+        return self._read_details(query).get(key)
 
-    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
-        """Return an account's own identity record, or None where there is no valid one.
+    def details(self, account_id: str, *, writer: str) -> dict[str, str]:
+        """Return all details of an account that `writer` wrote, by key.
 
-        A record counts only if the account itself wrote it.
+        Raises:
+            QueryFailedError: This account may not read them.
+            TransportError: The node cannot be reached.
+        """
+        return self._read_details(GetAccountDetail(account_id=account_id, writer=writer))
+
+    def record(
+        self, account_id: str, record_id: str, kind: type[_Record], *, writer: str | None = None
+    ) -> _Record | None:
+        """Return an identity record, or None where there is no valid one.
+
+        Args:
+            account_id: The account that holds it.
+            record_id: Its id, or `NO_ID`.
+            kind: The kind of record.
+            writer: Who must have written it; by default the account itself.
 
         Raises:
             QueryFailedError: This account may not read it.
             TransportError: The node cannot be reached.
         """
-        value = self.account_detail(account_id, kind.key(record_id), writer=account_id)
+        value = self.account_detail(account_id, kind.key(record_id), writer=writer or account_id)
         if value is None:
             return None
         try:
@@ -321,6 +330,17 @@ class LedgerClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _read_details(self, query: GetAccountDetail) -> dict[str, str]:
+        response = self.find(Query.Payload(get_account_detail=query))
+        try:
+            details = json.loads(response.account_detail_response.detail or "{}")
+            written = details.get(query.writer, {}).items()
+        except (ValueError, AttributeError, RecursionError):
+            raise TransportError(
+                f"ledger node {self._address}: an account detail answer is not a JSON object"
+            ) from None
+        return {key: value for key, value in written if isinstance(value, str)}
 
     def _follow(self, tx_hash: str, deadline: float) -> ToriiResponse | None:
         """Return the status that decides a transaction, or None where it has to be sent again."""

@@ -180,11 +180,7 @@ def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClien
         form["tx_code"] = tx_code
     where = f"{host_of(endpoint)}: token"
     fields = accept_answer(http.post_form(endpoint, form), where)
-    token, kind = fields.get("access_token"), fields.get("token_type")
-    if not isinstance(token, str) or not _is_header_text(token, _MAX_TOKEN_CHARS):
-        raise TransportError(f"{where}: the answer holds no access token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise OfferError(f"{where}: the token is not of the type Bearer")
+    token = accept_token(fields, where)
     return AcceptedOffer(
         metadata=metadata,
         credential_type=configuration.credential_type,
@@ -231,6 +227,37 @@ def request_credential(
     if verified.holder_key != export_public_jwk(holder_key):
         raise HolderBindingError("the issuer bound the credential to another key than the wallet's")
     return _receipt(sd_jwt, verified, accepted.credential_type)
+
+
+def accept_token(fields: JsonObject, where: str) -> str:
+    """Return the access token of a token answer.
+
+    Raises:
+        OfferError: It is of another type than Bearer.
+        TransportError: The answer holds none.
+    """
+    token, kind = fields.get("access_token"), fields.get("token_type")
+    if not isinstance(token, str) or not _is_header_text(token, _MAX_TOKEN_CHARS):
+        raise TransportError(f"{where}: the answer holds no access token")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise OfferError(f"{where}: the token is not of the type Bearer")
+    return token
+
+
+def fetch_nonce(metadata: IssuerMetadata, http: HttpClient) -> str | None:
+    """Return a nonce of the issuer's (section 7); None where it has no nonce endpoint.
+
+    Raises:
+        OfferError: The issuer refused.
+        TransportError: It cannot be reached, or answers with none.
+    """
+    if metadata.nonce_endpoint is None:
+        return None
+    where = f"{host_of(metadata.nonce_endpoint)}: nonce"
+    nonce = accept_answer(http.post_form(metadata.nonce_endpoint, {}), where).get("c_nonce")
+    if not isinstance(nonce, str) or not _is_header_text(nonce, _MAX_NONCE_CHARS):
+        raise TransportError(f"{where}: the answer holds no nonce")
+    return nonce
 
 
 def register_account(
@@ -323,7 +350,7 @@ def _fetch_credential(
     proof = sign_key_proof(
         holder_key=holder_key,
         issuer_url=metadata.credential_issuer,
-        nonce=_fetch_nonce(metadata, http),
+        nonce=fetch_nonce(metadata, http),
         issued_at=now_s,
         account=account,
     )
@@ -331,16 +358,6 @@ def _fetch_credential(
     where = f"{host_of(metadata.credential_endpoint)}: credential"
     answer = http.post_json(metadata.credential_endpoint, request, bearer=accepted.token)
     return _credential_of(accept_answer(answer, where), where)
-
-
-def _fetch_nonce(metadata: IssuerMetadata, http: HttpClient) -> str | None:
-    if metadata.nonce_endpoint is None:
-        return None
-    where = f"{host_of(metadata.nonce_endpoint)}: nonce"
-    nonce = accept_answer(http.post_form(metadata.nonce_endpoint, {}), where).get("c_nonce")
-    if not isinstance(nonce, str) or not _is_header_text(nonce, _MAX_NONCE_CHARS):
-        raise TransportError(f"{where}: the answer holds no nonce")
-    return nonce
 
 
 def _credential_of(fields: JsonObject, where: str) -> str:

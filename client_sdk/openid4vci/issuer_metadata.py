@@ -18,6 +18,7 @@ from client_sdk.credentials.jose import (
     thumbprint,
 )
 from client_sdk.errors import KeyFormatError, OfferError
+from client_sdk.openid4vci.account_assertion import JWT_BEARER
 from client_sdk.openid4vci.credential_offer import PRE_AUTHORIZED_CODE, parse_url
 from client_sdk.strict_json import text_list
 
@@ -222,7 +223,7 @@ class ServerMetadata:
         return {
             "issuer": self.issuer,
             "token_endpoint": self.token_endpoint,
-            "grant_types_supported": [PRE_AUTHORIZED_CODE],
+            "grant_types_supported": [PRE_AUTHORIZED_CODE, JWT_BEARER],
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["none"],
             "pre-authorized_grant_anonymous_access_supported": True,

@@ -240,3 +240,37 @@ def credentials(url: str, token: str, as_json: bool) -> None:
             for issued in client.credentials()
         ]
     show_rows(rows, empty="No credential was issued yet.", as_json=as_json)
+
+
+@issuer.command()
+@click.argument("account", metavar="ACCOUNT")
+@click.argument("record_id", metavar="RECOVERY")
+@click.option("--new-key", required=True, help="As the holder's new phone shows it.")
+@click.option("--lost-key", required=True, help="As the holder's new phone shows it.")
+@_operator_options
+@json_option
+def approve_recovery(
+    account: str,
+    record_id: str,
+    new_key: str,
+    lost_key: str,
+    url: str,
+    token: str,
+    as_json: bool,
+) -> None:
+    """Approve a RECOVERY of ACCOUNT, whose holder stands at the counter: no veto stops it."""
+    with IssuerClient(url, token) as client:
+        approved = client.approve_recovery(account, record_id, new_key=new_key, lost_key=lost_key)
+    show({"account": account, "recovery": record_id, "approved": approved}, as_json=as_json)
+
+
+@issuer.command()
+@click.argument("account", metavar="ACCOUNT")
+@click.argument("change", metavar="COMMAND")
+@_operator_options
+@json_option
+def approve_change(account: str, change: str, url: str, token: str, as_json: bool) -> None:
+    """Approve the change COMMAND of ACCOUNT, whose holder stands at the counter."""
+    with IssuerClient(url, token) as client:
+        approved = client.approve_change(account, change)
+    show({"account": account, "approved": approved}, as_json=as_json)

@@ -18,6 +18,7 @@ from node.cli.node import node
 from node.cli.output import plain
 from node.cli.verify import verify
 from node.cli.wallet import wallet
+from node.cli.wallet_guard import GUARD_COMMANDS
 from node.cli.wallet_recovery import RECOVERY_COMMANDS
 from node.errors import ConfigError, NodeError, PeerUnreachableError, StorageError
 
@@ -47,7 +48,7 @@ def tegata() -> None:
 
 for command in (node, migrate, issuer, authority, gateway, escrow, wallet, verify, demo):
     tegata.add_command(command)
-for command in RECOVERY_COMMANDS:
+for command in (*RECOVERY_COMMANDS, *GUARD_COMMANDS):
     wallet.add_command(command)
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from flask import Flask, Response
@@ -40,11 +40,14 @@ from client_sdk.openid4vci.issuer_metadata import (
 )
 from node.errors import ApiError, ConfigError, StorageError
 from node.issuer.accounts import AccountLedger, Accounts
+from node.issuer.approval_routes import add_approval_routes
+from node.issuer.approvals import ApprovalLedger, Approvals
 from node.issuer.config import IssuerConfig, load_signer
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
 from node.issuer.issuance import Issuance, IssuanceTerms
 from node.issuer.offers import CONFIGURATION_ID, Offers
 from node.issuer.operator_routes import add_offer_routes, add_revocation_routes
+from node.issuer.renewals import Renewals
 from node.issuer.store import IssuerStore
 from node.issuer.wallet_routes import (
     add_account_routes,
@@ -65,11 +68,15 @@ _CHECK_S: Final = 5.0
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
+class ServiceLedger(ApprovalLedger, AccountLedger, Protocol):
+    """What the service needs of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
+
+
 def create_app(
     config: IssuerConfig,
     *,
     store: IssuerStore,
-    ledger: AccountLedger,
+    ledger: ServiceLedger,
     signing_key: Key | CredentialSigner,
     nonce_key: Key,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -96,11 +103,23 @@ def create_app(
     offers = Offers(
         store, public_url=config.public_url, offer_seconds=config.offer_seconds, now_ms=now_ms
     )
+    nonces = NonceSealer(nonce_key, service="issuer")
+    public_key = public_key_of(signing_key)
+    renewals = Renewals(
+        store,
+        ledger,
+        nonces,
+        public_url=config.public_url,
+        ledger_id=config.ledger.ledger_id,
+        account=config.ledger.account,
+        signing_key=public_key,
+        now_ms=now_ms,
+    )
     issuance = Issuance(
         store,
         issuer,
         ledger,
-        NonceSealer(nonce_key, service="issuer"),
+        nonces,
         IssuanceTerms(public_url=config.public_url, credential_days=config.credential_days),
         now_ms=now_ms,
     )
@@ -126,7 +145,6 @@ def create_app(
     register_protocol_errors(app)
     for kind in (TransportError, QueryFailedError, TransactionFailedError):
         app.register_error_handler(kind, _ledger_unavailable)
-    public_key = public_key_of(signing_key)
     add_metadata_routes(
         app,
         issuer=build_metadata(config, public_key),
@@ -135,7 +153,7 @@ def create_app(
         ),
         keys=build_key_metadata(config.public_url, (public_key,)),
     )
-    add_credential_routes(app, offers=offers, issuance=issuance)
+    add_credential_routes(app, offers=offers, renewals=renewals, issuance=issuance)
     add_account_routes(
         app,
         accounts=accounts,
@@ -145,6 +163,11 @@ def create_app(
     token_sha256 = config.operator_token_sha256
     add_offer_routes(app, token_sha256=token_sha256, offers=offers, accounts=accounts)
     add_revocation_routes(app, token_sha256=token_sha256, issuer=issuer, store=store)
+    add_approval_routes(
+        app,
+        token_sha256=token_sha256,
+        approvals=Approvals(ledger, account=config.ledger.account),
+    )
     return app
 
 

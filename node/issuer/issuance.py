@@ -29,7 +29,7 @@ from node.issuer.accounts import AccountLedger
 from node.issuer.errors import ProtocolError
 from node.issuer.offers import CONFIGURATION_ID, attributes_of, day_in_japan
 from node.issuer.one_time_secret import hash_secret
-from node.issuer.store import IssuerStore, StoredCredential, StoredOffer
+from node.issuer.store import IssuerStore, StoredCredential, StoredOffer, StoredRenewal
 from node.web.nonce import NONCE_SECONDS, NonceSealer
 
 LEEWAY_S: Final = 60
@@ -175,15 +175,20 @@ class Issuance:
     ) -> IssuedCredential:
         now_ms = self._now_ms()
         claims = resident_claims(attributes_of(offer, token), on=day_in_japan(now_ms))
+        expires_at_ms = now_ms + self._terms.credential_days * 86_400_000
+        renewal = self._store.find_renewal_of(hash_secret(token))
         try:
             self._check_account(proof)
+            if renewal is not None:
+                self._revoke_replaced(renewal, proof)
+                expires_at_ms = renewal.expires_at_ms
             return self._issuer.issue(
                 claims,
                 concealed=concealed_paths(claims),
                 credential_type=RESIDENT_CREDENTIAL_TYPE,
                 holder_key=proof.holder_key,
                 holder_account=proof.account,
-                expires_at_ms=now_ms + self._terms.credential_days * 86_400_000,
+                expires_at_ms=expires_at_ms,
             )
         except TransportError as error:
             _log.error("ledger_unavailable", detail=str(error))
@@ -205,6 +210,24 @@ class Issuance:
             raise ProtocolError(
                 "server_error", "the ledger refuses this issuer; tell its operator", status=500
             ) from None
+
+    def _revoke_replaced(self, renewal: StoredRenewal, proof: VerifiedKeyProof) -> None:
+        """Revoke the credential that is issued anew, and what an earlier renewal made of it."""
+        if proof.account != renewal.account_id:
+            raise ProtocolError(
+                "invalid_proof",
+                f"key proof: a renewal stays with its account; name it in {ACCOUNT_CLAIM}",
+            )
+        for record_id in (renewal.record_id, renewal.replaced_by):
+            state = "revoked" if record_id is None else self._issuer.state(record_id)
+            if state == "suspended":
+                raise ProtocolError(
+                    "credential_request_denied", "the old credential is suspended; ask the issuer"
+                )
+            if record_id is not None and state == "active":
+                self._issuer.revoke(record_id)
+                self._store.set_credential_state(record_id, "revoked")
+                _log.info("credential_replaced", record=record_id)
 
     def _check_account(self, proof: VerifiedKeyProof) -> None:
         """Refuse an account that the proof's key is no signatory of: it is another's."""

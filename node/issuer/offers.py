@@ -114,7 +114,7 @@ class Offers:
                 code_hash=hash_secret(code),
                 tx_code_hash=hash_transaction_code(tx_code, code),
                 tries_left=TRANSACTION_CODE_TRIES,
-                attributes=seal(_encode_attributes(attributes), code),
+                attributes=seal(encode_attributes(attributes), code),
                 reference=reference,
                 expires_at_ms=expires_at_ms,
             )
@@ -195,7 +195,8 @@ def parse_portrait(text: str) -> bytes:
         raise CredentialFormatError("portrait: base64 is expected") from None
 
 
-def _encode_attributes(attributes: ResidentAttributes) -> bytes:
+def encode_attributes(attributes: ResidentAttributes) -> bytes:
+    """Return what `attributes_of` reads, for sealing."""
     portrait = attributes.portrait
     fields: JsonObject = {
         "name": attributes.name,

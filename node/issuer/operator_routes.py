@@ -241,7 +241,13 @@ def add_revocation_routes(
     @app.post("/credentials/<record>/revoke", responses=changed, security=_SECURITY, tags=_TAGS)
     def revoke_credential(path: CredentialPath) -> Response:
         """Put a credential out of force for good."""
-        return change(path.record, issuer.revoke, "revoked")
+
+        def revoke(record: str) -> None:
+            # First: nothing is issued anew in the place of what the operator revokes.
+            store.cancel_renewal(record)
+            issuer.revoke(record)
+
+        return change(path.record, revoke, "revoked")
 
 
 def _check_operator(token_sha256: str) -> None:

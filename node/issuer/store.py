@@ -117,6 +117,26 @@ class StoredEnrolment(_Base):
         return f"StoredEnrolment(expires_at_ms={self.expires_at_ms})"
 
 
+class StoredRenewal(_Base):
+    """A credential that is being, or was, issued anew to another key of its account.
+
+    Attributes:
+        record_id: The record of the credential that is replaced.
+        account_id: The holder's account, which both credentials name.
+        token_hash: The hash of the access token that was given last.
+        expires_at_ms: When the replaced credential expires, and so the new one.
+        replaced_by: The record of the new credential; None until it was issued.
+    """
+
+    __tablename__ = "renewal"
+
+    record_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account_id: Mapped[str] = mapped_column(String(320))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger)
+    replaced_by: Mapped[str | None] = mapped_column(String(32))
+
+
 class IssuerStore:
     """The tables. Safe to share between threads and processes."""
 
@@ -230,11 +250,50 @@ class IssuerStore:
         used = delete(StoredOffer).where(
             StoredOffer.token_hash == token_hash, StoredOffer.leased_until_ms == until_ms
         )
+        renewed = update(StoredRenewal).where(StoredRenewal.token_hash == token_hash)
         with Session(self._engine) as session, session.begin():
             if not _is_one_row(session.execute(used)):
                 return False
             session.add(credential)
+            session.execute(renewed.values(replaced_by=credential.record_id))
         return True
+
+    def begin_renewal(self, renewal: StoredRenewal, offer: StoredOffer) -> None:
+        """Keep what a credential is to be issued anew with; an earlier attempt gives way."""
+        with Session(self._engine) as session, session.begin():
+            earlier = session.get(StoredRenewal, renewal.record_id, with_for_update=True)
+            if earlier is not None:
+                session.execute(
+                    delete(StoredOffer).where(StoredOffer.token_hash == earlier.token_hash)
+                )
+                renewal.replaced_by = earlier.replaced_by
+            session.merge(renewal)
+            session.add(offer)
+
+    def cancel_renewal(self, record_id: str) -> None:
+        """Forget that a new credential is owed in the place of this one: it was revoked by hand."""
+        owed = select(StoredRenewal).where(
+            or_(StoredRenewal.record_id == record_id, StoredRenewal.replaced_by == record_id)
+        )
+        with Session(self._engine) as session, session.begin():
+            for renewal in session.scalars(owed).all():
+                # With its token, which would otherwise pass for an offer's.
+                session.execute(
+                    delete(StoredOffer).where(StoredOffer.token_hash == renewal.token_hash)
+                )
+                session.delete(renewal)
+
+    def find_renewal(self, record_id: str) -> StoredRenewal | None:
+        """Return how a credential is, or was, issued anew."""
+        return self._one(select(StoredRenewal).where(StoredRenewal.record_id == record_id))
+
+    def find_renewal_of(self, token_hash: str) -> StoredRenewal | None:
+        """Return the renewal that a token was given for; None where it was given for an offer."""
+        return self._one(select(StoredRenewal).where(StoredRenewal.token_hash == token_hash))
+
+    def find_credential(self, record_id: str) -> StoredCredential | None:
+        """Return a credential that was issued."""
+        return self._one(select(StoredCredential).where(StoredCredential.record_id == record_id))
 
     def credentials(
         self, *, reference: str | None, after: int, limit: int

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chaincode.encoding import JsonObject
 from client_sdk.errors import CredentialFormatError
+from client_sdk.openid4vci.account_assertion import JWT_BEARER, REPLACED_CREDENTIAL
 from client_sdk.openid4vci.account_enrolment import MAX_CODE_CHARS as MAX_ENROLMENT_CODE_CHARS
 from client_sdk.openid4vci.credential_offer import MAX_CODE_CHARS, PRE_AUTHORIZED_CODE
 from client_sdk.openid4vci.issuer_metadata import IssuerMetadata, ServerMetadata
@@ -21,7 +22,8 @@ from node.errors import ApiError
 from node.issuer.accounts import AccountRequest, Accounts
 from node.issuer.errors import ProtocolError
 from node.issuer.issuance import Issuance
-from node.issuer.offers import Offers
+from node.issuer.offers import AccessToken, Offers
+from node.issuer.renewals import Renewals
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _METADATA_AGE: Final = "public, max-age=300"
@@ -92,12 +94,15 @@ def add_metadata_routes(
         return _published(keys)
 
 
-def add_credential_routes(app: OpenAPI, *, offers: Offers, issuance: Issuance) -> None:
+def add_credential_routes(
+    app: OpenAPI, *, offers: Offers, renewals: Renewals, issuance: Issuance
+) -> None:
     """Add the endpoints of OpenID4VCI.
 
     Args:
         app: The application.
         offers: The issuer's offers.
+        renewals: Says to whom a credential is owed anew.
         issuance: Issues what was offered.
     """
 
@@ -116,9 +121,12 @@ def add_credential_routes(app: OpenAPI, *, offers: Offers, issuance: Issuance) -
 
     # Bodies are read here, not by the frame, whose refusals are problems that no wallet expects.
     @app.post("/token", responses=_OBJECT, tags=_TAGS)
-    def redeem_code() -> Response:
-        """Exchange a pre-authorized code for a token (OpenID4VCI 1.0 section 6)."""
-        token = offers.redeem(*_read_token_request())
+    def create_token() -> Response:
+        """Exchange a pre-authorized code for a token (OpenID4VCI 1.0 section 6).
+
+        Or an account's assertion with a credential to issue anew (RFC 7523 section 2.1).
+        """
+        token = _redeem(_read_form(), offers, renewals)
         answer = {
             "access_token": token.token,
             "token_type": "Bearer",
@@ -174,19 +182,33 @@ def add_account_routes(
         return jsonify(made.model_dump()), 201
 
 
-def _read_token_request() -> tuple[str, str]:
-    """Return the pre-authorized code and the transaction code of a token request."""
+def _read_form() -> dict[str, str]:
     if request.mimetype != _FORM:
         raise ProtocolError("invalid_request", f"send a form ({_FORM})")
     form = request.form.to_dict(flat=False)
     if any(len(values) != 1 for values in form.values()):
         raise ProtocolError("invalid_request", "a parameter stands there twice")
-    grant_type = request.form.get("grant_type")
-    code, tx_code = request.form.get("pre-authorized_code"), request.form.get("tx_code")
-    if grant_type is None:
-        raise ProtocolError("invalid_request", "grant_type is missing")
-    if grant_type != PRE_AUTHORIZED_CODE:
-        raise ProtocolError("unsupported_grant_type", f"this issuer has only {PRE_AUTHORIZED_CODE}")
+    return {name: values[0] for name, values in form.items()}
+
+
+def _redeem(form: dict[str, str], offers: Offers, renewals: Renewals) -> AccessToken:
+    match form.get("grant_type"):
+        case None:
+            raise ProtocolError("invalid_request", "grant_type is missing")
+        case grant_type if grant_type == PRE_AUTHORIZED_CODE:
+            return offers.redeem(*_read_code(form))
+        case grant_type if grant_type == JWT_BEARER:
+            return renewals.redeem(*_read_assertion(form))
+        case _:
+            raise ProtocolError(
+                "unsupported_grant_type",
+                f"this issuer has only {PRE_AUTHORIZED_CODE} and {JWT_BEARER}",
+            )
+
+
+def _read_code(form: dict[str, str]) -> tuple[str, str]:
+    """Return the pre-authorized code and the transaction code of a token request."""
+    code, tx_code = form.get("pre-authorized_code"), form.get("tx_code")
     if not code or len(code) > MAX_CODE_CHARS:
         raise ProtocolError("invalid_request", "pre-authorized_code is missing or too long")
     if not tx_code or len(tx_code) > _MAX_TX_CODE_CHARS:
@@ -194,6 +216,14 @@ def _read_token_request() -> tuple[str, str]:
             "invalid_request", "tx_code is missing or too long; type the six digits"
         )
     return code, tx_code
+
+
+def _read_assertion(form: dict[str, str]) -> tuple[str, str]:
+    """Return the assertion and the credential to issue anew of a token request."""
+    assertion, credential = form.get("assertion"), form.get(REPLACED_CREDENTIAL)
+    if not assertion or not credential:
+        raise ProtocolError("invalid_request", f"assertion or {REPLACED_CREDENTIAL} is missing")
+    return assertion, credential
 
 
 def _bearer_token() -> str:

@@ -113,7 +113,7 @@ def receive(wallet: Wallet, offer: MadeOffer) -> str:
 
 
 def file_of(wallet: Wallet) -> Path:
-    return wallet._vault.path
+    return wallet._file.path
 
 
 def copy_of(wallet: Wallet, file: Path, **options: Any) -> Wallet:

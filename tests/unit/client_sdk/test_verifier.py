@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from support.presentation_world import ATTRIBUTES, HOLDER, NOW_MS, RESIDENT, Wor
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.records import CredentialRecord, GrantRecord, IssuerRecord
+from chaincode.records import NO_ID, CredentialRecord, GrantRecord, IssuerRecord
+from chaincode.recovery_records import RecoveryStatus
 from client_sdk import errors
 from client_sdk.checks import CHECKS
 from client_sdk.credentials.jose import export_public_jwk, generate_key
@@ -60,6 +62,24 @@ def test_a_genuine_presentation_proves_exactly_what_was_asked(world: World) -> N
     report = world.verifier.report(world.present(request), request)
     assert report.accepted
     assert "Chiyoda" not in repr(report)
+
+
+def recovery_status(**changes: Any) -> RecoveryStatus:
+    status = RecoveryStatus(item="tg_recover_" + "1" * 32, state="open", until_ms=NOW_MS + 1)
+    return dataclasses.replace(status, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"state": "finished"}, {"state": "vetoed"}, {"until_ms": NOW_MS}, {"item": "tg_change_1"}],
+    ids=str,
+)
+def test_when_no_recovery_is_open_any_more_the_account_shows_again(
+    world: World, changes: dict[str, Any]
+) -> None:
+    world.ledger.put(HOLDER, NO_ID, recovery_status(**changes))
+    request = world.request()
+    assert world.verifier.verify(world.present(request), request).attributes
 
 
 Spoil = Callable[[World, PresentationRequest], str]
@@ -238,6 +258,11 @@ def key_of_no_account(world: World, request: PresentationRequest) -> str:
     return world.present(request, credential=world.issue(holder_key=key), holder_key=key)
 
 
+def under_recovery(world: World, request: PresentationRequest) -> str:
+    world.ledger.put(HOLDER, NO_ID, recovery_status())
+    return world.present(request)
+
+
 def no_grant(world: World, request: PresentationRequest) -> str:
     return world.present(request, dataclasses.replace(world.grant(request), grant=new_record_id()))
 
@@ -300,6 +325,7 @@ def grant_of_other_terms(world: World, request: PresentationRequest) -> str:
         (no_holder_account, errors.HolderKeyError, "does not name its holder's account"),
         (malformed_holder_account, errors.HolderKeyError, "does not name its holder's account"),
         (key_of_no_account, errors.HolderKeyError, "not bound to a key of a ledger account"),
+        (under_recovery, errors.RecoveryOpenError, "being recovered"),
         (no_grant, errors.GrantError, "no such grant"),
         (grant_elsewhere, errors.GrantError, "another ledger"),
         (other_opening, errors.GrantError, "other terms"),

@@ -1,0 +1,88 @@
+"""After a recovery: the wallet's credentials, issued anew to the account's new key."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chaincode.encoding import decode_base64url
+from chaincode.signatures import KeyAlgorithm, PublicKey
+from client_sdk.acceptance import check_received
+from client_sdk.credentials.jose import Key, export_public_jwk
+from client_sdk.credentials.sd_jwt_vc import parse_credential
+from client_sdk.errors import ClientError
+from client_sdk.http_client import HttpClient
+from client_sdk.openid4vci.renewal import renew_credential
+from client_sdk.wallet_file import WalletFile
+from client_sdk.wallet_records import LedgerAccount, StoredCredential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """What became of one credential.
+
+    Attributes:
+        replaced: The record id of the old credential.
+        credential: The new one; None where there is none yet.
+        problem: Why there is none; empty where there is.
+    """
+
+    replaced: str
+    credential: StoredCredential | None
+    problem: str = ""
+
+
+def renew_credentials(
+    file: WalletFile,
+    *,
+    account: LedgerAccount,
+    holder_key: Key,
+    http: HttpClient,
+    now_ms: Callable[[], int],
+) -> tuple[Renewal, ...]:
+    """Have every credential that is bound to another key than this one issued anew.
+
+    One that cannot be had now is kept as it is; ask again later.
+
+    Args:
+        file: The wallet's file.
+        account: The wallet's account.
+        holder_key: The wallet's private key.
+        http: How issuers are reached.
+        now_ms: The clock: milliseconds since 1970, UTC.
+    """
+    renewals = []
+    for old in file.contents.credentials.values():
+        held = parse_credential(old.sd_jwt).unverified_claims
+        if held.get("cnf") == {"jwk": export_public_jwk(holder_key)}:
+            continue
+        try:
+            received = renew_credential(
+                old.sd_jwt,
+                issuer_url=str(held.get("iss")),
+                credential_type=old.credential_type,
+                holder_key=holder_key,
+                account=account.account_id,
+                now_ms=now_ms(),
+                http=http,
+            )
+            # The issuer that the holder took the old one from, and no other.
+            new = check_received(received, account=account, trusted_issuer=old.issuer)
+        except ClientError as error:
+            renewals.append(Renewal(replaced=old.record_id, credential=None, problem=str(error)))
+            continue
+        _replace(file, new, old.record_id)
+        renewals.append(Renewal(replaced=old.record_id, credential=new))
+    return tuple(renewals)
+
+
+def bound_keys(credentials: Iterable[StoredCredential]) -> frozenset[str]:
+    """Return the signatories that credentials are bound to: where the phone was lost, its keys."""
+    keys = set()
+    for credential in credentials:
+        match parse_credential(credential.sd_jwt).unverified_claims.get("cnf"):
+            case {"jwk": {"crv": "Ed25519", "x": str() as x}}:
+                keys.add(PublicKey(KeyAlgorithm.ED25519_SHA2, decode_base64url(x)).encode())
+    return frozenset(keys)
+
+
+def _replace(file: WalletFile, new: StoredCredential, replaced: str) -> None:
+    file.update(lambda contents: contents.with_replacement(new, replaced=replaced))

@@ -1,0 +1,94 @@
+"""A credential issued anew to the account's new key, by its issuer (OpenID4VCI 1.0, RFC 7523).
+
+The issuer keeps no attributes: the wallet shows it the old credential, which it signed itself.
+"""
+
+from client_sdk.credentials.jose import Key
+from client_sdk.errors import OfferError
+from client_sdk.http_client import HttpClient
+from client_sdk.openid4vci.account_assertion import (
+    JWT_BEARER,
+    REPLACED_CREDENTIAL,
+    sign_account_assertion,
+)
+from client_sdk.openid4vci.client import (
+    AcceptedOffer,
+    ReceivedCredential,
+    accept_token,
+    fetch_nonce,
+    request_credential,
+)
+from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
+from client_sdk.openid4vci.issuer_metadata import (
+    KEY_METADATA,
+    SERVER_METADATA,
+    ServerMetadata,
+    well_known_url,
+)
+
+
+def renew_credential(
+    sd_jwt: str,
+    *,
+    issuer_url: str,
+    credential_type: str,
+    holder_key: Key,
+    account: str,
+    now_ms: int,
+    http: HttpClient,
+) -> ReceivedCredential:
+    """Have a credential revoked and issued anew, bound to another key of the same account.
+
+    Args:
+        sd_jwt: The old credential, with all its disclosures; the issuer alone is shown it.
+        issuer_url: The issuer's identifier, as the old credential names it (`iss`).
+        credential_type: Its `vct`.
+        holder_key: The private key that the new one is to be bound to, a signatory of the account.
+        account: The ledger account that the old credential names.
+        now_ms: Milliseconds since 1970, UTC.
+        http: The session.
+
+    Raises:
+        OfferError: The issuer refused, or issues nothing anew.
+        VerificationError: The new credential is not signed by the issuer, or not for this key.
+        CredentialFormatError: The new credential is not well formed.
+        TransportError: The issuer or its ledger cannot be reached: ask again. The old credential
+            may be revoked by then; the issuer knows that it owes a new one.
+    """
+    metadata = fetch_metadata(issuer_url, http=http)
+    name = next(
+        (
+            name
+            for name, configuration in metadata.configurations.items()
+            if configuration.credential_type == credential_type
+        ),
+        None,
+    )
+    nonce = fetch_nonce(metadata, http)
+    if name is None or nonce is None or metadata.authorization_servers:
+        raise OfferError(f"{host_of(issuer_url)}: this issuer issues no such credential anew")
+    answer = http.get(well_known_url(issuer_url, KEY_METADATA))
+    keys = accept_answer(answer, f"{host_of(issuer_url)}: issuer keys")
+    answer = http.get(well_known_url(issuer_url, SERVER_METADATA))
+    fields = accept_answer(answer, f"{host_of(issuer_url)}: authorization server metadata")
+    endpoint = ServerMetadata.from_fields(fields, expected_issuer=issuer_url).token_endpoint
+    assertion = sign_account_assertion(
+        holder_key=holder_key,
+        account=account,
+        issuer_url=issuer_url,
+        nonce=nonce,
+        now_s=now_ms // 1000,
+    )
+    form = {"grant_type": JWT_BEARER, "assertion": assertion, REPLACED_CREDENTIAL: sd_jwt}
+    where = f"{host_of(endpoint)}: token"
+    token = accept_token(accept_answer(http.post_form(endpoint, form), where), where)
+    accepted = AcceptedOffer(
+        metadata=metadata,
+        credential_type=credential_type,
+        issuer_keys=keys,
+        token=token,
+        wanted={"credential_configuration_id": name},
+    )
+    return request_credential(
+        accepted, holder_key=holder_key, account=account, now_ms=now_ms, http=http
+    )

@@ -1,0 +1,207 @@
+"""Renewals: a credential is revoked, and issued anew to the key that its account has now.
+
+After a recovery the holder's account has another key, and credentials that are bound to the lost
+one can no longer be shown. The issuer keeps no attributes; the wallet brings the old credential, on
+which the issuer's own signature stands. It is issued anew only
+
+- to a key that the ledger calls a signatory of the account that the old credential names,
+- where the old credential's own key is a signatory no more,
+- where no recovery of that account is open,
+- as long as the old one would have lasted, and once the old one is revoked.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from chaincode.encoding import JsonObject, decode_base64url
+from chaincode.records import NO_ID, CredentialRecord, IdentityRecord
+from chaincode.recovery_records import RecoveryStatus
+from chaincode.signatures import KeyAlgorithm, PublicKey
+from client_sdk.credentials.jose import Key
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, resident_attributes
+from client_sdk.credentials.sd_jwt_vc import VerifiedCredential, anchor_hash, verify_credential
+from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
+from client_sdk.errors import ClientError, QueryFailedError
+from client_sdk.openid4vci.account_assertion import VerifiedAssertion, verify_account_assertion
+from node.errors import NonceError
+from node.issuer.errors import ProtocolError
+from node.issuer.offers import TOKEN_SECONDS, AccessToken, encode_attributes
+from node.issuer.one_time_secret import hash_secret, new_secret, seal
+from node.issuer.store import IssuerStore, StoredOffer, StoredRenewal
+from node.web.nonce import NonceSealer
+
+LEEWAY_S: Final = 60
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
+_Record = TypeVar("_Record", bound=IdentityRecord)
+
+
+class RenewalLedger(Protocol):
+    """What is read here: `client_sdk.ledger.client.LedgerClient` has it."""
+
+    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
+        """Return an account's own identity record, or None where there is no valid one."""
+
+    def signatories(self, account_id: str) -> frozenset[str]:
+        """Return the public keys of an account."""
+
+
+class Renewals:
+    """Gives a token to whom a credential is owed anew. Its issuance revokes the old one first."""
+
+    def __init__(
+        self,
+        store: IssuerStore,
+        ledger: RenewalLedger,
+        nonces: NonceSealer,
+        *,
+        public_url: str,
+        ledger_id: str,
+        account: str,
+        signing_key: Key,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Make the renewals' desk.
+
+        Args:
+            store: Where renewals are kept.
+            ledger: Says which keys an account has, and what is revoked.
+            nonces: Knows the issuer's nonces.
+            public_url: The issuer's identifier.
+            ledger_id: The ledger's id.
+            account: The issuer's account.
+            signing_key: The key that credentials are signed with.
+            now_ms: The clock: milliseconds since 1970, UTC.
+        """
+        self._store = store
+        self._ledger = ledger
+        self._nonces = nonces
+        self._public_url = public_url
+        self._ledger_id = ledger_id
+        self._account = account
+        self._signing_key = signing_key
+        self._now_ms = now_ms
+
+    def redeem(self, assertion: str, credential: str) -> AccessToken:
+        """Exchange the word of an account's key, and the old credential, for a token.
+
+        Args:
+            assertion: The account's assertion.
+            credential: The credential to issue anew, with all its disclosures.
+
+        Raises:
+            ProtocolError: They do not prove that a new one is owed; the text says what is missing.
+            TransportError: The ledger cannot be reached.
+        """
+        proven = self._verify_assertion(assertion)
+        old = self._verify_credential(credential)
+        record_id = self._place_of(old, proven.account)
+        # The nonce last: a wallet that is told to wait uses none up.
+        record = self._check_ledger(old, proven, record_id)
+        try:
+            attributes = resident_attributes(old.claims)
+        except ClientError as error:
+            raise _refused(f"the old credential: {error}") from None
+        self._spend_nonce(proven.nonce)
+        token = new_secret()
+        issued = self._store.find_credential(record_id)
+        self._store.begin_renewal(
+            StoredRenewal(
+                record_id=record_id,
+                account_id=proven.account,
+                token_hash=hash_secret(token),
+                expires_at_ms=record.expires_at_ms,
+            ),
+            StoredOffer(
+                offer_hash=hash_secret(new_secret()),
+                code_hash=hash_secret(new_secret()),
+                tx_code_hash=hash_secret(new_secret()),
+                tries_left=0,
+                token_hash=hash_secret(token),
+                attributes=seal(encode_attributes(attributes), token),
+                reference=None if issued is None else issued.reference,
+                expires_at_ms=self._now_ms() + TOKEN_SECONDS * 1000,
+            ),
+        )
+        _log.info("renewal_begun", record=record_id)
+        return AccessToken(token=token, lifetime_s=TOKEN_SECONDS)
+
+    def _spend_nonce(self, nonce: str) -> None:
+        try:
+            expires_at_ms = self._nonces.check_nonce(nonce, self._now_ms())
+        except NonceError as error:
+            raise ProtocolError("invalid_nonce", str(error)) from None
+        if not self._store.spend_nonce(hash_secret(nonce), expires_at_ms):
+            raise ProtocolError("invalid_nonce", "the nonce was used before; ask for a new one")
+
+    def _verify_assertion(self, assertion: str) -> VerifiedAssertion:
+        try:
+            return verify_account_assertion(
+                assertion,
+                expected_issuer=self._public_url,
+                now_s=self._now_ms() // 1000,
+                leeway_s=LEEWAY_S,
+            )
+        except ClientError as error:
+            raise _refused(str(error)) from None
+
+    def _verify_credential(self, credential: str) -> VerifiedCredential:
+        try:
+            return verify_credential(
+                credential,
+                issuer_key=self._signing_key,
+                expected_vct=RESIDENT_CREDENTIAL_TYPE,
+                now_s=self._now_ms() // 1000,
+                leeway_s=0,
+            )
+        except ClientError as error:
+            raise _refused(f"the old credential: {error}") from None
+
+    def _place_of(self, old: VerifiedCredential, account: str) -> str:
+        """Return the record of a credential of this issuer that names this account."""
+        match old.claims.get(PLACE_CLAIM):
+            case {"ledger": ledger, "issuer": issuer, "account": holder, "record": str(record)}:
+                if (ledger, issuer, holder) == (self._ledger_id, self._account, account):
+                    return record
+        raise _refused("the old credential is not this issuer's, or names another account")
+
+    def _check_ledger(
+        self, old: VerifiedCredential, proven: VerifiedAssertion, record_id: str
+    ) -> CredentialRecord:
+        """Return the old credential's record, where the ledger allows that it is issued anew."""
+        keys = self._signatories(proven.account)
+        if _signatory(proven.holder_key) not in keys:
+            raise _refused("the key that asks is no signatory of the account")
+        if old.holder_key is None or _signatory(old.holder_key) in keys:
+            raise _refused("the old credential's key is still the account's: it needs no renewal")
+        status = self._ledger.record(proven.account, NO_ID, RecoveryStatus)
+        if status is not None and status.is_open_recovery(self._now_ms()):
+            raise _refused("a recovery of the account is open: ask again when it has ended")
+        record = self._ledger.record(self._account, record_id, CredentialRecord)
+        if record is None or record.salted_hash != anchor_hash(old.issuer_jwt):
+            raise _refused("the ledger's record is of another credential")
+        renewal = self._store.find_renewal(record_id)
+        is_owed = renewal is not None and renewal.account_id == proven.account
+        if record.state == "suspended" or (record.state == "revoked" and not is_owed):
+            raise _refused(f"the old credential is {record.state}; ask at the counter")
+        return record
+
+    def _signatories(self, account: str) -> frozenset[str]:
+        try:
+            return self._ledger.signatories(account)
+        except QueryFailedError as error:
+            if not error.is_absence:
+                raise
+            return frozenset()
+
+
+def _refused(why: str) -> ProtocolError:
+    return ProtocolError("invalid_grant", why)
+
+
+def _signatory(jwk: JsonObject) -> str:
+    """Return the signatory that an Ed25519 JWK is; no key of another kind is one."""
+    if jwk.get("crv") != "Ed25519":
+        return ""
+    return PublicKey(KeyAlgorithm.ED25519_SHA2, decode_base64url(str(jwk["x"]))).encode()
