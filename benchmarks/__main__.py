@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.credentials import credential_steps
+from benchmarks.escrow import EscrowBench
 from benchmarks.figures import Figure
 from benchmarks.ledger import LedgerBench
 from benchmarks.machine import read_machine
@@ -46,7 +47,8 @@ def main(json_file: Path | None, folder: Path | None) -> None:
         stack.enter_context(progress)
         task = progress.add_task("start a ledger node", total=None)
         ledger = stack.enter_context(LedgerBench(scratch))
-        steps = [*credential_steps(), *signature_steps(), *ledger.steps()]
+        escrow = stack.enter_context(EscrowBench(scratch))
+        steps = [*credential_steps(), *signature_steps(), *ledger.steps(), *escrow.steps()]
         progress.update(task, total=len(steps))
         for step in steps:
             progress.update(task, description=step.name)

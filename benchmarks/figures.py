@@ -14,11 +14,12 @@ _ROUND_SECONDS: Final = 0.1
 
 
 class Unit(Enum):
-    """What a figure counts. Of a time less is better, of a rate more."""
+    """What a figure counts. Of a time or size less is better, of a rate more."""
 
     MICROSECONDS = "µs"
     MILLISECONDS = "ms"
     PER_SECOND = "/s"
+    MEBIBYTES = "MiB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

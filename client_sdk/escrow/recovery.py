@@ -24,7 +24,7 @@ from client_sdk.escrow.protection import Protection
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.http_client import HttpClient
-from client_sdk.threshold_oprf import BlindedInput, Evaluation, blind, combine, verify_evaluation
+from client_sdk.threshold_oprf import Evaluation, blind, combine, verify_evaluation
 
 FaceTest: TypeAlias = Callable[[str, str], str]
 """Has the holder's face tested: takes audience and request hash, returns the attestation."""
@@ -78,6 +78,24 @@ class RecoveredBackup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What the agents themselves say of a holder who has no card."""
+
+    handle: str
+    agent_set: str
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asking:
+    """How evaluations are asked for: with whose key, and with which words of others."""
+
+    key: Key = field(repr=False)
+    counter: CounterHelp | None
+    face_test: FaceTest | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Deposit:
     """A deposit that enough agents keep, and who they are."""
 
@@ -110,16 +128,67 @@ def recover(
     """
     findings = Findings()
     deposit = _choose_deposit(card, card.key, http=http, findings=findings)
-    keys = _open_with_password(
-        deposit, secret, card=card, findings=findings, face_test=face_test, counter=counter
+    asking = _Asking(
+        key=card.key if counter is None else counter.key, counter=counter, face_test=face_test
     )
-    for agent in deposit.agents:
-        findings.ask(
-            agent,
-            lambda asked: asked.confirm(keys.success_key, card.handle, epoch=deposit.terms.epoch),
-        )
-    protection = _protection(card, deposit.terms, keys.wallet_secret)
-    return fetch_backup(protection, http=http, findings=findings, version=version)
+    return _recover(deposit, secret, card, asking, http=http, findings=findings, version=version)
+
+
+def recover_at_counter(
+    urls: Sequence[str],
+    secret: RecoverySecret,
+    counter: CounterHelp,
+    *,
+    http: HttpClient,
+    face_test: FaceTest | None = None,
+    version: int | None = None,
+) -> RecoveredBackup:
+    """Get a backup back without the card, with the password and the word of an issuer's counter.
+
+    Without the card's signature it counts what a threshold of agents says alike. Agents that lie
+    together learn nothing from it: they see blinded elements, and never whether a guess was right.
+
+    Args:
+        urls: The agents, in any order.
+        secret: The password, or the passkey's secret.
+        counter: The word of the issuer's counter.
+        http: How agents are reached.
+        face_test: Has the holder's face tested, where agents ask for it.
+        version: An older version that is wanted; by default the newest.
+
+    Raises:
+        WrongPasswordError: The password is wrong; it says how many attempts are left.
+        TooFewAgentsError: Fewer agents than needed did their part; it names each, and why.
+    """
+    findings = Findings()
+    keepers: dict[str, dict[int, AgentClient]] = {}
+    terms_of: dict[str, DepositStatement] = {}
+    for url in urls:
+        agent = AgentClient(url, http)
+        for token, terms, index in findings.ask(agent, lambda a: _find(a, counter)) or ():
+            terms_of[token] = terms
+            keepers.setdefault(token, {})[index] = agent
+    threshold = min((terms.agents.threshold for terms in terms_of.values()), default=1)
+    most = max(keepers.values(), key=len, default={})
+    findings.require(list(most), needed=threshold, what=_WHAT)
+    newest = max(
+        (t for t, agents in keepers.items() if len(agents) >= terms_of[t].agents.threshold),
+        key=lambda token: terms_of[token].epoch,
+    )
+    terms, agents = terms_of[newest], keepers[newest]
+    known = {agent.url for agent in agents.values()}
+    others = iter([url for url in urls if url.rstrip("/") not in known])
+    found = _Found(
+        handle=terms.handle,
+        agent_set=terms.agents.id,
+        urls=tuple(
+            agents[index].url if index in agents else next(others, "")
+            for index in range(1, len(terms.agents.keys) + 1)
+        ),
+    )
+    deposit = _Deposit(terms=terms, agents=tuple(agents.values()))
+    asking = _Asking(key=counter.key, counter=counter, face_test=face_test)
+    return _recover(deposit, secret, found, asking, http=http, findings=findings, version=version)
 
 
 def recover_from_paper(
@@ -173,6 +242,38 @@ def fetch_backup(
         protection=replace(protection, version=latest, acknowledged=newest),
         findings=findings.all,
     )
+
+
+def _recover(
+    deposit: _Deposit,
+    secret: RecoverySecret,
+    pinned: Pinned,
+    asking: _Asking,
+    *,
+    http: HttpClient,
+    findings: Findings,
+    version: int | None,
+) -> RecoveredBackup:
+    terms = deposit.terms
+    keys = _open_with_password(deposit, secret, pinned, asking, findings=findings)
+    for agent in deposit.agents:
+        findings.ask(
+            agent, lambda asked: asked.confirm(keys.success_key, terms.handle, epoch=terms.epoch)
+        )
+    protection = _protection(pinned, terms, keys.wallet_secret)
+    return fetch_backup(protection, http=http, findings=findings, version=version)
+
+
+def _find(agent: AgentClient, counter: CounterHelp) -> list[tuple[str, DepositStatement, int]]:
+    """Return the statements that an agent finds for a holder, and the agent's index in each."""
+    found: list[tuple[str, DepositStatement, int]] = []
+    for status in agent.find(counter.key, counter.token):
+        head = verify_head(status.log_head, expected_handle=status.handle)
+        for kept in status.deposits:
+            terms = verify_statement(kept.statement, expected_handle=status.handle)
+            if kept.is_active and kept.is_usable:
+                found.append((kept.statement, terms, terms.agents.index_of(head.agent_key)))
+    return found
 
 
 def _protection(pinned: Pinned, terms: DepositStatement, secret: WalletSecret) -> Protection:
@@ -263,11 +364,10 @@ def _index_of(agent: AgentClient, pinned: Pinned) -> int:
 def _open_with_password(
     deposit: _Deposit,
     secret: RecoverySecret,
+    pinned: Pinned,
+    asking: _Asking,
     *,
-    card: RecoveryCard,
     findings: Findings,
-    face_test: FaceTest | None,
-    counter: CounterHelp | None,
 ) -> RecoveryKeys:
     """Ask agents until a threshold of them evaluated rightly; derive the keys and compare them.
 
@@ -277,22 +377,33 @@ def _open_with_password(
     private_input = oprf_input(handle=terms.handle, agent_set=terms.agents.id, secret=secret)
     blinded = blind(private_input)
     attestation = None
-    if face_test is not None:
+    if asking.face_test is not None:
         request_hash = evaluation_hash(
             handle=terms.handle, epoch=terms.epoch, blinded_element=blinded.element
         )
-        attestation = face_test(terms.agents.id, request_hash)
+        attestation = asking.face_test(terms.agents.id, request_hash)
+
+    def evaluate(agent: AgentClient) -> tuple[Evaluation, int]:
+        counter = asking.counter
+        evaluation, left = agent.evaluate(
+            asking.key,
+            terms.handle,
+            epoch=terms.epoch,
+            blinded_element=blinded.element,
+            counter_token=None if counter is None else counter.token,
+            face_attestation=attestation,
+        )
+        if evaluation.index != _index_of(agent, pinned):
+            raise EscrowFormatError("it answered with another agent's index")
+        verify_evaluation(blinded, evaluation, terms.commitments)
+        return evaluation, left
+
     right: list[Evaluation] = []
     attempts_left: list[int] = []
     for agent in deposit.agents:
         if len(right) == terms.agents.threshold:
             break
-        answer = findings.ask(
-            agent,
-            lambda asked: _evaluate(
-                asked, terms, blinded, card=card, attestation=attestation, counter=counter
-            ),
-        )
+        answer = findings.ask(agent, evaluate)
         if answer is not None:
             right.append(answer[0])
             attempts_left.append(answer[1])
@@ -307,27 +418,3 @@ def _open_with_password(
             attempts_left=left,
         )
     return keys
-
-
-def _evaluate(
-    agent: AgentClient,
-    terms: DepositStatement,
-    blinded: BlindedInput,
-    *,
-    card: RecoveryCard,
-    attestation: str | None,
-    counter: CounterHelp | None,
-) -> tuple[Evaluation, int]:
-    """Return an agent's answer, now known to be made with the share that was committed to."""
-    evaluation, attempts_left = agent.evaluate(
-        card.key if counter is None else counter.key,
-        terms.handle,
-        epoch=terms.epoch,
-        blinded_element=blinded.element,
-        counter_token=None if counter is None else counter.token,
-        face_attestation=attestation,
-    )
-    if evaluation.index != _index_of(agent, card):
-        raise EscrowFormatError("it answered with another agent's index")
-    verify_evaluation(blinded, evaluation, terms.commitments)
-    return evaluation, attempts_left

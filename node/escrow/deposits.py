@@ -137,6 +137,8 @@ class Deposits:
         self._withdrawal_delay_ms = withdrawal_delay_ms
         self._max_deposits = max_deposits
         self._now_ms = now_ms
+        # Counting takes time that grows: done now and then, and added to meanwhile.
+        self._kept = store.count_deposits()
 
     def deposit(self, caller: Caller, handle: str, new: NewDeposit) -> HolderStatus:
         """Keep a share and a backup; beside what is there, until `confirm` replaces that.
@@ -163,7 +165,7 @@ class Deposits:
             self._check_room()
             for pending in kept:
                 if not pending.is_active:
-                    transaction.session.delete(pending)
+                    transaction.delete(pending)
             transaction.append_log("deposited", caller=role, now_ms=self._now_ms())
             holder = _holder(transaction)
             holder.account = terms.account
@@ -182,7 +184,9 @@ class Deposits:
             transaction.session.flush()
             return self._status(transaction)
 
-        return self._store.change(handle, work)
+        status = self._store.change(handle, work)
+        self._kept += 1
+        return status
 
     def confirm(self, caller: Caller, handle: str, epoch: int) -> HolderStatus:
         """Take a proof that the password is known: attempts start anew, this epoch holds alone.
@@ -200,7 +204,7 @@ class Deposits:
             deposit.is_active = True
             for other in transaction.deposits():
                 if other.epoch < epoch:
-                    transaction.session.delete(other)
+                    transaction.delete(other)
             holder = _holder(transaction)
             holder.attempts, holder.last_attempt_ms = 0, 0
             holder.withdraw_at_ms = None
@@ -366,6 +370,7 @@ class Deposits:
         """Do the withdrawals that are due, and erase shares whose attempts are used up."""
         now_ms = self._now_ms()
         self._store.forget_spent(now_ms)
+        self._kept = self._store.count_deposits()
 
         def work(transaction: HolderTransaction) -> None:
             holder = _holder(transaction)
@@ -391,7 +396,7 @@ class Deposits:
         return terms, index
 
     def _check_room(self) -> None:
-        if self._store.count_deposits() >= self._max_deposits:
+        if self._kept >= self._max_deposits:
             raise DepositRefusedError(
                 "This agent keeps as many deposits as it can; choose another one.",
                 status=507,
@@ -456,7 +461,7 @@ def erase_shares(transaction: HolderTransaction, *, now_ms: int) -> None:
     """Erase what could be guessed with: from now on no theft of the store helps any more."""
     usable = [item for item in transaction.deposits() if item.sealed_share is not None]
     for deposit in usable:
-        deposit.sealed_share = None
+        transaction.erase_share(deposit)
     if usable:
         transaction.append_log("share erased", caller=AGENT, now_ms=now_ms)
         _log.warning("share_erased", handle=transaction.handle)
@@ -464,7 +469,7 @@ def erase_shares(transaction: HolderTransaction, *, now_ms: int) -> None:
 
 def _delete_all(transaction: HolderTransaction) -> None:
     for deposit in transaction.deposits():
-        transaction.session.delete(deposit)
+        transaction.delete(deposit)
     holder = _holder(transaction)
     holder.account = None
     holder.withdraw_at_ms = None

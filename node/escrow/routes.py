@@ -4,15 +4,18 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any, Final, TypeAlias
 
+import structlog
 from flask import Response, jsonify, request
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from chaincode.encoding import decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
 from client_sdk.escrow.request_proof import PROOF_HEADER
+from node.errors import ApiError, StorageError
 from node.escrow.callers import Caller, CallerDesk
 from node.escrow.deposits import DepositedBackup, Deposits, HolderStatus, NewDeposit
 from node.escrow.errors import GuessDeniedError
@@ -25,6 +28,7 @@ MAX_BODY_BYTES: Final = 2 << 20
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"proof_of_possession": []}]
 _HANDLE: Final = r"^[0-9a-f]{32}$"
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.escrow")
 _MAX_TOKEN_CHARS: Final = 4096
 
 
@@ -190,6 +194,8 @@ def create_routes(
         },
     )
     app.register_error_handler(GuessDeniedError, _guess_denied)
+    for kind in (SQLAlchemyError, StorageError):
+        app.register_error_handler(kind, _store_unavailable)
 
     def caller() -> Caller:
         return desk.identify(
@@ -348,6 +354,18 @@ def _status(status: HolderStatus) -> Status:
         next_attempt_ms=status.next_attempt_ms,
         withdraw_at_ms=status.withdraw_at_ms,
         log_head=status.log_head,
+    )
+
+
+def _store_unavailable(error: Exception) -> Response:
+    _log.error("store_unavailable", error=type(error).__name__)
+    return problem_of(
+        ApiError(
+            503,
+            "store_unavailable",
+            "The agent's store cannot be used now",
+            "Send the same again in a moment, with a new nonce.",
+        )
     )
 
 

@@ -1,6 +1,7 @@
 """What an agent keeps of each handle. One transaction for a request: state, log, spent nonces."""
 
 import hashlib
+import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -129,6 +130,7 @@ class HolderTransaction:
         session: The transaction.
         handle: The handle.
         holder: Its row; None where the agent does not know it.
+        has_erased: Whether something was erased that must not be left on the disk.
     """
 
     def __init__(self, session: Session, handle: str) -> None:
@@ -136,6 +138,7 @@ class HolderTransaction:
         self.session = session
         self.handle = handle
         self.holder = session.get(StoredHolder, handle)
+        self.has_erased = False
 
     def deposits(self) -> list[StoredDeposit]:
         """Return what is kept of the handle, the newest first."""
@@ -145,6 +148,16 @@ class HolderTransaction:
     def deposit(self, epoch: int) -> StoredDeposit | None:
         """Return what is kept of one epoch."""
         return self.session.get(StoredDeposit, (self.handle, epoch))
+
+    def delete(self, deposit: StoredDeposit) -> None:
+        """Delete what is kept of one epoch."""
+        self.session.delete(deposit)
+        self.has_erased = True
+
+    def erase_share(self, deposit: StoredDeposit) -> None:
+        """Erase the share of one epoch."""
+        deposit.sealed_share = None
+        self.has_erased = True
 
     def spend(self, token: str, *, expires_at_ms: int) -> bool:
         """Note that a nonce or token was used; False where it was before."""
@@ -196,6 +209,12 @@ class EscrowStore:
             StorageError: The database cannot be used.
         """
         self._engine = open_database(database_url, Base.metadata)
+        self._is_sqlite = self._engine.dialect.name == "sqlite"
+        if self._is_sqlite:
+            # One sync for a commit instead of three. The mode stays with the file.
+            self._execute("PRAGMA journal_mode = WAL")
+        # SQLite lets one write at a time, and is not fair to those who wait: they queue here.
+        self._turn = threading.Lock()
 
     def change(self, handle: str, work: Callable[[HolderTransaction], _Outcome]) -> _Outcome:
         """Do the work on a handle in one transaction; what it returns is given once it is written.
@@ -208,8 +227,14 @@ class EscrowStore:
         """
         for _ in range(_TRIES):
             try:
-                with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                    return work(HolderTransaction(session, handle))
+                with self._turn:
+                    with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                        transaction = HolderTransaction(session, handle)
+                        outcome = work(transaction)
+                    if transaction.has_erased and self._is_sqlite:
+                        # What was erased is in the write-ahead log too, until that is emptied.
+                        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    return outcome
             except (StaleDataError, IntegrityError):
                 continue
         raise StorageError("the handle is changed by others all the time")
@@ -246,3 +271,7 @@ class EscrowStore:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def _execute(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql(statement)

@@ -30,7 +30,12 @@ from client_sdk.escrow.protection import (
     update_backup,
     withdraw,
 )
-from client_sdk.escrow.recovery import CounterHelp, recover, recover_from_paper
+from client_sdk.escrow.recovery import (
+    CounterHelp,
+    recover,
+    recover_at_counter,
+    recover_from_paper,
+)
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import PasskeySecret, RecoverySecret
 from client_sdk.threshold_oprf.ristretto255 import Element, multiply, scalar_of
@@ -467,31 +472,80 @@ def test_a_face_test_is_made_once_for_all_agents(tmp_path: Path) -> None:
     world.close()
 
 
-def test_the_counter_helps_when_the_attempts_are_used_up(tmp_path: Path) -> None:
-    issuer_key, phone = generate_key(), generate_key()
-    key_file = tmp_path / "issuer.jwk"
-    key_file.write_text(json.dumps(export_public_jwk(issuer_key)))
-    world = EscrowWorld(
-        tmp_path,
-        guessing={"unaided": 1, "prompt": 1},
-        issuers=[{"name": "city@issuer", "key_file": key_file}],
-    )
-    binding = HolderBinding(account="h@holder", approving_issuer="city@issuer")
-    card, _ = _protect(world, binding=binding)
-    with pytest.raises(WrongPasswordError):
-        recover(card, "wrong", http=world.http)
-    with pytest.raises(TooFewAgentsError, match="Go to the counter"):
-        recover(card, PASSWORD, http=world.http)
-    now_s = world.clock() // 1000
-    token = CounterToken(
-        issuer="city@issuer",
-        id="visit",
-        issued_at=now_s,
-        expires_at=now_s + 600,
-        account="h@holder",
-        key=thumbprint(phone),
-    ).sign(issuer_key)
-    help_ = CounterHelp(token=token, key=phone)
-    assert recover(card, PASSWORD, http=world.http, counter=help_).contents == CONTENTS
-    assert token not in repr(help_)
+class CounterWorld(EscrowWorld):
+    """Agents that trust an issuer's counter, and a holder with a new phone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.issuer_key, self.phone = generate_key(), generate_key()
+        key_file = folder / "issuer.jwk"
+        key_file.write_text(json.dumps(export_public_jwk(self.issuer_key)))
+        super().__init__(
+            folder,
+            guessing={"unaided": 1, "prompt": 1},
+            issuers=[{"name": "city@issuer", "key_file": key_file}],
+        )
+        self.binding = HolderBinding(account="h@holder", approving_issuer="city@issuer")
+
+    def visit(self, number: int = 1) -> CounterHelp:
+        now_s = self.clock() // 1000
+        token = CounterToken(
+            issuer="city@issuer",
+            id=f"visit {number}",
+            issued_at=now_s,
+            expires_at=now_s + 600,
+            account="h@holder",
+            key=thumbprint(self.phone),
+        )
+        return CounterHelp(token=token.sign(self.issuer_key), key=self.phone)
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Iterator[CounterWorld]:
+    world = CounterWorld(tmp_path)
+    yield world
     world.close()
+
+
+def test_the_counter_helps_when_the_attempts_are_used_up(counter: CounterWorld) -> None:
+    card, _ = _protect(counter, binding=counter.binding)
+    with pytest.raises(WrongPasswordError):
+        recover(card, "wrong", http=counter.http)
+    with pytest.raises(TooFewAgentsError, match="Go to the counter"):
+        recover(card, PASSWORD, http=counter.http)
+    visit = counter.visit()
+    assert recover(card, PASSWORD, http=counter.http, counter=visit).contents == CONTENTS
+    assert visit.token not in repr(visit)
+
+
+@pytest.mark.parametrize("down", [None, 0, 2])
+def test_the_counter_stands_in_for_a_lost_card(counter: CounterWorld, down: int | None) -> None:
+    _, protection = _protect(counter, binding=counter.binding)
+    counter.http.down = set() if down is None else {counter.urls[down]}
+    in_any_order = counter.urls[::-1]
+    with pytest.raises(WrongPasswordError):
+        recover_at_counter(in_any_order, "wrong", counter.visit(1), http=counter.http)
+    recovered = recover_at_counter(in_any_order, PASSWORD, counter.visit(2), http=counter.http)
+    assert recovered.contents == CONTENTS
+    assert recovered.protection.urls == tuple(counter.urls)
+    assert recovered.protection.secret == protection.secret
+    assert {item.url for item in recovered.findings} == counter.http.down
+
+
+def test_without_a_card_too_few_agents_are_too_few(counter: CounterWorld) -> None:
+    with pytest.raises(TooFewAgentsError, match="no agent knows"):
+        recover_at_counter(counter.urls, PASSWORD, counter.visit(), http=counter.http)
+    _protect(counter, binding=counter.binding)
+    counter.http.down = set(counter.urls[1:])
+    with pytest.raises(TooFewAgentsError, match="2 agents are needed and 1"):
+        recover_at_counter(counter.urls, PASSWORD, counter.visit(2), http=counter.http)
+
+
+def test_a_deposit_in_anothers_name_does_not_stand_in_the_way_of_a_newer_one(
+    counter: CounterWorld,
+) -> None:
+    # A stranger names the holder's account; what it opens is nothing of the holder's.
+    _protect(counter, "Stranger-55-Kumo-Tori", binding=counter.binding)
+    counter.clock.advance(seconds=1)
+    _protect(counter, binding=counter.binding)
+    recovered = recover_at_counter(counter.urls, PASSWORD, counter.visit(), http=counter.http)
+    assert recovered.contents == CONTENTS

@@ -586,3 +586,10 @@ def test_the_interface_is_described(world: AgentWorld) -> None:
 
 def test_clients_say_where_they_go() -> None:
     assert repr(AgentClient("https://agent.example/", None)) == "AgentClient('agent.example')"  # type: ignore[arg-type]
+
+
+def test_a_store_that_cannot_be_used_is_told_without_details(world: AgentWorld) -> None:
+    # A store in memory ends with its connection; the next one finds no tables.
+    world.agents[0].store.close()
+    with refused("store_unavailable"):
+        world.agent.status(world.card.key, world.handle)
