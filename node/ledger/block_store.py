@@ -23,7 +23,9 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.transaction_pb2 import Transaction
 from node.errors import StorageError
+from node.ledger.transaction_places import Place, decode_transaction
 
 _MAGIC: Final = b"TEGATA\x00\x02"
 _HISTORY: Final = struct.Struct(">Q32s")
@@ -150,6 +152,18 @@ class BlockStore:
         block, _ = self._read_record(offset)
         return block
 
+    def read_transaction(self, offset: int, place: Place) -> Transaction:
+        """Return one transaction of the block whose record begins at an offset.
+
+        Raises:
+            StorageError: It is not there as it was written.
+        """
+        data = os.pread(self._file, place.length, offset + _HEADER.size + place.offset)
+        transaction = decode_transaction(data, place)
+        if transaction is None:
+            raise self._damage(offset)
+        return transaction
+
     def recover(self, offset: int) -> Iterator[tuple[int, int, Block]]:
         """Yield (offset, next offset, block) of all records from an offset on.
 
@@ -219,7 +233,10 @@ class BlockStore:
                     return Block.FromString(data), offset + _HEADER.size + length
                 except DecodeError:
                     pass
-        raise StorageError(
+        raise self._damage(offset)
+
+    def _damage(self, offset: int) -> StorageError:
+        return StorageError(
             f"{self._path}: the block at byte {offset} is damaged; restore the file from a backup "
             "or from another peer"
         )

@@ -31,6 +31,7 @@ from chaincode.world_state import get_peers
 from node.ledger.block_store import NO_HISTORY, BlockStore, ImportedHistory
 from node.ledger.history_index import HistoryEntry
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
+from node.ledger.transaction_places import encode_places
 
 MAX_BLOCK_TRANSACTIONS: Final = 10_000
 MAX_BLOCK_BYTES: Final = 64 * 1024 * 1024
@@ -286,6 +287,7 @@ def _state_change(candidate: Candidate, start: int, following: int) -> StateChan
             next_start=following,
         ),
         start=start,
+        places=encode_places(candidate.block),
         entries=candidate.changes,
         committed=[transaction_hash(message) for message in payload.transactions],
         rejected=[bytes.fromhex(tx_hash) for tx_hash in payload.rejected_transactions_hashes],

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Final
@@ -23,11 +22,16 @@ from node.errors import StorageError
 from node.ledger import history_index
 from node.ledger.block_store import BlockStore
 from node.ledger.history_index import HistoryEntry
+from node.ledger.transaction_places import PLACE_BYTES, decode_place
 
-_SCHEMA_VERSION: Final = 2
+_SCHEMA_VERSION: Final = 3
 _SCHEMA: Final = f"""
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
-CREATE TABLE block (height INTEGER PRIMARY KEY, start INTEGER NOT NULL) STRICT;
+CREATE TABLE block (
+    height INTEGER PRIMARY KEY,
+    start INTEGER NOT NULL,  -- in the block file
+    places BLOB NOT NULL  -- of its transactions, in order
+) STRICT;
 CREATE TABLE decided (
     tx_hash BLOB PRIMARY KEY,
     height INTEGER NOT NULL,
@@ -74,6 +78,7 @@ class StateChange:
     Attributes:
         tip: The new top.
         start: The block's offset in the block file.
+        places: Those of its transactions (`transaction_places.encode_places`).
         entries: The new value of each key; None where it goes.
         committed: The hashes of the block's transactions, in order.
         rejected: The hashes of the transactions that it rejects.
@@ -82,6 +87,7 @@ class StateChange:
 
     tip: Tip
     start: int
+    places: bytes
     entries: Mapping[bytes, bytes | None]
     committed: Sequence[bytes]
     rejected: Sequence[bytes]
@@ -157,32 +163,20 @@ class StateSnapshot:
         return row
 
     def _read_transactions(self, places: Iterable[tuple[int, int]]) -> Iterator[Transaction]:
-        """Yield the transactions at these heights and positions.
-
-        Neighbours in one block are read with it at once. No more than one block is in memory: what
-        is yielded does not keep its block there.
-        """
-        for height, in_block in groupby(places, key=lambda place: place[0]):
-            # The block is a variable of that call alone: it is gone before the next is read.
-            yield from self._copy_transactions(height, [position for _, position in in_block])
-
-    def _copy_transactions(self, height: int, positions: Iterable[int]) -> Iterator[Transaction]:
-        (start,) = self._connection.execute(
-            "SELECT start FROM block WHERE height = ?", (height,)
-        ).fetchone()
-        block = self._blocks.read(start)
-        for position in positions:
-            transaction = Transaction()
-            # A part of a message keeps the whole message in memory; a copy does not.
-            transaction.CopyFrom(block.block_v1.payload.transactions[position])
-            yield transaction
+        """Yield the transactions at these heights and positions, each read by itself."""
+        for height, position in places:
+            start, place = self._connection.execute(
+                "SELECT start, substr(places, ?, ?) FROM block WHERE height = ?",
+                (position * PLACE_BYTES + 1, PLACE_BYTES, height),
+            ).fetchone()
+            yield self._blocks.read_transaction(start, decode_place(place))
 
     def content_hash(self) -> bytes:
         """Return SHA-256 of every row but the tip's, 32 bytes. It reads the whole store."""
         digest = hashlib.sha256()
         for statement in (
             "SELECT key, value FROM state ORDER BY key",
-            "SELECT height, start FROM block ORDER BY height",
+            "SELECT height, start, places FROM block ORDER BY height",
             "SELECT tx_hash, height, position FROM decided ORDER BY tx_hash",
             "SELECT * FROM history ORDER BY account_id, asset_id, height, position",
         ):
@@ -275,7 +269,9 @@ class StateStore:
             writer.executemany("DELETE FROM state WHERE key = ?", deletes)
             writer.executemany("INSERT INTO decided VALUES (?, ?, ?)", decided)
             history_index.insert_entries(writer, tip.height, change.histories)
-            writer.execute("INSERT INTO block VALUES (?, ?)", (tip.height, change.start))
+            writer.execute(
+                "INSERT INTO block VALUES (?, ?, ?)", (tip.height, change.start, change.places)
+            )
             writer.execute(
                 "UPDATE tip SET height = ?, time_ms = ?, block_hash = ?, set_hash = ?,"
                 " next_start = ?",

@@ -45,6 +45,7 @@ def change(
             next_start=100 * height,
         ),
         start=100 * (height - 1),
+        places=b"",
         entries=entries,
         committed=committed or [],
         rejected=rejected or [],
@@ -202,7 +203,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path, blocks: BlockStor
     with sqlite3.connect(tmp_path / "state.sqlite") as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(StorageError, match="version 7, this node reads up to 2; move the"):
+    with pytest.raises(StorageError, match="version 7, this node reads up to 3; move the"):
         StateStore(tmp_path / "state.sqlite", blocks)
 
 
