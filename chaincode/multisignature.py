@@ -2,7 +2,7 @@
 
 Signatures arrive with later sends of the same payloads. Only those by signatories of a
 transaction's creator count and are kept, so that a stranger who knows a payload can neither
-complete its batch nor spoil it (ADR 0018).
+complete its batch nor spoil it; a participant of a batch can decline it (ADR 0018).
 """
 
 import heapq
@@ -100,7 +100,8 @@ class PendingBatches:
 
         Return the batch as it now stands. Where it has all signatures it is ready for a block, and
         waits no more. One that is complete as it arrives, while no other part of it waits, is
-        returned as it is: a block decides about its signatures.
+        returned as it is: a block decides about its signatures. So is one that is declined: a
+        participant has signed another's transaction, and the block will reject it.
 
         Args:
             arriving: Any well-formed batch.
@@ -113,6 +114,11 @@ class PendingBatches:
         known = self._entries.get(arriving.hash)
         if known is None and arriving.has_all_signatures:
             return arriving
+        if known and _is_declined(arriving, state):
+            batch = _merge(known.batch, arriving)
+            if batch.has_all_signatures:
+                self.remove(batch.hash)
+                return batch
         brought = keep_signatories(arriving, state)
         if known is None:
             self._check_room(brought)
@@ -185,6 +191,20 @@ class PendingBatches:
         count, size_bytes = self._paid.pop(entry.payer, (0, 0))
         if count + sign:
             self._paid[entry.payer] = (count + sign, size_bytes + change_bytes)
+
+
+def _is_declined(arriving: Batch, state: ReadableState) -> bool:
+    """Tell whether one creator's signatory has signed the transaction of another of the batch."""
+    accounts = {creator: get_account(state, creator) for creator in _creators(arriving)}
+    signatories = {
+        creator: frozenset(account.signatories if account else ())
+        for creator, account in accounts.items()
+    }
+    participants = frozenset[str]().union(*signatories.values())
+    return any(
+        (transaction.signatories - signatories[transaction.creator]) & participants
+        for transaction in arriving.transactions
+    )
 
 
 def _creators(batch: Batch) -> list[str]:

@@ -128,6 +128,10 @@ def test_two_accounts_of_two_keys_agree_on_a_batch(exchange: dict, kind: str) ->
     }
 
 
+def test_a_batch_is_declined_as_the_package_s_example_does_it(exchange: dict) -> None:
+    assert exchange["declined"] == {"ends": ["REJECTED"] * 2, "left": 0}
+
+
 def test_two_keys_sign_one_by_one(exchange: dict) -> None:
     assert exchange["one_by_one"] == ["MST_PENDING", "COMMITTED"]
 

@@ -106,6 +106,21 @@ def run_exchange(alice, bob, *, atomic):
     }
 
 
+def decline(alice, bob):
+    """Alice proposes, bob signs his own part with foreign keys, as the package's example does."""
+    transactions = [alice.draft("declined"), bob.draft("declined")]
+    Iroha.batch(transactions, atomic=True)
+    IrohaCrypto.sign_transaction(transactions[0], *alice.keys)
+    alice.net.send_txs(transactions, timeout=TIMEOUT_S)
+    del transactions[0].signatures[:]
+    IrohaCrypto.sign_transaction(transactions[1], *alice.keys)
+    bob.net.send_txs(transactions, timeout=TIMEOUT_S)
+    return {
+        "ends": [follow(alice.net, transaction)[-1] for transaction in transactions],
+        "left": len(bob.pending()),
+    }
+
+
 def sign_one_by_one(party):
     transaction = party.draft("one_by_one")
     seen = []
@@ -143,6 +158,7 @@ def main(address):
             {
                 "atomic": run_exchange(alice, bob, atomic=True),
                 "ordered": run_exchange(alice, bob, atomic=False),
+                "declined": decline(alice, bob),
                 "one_by_one": sign_one_by_one(alice),
                 "block_is_one_of_ours": read_blocks(net, admin_key, alice),
             }

@@ -138,6 +138,33 @@ def test_a_foreign_signature_neither_completes_nor_spoils(
     assert signers(ready) == [{key_of(BOB), key_of("second")}]
 
 
+def test_a_participant_declines_by_signing_what_is_another_s(
+    ledger: MemoryLedger, pending: PendingBatches
+) -> None:
+    # As the official client's batch example does: the block will reject the batch.
+    pending.add(pair((BOB, "second"), ()), ledger)
+    declined = pending.add(pair((), (BOB,)), ledger)
+    assert declined.has_all_signatures
+    assert signers(declined)[1] == {key_of(BOB)}
+    assert len(pending) == 0
+
+
+def test_a_decline_of_what_is_not_complete_waits_on(
+    ledger: MemoryLedger, pending: PendingBatches
+) -> None:
+    pending.add(pair((BOB,), ()), ledger)
+    with pytest.raises(UnknownSignatoryError):
+        pending.add(pair((), (BOB,)), ledger)
+    assert len(pending) == 1
+
+
+def test_a_stranger_declines_nothing(ledger: MemoryLedger, pending: PendingBatches) -> None:
+    pending.add(pair((BOB, "second"), ()), ledger)
+    with pytest.raises(UnknownSignatoryError):
+        pending.add(pair((), ("stranger",)), ledger)
+    assert len(pending) == 1
+
+
 def test_what_nobody_entitled_has_signed_does_not_wait(
     ledger: MemoryLedger, pending: PendingBatches
 ) -> None:
