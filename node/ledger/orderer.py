@@ -70,7 +70,9 @@ class EmbeddedOrderer:
         self._thread = threading.Thread(target=self._run, name="orderer")
 
     def start(self) -> None:
-        """Begin to make blocks."""
+        """Go on with what waited when the node stopped, and begin to make blocks."""
+        for batch in self._collector.waiting():
+            self._publish(batch, TxStatus.MST_PENDING)
         self.submit(self._collector.recovered)
         self._thread.start()
 
@@ -131,11 +133,7 @@ class EmbeddedOrderer:
             state = TxStatus.ENOUGH_SIGNATURES_COLLECTED
         else:
             state = TxStatus.MST_PENDING
-        self._statuses.publish(
-            Status(transaction.hash, status)
-            for transaction in now.transactions
-            for status in (TxStatus.STATELESS_VALIDATION_SUCCESS, state)
-        )
+        self._publish(now, TxStatus.STATELESS_VALIDATION_SUCCESS, state)
 
     def count_waiting(self) -> int:
         """Return how many transactions wait for a block."""
@@ -168,9 +166,14 @@ class EmbeddedOrderer:
 
     def _expire(self) -> None:
         for batch in self._collector.expire(self._now_ms()):
-            self._statuses.publish(
-                Status(transaction.hash, TxStatus.MST_EXPIRED) for transaction in batch.transactions
-            )
+            self._publish(batch, TxStatus.MST_EXPIRED)
+
+    def _publish(self, batch: Batch, *statuses: TxStatus) -> None:
+        self._statuses.publish(
+            Status(transaction.hash, status)
+            for transaction in batch.transactions
+            for status in statuses
+        )
 
     def _patience_s(self) -> float | None:
         """Return how long there is nothing to do, unless something arrives."""

@@ -52,6 +52,11 @@ class SignatureCollector:
         with self._lock:
             return self._pending.next_expiry_ms
 
+    def waiting(self) -> list[Batch]:
+        """Return all batches that wait, in the order of their arrival."""
+        with self._lock:
+            return list(self._pending)
+
     def of_creator(self, account_id: str) -> list[Batch]:
         """Return the batches with a transaction of this creator, in the order of their arrival."""
         with self._lock:

@@ -417,6 +417,7 @@ def test_what_waits_outlives_a_restart(folder: LedgerFolder) -> None:
         parties = Parties(node.address, folder, new=False)
         assert parties.page(page_size=9) == before
         assert before == [hash_of(each) for each in (*drafts, alone)]
+        assert parties.gate.status(alone).tx_status == TxStatus.MST_PENDING
         parties.gate.send_list(
             copy_of(drafts[0], parties.second), copy_of(drafts[1], parties.alone)
         )
