@@ -48,6 +48,7 @@ _SWITCHES: Final = (
     "drop_state",
     "wait_for_new_blocks",
     "exit_after_init",
+    "syncing_node",
 )
 _log = structlog.get_logger(__name__)
 
@@ -84,6 +85,7 @@ class Flags:
     reuse_state: bool
     wait_for_new_blocks: bool
     exit_after_init: bool
+    syncing_node: bool
     metrics_addr: str
     metrics_port: str | None
     verbosity: str
@@ -121,6 +123,12 @@ class Flags:
     "--exit_after_init", type=click.BOOL, default=False, help="Bring the state up to date and end."
 )
 @click.option(
+    "--syncing_node",
+    type=click.BOOL,
+    default=False,
+    help="Follow other peers: answer queries, pass transactions on.",
+)
+@click.option(
     "--metrics_addr", default="127.0.0.1", show_default=True, help="With --metrics_port: where."
 )
 @click.option("--metrics_port", help="Serve Prometheus on this port.")
@@ -139,10 +147,15 @@ def irohad(**given: Any) -> None:
     configure_logging(level=_log_level(config, flags.verbosity))
     if unused := keys_without_effect(config):
         _log.info("configuration keys without effect", keys=unused)
+    if config.inter_peer_tls is not None:
+        _log.warning("the port between peers has no TLS here: inter_peer_tls is passed over")
     own_config = node_config(config)
     if flags.metrics_port:
         address = metrics_address(f"{flags.metrics_addr}:{flags.metrics_port}")
         own_config = own_config.model_copy(update={"metrics": address})
+    if flags.syncing_node:
+        peers = tuple(peer.address for peer in config.initial_peers or ())
+        own_config = own_config.model_copy(update={"follow": peers})
     prepare_ledger(flags, config, own_config.data)
     if flags.wait_for_new_blocks:
         _import_until_signalled(config, own_config.data)

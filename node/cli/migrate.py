@@ -36,6 +36,11 @@ from node.ledger.stores import LedgerStores
     "--torii", default="127.0.0.1:50051", show_default=True, help="Where clients connect."
 )
 @click.option(
+    "--up-to",
+    type=click.IntRange(min=1),
+    help="The height of irohad's last block, where the source has gone on as a node of ours.",
+)
+@click.option(
     "--allow-unverified",
     is_flag=True,
     help="Take blocks whose signatures do not follow from the ledger's own peers.",
@@ -46,6 +51,7 @@ def migrate(
     place: str,
     keypair: Path | None,
     torii: str,
+    up_to: int | None,
     allow_unverified: bool,
     as_json: bool,
 ) -> None:
@@ -60,7 +66,7 @@ def migrate(
     with closing(open_source(place)) as source, LedgerStores(config.data) as stores:
         if not config.genesis.exists() and source.top():
             save_genesis(next(source.blocks(1)), config.genesis)
-        report = import_history(stores, source, allow_unverified=allow_unverified)
+        report = import_history(stores, source, up_to=up_to, allow_unverified=allow_unverified)
         tip = stores.tip()
         with stores.state.snapshot() as view:
             peers = voting_peers(view)

@@ -14,7 +14,7 @@ from chaincode.ids import HASH_BYTES, hex_or_nothing
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import transaction_hash
-from node.errors import BatchRefusedError, StoppingError
+from node.errors import BatchRefusedError, PeerUnreachableError, StoppingError
 from node.ledger.grpc_server import abort, decode
 from node.ledger.statuses import FINAL, Status
 from node.ledger.stream_places import StreamPlaces
@@ -100,7 +100,7 @@ class CommandService:
             self._parts.orderer.submit(batches)
         except BatchRefusedError as error:
             abort(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
-        except StoppingError as error:
+        except (StoppingError, PeerUnreachableError) as error:
             abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         return Empty()
 

@@ -55,6 +55,8 @@ class NodeConfig(ProcessConfig):
         max_past_created_hours: How old a transaction may be when it arrives.
         max_proposal_size: How many transactions a batch may have.
         mst_expiration_minutes: How long a transaction may wait for signatures, from its creation.
+        follow: The `internal` addresses of the peers that this node, a read replica, follows; an
+            empty list stands for the ledger's own peers. Left out, the node orders by itself.
     """
 
     torii: Address = "127.0.0.1:50051"
@@ -68,3 +70,4 @@ class NodeConfig(ProcessConfig):
     max_past_created_hours: int = Field(default=24, ge=1)
     max_proposal_size: int = Field(default=1000, ge=1)
     mst_expiration_minutes: int = Field(default=24 * 60, ge=1)
+    follow: tuple[Address, ...] | None = None

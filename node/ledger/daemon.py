@@ -13,12 +13,14 @@ import structlog
 from chaincode.protocol.block_pb2 import Block
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash
+from chaincode.world_state import get_peers
 from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
 from node.errors import ConfigError
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.engine import Engine, voting_peers
+from node.ledger.follower import Follower, PendingElsewhere
 from node.ledger.genesis import load_genesis
 from node.ledger.health import NodeHealth
 from node.ledger.migration import check_import_is_whole
@@ -41,7 +43,14 @@ def now_ms() -> int:
 
 
 class LedgerNode:
-    """A ledger node. Use it as a context: on leaving, all that was taken is written."""
+    """A ledger node. Use it as a context: on leaving, all that was taken is written.
+
+    Attributes:
+        ledger_id: The hash of the genesis block, 64 hex digits.
+        address: `host:port` where clients connect.
+        addresses: The others that are bound: of `tls`, `internal`, `health`, `metrics`, each under
+            its name with `_address`.
+    """
 
     def __init__(self, config: NodeConfig, key: AccountKey, genesis: Block | None) -> None:
         """Open the stores, replay what the state has not seen, and bind the addresses.
@@ -59,19 +68,18 @@ class LedgerNode:
         # Unlike an event or a lock, this queue may be used by a signal handler at any moment.
         self._ends: SimpleQueue[Exception | None] = SimpleQueue()
         with ExitStack() as opened:
-            stores = opened.enter_context(LedgerStores(config.data))
-            check_import_is_whole(stores)
-            self.ledger_id = begin_chain(stores, genesis)
-            _check_key(stores, key)
-            self._connect_parts(config, key, stores)
+            self._stores = opened.enter_context(LedgerStores(config.data))
+            check_import_is_whole(self._stores)
+            self.ledger_id = begin_chain(self._stores, genesis)
+            self._connect_parts(config, key)
             self._opened = opened.pop_all()
         self.address = self._torii.address
-        tip = stores.tip()
+        tip = self._stores.tip()
         _log.info(
             "ledger opened",
             height=tip.height,
             root=tip.root.hex(),
-            replayed_blocks=stores.replayed_blocks,
+            replayed_blocks=self._stores.replayed_blocks,
         )
 
     @classmethod
@@ -88,65 +96,82 @@ class LedgerNode:
         key = AccountKey.load(config.private_key)
         return cls(config, key, load_genesis(config.genesis))
 
-    def _connect_parts(self, config: NodeConfig, key: AccountKey, stores: LedgerStores) -> None:
+    def _connect_parts(self, config: NodeConfig, key: AccountKey) -> None:
+        stores = self._stores
         statuses = StatusBoard()
-        self._stores = stores
+        commits = CommitNotices(stores.tip().height)
         engine = Engine(
             stores.blocks, stores.state, key, max_batch_transactions=config.max_proposal_size
         )
-        commits = CommitNotices(stores.tip().height)
-        collector = SignatureCollector(
-            stores.state, stores.pending, config.mst_expiration_minutes * 60 * 1000
-        )
-        self._orderer = EmbeddedOrderer(
-            engine, collector, statuses, commits, now_ms=now_ms, on_failure=self._fail
-        )
-        self._collector = collector
+        self._follower: Follower | None = None
+        self._orderer: EmbeddedOrderer | Follower
+        pending: SignatureCollector | PendingElsewhere
+        if config.follow is None:
+            _check_orders_alone(stores, key)
+            expiration_ms = config.mst_expiration_minutes * 60 * 1000
+            pending = SignatureCollector(stores.state, stores.pending, expiration_ms)
+            self._orderer = EmbeddedOrderer(
+                engine, pending, statuses, commits, now_ms=now_ms, on_failure=self._fail
+            )
+        else:
+            pending = PendingElsewhere()
+            addresses = config.follow or _peer_addresses(stores, key)
+            self._orderer = self._follower = Follower(
+                stores, statuses, commits, addresses, on_failure=self._fail
+            )
         max_past_ms = config.max_past_created_hours * 60 * 60 * 1000
-        self._torii = ToriiServer(
-            ToriiParts(
-                engine=engine,
-                orderer=self._orderer,
-                state=stores.state,
-                statuses=statuses,
-                commits=commits,
-                pending=collector,
-                window=lambda: TimeWindow(now_ms=now_ms(), max_past_ms=max_past_ms),
-                health=self._health,
-            ),
-            config.torii,
-            config.torii_tls,
+        parts = ToriiParts(
+            engine=engine,
+            orderer=self._orderer,
+            state=stores.state,
+            statuses=statuses,
+            commits=commits,
+            pending=pending,
+            window=lambda: TimeWindow(now_ms=now_ms(), max_past_ms=max_past_ms),
+            health=self._health,
         )
-        self._peers = None if config.internal is None else PeerServer(stores.state, config.internal)
-        self._monitors = dict(self._bind_monitors(config))
-
-    def _bind_monitors(self, config: NodeConfig) -> list[tuple[str, BackgroundWebServer]]:
         collector = LedgerCollector(
-            self._stores.state,
+            stores.state,
             health=self._health,
             waiting_transactions=self._orderer.count_waiting,
-            pending=self._collector.counts,
+            pending=pending.counts,
         )
-        apps = {
-            "health": (config.health, health_app(self._health)),
-            "metrics": (config.metrics, metrics_app(collector)),
-        }
-        return [
-            (name, BackgroundWebServer(app, address, name=name))
-            for name, (address, app) in apps.items()
-            if address is not None
-        ]
+        self._bind(config, parts, collector)
+
+    def _bind(self, config: NodeConfig, parts: ToriiParts, collector: LedgerCollector) -> None:
+        """Bind all addresses that the configuration names."""
+        self._torii = ToriiServer(parts, config.torii, config.torii_tls)
+        self._servers: list[ToriiServer | PeerServer | BackgroundWebServer] = [self._torii]
+        self.addresses: dict[str, str] = {}
+        if self._torii.tls_address is not None:
+            self.addresses["tls_address"] = self._torii.tls_address
+        if config.internal is not None:
+            self._add_server("internal", PeerServer(parts, config.internal))
+        if config.health is not None:
+            app = health_app(self._health)
+            self._add_server("health", BackgroundWebServer(app, config.health, name="health"))
+        if config.metrics is not None:
+            app = metrics_app(collector)
+            self._add_server("metrics", BackgroundWebServer(app, config.metrics, name="metrics"))
+
+    def _add_server(self, name: str, server: PeerServer | BackgroundWebServer) -> None:
+        self._servers.append(server)
+        self.addresses[f"{name}_address"] = server.address
 
     def _health(self) -> NodeHealth:
-        return NodeHealth(height=self._stores.tip().height)
+        height = self._stores.tip().height
+        if self._follower is None:
+            return NodeHealth(height=height)
+        return NodeHealth(
+            height=height,
+            is_healthy=self._follower.is_connected,
+            is_syncing=height < self._follower.peer_height,
+        )
 
     def __enter__(self) -> Self:
         self._orderer.start()
-        self._torii.start()
-        if self._peers is not None:
-            self._peers.start()
-        for monitor in self._monitors.values():
-            monitor.start()
+        for server in self._servers:
+            server.start()
         return self
 
     def __exit__(
@@ -157,11 +182,8 @@ class LedgerNode:
     ) -> None:
         # What was taken is decided while its senders still listen.
         self._orderer.stop()
-        self._torii.stop()
-        if self._peers is not None:
-            self._peers.stop()
-        for monitor in self._monitors.values():
-            monitor.stop()
+        for server in self._servers:
+            server.stop()
         self._opened.close()
         _log.info("ledger node stopped")
 
@@ -173,13 +195,10 @@ class LedgerNode:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        addresses = {f"{name}_address": monitor.address for name, monitor in self._monitors.items()}
-        if self._torii.tls_address is not None:
-            addresses["tls_address"] = self._torii.tls_address
-        if self._peers is not None:
-            addresses["internal_address"] = self._peers.address
         # Whoever reads this line may send the signal.
-        _log.info("ledger node ready", address=self.address, ledger_id=self.ledger_id, **addresses)
+        _log.info(
+            "ledger node ready", address=self.address, ledger_id=self.ledger_id, **self.addresses
+        )
         if (failure := self._wait_for_end()) is not None:
             raise failure
 
@@ -221,7 +240,7 @@ def begin_chain(stores: LedgerStores, genesis: Block | None) -> str:
     return block_hash(genesis).hex()
 
 
-def _check_key(stores: LedgerStores, key: AccountKey) -> None:
+def _check_orders_alone(stores: LedgerStores, key: AccountKey) -> None:
     """Check that blocks which this key alone signs will be accepted when they are replayed."""
     with stores.state.snapshot() as view:
         if voting_peers(view) != {key.public_key}:
@@ -229,3 +248,15 @@ def _check_key(stores: LedgerStores, key: AccountKey) -> None:
                 f"key {key.public_key}: a node that orders alone must be the only voting peer of "
                 "its ledger, and this is not that peer's key"
             )
+
+
+def _peer_addresses(stores: LedgerStores, key: AccountKey) -> tuple[str, ...]:
+    """Return where the ledger's own peers can be followed."""
+    with stores.state.snapshot() as view:
+        peers = get_peers(view)
+    addresses = tuple(
+        peer.address for peer in peers if not peer.syncing_peer and peer.peer_key != key.public_key
+    )
+    if not addresses:
+        raise ConfigError("the ledger names no other voting peer: say in `follow` whom to follow")
+    return addresses

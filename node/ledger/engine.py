@@ -19,6 +19,7 @@ from chaincode.blocks import (
     verify_link,
 )
 from chaincode.errors import InvalidBlockError, InvalidTransactionError
+from chaincode.ids import HASH
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import Signature
@@ -35,6 +36,8 @@ from node.ledger.transaction_places import encode_places
 
 MAX_BLOCK_TRANSACTIONS: Final = 10_000
 MAX_BLOCK_BYTES: Final = 64 * 1024 * 1024
+_MAX_TIME_MS: Final = 2**63 - 1
+"""The highest number that the state's tables hold."""
 
 
 class BlockSigner(Protocol):
@@ -215,12 +218,26 @@ def replay(
                 f"block {payload.height}: transaction {receipt.tx_hash.hex()} is in it, but fails: "
                 f"{receipt.reason}"
             )
+    _check_decisions(view, block)
     return Candidate(
         block=block,
         receipts=outcome.receipts,
         changes=outcome.changes,
         set_hash=_updated_set_hash(view, tip, outcome.changes),
     )
+
+
+def _check_decisions(view: StateSnapshot, block: Block) -> None:
+    """Check what the stores rely on: a block that they cannot take must never be appended."""
+    payload = block.block_v1.payload
+    if payload.created_time > _MAX_TIME_MS:
+        raise InvalidBlockError(f"block {payload.height}: its time lies beyond all times")
+    if not all(HASH.fullmatch(text) for text in payload.rejected_transactions_hashes):
+        raise InvalidBlockError(f"block {payload.height}: the hash of a rejection is malformed")
+    decided = [transaction_hash(message) for message in payload.transactions]
+    decided += [bytes.fromhex(text) for text in payload.rejected_transactions_hashes]
+    if len(set(decided)) < len(decided) or any(map(view.has_transaction, decided)):
+        raise InvalidBlockError(f"block {payload.height}: a transaction is decided twice")
 
 
 def _replay_history(

@@ -24,9 +24,6 @@ _DATA_NAME: Final = "tegata"
 # One node orders by itself and without rounds; signatures are always collected; the log is one.
 _WITHOUT_EFFECT: Final = frozenset(
     {
-        "database",
-        "initial_peers",
-        "inter_peer_tls",
         "max_proposal_pack",
         "max_rounds_delay",
         "mst_enable",
@@ -249,7 +246,10 @@ def load_signer(crypto: Crypto) -> AccountKey:
 
 def keys_without_effect(config: IrohadConfig) -> list[str]:
     """Return the given keys that mean nothing here."""
-    return sorted(config.model_fields_set & _WITHOUT_EFFECT)
+    keys = config.model_fields_set & _WITHOUT_EFFECT
+    if config.database is not None and config.database.type == "postgres":
+        keys |= {"database"}
+    return sorted(keys)
 
 
 def _read_json(path: Path) -> object:

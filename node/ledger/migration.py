@@ -27,7 +27,11 @@ class ImportReport:
 
 
 def import_history(
-    stores: LedgerStores, source: BlockSource, *, allow_unverified: bool = False
+    stores: LedgerStores,
+    source: BlockSource,
+    *,
+    up_to: int | None = None,
+    allow_unverified: bool = False,
 ) -> ImportReport:
     """Import all blocks that are not in the ledger yet. It may be broken off and begun again.
 
@@ -37,6 +41,7 @@ def import_history(
     Args:
         stores: A ledger that is empty, or holds imported blocks only.
         source: Where irohad's blocks are.
+        up_to: The height at which the history ends; that of the source where it is left out.
         allow_unverified: Whether blocks are taken whose signatures do not follow.
 
     Raises:
@@ -45,7 +50,7 @@ def import_history(
         StorageError: The source or the disk fails.
         PeerUnreachableError: The daemon does not answer.
     """
-    _declare(stores, source)
+    _declare(stores, source, up_to)
     first = stores.tip().height + 1
     unverified = []
     for block in source.blocks(first):
@@ -73,7 +78,7 @@ def check_import_is_whole(stores: LedgerStores) -> None:
         )
 
 
-def _declare(stores: LedgerStores, source: BlockSource) -> None:
+def _declare(stores: LedgerStores, source: BlockSource, up_to: int | None) -> None:
     """Write down, before any block, which one ends the history."""
     tip = stores.tip()
     if tip.height > stores.blocks.imported.height:
@@ -84,6 +89,10 @@ def _declare(stores: LedgerStores, source: BlockSource) -> None:
     top = source.top()
     if top == 0:
         raise ConfigError("there are no blocks of irohad to import")
+    if up_to is not None:
+        if up_to > top:
+            raise ConfigError(f"the source has {top} blocks, not {up_to}")
+        top = up_to
     if top < tip.height:
         raise ConfigError(f"the ledger has {tip.height} blocks already, the source only {top}")
     last = next(source.blocks(top))

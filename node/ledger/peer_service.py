@@ -1,4 +1,4 @@
-"""The port between peers: Iroha 1's block loader, from which other peers catch up."""
+"""The port between peers: blocks for those that catch up or follow, transactions from replicas."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,19 +6,25 @@ from typing import Final
 
 import grpc
 
+from chaincode.protocol.block_feed_pb2 import ChainNews, FollowRequest
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.loader_pb2 import BlockRequest
+from node.ledger.command_service import CommandService
+from node.ledger.commit_notices import CommitStream
 from node.ledger.grpc_server import abort, bind, decode, stream_handler, unary_handler
 from node.ledger.state_store import StateStore
+from node.ledger.stream_places import StreamPlaces
+from node.ledger.torii import MAX_REQUEST_BYTES
+from node.ledger.torii_parts import ToriiParts
 
 MAX_BLOCK_BYTES: Final = 128 * 1024 * 1024
 """The largest gRPC message, as in irohad."""
-_WORKERS: Final = 32
-_MAX_REQUEST_BYTES: Final = 1024
+_WORKERS: Final = 64
+"""Each replica that follows holds one."""
 
 
 class LoaderService:
-    """`iroha.network.proto.Loader`."""
+    """`iroha.network.proto.Loader`: blocks for a peer that catches up."""
 
     name: Final = "iroha.network.proto.Loader"
 
@@ -44,6 +50,37 @@ class LoaderService:
             return view.block_at(height)
 
 
+class BlockFeedService:
+    """`tegata.ledger.BlockFeed`: the chain as it grows, for a replica."""
+
+    name: Final = "tegata.ledger.BlockFeed"
+
+    def __init__(self, parts: ToriiParts) -> None:
+        self._state = parts.state
+        self._commits = parts.commits
+        self._statuses = parts.statuses
+
+    def follow(self, data: bytes, context: grpc.ServicerContext) -> Iterator[ChainNews]:
+        """Yield the height of the chain, then each block from a height on, until either leaves."""
+        stream = CommitStream(max(1, decode(data, FollowRequest, context).next_height))
+        # When the replica leaves, the waiting thread is woken and ends.
+        if not context.add_callback(lambda: self._commits.end_stream(stream)):
+            return
+        with self._state.snapshot() as view:
+            yield ChainNews(top_height=view.tip().height)
+        while (height := self._commits.next_height(stream)) is not None:
+            yield self._news(height)
+
+    def _news(self, height: int) -> ChainNews:
+        with self._state.snapshot() as view:
+            news = ChainNews(top_height=view.tip().height, block=view.block_at(height))
+        for tx_hash in news.block.block_v1.payload.rejected_transactions_hashes:
+            failure = self._statuses.failure(bytes.fromhex(tx_hash))
+            if failure is not None:
+                news.failures.append(failure.response())
+        return news
+
+
 class PeerServer:
     """The gRPC server for other peers.
 
@@ -51,29 +88,47 @@ class PeerServer:
         address: `host:port` where they connect.
     """
 
-    def __init__(self, state: StateStore, address: str) -> None:
+    def __init__(self, parts: ToriiParts, address: str) -> None:
         """Bind the address; `start` answers on it.
+
+        Args:
+            parts: What stands behind Torii stands behind this port too.
+            address: `host:port`; port 0 lets the system choose.
 
         Raises:
             ConfigError: The address cannot be bound.
         """
-        loader = LoaderService(state)
+        loader = LoaderService(parts.state)
+        feed = BlockFeedService(parts)
+        commands = CommandService(parts, StreamPlaces())
         self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="peers")
         self._server = grpc.server(
             self._pool,
             maximum_concurrent_rpcs=_WORKERS,
             options=[
                 ("grpc.max_send_message_length", MAX_BLOCK_BYTES),
-                ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
+                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
                 ("grpc.so_reuseport", 0),
+                # Replicas ask now and then whether this node is still there.
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
             ],
         )
-        methods = {
-            "retrieveBlock": unary_handler(loader.retrieve_block),
-            "retrieveBlocks": stream_handler(loader.retrieve_blocks),
+        services = {
+            loader.name: {
+                "retrieveBlock": unary_handler(loader.retrieve_block),
+                "retrieveBlocks": stream_handler(loader.retrieve_blocks),
+            },
+            feed.name: {"Follow": stream_handler(feed.follow)},
+            # Its message, BatchesRequest, equals TxList on the wire.
+            "iroha.ordering.proto.OnDemandOrdering": {
+                "SendBatches": unary_handler(commands.list_torii)
+            },
         }
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(loader.name, methods),)
+            tuple(
+                grpc.method_handlers_generic_handler(name, methods)
+                for name, methods in services.items()
+            )
         )
         self.address = bind("internal", self._server, address)
 

@@ -113,6 +113,14 @@ class StatusBoard:
             told = self._told.get(tx_hash)
             return told[-1] if told else None
 
+    def failure(self, tx_hash: bytes) -> Status | None:
+        """Return why a transaction failed, or None where that is not remembered."""
+        with self._lock:
+            for status in self._told.get(tx_hash, ()):
+                if status.status == TxStatus.STATEFUL_VALIDATION_FAILED:
+                    return status
+        return None
+
     def open_stream(self, otherwise: Status) -> StatusStream:
         """Return a stream that begins with what is remembered; nothing is lost on the way.
 

@@ -24,6 +24,7 @@ class Orderer(Protocol):
             PoolFullError: Too many wait.
             BatchRefusedError: One may not wait for signatures; the others were taken.
             StoppingError: The node stops; none of these was taken.
+            PeerUnreachableError: The peer that orders cannot be reached.
         """
         ...
 

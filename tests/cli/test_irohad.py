@@ -156,6 +156,13 @@ def test_all_of_it_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monk
         assert NODE_KEY.seed.hex() not in str(process.log)
 
 
+def test_a_port_that_is_plain_where_tls_was_asked_for_is_said(config: Path) -> None:
+    tls = {"key_pair_path": "peer", "peer_certificates": {"type": "from_ledger"}}
+    change_config(config, inter_peer_tls=tls)
+    done = run_to_end("--config", config, "--genesis_block", GENESIS, "--exit_after_init")
+    assert "the port between peers has no TLS here" in done.stderr
+
+
 def test_the_log_level_of_the_configuration(config: Path) -> None:
     change_config(config, log={"level": "error"})
     done = run_to_end("--config", config, "--genesis_block", GENESIS, "--exit_after_init")

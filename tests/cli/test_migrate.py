@@ -1,10 +1,12 @@
 """`tegata migrate`: from each place where irohad keeps its blocks, to a node that goes on."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.command_line import run, run_json
+from support.command_line import COMMAND, run, run_json
 from support.irohad_blocks import NODE_KEY, VECTORS, recorded_blocks, write_flat_files
 from support.processes import NodeProcess
 
@@ -91,6 +93,29 @@ def test_an_import_that_was_broken_off_does_not_start(tmp_path: Path) -> None:
     started = run("node", "start", folder)
     assert started.returncode == 5
     assert "broken off at 40 of 169: run it again" in started.stderr
+
+
+def test_a_sigkill_in_the_middle_of_an_import_loses_nothing(
+    tmp_path: Path, flat_files: Path
+) -> None:
+    middle = flat_files / f"{100:016}"
+    middle.rename(tmp_path / "block 100")
+    os.mkfifo(middle)
+    command = (COMMAND, "migrate", tmp_path / "node", "--from", flat_files, "--keypair", KEYPAIR)
+    with subprocess.Popen([*map(str, command)]) as process, middle.open("wb"):
+        # The pipe is open: it is being read, and all blocks below are written.
+        process.kill()
+    (tmp_path / "block 100").replace(middle)
+    assert migrate(tmp_path / "node", flat_files)["imported_blocks"] == 70
+    assert run_json("node", "verify", tmp_path / "node")["height"] == 169
+
+
+def test_history_ends_where_it_is_told(tmp_path: Path, loader_address: str) -> None:
+    report = migrate(tmp_path / "node", loader_address, "--keypair", KEYPAIR, "--up-to", "100")
+    assert report["height"] == 100
+    above = run("migrate", tmp_path / "node", "--from", loader_address, "--up-to", "170")
+    assert above.returncode == 5
+    assert "the source has 169 blocks, not 170" in above.stderr
 
 
 @pytest.mark.parametrize(

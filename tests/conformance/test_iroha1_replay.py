@@ -46,7 +46,8 @@ class ReplayStand:
     def start(self, folder: Path) -> ReplayClient:
         """Start a node in a folder; return a client of it."""
         node = self._running.enter_context(LedgerNode.in_folder(folder))
-        return self._running.enter_context(ReplayClient(node.address, self.clock))
+        client = ReplayClient(node.address, self.clock, node.addresses["health_address"])
+        return self._running.enter_context(client)
 
     def block_time(self, height: int, otherwise: int) -> int:
         """Return when irohad made the block at a height."""
@@ -103,7 +104,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("priv", "pub"):
         shutil.copy(VECTORS / f"node0.{name}", folder / "keys" / f"node.{name}")
     (folder / "keys" / "node.priv").chmod(0o600)
-    (folder / "node.toml").write_text('torii = "127.0.0.1:0"\n', encoding="utf-8")
+    (folder / "node.toml").write_text('torii = "127.0.0.1:0"\nhealth = "127.0.0.1:0"\n')
     return folder
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import grpc
+import requests
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
@@ -131,8 +132,9 @@ class StatusWatch:
 class ReplayClient:
     """Sends the recorded requests, and says where the answers differ."""
 
-    def __init__(self, address: str, clock: ReplayClock) -> None:
+    def __init__(self, address: str, clock: ReplayClock, health_address: str = "") -> None:
         self._clock = clock
+        self._health_address = health_address
         self._channel = grpc.insecure_channel(
             address,
             options=[
@@ -156,7 +158,9 @@ class ReplayClient:
     def replay(self, exchange: dict[str, Any]) -> list[Difference]:
         """Send an exchange's request; return the differences of its answers."""
         if exchange["method"] not in PATHS:
-            return [Difference("not replayed", exchange["method"], None)]
+            path = exchange["method"].removeprefix("GET ")
+            answer = requests.get(f"http://{self._health_address}{path}", timeout=DEADLINE_S)
+            return _compare("body", json.loads(exchange["body"]), answer.json())
         self._clock.now_ms = exchange["sent_at_ms"]
         if "during" in exchange:
             return self._replay_during_stream(exchange)

@@ -248,10 +248,10 @@ def test_a_wrong_metrics_address_is_refused(tmp_path: Path) -> None:
 
 
 def test_keys_that_mean_nothing_are_listed(tmp_path: Path) -> None:
-    assert keys_without_effect(load(tmp_path, {**SHORT, "vote_delay": 1, "mst_enable": True})) == [
-        "mst_enable",
-        "vote_delay",
-    ]
+    values = {**SHORT, "vote_delay": 1, "mst_enable": True, "database": {"type": "rocksdb"}}
+    assert keys_without_effect(load(tmp_path, values)) == ["mst_enable", "vote_delay"]
+    values["database"] = {"type": "postgres"}
+    assert "database" in keys_without_effect(load(tmp_path, values))
 
 
 def signer(**changed: str) -> AccountKey:

@@ -1,11 +1,13 @@
 """irohad's history: read from each of its stores, imported byte for byte, and built upon."""
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import rocksdict
 from support.irohad_blocks import (
     recorded_blocks,
     write_flat_files,
@@ -240,6 +242,28 @@ def test_a_rocksdb_of_others_is_refused(tmp_path: Path) -> None:
     (tmp_path / "CURRENT").write_text("nothing\n")
     with pytest.raises(StorageError, match="no RocksDB of irohad"):
         open_source(str(tmp_path))
+
+
+def test_a_rocksdb_whose_count_is_no_number_is_refused(tmp_path: Path) -> None:
+    write_rocksdb(tmp_path / "wsv", [])
+    options = rocksdict.Options(raw_mode=True)
+    families = dict.fromkeys(("default", "wsv", "store"), options)
+    with rocksdict.Rdict(str(tmp_path / "wsv"), options, column_families=families) as database:
+        database.get_column_family("store")[b"sV"] = b"many"
+    with (
+        closing(open_source(str(tmp_path / "wsv"))) as source,
+        pytest.raises(StorageError, match="its count of blocks is no number"),
+    ):
+        source.top()
+
+
+def test_without_the_extra_a_rocksdb_is_said_to_need_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rocksdb(tmp_path / "wsv", recorded_blocks()[:1])
+    monkeypatch.setitem(sys.modules, "rocksdict", None)
+    with pytest.raises(ConfigError, match=r"install tegata\[rocksdb\]"):
+        open_source(str(tmp_path / "wsv"))
 
 
 @pytest.mark.parametrize("height", [0, 1, 2, 3, 7, 8, 9, 1000, 1023, 1024, 123_456])
