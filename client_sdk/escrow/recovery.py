@@ -68,6 +68,8 @@ class RecoveredBackup:
         contents: The newest contents that the agents have.
         version: Their version.
         protection: What the new wallet keeps, to go on with the same agents and card.
+        success_key: What only the right password gives: the agents recover the account for it.
+            None where the backup came back without the password. Nobody keeps it.
         findings: The agents that did not do their part; one that lied is among them.
     """
 
@@ -75,6 +77,7 @@ class RecoveredBackup:
     version: int
     protection: Protection
     findings: tuple[AgentFinding, ...]
+    success_key: Key | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +264,8 @@ def _recover(
             agent, lambda asked: asked.confirm(keys.success_key, terms.handle, epoch=terms.epoch)
         )
     protection = _protection(pinned, terms, keys.wallet_secret)
-    return fetch_backup(protection, http=http, findings=findings, version=version)
+    backup = fetch_backup(protection, http=http, findings=findings, version=version)
+    return replace(backup, success_key=keys.success_key)
 
 
 def _find(agent: AgentClient, counter: CounterHelp) -> list[tuple[str, DepositStatement, int]]:

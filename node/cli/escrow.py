@@ -7,16 +7,21 @@ import click
 
 from client_sdk.credentials.jose import export_private_jwk, generate_key, thumbprint
 from node.cli.keygen import add_key_commands
+from node.cli.network import Network
 from node.cli.output import json_option, show
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.escrow.app import run_escrow
 from node.escrow.config import EscrowConfig
+from node.keypair import load_or_make_keypair
 from node.log import configure_logging
+from node.threshold.ceremony_files import GROUP_FILE, SHARE_FILE
+from node.threshold.share_file import load_group
 
 FILE_NAME = "escrow.toml"
 _KEY_FILE = Path("keys") / "signing.jwk"
+_ACCOUNT_KEY_FILE = Path("keys") / "account.priv"
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
@@ -77,3 +82,55 @@ def start(folder: Path, verbose: bool) -> None:
 
 
 add_key_commands(escrow, "escrow")
+
+
+@escrow.command()
+@_folder
+@click.option(
+    "--network",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of the running node, with the administrator's and registrar's keys.",
+)
+@click.option("--account", required=True, help="As which the agent reads: agent_1@gateway.")
+@click.option("--escrow-account", required=True, help="Whose key the agents share: agents@holder.")
+@json_option
+def join(folder: Path, network: Path, account: str, escrow_account: str, as_json: bool) -> None:
+    """Let the agent in FOLDER sign recoveries, once keygen has put its share there.
+
+    The first agent that joins makes the escrow account; the others find it with the same key.
+    """
+    config_file = folder / FILE_NAME
+    if load_config(config_file, EscrowConfig).recovery is not None:
+        raise ConfigError(f"{config_file}: the agent has joined already")
+    group_key = load_group(folder / GROUP_FILE).ledger_key
+    with Network(network) as ledger:
+        sections = "\n[recovery]\n" + encode_toml(
+            {"escrow_account": escrow_account, "share_file": SHARE_FILE}
+        )
+        sections += "\n[recovery.ledger]\n" + encode_toml(
+            {
+                "address": ledger.torii,
+                "account": account,
+                "private_key_file": str(_ACCOUNT_KEY_FILE),
+                "ledger_id": ledger.ledger_id,
+            }
+        )
+        text = config_file.read_text(encoding="utf-8").rstrip() + "\n" + sections
+        # Before the ledger is written to: an account is made once.
+        parse_config(text, EscrowConfig, path=config_file)
+        key = load_or_make_keypair(folder / _ACCOUNT_KEY_FILE)
+        ledger.ensure_account(escrow_account, group_key)
+        ledger.ensure_account(account, key.public_key)
+    draft = config_file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    save_secret(draft, text)
+    draft.replace(config_file)
+    show(
+        {
+            "escrow_account": escrow_account,
+            "account": account,
+            "next": f"restart the agent: tegata escrow start {folder}",
+        },
+        as_json=as_json,
+    )

@@ -6,10 +6,12 @@ from typing import Self
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
+from client_sdk.errors import QueryFailedError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import create_account, set_record
 from node.config import load_config
+from node.errors import ConfigError
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.genesis import ADMIN_ACCOUNT
 
@@ -44,6 +46,24 @@ class Network:
             TransportError: The node cannot be reached.
         """
         self._clients[ADMIN_ACCOUNT].submit(create_account(account_id, public_key))
+
+    def ensure_account(self, account_id: str, public_key: str) -> None:
+        """Make an account where there is none; one that has this key already is left as it is.
+
+        Raises:
+            ConfigError: The account has other keys.
+            TransactionFailedError: Its name is not acceptable.
+            TransportError: The node cannot be reached.
+        """
+        try:
+            found = self._clients[ADMIN_ACCOUNT].signatories(account_id)
+        except QueryFailedError as error:
+            if not error.is_absence:
+                raise
+            self.create_account(account_id, public_key)
+            return
+        if public_key not in found:
+            raise ConfigError(f"{account_id} is there already, with another key")
 
     def register_issuer(self, record_id: str, record: IssuerRecord) -> None:
         """Put an issuer on the registry.

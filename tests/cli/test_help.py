@@ -43,6 +43,7 @@ def test_the_commands() -> None:
         "gateway add-verifier",
         "gateway start",
         "escrow init",
+        "escrow join",
         "escrow keygen",
         "escrow reshare",
         "escrow start",
