@@ -24,12 +24,15 @@ from client_sdk.errors import (
     UnknownCredentialError,
     UnknownGrantError,
 )
+from client_sdk.escrow.account_binding import bind_account
+from client_sdk.escrow.agent_client import AgentClient
 from client_sdk.escrow.findings import AgentFinding
 from client_sdk.escrow.log_reading import VerifiedLog, read_logs
 from client_sdk.escrow.protection import Protection, withdraw
 from client_sdk.escrow.recovery import RecoveredBackup
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret
+from client_sdk.escrow.signing_agents import SigningAgents
 from client_sdk.http_client import HttpClient
 from client_sdk.key_recovery import KeyRecovery, RecoveryAgents
 from client_sdk.ledger.account_key import AccountKey
@@ -148,6 +151,11 @@ class Wallet:
     def public_key(self) -> str:
         """The account's public key, in the form that Iroha writes."""
         return self._key.public_key
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the wallet has an account on a ledger."""
+        return self._contents.account is not None
 
     @property
     def account(self) -> LedgerAccount:
@@ -382,6 +390,42 @@ class Wallet:
         if card is None and contents.protection is not None:
             withdraw(contents.protection, http=self._http)
         return made
+
+    def bind_recovery(self) -> tuple[AgentFinding, ...]:
+        """Let the recovery card recover the wallet's account, by the word of the account's key.
+
+        Do it once the wallet is protected and registered; doing it again does no harm.
+
+        Returns:
+            The agents that did not take it, and why.
+
+        Raises:
+            NotProtectedError: The wallet is not protected.
+            NotRegisteredError: The wallet has no account yet.
+        """
+        protection = self.protection
+        agents = (AgentClient(url, self._http) for url in protection.urls)
+        return bind_account(agents, protection, account=self.account.account_id, key=self._key)
+
+    def recovery_agents(self, success_key: Key | None = None) -> SigningAgents:
+        """Return the agents together, as `open_recovery` and `finish_recovery` take them.
+
+        Args:
+            success_key: To open a recovery: what came with the backup when card and password opened
+                it. Without it the agents help to end one that was opened for this wallet's key.
+
+        Raises:
+            NotProtectedError: The wallet is not protected.
+        """
+        protection = self.protection
+        return SigningAgents(
+            [AgentClient(url, self._http) for url in protection.urls],
+            threshold=protection.agents.threshold,
+            handle=protection.handle,
+            reading_key=protection.secret.owner_key,
+            key=success_key or self._holder_key(),
+            now_ms=self._now_ms,
+        )
 
     def back_up(self) -> tuple[AgentFinding, ...]:
         """Leave what the wallet holds now with each agent; `receive` does it by itself.

@@ -4,13 +4,51 @@ Given when the account is protected. Without it anybody could leave a deposit th
 account, and have the agents open a recovery of it.
 """
 
+from collections.abc import Iterable
+from typing import Final
+
 from chaincode.encoding import encode_canonical_json
 from chaincode.errors import SignatureInvalidError
 from chaincode.signatures import verify_signature
-from client_sdk.errors import RequestProofError
+from client_sdk.errors import RequestProofError, ServiceRefusedError
+from client_sdk.escrow.agent_client import AgentClient
+from client_sdk.escrow.findings import AgentFinding, Findings
+from client_sdk.escrow.protection import Protection
 from client_sdk.ledger.account_key import AccountKey
 
-_CONTEXT = b"tegata escrow account binding v1:"
+_CONTEXT: Final = b"tegata escrow account binding v1:"
+
+
+def bind_account(
+    agents: Iterable[AgentClient], protection: Protection, *, account: str, key: AccountKey
+) -> tuple[AgentFinding, ...]:
+    """Bind an account to the recovery card at each agent that signs recoveries.
+
+    Doing it again does no harm. An agent that knows another card for the account refuses until that
+    card's deposit is withdrawn.
+
+    Returns:
+        The agents that did not take it, and why; one that signs no recoveries is none of them.
+    """
+    signature = sign_binding(key, account=account, handle=protection.handle)
+    findings = Findings()
+
+    def ask(agent: AgentClient) -> None:
+        try:
+            agent.bind_account(
+                protection.secret.owner_key,
+                protection.handle,
+                account=account,
+                public_key=key.public_key,
+                signature=signature,
+            )
+        except ServiceRefusedError as error:
+            if error.code != "not_found":
+                raise
+
+    for agent in agents:
+        findings.ask(agent, ask)
+    return findings.all
 
 
 def sign_binding(key: AccountKey, *, account: str, handle: str) -> str:

@@ -34,6 +34,7 @@ class SigningAgents:
         *,
         threshold: int,
         handle: str,
+        reading_key: Key,
         key: Key,
         counter_token: str | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -44,14 +45,17 @@ class SigningAgents:
             agents: The agents.
             threshold: How many must agree on what they tell.
             handle: The recovery card's name.
-            key: The private key that requests are signed with: the password's success key, the one
-                that a counter's token names, or to end a recovery the account's new key.
+            reading_key: The private key that asks what the ledger says: the wallet's owner key, the
+                card's, or the one that a counter's token names.
+            key: The private key that asks for signatures: the password's success key, the one that
+                a counter's token names, or to end a recovery the account's new key.
             counter_token: The word of an issuer's counter; None for none.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._agents = tuple(agents)
         self._threshold = threshold
         self._handle = handle
+        self._reading_key = reading_key
         self._key = key
         self._counter_token = counter_token
         self._now_ms = now_ms
@@ -65,7 +69,7 @@ class SigningAgents:
         """
         _, state = self._ask_all(
             lambda agent: agent.account_state(
-                self._key, self._handle, counter_token=self._counter_token
+                self._reading_key, self._handle, counter_token=self._counter_token
             )
         )
         if state.account != account_id:

@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 
 import click
 
+from client_sdk.credentials.jose import Key
+from client_sdk.errors import ClientError
 from client_sdk.escrow.findings import AgentFinding
 from client_sdk.escrow.paper_backup import parse_paper_share, split_protection
 from client_sdk.escrow.printable_page import Language, render_card, render_sheet
@@ -75,6 +77,7 @@ def protect(
             card = holder.protect(agents, password, threshold=threshold)
             card_file.write_text(render_card(card, language=language), encoding="utf-8")
             protection = holder.protection
+            findings = holder.bind_recovery() if holder.is_registered else ()
     except BaseException:
         card_file.unlink()
         raise
@@ -84,6 +87,7 @@ def protect(
             "handle": card.handle,
             "agents": list(protection.urls),
             "needed": protection.agents.threshold,
+            "agents_at_fault": _faults(findings),
             "next": f"print {card_file}, then delete it",
         },
         as_json=as_json,
@@ -112,6 +116,13 @@ def protect(
     help="What the QR code of a paper backup's sheet holds, instead of card and password.",
 )
 @click.option("--version", type=int, help="An older version that is wanted.")
+@click.option(
+    "--account/--no-account",
+    "opens",
+    default=True,
+    show_default=True,
+    help="Have the agents open the recovery of the account too, where it is guarded.",
+)
 @json_option
 def recover(
     wallet_file: Path,
@@ -119,6 +130,7 @@ def recover(
     card: str | None,
     sheets: tuple[str, ...],
     version: int | None,
+    opens: bool,
     as_json: bool,
 ) -> None:
     """Make a new wallet in WALLET from the backup, with card and password or with paper sheets."""
@@ -138,16 +150,49 @@ def recover(
     finally:
         http.close()
     with Wallet.recover(wallet_file, passphrase, recovered) as made:
-        show(
-            {
-                "wallet": str(wallet_file),
-                "version": recovered.version,
-                "credentials": [credential.record_id for credential in made.credentials],
-                "public_key": made.public_key,
-                "agents_at_fault": _faults(recovered.findings),
-            },
-            as_json=as_json,
-        )
+        told: dict[str, Value] = {
+            "wallet": str(wallet_file),
+            "version": recovered.version,
+            "credentials": [credential.record_id for credential in made.credentials],
+            "public_key": made.public_key,
+            "agents_at_fault": _faults(recovered.findings),
+        }
+        if opens and recovered.success_key is not None and made.is_registered:
+            told |= _open_account(made, recovered.success_key)
+        show(told, as_json=as_json)
+
+
+def _open_account(made: Wallet, success_key: Key) -> dict[str, Value]:
+    """Open the recovery of the account; the wallet is there in any case."""
+    try:
+        opened = made.open_recovery(made.recovery_agents(success_key))
+    except ClientError as error:
+        return {"account": f"not recovered: {error}"}
+    return {
+        "account": f"will have this wallet's key from {when(opened.window.matures_at_ms)} on",
+        "recovery": opened.record_id,
+        "next": "tegata wallet finish-recovery, then",
+    }
+
+
+@click.command("finish-recovery")
+@wallet_argument
+@json_option
+def finish_recovery(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+    """Put WALLET's key in the lost one's place, and have its credentials issued anew."""
+    with Wallet.open(wallet_file, passphrase) as holder:
+        holder.finish_recovery(holder.recovery_agents())
+        renewed = holder.renew_credentials()
+        findings = holder.bind_recovery()
+    show(
+        {
+            "public_key": holder.public_key,
+            "renewed": [r.credential.record_id for r in renewed if r.credential is not None],
+            "not_renewed": [r.problem for r in renewed if r.problem],
+            "agents_at_fault": _faults(findings),
+        },
+        as_json=as_json,
+    )
 
 
 @click.command("back-up")
@@ -214,7 +259,7 @@ def paper(
     show({"sheets": files, "needed": threshold}, as_json=as_json)
 
 
-RECOVERY_COMMANDS: Final = (protect, recover, back_up, escrow_log, paper)
+RECOVERY_COMMANDS: Final = (protect, recover, finish_recovery, back_up, escrow_log, paper)
 """What `tegata wallet` has for a wallet that may be lost."""
 
 

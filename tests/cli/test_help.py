@@ -56,6 +56,7 @@ def test_the_commands() -> None:
         "wallet revoke",
         "wallet protect",
         "wallet recover",
+        "wallet finish-recovery",
         "wallet back-up",
         "wallet escrow-log",
         "wallet paper",

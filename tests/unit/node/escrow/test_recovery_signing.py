@@ -43,11 +43,11 @@ from client_sdk.errors import (
     TransportError,
 )
 from client_sdk.escrow.account_binding import sign_binding
-from client_sdk.escrow.agent_signers import AgentSigners, find_signing_agents
 from client_sdk.escrow.backup import derive_keys, oprf_input
 from client_sdk.escrow.counter_token import CounterToken
 from client_sdk.escrow.protection import HolderBinding, Protection, protect
 from client_sdk.escrow.recovery_card import RecoveryCard
+from client_sdk.escrow.signing_agents import SigningAgents
 from client_sdk.frost.signing import SigningPackage, commit
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import (
@@ -152,13 +152,18 @@ class Agents:
             output.value, handle=card.handle, agent_set=card.agent_set, kdf=KDF
         ).success_key
 
-    def signers(self, key: Key, **fields: Any) -> AgentSigners:
-        found = find_signing_agents(
+    def signers(self, key: Key, **fields: Any) -> SigningAgents:
+        return SigningAgents(
             [self.world.client(number) for number in (1, 2, 3)],
-            escrow_account=ESCROW,
-            read_signatories=self.ledger.client(ISSUER).signatories,
+            threshold=2,
+            now_ms=self.world.clock,
+            **{
+                "handle": self.card.handle,
+                "reading_key": self.protection.secret.owner_key,
+                "key": key,
+                **fields,
+            },
         )
-        return AgentSigners(signing=found, **{"handle": self.card.handle, "key": key, **fields})
 
     def build(self, *commands: Command, created_ms: int | None = None) -> Transaction:
         transaction = self.client.build_transaction(*commands)
@@ -166,12 +171,12 @@ class Agents:
         reduced.created_time = self.now_ms if created_ms is None else created_ms
         return transaction
 
-    def send(self, signers: AgentSigners, *commands: Command) -> None:
+    def send(self, signers: SigningAgents, *commands: Command) -> None:
         transaction = self.build(*commands)
         signers.sign_transaction(transaction)
         self.client.send(transaction)
 
-    def refusal(self, signers: AgentSigners, *commands: Command, **fields: Any) -> str:
+    def refusal(self, signers: SigningAgents, *commands: Command, **fields: Any) -> str:
         with pytest.raises(NotEnoughSignersError) as refused:
             signers.sign_transaction(self.build(*commands, **fields))
         return str(refused.value)
@@ -261,6 +266,32 @@ class TestAccountState:
         card, _ = agents.protect()
         with pytest.raises(ServiceRefusedError, match="No account is bound"):
             client.account_state(card.key, card.handle, counter_token=None)
+
+    def test_a_wallets_view_of_it(self, agents: Agents) -> None:
+        signers = agents.signers(agents.success_key())
+        state = signers.guard_state(HOLDER)
+        assert state.signatories == {PHONE.public_key}
+        assert state.guard is not None
+        assert (state.guard.escrow, state.is_enforced, state.recovery) == (ESCROW, True, None)
+        agents.send(signers, opening())
+        recovery = signers.guard_state(HOLDER).recovery
+        assert recovery is not None
+        assert (recovery.record_id, recovery.new_key) == (ID, NEW.public_key)
+        with pytest.raises(TooFewAgentsError, match=f"for {HOLDER} only"):
+            signers.guard_state(OTHER)
+
+    def test_one_agent_that_lies_about_it_is_outvoted(self, agents: Agents) -> None:
+        def lie(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+            if not path.endswith("/account-state"):
+                return None
+            return {**answer, "signatories": [THIEF.public_key], "details": {HOLDER: {"x": "y"}}}
+
+        agents.world.http.tampering[agents.world.urls[0]] = lie
+        signers = agents.signers(agents.success_key())
+        assert signers.guard_state(HOLDER).signatories == {PHONE.public_key}
+        agents.world.http.tampering[agents.world.urls[1]] = lie
+        state = signers.guard_state(HOLDER)  # Two of them are as good as the key itself.
+        assert (state.signatories, state.guard) == ({THIEF.public_key}, None)
 
 
 class TestWhoMayAsk:
@@ -377,7 +408,7 @@ def nothing() -> list[Command]:
 
 class TestWhatIsSigned:
     @pytest.fixture
-    def signers(self, agents: Agents) -> AgentSigners:
+    def signers(self, agents: Agents) -> SigningAgents:
         return agents.signers(agents.success_key())
 
     @pytest.mark.parametrize(
@@ -394,12 +425,12 @@ class TestWhatIsSigned:
         ],
     )
     def test_nothing_but_a_recovery(
-        self, agents: Agents, signers: AgentSigners, commands: Callable[[], list[Command]]
+        self, agents: Agents, signers: SigningAgents, commands: Callable[[], list[Command]]
     ) -> None:
         assert "does not sign that" in agents.refusal(signers, *commands())
 
     @pytest.mark.parametrize("change", ["quorum", "creator", "batch", "unknown", "upper"])
-    def test_nothing_beside_it(self, agents: Agents, signers: AgentSigners, change: str) -> None:
+    def test_nothing_beside_it(self, agents: Agents, signers: SigningAgents, change: str) -> None:
         transaction = agents.build(opening())
         reduced = transaction.payload.reduced_payload
         if change == "quorum":
@@ -427,17 +458,17 @@ class TestWhatIsSigned:
 
     @pytest.mark.parametrize("difference_ms", [-300_001, 300_001])
     def test_nothing_of_another_time(
-        self, agents: Agents, signers: AgentSigners, difference_ms: int
+        self, agents: Agents, signers: SigningAgents, difference_ms: int
     ) -> None:
         created = agents.world.clock() + difference_ms
         assert "not made now" in agents.refusal(signers, opening(), created_ms=created)
 
-    def test_no_key_that_is_not_the_accounts(self, agents: Agents, signers: AgentSigners) -> None:
+    def test_no_key_that_is_not_the_accounts(self, agents: Agents, signers: SigningAgents) -> None:
         assert "replaces a key of the account" in agents.refusal(signers, opening(lost=THIEF))
         assert "replaces a key of the account" in agents.refusal(signers, opening(new=PHONE))
 
     def test_no_account_whose_guard_names_others(
-        self, agents: Agents, signers: AgentSigners
+        self, agents: Agents, signers: SigningAgents
     ) -> None:
         assert "no guard of the account" in agents.refusal(signers, opening(account=OTHER))
         assert "no guard of the account" in agents.refusal(
@@ -445,7 +476,7 @@ class TestWhatIsSigned:
         )
 
     def test_no_other_keys_than_the_record_names(
-        self, agents: Agents, signers: AgentSigners
+        self, agents: Agents, signers: SigningAgents
     ) -> None:
         assert "no recovery of this account" in agents.refusal(signers, *ending())
         agents.send(signers, opening())
@@ -453,7 +484,7 @@ class TestWhatIsSigned:
         for other in (ending(new=THIEF), ending(lost=THIEF)):
             assert "names other keys" in agents.refusal(signers, *other)
 
-    def test_no_recovery_that_is_over(self, agents: Agents, signers: AgentSigners) -> None:
+    def test_no_recovery_that_is_over(self, agents: Agents, signers: SigningAgents) -> None:
         agents.send(signers, opening())
         assert agents.account.veto(ID) == 0
         agents.wait(DELAY_MS)
@@ -462,7 +493,7 @@ class TestWhatIsSigned:
         agents.wait(DELAY_MS + FINISH_WITHIN_MS)
         assert "vetoed, finished or has lapsed" in agents.refusal(signers, *ending())
 
-    def test_the_agents_own_clock_decides_too(self, agents: Agents, signers: AgentSigners) -> None:
+    def test_the_agents_own_clock_decides_too(self, agents: Agents, signers: SigningAgents) -> None:
         """Who orders blocks alone moves the ledger's time ahead. The agents do not follow."""
         agents.send(signers, opening())
         agents.account.mature()
@@ -494,16 +525,16 @@ class TestFailures:
         del agents.world.http.tampering[urls[0]]
         agents.world.http.down.add(urls[1])
         agents.send(signers, *ending())
-        assert [fault.identifier for fault in signers.left_out] == [2]
+        assert signers.left_out == ()  # It was not asked: it told no key.
 
     def test_two_agents_down(self, agents: Agents) -> None:
         signers = agents.signers(agents.success_key())
         agents.world.http.down.update(agents.world.urls[:2])
-        with pytest.raises(NotEnoughSignersError, match=r"signer 1: .*; signer 2: ") as refused:
+        with pytest.raises(TooFewAgentsError, match=r"agent1.*agent2.*cannot be reached"):
             agents.send(signers, opening())
-        assert [fault.identifier for fault in refused.value.left_out] == [1, 2]
-        with pytest.raises(TooFewAgentsError, match="too few agents"):
-            agents.signers(generate_key())
+        agents.world.http.down.add(agents.world.urls[2])
+        with pytest.raises(TooFewAgentsError, match="cannot be reached"):
+            agents.send(signers, opening())
 
     def test_an_agent_that_tells_another_key(self, agents: Agents) -> None:
         other = deal(2, 3)[1].group.to_fields()
@@ -513,8 +544,15 @@ class TestFailures:
 
         agents.world.http.tampering[agents.world.urls[0]] = lie
         signers = agents.signers(agents.success_key())
-        assert [identifier for identifier, _ in signers.signing.agents] == [2, 3]
         agents.send(signers, opening())
+        assert signers.left_out == ()
+
+        def lie_otherwise(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+            return {**answer, "escrow_account": OTHER} if path == "/group-key" else None
+
+        agents.world.http.tampering[agents.world.urls[1]] = lie_otherwise
+        with pytest.raises(TooFewAgentsError, match="contradict each other"):
+            agents.send(signers, opening())
 
     def test_a_session_is_answered_once(self, agents: Agents) -> None:
         key, client = agents.success_key(), agents.world.client()
