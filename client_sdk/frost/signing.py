@@ -189,6 +189,11 @@ class SigningNonces:
                     "these nonces were used; a signature is begun again with new ones"
                 ) from None
 
+    def wipe(self) -> None:
+        """Forget the nonces: nothing will be signed with them."""
+        with self._lock, self._hiding, self._binding:
+            pass
+
     def __repr__(self) -> str:
         return f"SigningNonces(identifier={self.commitment.identifier})"
 

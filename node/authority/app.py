@@ -122,6 +122,7 @@ def run_authority(config: AuthorityConfig) -> None:
     share = load_share(config.share_file)
     store = AuthorityStore(config.database_url)
     try:
+        _log.info("signed_until_now", credentials=store.count())
         serve(create_app(config, store=store, share=share), config.listen, service="authority")
     finally:
         store.close()

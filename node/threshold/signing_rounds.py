@@ -90,8 +90,8 @@ class SigningRounds:
         """
         with self._lock:
             self._forget_old()
-            _, nonces = self._open.pop(session, (0.0, None))
-        if nonces is None:
+            opened = self._open.pop(session, None)
+        if opened is None:
             raise ApiError(
                 409,
                 "unknown_session",
@@ -106,7 +106,7 @@ class SigningRounds:
                     SigningCommitment.from_fields(each.model_dump()) for each in commitments
                 ),
             )
-            return sign_share(self._share, nonces, package)
+            return sign_share(self._share, opened[1], package)
         except (FrostFormatError, NonceUsedError) as error:
             raise ApiError(
                 422,
@@ -121,4 +121,5 @@ class SigningRounds:
         # The oldest make room: whoever opens without end locks nobody out for long.
         oldest = [*self._open][: max(0, len(self._open) - MAX_OPEN_SESSIONS + 1)]
         for session in {*ended, *oldest}:
-            del self._open[session]
+            _, nonces = self._open.pop(session)
+            nonces.wipe()

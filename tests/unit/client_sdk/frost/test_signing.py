@@ -288,6 +288,11 @@ class TestNonces:
         with pytest.raises(NonceUsedError):
             two_of_three.sign(1)
 
+    def test_wiped_ones_serve_for_nothing(self, two_of_three: Round) -> None:
+        two_of_three.nonces[1].wipe()
+        with pytest.raises(NonceUsedError):
+            two_of_three.sign(1)
+
     @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
     def test_there_is_no_copy_of_them(self, two_of_three: Round, duplicate) -> None:
         for secret in (two_of_three.nonces[1], two_of_three.shares[1].secret):
