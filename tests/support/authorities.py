@@ -1,16 +1,12 @@
-"""Authorities that share an issuer's key: their folders, and their signers as real processes."""
+"""An authority that shares an issuer's key: its folder, and its signer as a real process."""
 
 import hashlib
 import sys
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from support.processes import NodeProcess
-from support.threshold import deal
 
-from client_sdk.authority_client import AuthorityClient, ThresholdSigner
 from client_sdk.frost.keys import KeyShare
 from node.cli.toml import encode_toml
 from node.threshold.ceremony_files import SHARE_FILE
@@ -49,43 +45,3 @@ class AuthorityProcess(NodeProcess):
     @property
     def url(self) -> str:
         return f"http://{self.wait_for_log('ready')['address']}"
-
-
-class Authorities:
-    """Three authorities of which two sign, each in a process of its own. A context."""
-
-    def __init__(
-        self, folder: Path, *, issuer_url: str, issuer_account: str, ledger_id: str
-    ) -> None:
-        self.shares = deal(2, 3)
-        self.folders = {
-            i: make_authority_folder(
-                folder / f"authority-{i}",
-                share,
-                issuer_url=issuer_url,
-                issuer_account=issuer_account,
-                ledger_id=ledger_id,
-            )
-            for i, share in self.shares.items()
-        }
-        self._running = ExitStack()
-        self.processes = {
-            i: self._running.enter_context(AuthorityProcess(path))
-            for i, path in self.folders.items()
-        }
-        self.clients = {
-            i: self._running.enter_context(AuthorityClient(process.url, TOKEN))
-            for i, process in self.processes.items()
-        }
-        self.signer = ThresholdSigner(self.shares[1].group, self.clients)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._running.close()
