@@ -169,15 +169,18 @@ def protect(
         EscrowFormatError: An address is none of https, two are of one agent, or the threshold does
             not fit.
         EscrowError: An agent did not take its part; it is named, and nothing has changed.
+        TooFewAgentsError: All agents took their parts, and then none could be reached.
     """
     validate_strength(secret, known_words=known_words)
     clients = [AgentClient(_address(url), http) for url in urls]
     agents = agent_set(threshold, [_describe(client) for client in clients])
+    epoch = now_ms()
     if replacing is None:
         card = RecoveryCard.draw(agent_set=agents.id, urls=tuple(item.url for item in clients))
         deposit_key = card.key
     else:
         card, previous = replacing
+        epoch = max(epoch, previous.epoch + 1)
         if agents.id != card.agent_set or previous.handle != card.handle:
             raise EscrowFormatError("the recovery card is of other agents, or another wallet's")
         deposit_key = previous.secret.owner_key
@@ -190,7 +193,7 @@ def protect(
     keys = derive_keys(rwd, handle=card.handle, agent_set=agents.id, kdf=kdf)
     statement = DepositStatement(
         handle=card.handle,
-        epoch=now_ms(),
+        epoch=epoch,
         agents=agents,
         commitments=shared.commitments,
         kdf=kdf,
@@ -223,10 +226,16 @@ def protect(
                 f"{client.url} did not take its part: {error}. Nothing has changed; try again, or "
                 "with other agents"
             ) from None
-    # Only now is a deposit of before given up, at each agent.
+    # Only now is a deposit of before given up, at each agent. From the first confirmation on the
+    # new one holds: an agent that cannot be reached any more is confirmed at the next recovery.
+    findings = Findings()
     for client in clients:
-        status = client.confirm(keys.success_key, card.handle, epoch=statement.epoch)
-        protection = protection.with_status(client.url, status)
+        status = findings.ask(
+            client, lambda a: a.confirm(keys.success_key, card.handle, epoch=statement.epoch)
+        )
+        if status is not None:
+            protection = protection.with_status(client.url, status)
+    findings.require(list(protection.acknowledged), needed=1, what="confirming the deposit")
     return card, protection
 
 

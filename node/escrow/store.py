@@ -5,7 +5,18 @@ import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    LargeBinary,
+    String,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
@@ -257,9 +268,13 @@ class EscrowStore:
             return session.scalar(select(func.count()).select_from(StoredDeposit)) or 0
 
     def handles_to_purge(self, *, now_ms: int, budget: int) -> list[str]:
-        """Return the handles with a withdrawal that is due, or whose attempts are used up."""
+        """Return the handles with a withdrawal that is due, or attempts used up and a share."""
         due = StoredHolder.withdraw_at_ms <= now_ms
-        query = select(StoredHolder.handle).where(due | (StoredHolder.attempts >= budget))
+        has_share = exists().where(
+            StoredDeposit.handle == StoredHolder.handle, StoredDeposit.sealed_share.is_not(None)
+        )
+        exhausted = and_(StoredHolder.attempts >= budget, has_share)
+        query = select(StoredHolder.handle).where(or_(due, exhausted))
         with Session(self._engine) as session:
             return list(session.scalars(query))
 

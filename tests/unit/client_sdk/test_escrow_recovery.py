@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from client_sdk.errors import (
     WrongPasswordError,
 )
 from client_sdk.escrow.access_log import LogEntry, sign_head
+from client_sdk.escrow.agent_set import agent_set
 from client_sdk.escrow.counter_token import CounterToken
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE
 from client_sdk.escrow.face_attestation import FaceAttestation
@@ -71,6 +73,9 @@ def test_a_backup_comes_back(world: EscrowWorld) -> None:
     assert recovered.findings == ()
     assert recovered.protection.secret == protection.secret
     assert recovered.protection.lagging == ()
+    assert recovered.success_key is not None
+    terms = world.agents[0].store.change(card.handle, lambda rows: rows.deposits()[0].terms)
+    assert thumbprint(recovered.success_key) == terms.success_key
 
 
 def test_a_passkey_stands_in_for_the_password(world: EscrowWorld) -> None:
@@ -205,6 +210,46 @@ def test_a_change_of_password_that_breaks_off_leaves_the_old_one(
         _protect(world, "Tsubame-77-Hikari", replacing=(card, protection))
     world.http.down = set()
     assert recover(card, PASSWORD, http=world.http).contents == CONTENTS
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_agents_that_are_lost_while_a_new_password_is_confirmed(
+    world: EscrowWorld, lost: int
+) -> None:
+    card, protection = _protect(world)
+    honest, gone = world.http._send, set(world.urls[:lost])
+
+    def send(method: str, url: str, **options: Any) -> Any:
+        if url.endswith("/confirmations"):
+            world.http.down = gone
+        return honest(method, url, **options)
+
+    world.http._send = send  # type: ignore[method-assign]
+    new_password = "Tsubame-77-Hikari"
+    # The wallet's clock stands still meanwhile: the new deposit is the newer one all the same.
+    _, replaced = _protect(world, new_password, replacing=(card, protection))
+    assert replaced.epoch == protection.epoch + 1
+    assert replaced.lagging == tuple(world.urls[:lost])
+    world.http._send = honest  # type: ignore[method-assign]
+    world.http.down = set()
+    replaced, findings = update_backup(replaced, {"phone": "old"}, http=world.http)
+    assert (replaced.lagging, findings) == ((), ())
+    assert recover(card, new_password, http=world.http).contents == {"phone": "old"}
+    with pytest.raises(WrongPasswordError):
+        recover(card, PASSWORD, http=world.http)
+
+
+def test_all_agents_lost_before_the_first_confirmation(world: EscrowWorld) -> None:
+    honest = world.http._send
+
+    def send(method: str, url: str, **options: Any) -> Any:
+        if url.endswith("/confirmations"):
+            world.http.down = set(world.urls)
+        return honest(method, url, **options)
+
+    world.http._send = send  # type: ignore[method-assign]
+    with pytest.raises(TooFewAgentsError, match="confirming the deposit"):
+        _protect(world)
 
 
 def test_two_addresses_of_one_agent_are_no_set(world: EscrowWorld) -> None:
@@ -357,15 +402,6 @@ def test_two_liars_are_both_named(world: EscrowWorld) -> None:
     assert all(f"{url} answered WRONGLY" in str(refused.value) for url in world.urls[:2])
 
 
-def test_another_agent_at_a_known_address_is_named(world: EscrowWorld) -> None:
-    card, _ = _protect(world)
-    first, second = world.urls[:2]
-    clients = world.http._clients
-    clients[first], clients[second] = clients[second], clients[first]
-    with pytest.raises(TooFewAgentsError):
-        recover(card, PASSWORD, http=world.http)
-
-
 def test_secrets_stay_out_of_reprs(world: EscrowWorld) -> None:
     card, protection = _protect(world)
     recovered = recover(card, PASSWORD, http=world.http)
@@ -383,6 +419,7 @@ def test_paper_brings_the_backup_back_without_card_and_password(world: EscrowWor
     recovered = recover_from_paper(sheets[1:], http=world.http)
     assert (recovered.version, recovered.contents) == (2, {"version": "two"})
     assert recovered.protection.secret == protection.secret
+    assert recovered.success_key is None
     older = recover_from_paper(sheets[:2], http=world.http, version=1)
     assert older.contents == CONTENTS
 
@@ -430,13 +467,55 @@ def test_the_wallet_reads_each_agents_log_and_names_one_that_rewrites_it(
 
 
 def test_another_agents_signature_under_a_log_is_named(world: EscrowWorld) -> None:
-    _, protection = _protect(world)
-    clients = world.http._clients
-    clients[world.urls[0]] = clients[world.urls[1]]
-    # Its nonces and proofs name its own address, so it refuses before it could sign.
+    card, protection = _protect(world)
+    stranger = generate_key()
+
+    def sign_again(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+        del method
+        if not path.endswith("/log"):
+            return None
+        last = LogEntry(**answer["entries"][-1])
+        head = sign_head(stranger, handle=card.handle, sequence=last.sequence, entry_hash=last.hash)
+        return {**answer, "head": head}
+
+    world.http.tampering = {world.urls[0]: sign_again}
     _, logs, findings = read_logs(protection, http=world.http)
     assert [log.url for log in logs] == world.urls[1:]
-    assert findings[0].url == world.urls[0]
+    assert [item.detail for item in findings] == ["another agent signed the log"]
+
+
+@pytest.mark.parametrize("who", ["another agent", "a stranger"])
+def test_whoever_answers_at_an_agents_address_is_named(world: EscrowWorld, who: str) -> None:
+    card, _ = _protect(world)
+    key = world.agents[1].key if who == "another agent" else generate_key()
+
+    def sign_again(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+        if method != "GET" or not path.endswith(card.handle):
+            return None
+        head = sign_head(key, handle=card.handle, sequence=1, entry_hash="0" * 64)
+        return {**answer, "log_head": head}
+
+    world.http.tampering = {world.urls[0]: sign_again}
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert recovered.contents == CONTENTS
+    assert [(item.url, item.fault) for item in recovered.findings] == [(world.urls[0], "wrong")]
+
+
+def test_a_statement_of_other_agents_is_refused_though_the_card_signed_it(
+    world: EscrowWorld,
+) -> None:
+    card, _ = _protect(world)
+    terms = world.agents[0].store.change(card.handle, lambda rows: rows.deposits()[0].terms)
+    others = replace(terms, agents=agent_set(2, terms.agents.keys[:2])).sign(card.key)
+
+    def swap(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+        if method != "GET" or not path.endswith(card.handle):
+            return None
+        return {**answer, "deposits": [{**answer["deposits"][0], "statement": others}]}
+
+    world.http.tampering = {world.urls[0]: swap}
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert "names other agents" in recovered.findings[0].detail
 
 
 def test_a_face_test_is_made_once_for_all_agents(tmp_path: Path) -> None:

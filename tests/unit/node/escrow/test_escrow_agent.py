@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from client_sdk.escrow.protection import HolderBinding, Protection, protect
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.request_proof import PROOF_HEADER, sign_request
 from client_sdk.threshold_oprf import BlindedInput, blind, combine
+from node.escrow.deposits import share_place
+from node.escrow.sealing import StoreSealer
 
 ISSUER = "aoba_city@issuer"
 ACCOUNT = "h123@holder"
@@ -505,6 +508,49 @@ def test_a_deposit_whose_parts_do_not_fit(world: AgentWorld) -> None:
     for changes, word in cases:
         with pytest.raises(ServiceRefusedError, match=word):
             _deposit_again(world, world.card.key, world.card, **changes)
+
+
+def test_a_deposit_is_not_left_twice_and_a_new_one_replaces_one_that_waits(
+    world: AgentWorld,
+) -> None:
+    owner = world.protection.secret.owner_key
+    with refused("not_newer"):
+        _deposit_again(world, owner, world.card, share=_share_of(world))
+    for epoch in (world.epoch + 1, world.epoch + 2):
+        world.agent.deposit(
+            owner,
+            world.handle,
+            statement=_statement_at(world, epoch),
+            share=_share_of(world),
+            backup=SealedBackup(version=1, sealed=b"sealed"),
+        )
+    status = world.agent.status(owner, world.handle)
+    assert [(kept.epoch, kept.is_active) for kept in status.deposits] == [
+        (world.epoch + 2, False),
+        (world.epoch, True),
+    ]
+    # The card alone replaces nothing.
+    with refused("not_allowed"):
+        world.agent.deposit(
+            world.card.key,
+            world.handle,
+            statement=_statement_at(world, world.epoch + 3),
+            share=_share_of(world),
+            backup=SealedBackup(version=1, sealed=b"sealed"),
+        )
+
+
+def _share_of(world: AgentWorld) -> bytes:
+    agent = world.agents[0]
+    deposit = agent.store.change(world.handle, lambda rows: rows.deposits()[-1])
+    assert deposit.sealed_share is not None
+    place = share_place(world.handle, deposit.epoch, 1)
+    return StoreSealer(agent.key).open(deposit.sealed_share, place=place)
+
+
+def _statement_at(world: AgentWorld, epoch: int) -> str:
+    terms = world.agents[0].store.change(world.handle, lambda rows: rows.deposits()[-1].terms)
+    return replace(terms, epoch=epoch).sign(world.card.key)
 
 
 def test_a_full_agent_says_so(tmp_path: Path) -> None:
