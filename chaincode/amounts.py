@@ -46,4 +46,5 @@ ZERO: Final = Amount(0, 0)
 def parse_amount(text: str) -> Amount:
     """Return the amount that a text of the form `ids.AMOUNT` writes."""
     whole, _, fraction = text.partition(".")
-    return Amount(int(whole + fraction), len(fraction))
+    # Leading zeros may be many, and Python reads at most 4,300 digits.
+    return Amount(int((whole + fraction).lstrip("0") or "0"), len(fraction))

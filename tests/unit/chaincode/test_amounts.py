@@ -20,6 +20,9 @@ AMOUNTS = st.builds(Amount, st.integers(0, AMOUNT_END), st.integers(0, 255))
         # irohad takes both, and shows them so.
         ("1.", Amount(1, 0), "1"),
         ("01.50", Amount(150, 2), "1.50"),
+        # More digits than Python reads as an integer.
+        ("0" * 5000 + "1", Amount(1, 0), "1"),
+        ("0" * 5000 + ".50", Amount(50, 2), "0.50"),
         ("0." + "0" * 254 + "1", Amount(1, 255), "0." + "0" * 254 + "1"),
         (str(AMOUNT_END - 1), Amount(AMOUNT_END - 1, 0), str(AMOUNT_END - 1)),
     ],

@@ -59,6 +59,13 @@ CREATE = [
     case("create again", create_asset(COIN, 7), 4, held=[P.can_create_asset], before=COINS),
 ]
 ADD = [
+    case(
+        "add, thousands of zeros first",
+        add_quantity(COIN, "0" * 5000 + "1"),
+        0,
+        held=[P.root],
+        before=COINS,
+    ),
     case("add", add_quantity(COIN, "0.05"), 0, held=[P.can_add_asset_qty], before=COINS),
     case("add elsewhere", add_quantity(FOREIGN, "1"), 0, held=[P.can_add_asset_qty], before=COINS),
     case(
