@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, zip_longest
+from itertools import chain, groupby, zip_longest
 from typing import Final, TypeAlias
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
@@ -111,7 +111,7 @@ def restore_batches(messages: Iterable[Transaction]) -> list[Batch]:
         InvalidTransactionError: A transaction is malformed, or an atomic batch is not whole.
     """
     batches = []
-    for group in group_transactions(messages):
+    for group in chain.from_iterable(map(_whole_batches, group_transactions(messages))):
         batch = Batch(tuple(validate_transaction(message, None) for message in group))
         if batch.is_atomic and _meta(group[0]) != (ATOMIC, _reduced_hashes(batch)):
             raise InvalidTransactionError(
@@ -134,6 +134,21 @@ def decode_batch(data: bytes) -> Batch:
     if len(batches) != 1:
         raise DecodeError(f"a stored batch: {len(batches)} batches")
     return batches[0]
+
+
+def _whole_batches(group: list[Transaction]) -> Iterator[list[Transaction]]:
+    """Yield the batches of a block's transactions with equal meta.
+
+    There may be several atomic ones: payloads whose hashes differ may still have equal meta, as it
+    may be written in upper case, or stand beside fields that nobody knows.
+    """
+    meta = _meta(group[0])
+    if meta is None or meta[0] != ATOMIC:
+        yield group
+        return
+    size = max(1, len(meta[1]))
+    for start in range(0, len(group), size):
+        yield group[start : start + size]
 
 
 def _meta(message: Transaction) -> _Meta | None:

@@ -217,6 +217,29 @@ def test_a_block_restores_its_batches(ledger: MemoryLedger) -> None:
     assert sizes == [2, 1, 2]
 
 
+def test_a_block_restores_atomic_batches_of_equal_meta(ledger: MemoryLedger) -> None:
+    """The same reduced payloads make other transactions where their meta is written otherwise."""
+    first, again = batch(ledger, 2), batch(ledger, 2)
+    for old, new in zip(first, again, strict=True):
+        new.payload.CopyFrom(old.payload)
+        hashes = [text.upper() for text in old.payload.batch.reduced_hashes]
+        new.payload.batch.reduced_hashes[:] = hashes
+        del new.signatures[:]
+    sign(ledger, *again)
+    sent = [*check(ledger, first), *check(ledger, again)]
+    restored = restore_batches([*first, *again])
+    assert restored == sent
+    assert len({each.hash for made in sent for each in made.transactions}) == 4
+
+
+def test_a_block_has_no_atomic_batch_of_nothing(ledger: MemoryLedger) -> None:
+    made = message(ledger)
+    made.payload.batch.SetInParent()
+    sign(ledger, made)
+    with pytest.raises(InvalidTransactionError, match="its atomic batch is not whole"):
+        restore_batches([made])
+
+
 def test_an_atomic_batch_that_is_not_whole_is_no_part_of_a_block(ledger: MemoryLedger) -> None:
     messages = batch(ledger, 3)
     for part in (messages[:2], messages[1:], [messages[1], messages[0], messages[2]]):

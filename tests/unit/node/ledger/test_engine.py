@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.batches import lone
+from support.batches import lone, set_meta
 from support.ledger_stores import NOW_MS, WINDOW, LedgerStores, opened, signed_transaction
+from support.memory_ledger import sign_transaction
 from support.processes import LedgerFolder, make_ledger_folder
 
 from chaincode.blocks import Verdict
@@ -15,6 +16,7 @@ from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
 from chaincode.protocol.primitive_pb2 import Peer, Signature
+from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.transactions import block_hash, transaction_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -252,6 +254,23 @@ def test_a_lost_state_is_rebuilt_from_the_blocks(folder: LedgerFolder, lost: str
         with ledger.state.snapshot() as view:
             assert view.content_hash() == content
         ledger.add_details(1)
+
+
+def test_a_chain_with_atomic_batches_of_equal_meta_replays(folder: LedgerFolder) -> None:
+    with opened(folder) as ledger:
+        message = ledger.admin_transaction(set_account_detail(ADMIN_ACCOUNT, "a", "1"))
+        upper = Transaction()
+        set_meta(message)
+        upper.CopyFrom(message)
+        upper.payload.batch.reduced_hashes[0] = upper.payload.batch.reduced_hashes[0].upper()
+        for each in (message, upper):
+            del each.signatures[:]
+            sign_transaction(each, folder.admin_key)
+        ledger.add_block(ledger.check(message), ledger.check(upper))
+        tip = ledger.tip()
+    (folder.path / "data" / "state.sqlite").unlink()
+    with opened(folder) as ledger:
+        assert ledger.tip() == tip
 
 
 def test_a_block_that_was_synced_but_not_applied_is_applied(folder: LedgerFolder) -> None:
