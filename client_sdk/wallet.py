@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from client_sdk.credential_renewal import Renewal, bound_keys, renew_credentials
 from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.credentials.sd_jwt_vc import parse_credential, present_credential
 from client_sdk.errors import (
+    EscrowError,
     NotRegisteredError,
     OfferError,
     QueryFailedError,
@@ -239,7 +241,8 @@ class Wallet:
         )
         credential = check_received(received, account=account, trusted_issuer=trusted_issuer)
         self._update(lambda contents: contents.with_credential(credential))
-        if self._contents.protection is not None:
+        # The credential is here, whatever becomes of the backup; `back_up` says what is wrong.
+        with suppress(EscrowError):
             self.back_up()
         return credential
 

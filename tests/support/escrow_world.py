@@ -64,7 +64,10 @@ class AgentsHttp(HttpClient):
             raise TransportError(f"{parts.netloc}: cannot be reached")
         self.sent.append((base, method, parts.path))
         answer = self._clients[base].open(
-            parts.path, method=method, headers=options["headers"], data=options.get("data")
+            parts.path,
+            method=method,
+            headers=options["headers"],
+            data=options.get("form") or options.get("data"),
         )
         body = answer.data
         if base in self.tampering and answer.status_code == 200:

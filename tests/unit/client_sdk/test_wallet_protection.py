@@ -1,6 +1,7 @@
 """A wallet that is protected: what its backup holds, when it goes out, and what comes back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from support.issuer_world import IssuerWorld
 from client_sdk.credentials.jose import generate_key
 from client_sdk.errors import NotProtectedError, VaultFormatError, WeakPasswordError
 from client_sdk.escrow.recovery import RecoveredBackup, recover
+from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet_records import LedgerAccount, StoredCredential, WalletContents
@@ -85,6 +87,40 @@ def test_a_lost_wallet_comes_back_with_a_new_key(
     # The new wallet goes on with the same agents and card.
     assert new.back_up() == ()
     assert recover(card, PASSWORD, http=world.http).version == 2
+
+
+def test_a_new_credential_goes_into_the_backup_by_itself(
+    world: EscrowWorld, tmp_path: Path, credential: StoredCredential
+) -> None:
+    issuer = IssuerWorld(tmp_path)
+    world.http._clients[issuer.config.public_url] = issuer.http
+    key = AccountKey.generate()
+    made = issuer.enrol(issuer.enrolment_code(), key)
+    account = replace(ACCOUNT, account_id=made.get_json()["account_id"], ledger_id=issuer.ledger_id)
+    contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
+    vault = Vault.create(tmp_path / "w", PASSPHRASE, contents.to_fields(), profile=CHEAPEST)
+    wallet = Wallet(vault, http=world.http, now_ms=issuer.clock)
+
+    def receive() -> str:
+        offer = issuer.make_offer()
+        return wallet.receive(offer["link"], tx_code=offer["tx_code"]).record_id
+
+    first = receive()  # of a wallet that is not protected
+    card = wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    second = receive()
+    recovered = recover(card, PASSWORD, http=world.http)
+    assert recovered.version == 2
+    new = _recover(world, tmp_path / "new", recovered)
+    assert [kept.record_id for kept in new.credentials] == [first, second]
+
+    # Agents that are down do not stand between a holder and a credential.
+    world.http.down = set(world.urls)
+    third = receive()
+    assert wallet.protection.lagging == tuple(world.urls)
+    world.http.down = set()
+    assert wallet.back_up() == ()
+    kept = recover(card, PASSWORD, http=world.http).contents["credentials"]
+    assert third in str(kept)
 
 
 def test_agents_learn_whose_deposit_it_is_and_who_may_vouch(
