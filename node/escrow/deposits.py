@@ -1,7 +1,6 @@
 """The life of a deposit: left by a wallet, replaced, updated, withdrawn, and read by its holder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -14,6 +13,13 @@ from client_sdk.escrow.deposit_statement import DepositStatement, verify_stateme
 from client_sdk.threshold_oprf import KeyShare, verify_share
 from client_sdk.threshold_oprf.ristretto255 import decode_scalar
 from node.escrow.callers import Caller, CallerDesk, Role
+from node.escrow.deposit_forms import (
+    DepositedBackup,
+    HolderStatus,
+    KeptDeposit,
+    NewDeposit,
+    check_backup,
+)
 from node.escrow.errors import DepositRefusedError, UnknownHandleError
 from node.escrow.policy import (
     NO_ATTEMPTS,
@@ -25,80 +31,9 @@ from node.escrow.policy import (
 from node.escrow.sealing import StoreSealer
 from node.escrow.store import EscrowStore, HolderTransaction, StoredDeposit, StoredHolder
 
-MAX_BACKUP_BYTES: Final = 1 << 20
 AGENT: Final = "agent"
 """Who is named in the log where the agent acts by itself."""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.escrow")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositedBackup:
-    """A sealed backup.
-
-    Attributes:
-        version: From 1; a later one is larger.
-        sealed: What only the right password opens.
-    """
-
-    version: int
-    sealed: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDeposit:
-    """What a wallet leaves.
-
-    Attributes:
-        statement: The statement that the recovery card's key signed.
-        share: This agent's share of the OPRF key, 32 bytes.
-        backup: The first backup.
-    """
-
-    statement: str
-    share: bytes = field(repr=False)
-    backup: DepositedBackup
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptDeposit:
-    """What a holder is told of one epoch.
-
-    Attributes:
-        epoch: Its epoch.
-        is_active: Whether it was confirmed.
-        is_usable: Whether the share was not erased yet.
-        statement: The signed statement.
-        backup_version: The newest backup's version.
-    """
-
-    epoch: int
-    is_active: bool
-    is_usable: bool
-    statement: str
-    backup_version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HolderStatus:
-    """What a holder is told of a handle.
-
-    Attributes:
-        handle: The handle.
-        deposits: What is kept, the newest first.
-        attempts_used: How often it was evaluated since the last success.
-        attempts_left: How many more evaluations there are.
-        next_attempt_ms: From when on, milliseconds since 1970, UTC; 0 for at once.
-        withdraw_at_ms: When it is withdrawn; None where nobody asked for that.
-        log_head: The log's end, signed by this agent.
-    """
-
-    handle: str
-    deposits: tuple[KeptDeposit, ...]
-    attempts_used: int
-    attempts_left: int
-    next_attempt_ms: int
-    withdraw_at_ms: int | None
-    log_head: str
 
 
 class Deposits:
@@ -324,7 +259,7 @@ class Deposits:
         Raises:
             ApiError: There is no such deposit, the sender may not, or the backup is not newer.
         """
-        _check_backup(backup)
+        check_backup(backup)
 
         def work(transaction: HolderTransaction) -> HolderStatus:
             deposit = transaction.deposit(epoch)
@@ -385,7 +320,7 @@ class Deposits:
 
     def _check_parts(self, handle: str, new: NewDeposit) -> tuple[DepositStatement, int]:
         """Return statement and index, once statement, share and backup are known to fit."""
-        _check_backup(new.backup)
+        check_backup(new.backup)
         try:
             terms = verify_statement(new.statement, expected_handle=handle)
             index = terms.agents.index_of(self._key)
@@ -486,10 +421,3 @@ def _kept(transaction: HolderTransaction) -> list[StoredDeposit]:
     if not kept:
         raise UnknownHandleError
     return kept
-
-
-def _check_backup(backup: DepositedBackup) -> None:
-    if backup.version < 1 or not 1 <= len(backup.sealed) <= MAX_BACKUP_BYTES:
-        raise DepositRefusedError(
-            f"A backup has a version from 1 and at most {MAX_BACKUP_BYTES} bytes."
-        )

@@ -17,7 +17,8 @@ from chaincode.errors import DecodeError
 from client_sdk.escrow.request_proof import PROOF_HEADER
 from node.errors import ApiError, StorageError
 from node.escrow.callers import Caller, CallerDesk
-from node.escrow.deposits import DepositedBackup, Deposits, HolderStatus, NewDeposit
+from node.escrow.deposit_forms import DepositedBackup, HolderStatus, NewDeposit
+from node.escrow.deposits import Deposits
 from node.escrow.errors import GuessDeniedError
 from node.escrow.evaluations import Evaluations, Question
 from node.web.app import create_api
