@@ -59,7 +59,7 @@ proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto
 
 # Not `card`: pyscard is built from source against a reader's driver.
-EXTRAS := node gateway test
+EXTRAS := node rocksdb gateway evm test
 # Extras stay in the pins: without them an older pip takes `coverage[toml]` for another, unpinned package.
 requirements: ## Bring requirements/dev.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
 	$(PYTHON) -m venv $(VENV)-compile

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from chaincode.batches import Batch
 from chaincode.errors import InvalidBlockError, SignatureInvalidError
+from chaincode.evm import Evm
 from chaincode.protocol.block_pb2 import Block
 from chaincode.signatures import verify_signature
 from chaincode.transactions import block_hash
@@ -22,10 +23,12 @@ class BlockContext:
     Attributes:
         height: From 1, the genesis block.
         time_ms: The block's time, milliseconds since 1970, UTC.
+        evm: What runs contracts where the ledger has an engine; None where the node has none.
     """
 
     height: int
     time_ms: int
+    evm: Evm | None = None
 
 
 class Verdict(Enum):

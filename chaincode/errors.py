@@ -62,6 +62,14 @@ class PendingFullError(ChaincodeError):
     """Too much waits for signatures. The sender should try again when some of it is decided."""
 
 
+class EvmFailedError(ChaincodeError):
+    """The virtual machine gave up a call: reverted, out of gas, or not to be run at all."""
+
+
+class EvmMissingError(ChaincodeError):
+    """The ledger runs contracts by rules that this node has not: it can decide nothing more."""
+
+
 class QueryRejectedError(ChaincodeError):
     """Stateful: the query is well formed, but has no answer for this creator or in this state.
 

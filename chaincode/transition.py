@@ -1,17 +1,18 @@
-"""The state transition: what a block does to a state. The only caller of the rules."""
+"""The state transition: what a block does to a state."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 from google.protobuf.message import Message
 
 from chaincode.batches import Batch
 from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict
 from chaincode.errors import InvalidBlockError, InvalidTransactionError, RejectedError
+from chaincode.evm import Evm
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.rules import accounts, assets, details, peers, roles, settings
-from chaincode.rules.guard import check_guard
+from chaincode.rules.commands import apply_command
 from chaincode.rules.scope import NO_PERMISSION, Scope
 from chaincode.stateless import validate_commands
 from chaincode.transactions import ValidTransaction, transaction_hash
@@ -21,28 +22,6 @@ GENESIS_CREATOR: Final = "genesis"
 SIGNATURES_VALIDATION: Final = "signatures validation"
 """What irohad names as the failed command where the signatures do not suffice."""
 
-_Rule: TypeAlias = Callable[[Scope, Any], None]
-_RULES: Final[Mapping[str, _Rule]] = {
-    "add_asset_quantity": assets.add_asset_quantity,
-    "add_peer": peers.add_peer,
-    "add_signatory": accounts.add_signatory,
-    "append_role": roles.append_role,
-    "compare_and_set_account_detail": details.compare_and_set_account_detail,
-    "create_account": accounts.create_account,
-    "create_asset": assets.create_asset,
-    "create_domain": accounts.create_domain,
-    "create_role": roles.create_role,
-    "detach_role": roles.detach_role,
-    "grant_permission": roles.grant_permission,
-    "remove_peer": peers.remove_peer,
-    "remove_signatory": accounts.remove_signatory,
-    "revoke_permission": roles.revoke_permission,
-    "set_account_detail": details.set_account_detail,
-    "set_account_quorum": accounts.set_account_quorum,
-    "set_setting_value": settings.set_setting_value,
-    "subtract_asset_quantity": assets.subtract_asset_quantity,
-    "transfer_asset": assets.transfer_asset,
-}
 # irohad names every failed command by its message, but this one.
 _SHOWN_NAMES: Final[Mapping[str, str]] = {"set_account_quorum": "SetQuorum"}
 
@@ -55,21 +34,6 @@ class _CommandFailedError(Exception):
         self.name = name
         self.index = index
         self.rejection = rejection
-
-
-def validate_supported(commands: Iterable[Command]) -> None:
-    """Refuse commands that have no stateful rule yet.
-
-    Raises:
-        InvalidTransactionError: There is one; the text names it.
-    """
-    for index, command in enumerate(commands):
-        name = command.WhichOneof("command") or ""
-        if name not in _RULES:
-            shown = getattr(command, name).DESCRIPTOR.name
-            raise InvalidTransactionError(
-                f"command {index}, {shown}: not supported by this node yet"
-            )
 
 
 def apply_block(view: StateView, context: BlockContext, batches: Iterable[Batch]) -> BlockOutcome:
@@ -92,24 +56,24 @@ def apply_block(view: StateView, context: BlockContext, batches: Iterable[Batch]
     return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
 
 
-def apply_genesis(view: StateView, block: Block) -> BlockOutcome:
+def apply_genesis(view: StateView, block: Block, evm: Evm | None = None) -> BlockOutcome:
     """Return what the genesis block does to an empty state. Permissions are not asked.
 
     Raises:
-        InvalidBlockError: A command is malformed, fails or is not supported; the text names it.
+        InvalidBlockError: A command is malformed or fails; the text names it.
     """
     state = StateOverlay(view)
     payload = block.block_v1.payload
-    context = BlockContext(height=payload.height, time_ms=payload.created_time)
+    context = BlockContext(height=payload.height, time_ms=payload.created_time, evm=evm)
     receipts = []
     for message in payload.transactions:
         reduced = message.payload.reduced_payload
         creator = reduced.creator_account_id or GENESIS_CREATOR
-        scope = Scope(state=state, block=context, creator=creator, validated=False)
+        tx_hash = transaction_hash(message)
+        scope = Scope(state=state, block=context, creator=creator, validated=False, tx_hash=tx_hash)
         commands = reduced.commands
         try:
             validate_commands(commands)
-            validate_supported(commands)
             _apply_commands(scope, commands)
         except InvalidTransactionError as error:
             raise InvalidBlockError(f"genesis block: {error}") from None
@@ -118,7 +82,7 @@ def apply_genesis(view: StateView, block: Block) -> BlockOutcome:
                 f"genesis block: command {failure.index}, {failure.name}: "
                 f"{failure.rejection.reason}"
             ) from None
-        receipts.append(Receipt(tx_hash=transaction_hash(message), verdict=Verdict.COMMITTED))
+        receipts.append(Receipt(tx_hash=tx_hash, verdict=Verdict.COMMITTED))
     return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
 
 
@@ -150,7 +114,7 @@ def _fail_batch(batch: Batch, failure: Receipt) -> list[Receipt]:
     ]
 
 
-def apply_history(view: StateView, block: Block) -> BlockOutcome:
+def apply_history(view: StateView, block: Block, evm: Evm | None = None) -> BlockOutcome:
     """Return what a block that irohad made does to the state below it.
 
     irohad has decided it: what it committed is applied as it stands, without asking permissions,
@@ -161,17 +125,16 @@ def apply_history(view: StateView, block: Block) -> BlockOutcome:
     """
     state = StateOverlay(view)
     payload = block.block_v1.payload
-    context = BlockContext(height=payload.height, time_ms=payload.created_time)
+    context = BlockContext(height=payload.height, time_ms=payload.created_time, evm=evm)
     receipts = []
     for message in payload.transactions:
         tx_hash = transaction_hash(message)
         reduced = message.payload.reduced_payload
         creator = reduced.creator_account_id or GENESIS_CREATOR
-        scope = Scope(state=state, block=context, creator=creator, validated=False)
+        scope = Scope(state=state, block=context, creator=creator, validated=False, tx_hash=tx_hash)
         try:
-            validate_supported(reduced.commands)
             _apply_commands(scope, reduced.commands)
-        except (InvalidTransactionError, ValueError) as error:
+        except ValueError as error:
             # The rules count on well-formed fields, of which irohad has made sure.
             raise InvalidBlockError(
                 f"block {payload.height}, transaction {tx_hash.hex()}: {error}"
@@ -189,7 +152,13 @@ def _apply_transaction(
     state: StateOverlay, context: BlockContext, transaction: ValidTransaction
 ) -> Receipt:
     attempt = state.begin()
-    scope = Scope(state=attempt, block=context, creator=transaction.creator, validated=True)
+    scope = Scope(
+        state=attempt,
+        block=context,
+        creator=transaction.creator,
+        validated=True,
+        tx_hash=transaction.hash,
+    )
     try:
         _check_signatories(scope, transaction)
         _apply_commands(scope, transaction.message.payload.reduced_payload.commands)
@@ -208,14 +177,18 @@ def _apply_transaction(
 
 def _apply_commands(scope: Scope, commands: Sequence[Command]) -> None:
     for index, command in enumerate(commands):
-        name = command.WhichOneof("command") or ""
-        body: Message = getattr(command, name)
+        # Contracts have their address from the place of the command that made them.
+        placed = replace(scope, command_index=index) if command.HasField("call_engine") else scope
         try:
-            check_guard(scope, command)
-            _RULES[name](scope, body)
+            apply_command(placed, command)
         except RejectedError as rejection:
-            shown = _SHOWN_NAMES.get(name, body.DESCRIPTOR.name)
-            raise _CommandFailedError(shown, index, rejection) from None
+            raise _CommandFailedError(_shown_name(command), index, rejection) from None
+
+
+def _shown_name(command: Command) -> str:
+    name = command.WhichOneof("command") or ""
+    body: Message = getattr(command, name)
+    return _SHOWN_NAMES.get(name, body.DESCRIPTOR.name)
 
 
 def _check_signatories(scope: Scope, transaction: ValidTransaction) -> None:

@@ -4,6 +4,7 @@ A key is a kind and its parts, joined by NUL, so that a scan yields parts in asc
 name of Iroha's grammar can hold a NUL.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -18,19 +19,19 @@ _PEERS: Final = b"peers"
 
 
 class ReadableState(Protocol):
-    """What the typed readers below need: a view or an overlay."""
+    """What readers need: a view or an overlay."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at a key, or None."""
         ...
 
-
-class StateView(ReadableState, Protocol):
-    """The committed state. It does not change while a block is applied to it."""
-
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield the entries whose keys begin with `prefix`, ascending, from `start` on."""
         ...
+
+
+class StateView(ReadableState, Protocol):
+    """The committed state. It does not change while a block is applied to it."""
 
     def has_transaction(self, tx_hash: bytes) -> bool:
         """Tell whether a block has already committed or rejected this transaction."""
@@ -57,6 +58,20 @@ class StateOverlay:
             return self._changes[key]
         return self._base.get(key)
 
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the entries whose keys begin with `prefix`, ascending, from `start` on.
+
+        The overlay must not change meanwhile.
+        """
+        below = self._base.scan(prefix, start)
+        entries = ((key, value) for key, value in below if key not in self._changes)
+        changed = (
+            (key, value)
+            for key, value in sorted(self._changes.items())
+            if value is not None and key >= start and key.startswith(prefix)
+        )
+        return heapq.merge(entries, changed)
+
     def put(self, key: bytes, value: bytes) -> None:
         """Write the value at a key."""
         self._changes[key] = value
@@ -72,6 +87,41 @@ class StateOverlay:
     def merge(self, upper: "StateOverlay") -> None:
         """Take over the changes of an overlay that `begin` returned."""
         self._changes.update(upper._changes)  # noqa: SLF001 - another object of this class
+
+
+class JournaledOverlay(StateOverlay):
+    """An overlay that can go back to how it was, however often it is asked to remember."""
+
+    __slots__ = ("_replaced",)
+
+    def __init__(self, base: ReadableState) -> None:
+        super().__init__(base)
+        self._replaced: list[tuple[bytes, dict[bytes, bytes | None]]] = []
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write the value at a key."""
+        self._remember(key)
+        super().put(key, value)
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key."""
+        self._remember(key)
+        super().delete(key)
+
+    def mark(self) -> int:
+        """Return this moment, for `rewind`."""
+        return len(self._replaced)
+
+    def rewind(self, mark: int) -> None:
+        """Undo everything since the moment that `mark` returned."""
+        while len(self._replaced) > mark:
+            key, previous = self._replaced.pop()
+            del self._changes[key]
+            self._changes.update(previous)
+
+    def _remember(self, key: bytes) -> None:
+        previous = {key: self._changes[key]} if key in self._changes else {}
+        self._replaced.append((key, previous))
 
 
 def state_key(kind: bytes, *parts: str) -> bytes:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from chaincode.protocol import primitive_pb2 as chaincode_dot_protocol_dot_primitive__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chaincode/protocol/world_state.proto\x12\rtegata.ledger\x1a\"chaincode/protocol/primitive.proto\"C\n\rAccountRecord\x12\x0e\n\x06quorum\x18\x01 \x01(\r\x12\x13\n\x0bsignatories\x18\x02 \x03(\t\x12\r\n\x05roles\x18\x03 \x03(\t\"2\n\x0bPeersRecord\x12#\n\x05peers\x18\x01 \x03(\x0b\x32\x14.iroha.protocol.Peerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chaincode/protocol/world_state.proto\x12\rtegata.ledger\x1a\"chaincode/protocol/primitive.proto\"C\n\rAccountRecord\x12\x0e\n\x06quorum\x18\x01 \x01(\r\x12\x13\n\x0bsignatories\x18\x02 \x03(\t\x12\r\n\x05roles\x18\x03 \x03(\t\"2\n\x0bPeersRecord\x12#\n\x05peers\x18\x01 \x03(\x0b\x32\x14.iroha.protocol.Peer\"Y\n\x14\x45ngineReceiptsRecord\x12\x10\n\x08gas_used\x18\x01 \x01(\x04\x12/\n\x08receipts\x18\x02 \x03(\x0b\x32\x1d.iroha.protocol.EngineReceiptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,4 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTRECORD']._serialized_end=158
   _globals['_PEERSRECORD']._serialized_start=160
   _globals['_PEERSRECORD']._serialized_end=210
+  _globals['_ENGINERECEIPTSRECORD']._serialized_start=212
+  _globals['_ENGINERECEIPTSRECORD']._serialized_end=301
 # @@protoc_insertion_point(module_scope)

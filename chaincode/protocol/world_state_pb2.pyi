@@ -22,3 +22,11 @@ class PeersRecord(_message.Message):
     PEERS_FIELD_NUMBER: _ClassVar[int]
     peers: _containers.RepeatedCompositeFieldContainer[_primitive_pb2.Peer]
     def __init__(self, peers: _Optional[_Iterable[_Union[_primitive_pb2.Peer, _Mapping]]] = ...) -> None: ...
+
+class EngineReceiptsRecord(_message.Message):
+    __slots__ = ("gas_used", "receipts")
+    GAS_USED_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    gas_used: int
+    receipts: _containers.RepeatedCompositeFieldContainer[_primitive_pb2.EngineReceipt]
+    def __init__(self, gas_used: _Optional[int] = ..., receipts: _Optional[_Iterable[_Union[_primitive_pb2.EngineReceipt, _Mapping]]] = ...) -> None: ...

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from google.protobuf.message import Message
-
 from chaincode.errors import QueryRejectedError
 from chaincode.multisignature import PendingView
 from chaincode.protocol.primitive_pb2 import RolePermission
@@ -15,12 +13,13 @@ from chaincode.queries import (
     assets,
     blocks,
     details,
+    engine,
     peers,
     pending_batches,
     roles,
     transactions,
 )
-from chaincode.queries.asker import MAX_RESPONSE_BYTES, Asker, identify, refuse_missing, refuse_size
+from chaincode.queries.asker import MAX_RESPONSE_BYTES, Asker, identify, refuse_size
 from chaincode.queries.view import LedgerView
 from chaincode.transactions import hash_payload
 
@@ -33,6 +32,7 @@ _ANSWERS: Final[Mapping[str, _Answer]] = {
     "get_account_transactions": transactions.answer_account_transactions,
     "get_asset_info": assets.answer_asset_info,
     "get_block": blocks.answer_block,
+    "get_engine_receipts": engine.answer_engine_receipts,
     "get_peers": peers.answer_peers,
     "get_pending_transactions": pending_batches.answer_pending_transactions,
     "get_role_permissions": roles.answer_role_permissions,
@@ -54,11 +54,10 @@ def answer_query(
         pending: Knows what waits for signatures.
     """
     payload = query.payload
-    name = payload.WhichOneof("query") or ""
     query_hash = hash_payload(payload).hex()
     try:
         asker = identify(view, pending, payload.meta.creator_account_id, signatory)
-        response = _ANSWERS.get(name, _not_supported)(asker, getattr(payload, name))
+        response = answer_asker(asker, payload)
         response.query_hash = query_hash
         if response.ByteSize() > MAX_RESPONSE_BYTES:
             refuse_size("ask for less")
@@ -86,6 +85,16 @@ def may_fetch_commits(
     return asker.has(RolePermission.can_get_blocks)
 
 
+def answer_asker(asker: Asker, payload: Query.Payload) -> QueryResponse:
+    """Return the answer to a query whose creator is known, without its hash.
+
+    Raises:
+        QueryRejectedError: There is no answer for this creator or in this state.
+    """
+    name = payload.WhichOneof("query") or ""
+    return _ANSWERS[name](asker, getattr(payload, name))
+
+
 def error_response(reason: int, code: int, message: str) -> QueryResponse:
     """Return an error answer; `reason` is a number of `ErrorResponse.Reason`."""
     error = ErrorResponse(
@@ -94,8 +103,3 @@ def error_response(reason: int, code: int, message: str) -> QueryResponse:
         error_code=code,
     )
     return QueryResponse(error_response=error)
-
-
-def _not_supported(_asker: Asker, query: Message) -> QueryResponse:
-    text = f"{query.DESCRIPTOR.name} is not supported by this node yet"
-    refuse_missing(ErrorResponse.NOT_SUPPORTED, text)

@@ -23,12 +23,16 @@ class Scope:
         block: The height and time of the block.
         creator: The account that made the transaction; `genesis` in the genesis block.
         validated: False where permissions are not asked, as in the genesis block.
+        tx_hash: The hash of the transaction.
+        command_index: The place of the command in it, where that matters.
     """
 
     state: StateOverlay
     block: BlockContext
     creator: str
     validated: bool
+    tx_hash: bytes
+    command_index: int = 0
 
     def has_permission(self, *permissions: RolePermission) -> bool:
         """Tell whether the creator has one of these role permissions, or `root`."""

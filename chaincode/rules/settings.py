@@ -8,6 +8,8 @@ from chaincode.rules.scope import INTERNAL, Scope, reject_no_permission
 from chaincode.world_state import ReadableState, get_setting, put_setting
 
 MAX_DESCRIPTION_SIZE: Final = "MaxDescriptionSize"
+ENGINE_RULES: Final = "EngineRules"
+"""By which rules the ledger runs contracts. A ledger whose genesis does not say it runs none."""
 
 
 def set_setting_value(scope: Scope, command: SetSettingValue) -> None:

@@ -20,6 +20,7 @@ from node.errors import ConfigError
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.engine import Engine, voting_peers
+from node.ledger.evm import check_engine
 from node.ledger.follower import Follower, PendingElsewhere
 from node.ledger.genesis import load_genesis
 from node.ledger.health import NodeHealth
@@ -71,6 +72,8 @@ class LedgerNode:
             self._stores = opened.enter_context(LedgerStores(config.data))
             check_import_is_whole(self._stores)
             self.ledger_id = begin_chain(self._stores, genesis)
+            with self._stores.state.snapshot() as view:
+                check_engine(view)
             self._connect_parts(config, key)
             self._opened = opened.pop_all()
         self.address = self._torii.address

@@ -27,9 +27,10 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash, histories_of, transaction_hash
-from chaincode.transition import apply_block, apply_genesis, apply_history, validate_supported
+from chaincode.transition import apply_block, apply_genesis, apply_history
 from chaincode.world_state import get_peers
 from node.ledger.block_store import NO_HISTORY, BlockStore, ImportedHistory
+from node.ledger.evm import LEDGER_EVM
 from node.ledger.history_index import HistoryEntry
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 from node.ledger.transaction_places import encode_places
@@ -106,7 +107,6 @@ class Engine:
         """
         batches = validate_batches(messages, window, self._max_batch_transactions)
         for message in messages:
-            validate_supported(message.payload.reduced_payload.commands)
             for index, command in enumerate(message.payload.reduced_payload.commands):
                 if self._changes_voters(command):
                     raise InvalidTransactionError(
@@ -139,7 +139,8 @@ class Engine:
         """
         with self._state.snapshot() as view:
             tip = view.tip()
-            context = BlockContext(height=tip.height + 1, time_ms=max(time_ms, tip.time_ms + 1))
+            time_ms = max(time_ms, tip.time_ms + 1)
+            context = BlockContext(height=tip.height + 1, time_ms=time_ms, evm=LEDGER_EVM)
             outcome = apply_block(view, context, batches)
             set_hash = _updated_set_hash(view, tip, outcome.changes)
         block = build_block(context, tip.block_hash, batches, outcome.receipts)
@@ -198,7 +199,7 @@ def replay(
     if payload.height <= imported.height:
         outcome = _replay_history(view, tip, block, imported)
     elif tip.height == 0:
-        outcome = apply_genesis(view, block)
+        outcome = apply_genesis(view, block, LEDGER_EVM)
     else:
         verify_block(
             block,
@@ -210,7 +211,7 @@ def replay(
             batches = restore_batches(payload.transactions)
         except InvalidTransactionError as error:
             raise InvalidBlockError(f"block {payload.height}: {error}") from None
-        context = BlockContext(height=payload.height, time_ms=payload.created_time)
+        context = BlockContext(height=payload.height, time_ms=payload.created_time, evm=LEDGER_EVM)
         outcome = apply_block(view, context, batches)
     for receipt in outcome.receipts:
         if receipt.verdict is not Verdict.COMMITTED:
@@ -247,7 +248,7 @@ def _replay_history(
     height = tip.height + 1
     if height == imported.height and block_hash(block) != imported.block_hash:
         raise InvalidBlockError(f"block {height}: not the block that ends the imported history")
-    return apply_history(view, block)
+    return apply_history(view, block, LEDGER_EVM)
 
 
 def write_block(blocks: BlockStore, state: StateStore, candidate: Candidate) -> None:

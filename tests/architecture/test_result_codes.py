@@ -11,7 +11,7 @@ import pytest
 
 from chaincode.errors import QueryCode, RecordCode
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.rules import accounts, assets, details, peers, roles, settings
+from chaincode.rules import accounts, assets, details, engine, peers, roles, settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "result-codes.md").read_text(encoding="utf-8")
 NAMED_CODES = {"INTERNAL": 1, "NO_PERMISSION": 2}
@@ -29,7 +29,7 @@ def table_rows(heading: str, first_column: str) -> list[list[str]]:
 RULES = {
     command: rule
     for command in sorted(Command.DESCRIPTOR.fields_by_name)
-    for module in (accounts, assets, details, peers, roles, settings)
+    for module in (accounts, assets, details, engine, peers, roles, settings)
     if isinstance(rule := vars(module).get(command), FunctionType)
 }
 

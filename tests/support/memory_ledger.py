@@ -41,6 +41,7 @@ from chaincode.transition import apply_block, apply_genesis
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import append_role, create_account, set_record
+from node.ledger.evm import LEDGER_EVM
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis
 
 START_MS: Final = 1_800_000_000_000
@@ -81,7 +82,7 @@ class MemoryLedger:
         self._statuses: dict[str, list[ToriiResponse]] = {}
         self.pending = PendingBatches(expiration_ms=24 * 60 * 60 * 1000)
         self._lock = threading.RLock()
-        self._commit(genesis, apply_genesis(self, genesis))
+        self._commit(genesis, apply_genesis(self, genesis, LEDGER_EVM))
 
     @classmethod
     def tegata(cls, *, clock: Callable[[], int] = lambda: START_MS) -> Self:
@@ -192,7 +193,8 @@ class MemoryLedger:
     def apply_batches(self, *batches: Batch) -> tuple[Receipt, ...]:
         """Apply the batches as the next block; return what became of each transaction."""
         with self._lock:
-            context = BlockContext(height=len(self.blocks) + 1, time_ms=self.now_ms())
+            height = len(self.blocks) + 1
+            context = BlockContext(height=height, time_ms=self.now_ms(), evm=LEDGER_EVM)
             outcome = apply_block(self, context, batches)
             previous = block_hash(self.blocks[-1])
             block = build_block(context, previous, batches, outcome.receipts)

@@ -18,7 +18,6 @@ from support.small_ledger import (
     create_role,
     give_grants,
     key_of,
-    small_ledger,
 )
 
 from chaincode.protocol.primitive_pb2 import GrantablePermission
@@ -261,12 +260,6 @@ def test_error_response() -> None:
         7,
         "text",
     )
-
-
-def test_a_query_without_an_answer_yet_is_named() -> None:
-    response = ask(small_ledger(), "get_engine_receipts", tx_hash="0" * 64)
-    assert error(response) == ("NOT_SUPPORTED", 0)
-    assert "GetEngineReceipts is not supported" in response.error_response.message
 
 
 # answers that are too large to send

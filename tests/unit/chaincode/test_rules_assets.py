@@ -302,6 +302,7 @@ def test_a_transfer_to_oneself_makes_nothing() -> None:
         block=BlockContext(height=2, time_ms=1),
         creator=ROOT,
         validated=True,
+        tx_hash=bytes(32),
     )
     with pytest.raises(RejectedError) as caught:
         transfer_asset(scope, transfer(ROOT, ROOT, COIN, "1").transfer_asset)

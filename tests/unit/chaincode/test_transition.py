@@ -311,7 +311,7 @@ UNKNOWN_GRANT.grant_permission.permission = 99  # type: ignore[assignment]
         (create_domain("d", "gone"), "command 1, CreateDomain: there is no role gone"),
         (detail("k", NOBODY), "command 1, SetAccountDetail: there is no account"),
         (Command(), "command 1, Undefined command.: "),
-        (ENGINE, "command 1, CallEngine: not supported"),
+        (ENGINE, "command 1, CallEngine: Engine is not configured"),
         (UNKNOWN_PERMISSION, "command 1, CreateRole: .*Permission #1 is invalid"),
         (UNKNOWN_GRANT, "command 1, GrantPermission: .*Invalid grantable"),
         (create_domain("a\x00b"), "command 1, CreateDomain: .*Domain: "),

@@ -1,9 +1,14 @@
 """The world state's keys, and overlays that are merged or dropped whole."""
 
+from collections.abc import Iterator
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chaincode.permissions import ALL_ROLE_PERMISSIONS, decode_permissions, encode_permissions
 from chaincode.world_state import (
+    JournaledOverlay,
     StateOverlay,
     detail_key,
     get_account,
@@ -22,7 +27,10 @@ from chaincode.world_state import (
 
 
 class Entries(dict[bytes, bytes]):
-    """A dict is all that the typed readers need."""
+    """A committed state."""
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        return iter(sorted(e for e in self.items() if e[0].startswith(prefix) and e[0] >= start))
 
 
 def test_an_empty_state_has_nothing() -> None:
@@ -93,3 +101,61 @@ def test_a_detail_may_be_empty() -> None:
     state = StateOverlay(Entries())
     put_detail(state, "a@b", "c@d", "k", "")
     assert get_detail(state, "a@b", "c@d", "k") == ""
+
+
+KEYS = st.sampled_from([b"a", b"aa", b"ab", b"b", b"ba"])
+WRITES = st.lists(st.tuples(KEYS, st.none() | st.sampled_from([b"1", b"2"])), max_size=6)
+
+
+def write(overlay: StateOverlay, writes: list[tuple[bytes, bytes | None]]) -> None:
+    for key, value in writes:
+        if value is None:
+            overlay.delete(key)
+        else:
+            overlay.put(key, value)
+
+
+@given(
+    entries=st.dictionaries(KEYS, st.just(b"0")),
+    lower=WRITES,
+    upper=WRITES,
+    prefix=KEYS,
+    start=KEYS,
+)
+def test_a_scan_of_an_overlay_is_that_of_the_state_it_leads_to(
+    entries: dict[bytes, bytes],
+    lower: list[tuple[bytes, bytes | None]],
+    upper: list[tuple[bytes, bytes | None]],
+    prefix: bytes,
+    start: bytes,
+) -> None:
+    below = StateOverlay(Entries(entries))
+    write(below, lower)
+    above = below.begin()
+    write(above, upper)
+    expected = Entries(entries)
+    for key, value in [*lower, *upper]:
+        expected.pop(key, None)
+        if value is not None:
+            expected[key] = value
+    for first in (b"", start):
+        assert list(above.scan(prefix, first)) == list(expected.scan(prefix, first))
+
+
+@given(
+    entries=st.dictionaries(KEYS, st.just(b"0")), steps=st.lists(WRITES, max_size=5), data=st.data()
+)
+def test_a_journal_goes_back_to_any_moment(
+    entries: dict[bytes, bytes],
+    steps: list[list[tuple[bytes, bytes | None]]],
+    data: st.DataObject,
+) -> None:
+    overlay = JournaledOverlay(Entries(entries))
+    moments = [(overlay.mark(), dict(overlay.changes))]
+    for step in steps:
+        write(overlay, step)
+        moments.append((overlay.mark(), dict(overlay.changes)))
+    mark, changes = moments[data.draw(st.integers(0, len(moments) - 1))]
+    overlay.rewind(mark)
+    assert overlay.changes == changes
+    assert overlay.mark() == mark

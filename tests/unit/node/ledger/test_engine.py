@@ -73,13 +73,6 @@ def test_check_refuses_what_is_not_well_formed(ledger: LedgerStores) -> None:
         ledger.engine.check([message], WINDOW)
 
 
-def test_check_refuses_commands_without_a_stateful_rule(ledger: LedgerStores) -> None:
-    command = Command()
-    command.call_engine.caller, command.call_engine.input = "a@tegata", "00"
-    with pytest.raises(InvalidTransactionError, match="command 0, CallEngine: not supported"):
-        ledger.engine.check([ledger.admin_transaction(command)], WINDOW)
-
-
 def test_check_refuses_changes_of_who_signs_blocks(ledger: LedgerStores) -> None:
     """A node that orders alone could never have the blocks after it accepted again."""
     other = AccountKey.generate()

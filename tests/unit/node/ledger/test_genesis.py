@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.block_pb2 import Block
-from chaincode.protocol.commands_pb2 import CallEngine, Command, CreateDomain
+from chaincode.protocol.commands_pb2 import Command, CreateDomain
 from chaincode.protocol.primitive_pb2 import Peer, RolePermission
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -158,11 +158,3 @@ def test_a_command_with_a_field_that_breaks_its_rule_is_named(tmp_path: Path) ->
     save_genesis(block, tmp_path / "genesis.block")
     with pytest.raises(ConfigError, match=f"command {place}, CreateDomain: .*Domain: "):
         load_genesis(tmp_path / "genesis.block")
-
-
-def test_a_command_that_is_not_supported_is_left_to_the_transition(tmp_path: Path) -> None:
-    block = genesis()
-    reduced = block.block_v1.payload.transactions[0].payload.reduced_payload
-    reduced.commands.append(Command(call_engine=CallEngine(caller="a@b")))
-    save_genesis(block, tmp_path / "genesis.block")
-    assert load_genesis(tmp_path / "genesis.block") == block
