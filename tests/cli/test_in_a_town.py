@@ -13,6 +13,7 @@ import pytest
 from support.command_line import run, run_inside, run_json
 from support.verifier_stand import VerifierStand
 
+from client_sdk.checks import CHECKS
 from client_sdk.errors import (
     KeyFormatError,
     NotRegisteredError,
@@ -27,7 +28,7 @@ from client_sdk.issuer_client import IssuerClient
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet_records import WalletContents
-from node.cli.demo.thief import TappedLine, presentation_of, with_presentation
+from node.cli.demo.thief import TappedLine, steal_answer
 from node.cli.demo.town import Town
 from node.errors import ConfigError
 
@@ -326,7 +327,7 @@ class TestTheWardOffice:
         assert "Status: accepted" in shown
         assert CARD["--address"] in shown
         assert CARD["--name"] in shown
-        assert shown.count("✓") == 12
+        assert shown.count("✓") == len(CHECKS)
 
 
 class TestExitCodes:
@@ -363,12 +364,12 @@ class TestExitCodes:
         line = TappedLine()
         passphrase = PASSPHRASE["TEGATA_PASSPHRASE"]
         with Wallet.open(desk.wallet, passphrase, http=line) as wallet:
-            wallet.present(wallet.read_request(desk.ask("address")[1]))
-            _, other = line.kept
-            wallet.present(wallet.read_request(link))
-            uri, form = line.kept
+            other = steal_answer(wallet, line, desk.ask("address")[1])
+            own = steal_answer(wallet, line, link)
+            uri, _ = line.kept
+        form = replace(own, presentation=other.presentation).form()
         with Wallet.open(desk.wallet, passphrase) as wallet:
-            answer = wallet._http.post_form(uri, with_presentation(form, presentation_of(other)))
+            answer = wallet._http.post_form(uri, form)
         assert answer.status in (200, 400)
 
     def test_4_unreachable(self) -> None:
