@@ -16,6 +16,9 @@ from chaincode.world_state import get_account, get_default_role, get_role, put_a
 
 MAX_DOMAIN_LENGTH: Final = 255
 """What irohad's column holds; the form of a name has no limit."""
+MAX_SIGNATORIES: Final = 256
+"""Twice the highest quorum. Each change of an account writes all of them: 10,000 in one transaction
+would keep the ledger busy for a minute. irohad has no limit."""
 
 
 def create_domain(scope: Scope, command: CreateDomain) -> None:
@@ -67,7 +70,11 @@ def create_account(scope: Scope, command: CreateAccount) -> None:
 
 
 def add_signatory(scope: Scope, command: AddSignatory) -> None:
-    """Apply `AddSignatory`. Codes: 2 no permission, 3 no such account, 4 the key is there."""
+    """Apply `AddSignatory`.
+
+    Codes: 1 the account has as many keys as it may, 2 no permission, 3 no such account, 4 the key
+    is there.
+    """
     # CHECK
     if not scope.may_act_on(
         command.account_id,
@@ -79,6 +86,8 @@ def add_signatory(scope: Scope, command: AddSignatory) -> None:
     key = command.public_key.lower()
     if key in account.signatories:
         raise RejectedError(4, f"account {command.account_id} has this signatory")
+    if scope.validated and len(account.signatories) >= MAX_SIGNATORIES:
+        raise RejectedError(INTERNAL, f"an account has at most {MAX_SIGNATORIES} signatories")
     # WRITE
     put_account(
         scope.state,

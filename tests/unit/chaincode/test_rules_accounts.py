@@ -18,9 +18,11 @@ from support.small_ledger import (
     small_ledger,
 )
 
+from chaincode.blocks import Verdict
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission as Grantable
 from chaincode.protocol.primitive_pb2 import RolePermission as P
+from chaincode.rules.accounts import MAX_SIGNATORIES
 from chaincode.world_state import get_account, get_default_role
 from client_sdk.ledger.commands import (
     add_signatory,
@@ -151,6 +153,24 @@ def test_each_change_of_an_account_keeps_the_rest_of_it() -> None:
         assert account is not None
         assert (list(account.signatories), account.quorum) == (signatories, quorum)
         assert account.roles == ["nothing"]
+
+
+def test_an_account_has_only_so_many_signatories() -> None:
+    ledger = small_ledger()
+    keys = [f"{number:064x}" for number in range(MAX_SIGNATORIES)]
+    committed(ledger.submit(ROOT, *(add_signatory(BOB, key) for key in keys[1:])))
+    for command, code in ((add_signatory(BOB, keys[0]), 1), (add_signatory(BOB, keys[1]), 4)):
+        receipt = ledger.submit(ROOT, command)
+        assert (receipt.verdict, receipt.code) == (Verdict.REJECTED, code)
+    swap = (remove_signatory(BOB, keys[1]), add_signatory(BOB, keys[0]))
+    committed(ledger.submit(ROOT, *swap))
+
+
+def test_history_and_genesis_may_have_more_signatories() -> None:
+    keys = [f"{number:064x}" for number in range(MAX_SIGNATORIES + 1)]
+    account = get_account(small_ledger(*(add_signatory(BOB, key) for key in keys)), BOB)
+    assert account is not None
+    assert len(account.signatories) == len(keys) + 1
 
 
 def test_a_domain_keeps_its_default_role() -> None:
