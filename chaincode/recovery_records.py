@@ -30,6 +30,8 @@ MAX_DELAY_MS: Final = 30 * 24 * 60 * 60 * 1000
 """A longer delay would lock an owner out who needs the account."""
 FINISH_WITHIN_MS: Final = 7 * 24 * 60 * 60 * 1000
 """How long a recovery or change that has matured can be carried out."""
+MAX_COMMAND_BYTES: Final = 8_192
+"""Far above what a guard holds back; the record has room for the times that the ledger adds."""
 _LAST_MS: Final = 2**53 - 1
 """The last time that JSON can tell for certain (RFC 8785)."""
 
@@ -160,6 +162,8 @@ class ChangeRecord(IdentityRecord):
             known = b""
         if not data or known != data:
             raise DecodeError("command: an Iroha command in base64url is expected")
+        if len(data) > MAX_COMMAND_BYTES:
+            raise DecodeError(f"command: longer than {MAX_COMMAND_BYTES} bytes")
         return cls(
             command=data,
             state=parse_choice(fields, "state", get_args(ChangeState)),

@@ -19,12 +19,14 @@ from support.guarded_account import (
     recovery,
 )
 
+from chaincode.encoding import encode_base64url, encode_canonical_json
 from chaincode.errors import RecordCode
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import NO_ID, IdentityRecord
 from chaincode.recovery_records import (
     FINISH_WITHIN_MS,
+    MAX_COMMAND_BYTES,
     ApprovalRecord,
     ChangeRecord,
     GuardRecord,
@@ -35,6 +37,7 @@ from chaincode.recovery_records import (
     change_id,
     encode_command,
 )
+from chaincode.rules.guard import GUARD_KEY
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import (
     add_signatory,
@@ -196,6 +199,24 @@ def test_only_what_the_guard_holds_back_is_announced(
     account: GuardedAccount, command: Command
 ) -> None:
     assert account.announce(command) == RecordCode.NO_GUARD
+
+
+def test_the_longest_change_has_room_for_the_times_and_can_be_taken_back(
+    account: GuardedAccount,
+) -> None:
+    def new_guard(padding: int) -> Command:
+        return set_account_detail(HOLDER, GUARD_KEY, "x" * padding)
+
+    room = MAX_COMMAND_BYTES - len(encode_command(new_guard(8_000))) + 8_000
+    longest, longer = new_guard(room), new_guard(room + 1)
+    assert len(encode_command(longest)) == MAX_COMMAND_BYTES
+    assert account.announce(longest) == 0
+    assert account.announce(longest, state="withdrawn") == 0
+    data = encode_command(longer)
+    fields = {"command": encode_base64url(data), "state": "pending"}
+    value = encode_base64url(encode_canonical_json(fields))
+    command = set_account_detail(HOLDER, ChangeRecord.key(change_id(data)), value)
+    assert account.submit(HOLDER, command) == RecordCode.MALFORMED
 
 
 def test_a_change_stands_under_the_id_of_its_command(account: GuardedAccount) -> None:
