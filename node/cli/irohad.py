@@ -172,9 +172,11 @@ def prepare_ledger(flags: Flags, config: IrohadConfig, data: Path) -> None:
         InvalidBlockError: A block cannot be applied.
         StorageError: A store cannot be read or written.
     """
-    genesis = None if flags.genesis_block is None else load_genesis(flags.genesis_block)
-    begins_anew = flags.overwrite_ledger and genesis is not None
-    if begins_anew:
+    genesis_file = flags.genesis_block
+    begins_anew = flags.overwrite_ledger and genesis_file is not None
+    if genesis_file is not None and begins_anew:
+        # Before anything is dropped: it may be no genesis block.
+        load_genesis(genesis_file)
         drop_ledger(data)
     elif flags.overwrite_ledger or flags.drop_state:
         drop_state(data)
@@ -182,14 +184,14 @@ def prepare_ledger(flags: Flags, config: IrohadConfig, data: Path) -> None:
         if not begins_anew:
             _import_blocks(config, stores)
         if stores.tip().height == 0:
-            if genesis is None:
+            if genesis_file is None:
                 raise ConfigError(
                     f"{data}: there is no ledger yet; give the block that begins it with "
                     "--genesis_block, or take over an irohad's with tegata migrate"
                 )
-            begin_chain(stores, genesis)
+            begin_chain(stores, load_genesis(genesis_file))
             _log.info("genesis block inserted", ledger_id=stores.ledger_id())
-        elif genesis is not None and not begins_anew:
+        elif genesis_file is not None:
             _log.warning("genesis block ignored without --overwrite_ledger: there is a ledger")
 
 

@@ -65,17 +65,11 @@ class BlockStore:
         except OSError as error:
             raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
         try:
-            self._lock()
+            _lock(self._file, path)
             self._imported = self._read_file_header()
         except BaseException:
             os.close(self._file)
             raise
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StorageError(f"{self._path}: another node is running on these files") from None
 
     def _read_file_header(self) -> ImportedHistory:
         self._end = os.fstat(self._file).st_size
@@ -240,6 +234,31 @@ class BlockStore:
             f"{self._path}: the block at byte {offset} is damaged; restore the file from a backup "
             "or from another peer"
         )
+
+
+def check_not_in_use(path: Path) -> None:
+    """Check that no process holds a block file; that there is none is well too.
+
+    Raises:
+        StorageError: A node is running on it.
+    """
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
+    try:
+        _lock(file, path)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise StorageError(f"{path}: another node is running on these files") from None
 
 
 def _file_header(history: ImportedHistory) -> bytes:

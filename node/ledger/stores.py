@@ -7,7 +7,7 @@ from typing import Self
 from chaincode.protocol.block_pb2 import Block
 from chaincode.transactions import block_hash
 from node.errors import StorageError
-from node.ledger.block_store import BlockStore
+from node.ledger.block_store import BlockStore, check_not_in_use
 from node.ledger.engine import recover, replay, write_block
 from node.ledger.pending_store import PendingStore
 from node.ledger.state_store import StateStore, Tip
@@ -95,7 +95,7 @@ def drop_state(data: Path) -> None:
     """Remove the world state; it is rebuilt from the blocks when the stores are opened.
 
     Raises:
-        StorageError: A file cannot be removed.
+        StorageError: A node is running on the files, or one cannot be removed.
     """
     _remove(data, STATE_NAME)
 
@@ -104,16 +104,15 @@ def drop_ledger(data: Path) -> None:
     """Remove the chain, the world state, and what waits for signatures.
 
     Raises:
-        StorageError: A file cannot be removed.
+        StorageError: A node is running on the files, or one cannot be removed.
     """
-    _remove(data, BLOCKS_NAME)
-    _remove(data, STATE_NAME)
-    _remove(data, PENDING_NAME)
+    _remove(data, BLOCKS_NAME, STATE_NAME, PENDING_NAME)
 
 
-def _remove(data: Path, name: str) -> None:
+def _remove(data: Path, *names: str) -> None:
+    check_not_in_use(data / BLOCKS_NAME)
     # SQLite keeps its journal beside the file.
-    for path in (data / name, data / f"{name}-wal", data / f"{name}-shm"):
+    for path in (data / f"{name}{suffix}" for name in names for suffix in ("", "-wal", "-shm")):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -262,6 +262,28 @@ def test_a_ledger_is_overwritten_only_when_told(config: Path, tmp_path: Path) ->
     assert len([*(tmp_path / "blocks").glob("[0-9]*")]) == 9
 
 
+@pytest.mark.parametrize("flags", [("--overwrite_ledger",), ("--drop_state",)])
+def test_the_files_of_a_running_node_are_not_dropped(config: Path, flags: tuple[str]) -> None:
+    with start("--config", config, "--genesis_block", GENESIS) as process:
+        with admin(process.address) as client:
+            client.submit(set_account_detail("admin@test", "a", "1"))
+        done = run_to_end("--config", config, "--genesis_block", GENESIS, *flags)
+        assert done.returncode == 6
+        assert "another node is running on these files" in done.stderr
+        with admin(process.address) as client:
+            client.submit(set_account_detail("admin@test", "b", "1"))
+    assert height_on_disk(config) == 3
+
+
+def test_a_genesis_block_that_is_ignored_is_not_read(config: Path, tmp_path: Path) -> None:
+    """As with irohad, it may be gone once the ledger has begun."""
+    run_to_end("--config", config, "--genesis_block", GENESIS, "--exit_after_init")
+    gone = ("--genesis_block", tmp_path / "gone.block", "--exit_after_init")
+    done = run_to_end("--config", config, *gone)
+    assert done.returncode == 0, done.stderr
+    assert "genesis block ignored" in done.stderr
+
+
 def test_a_genesis_block_that_is_none_overwrites_nothing(config: Path, tmp_path: Path) -> None:
     run_to_end("--config", config, "--genesis_block", GENESIS, "--exit_after_init")
     (tmp_path / "bad.block").write_text("{")
