@@ -24,11 +24,14 @@ class BlockContext:
         height: From 1, the genesis block.
         time_ms: The block's time, milliseconds since 1970, UTC.
         evm: What runs contracts where the ledger has an engine; None where the node has none.
+        only_voter: The key of a node that orders alone: with another that votes, no block would be
+            accepted again. None where the orderer follows the peers.
     """
 
     height: int
     time_ms: int
     evm: Evm | None = None
+    only_voter: str | None = None
 
 
 class Verdict(Enum):

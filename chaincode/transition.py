@@ -13,10 +13,16 @@ from chaincode.evm import Evm
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.rules.commands import apply_command
-from chaincode.rules.scope import NO_PERMISSION, Scope
+from chaincode.rules.scope import INTERNAL, NO_PERMISSION, Scope
 from chaincode.stateless import validate_commands
 from chaincode.transactions import ValidTransaction, transaction_hash
-from chaincode.world_state import StateOverlay, StateView, get_account
+from chaincode.world_state import (
+    StateOverlay,
+    StateView,
+    are_peers_changed,
+    get_account,
+    get_voters,
+)
 
 GENESIS_CREATOR: Final = "genesis"
 SIGNATURES_VALIDATION: Final = "signatures validation"
@@ -162,6 +168,7 @@ def _apply_transaction(
     try:
         _check_signatories(scope, transaction)
         _apply_commands(scope, transaction.message.payload.reduced_payload.commands)
+        _check_voters(scope, transaction)
     except _CommandFailedError as failure:
         return Receipt(
             tx_hash=transaction.hash,
@@ -189,6 +196,25 @@ def _shown_name(command: Command) -> str:
     name = command.WhichOneof("command") or ""
     body: Message = getattr(command, name)
     return _SHOWN_NAMES.get(name, body.DESCRIPTOR.name)
+
+
+def _check_voters(scope: Scope, transaction: ValidTransaction) -> None:
+    """Check that a transaction leaves the node that orders alone the only one that votes."""
+    voter = scope.block.only_voter
+    if voter is None or not are_peers_changed(scope.state) or get_voters(scope.state) == {voter}:
+        return
+    commands = transaction.message.payload.reduced_payload.commands
+    # Where one peer votes it cannot go, so one has come; a contract may have called for it.
+    index = next(
+        index
+        for index, command in enumerate(commands)
+        if command.HasField("call_engine")
+        or (command.HasField("add_peer") and not command.add_peer.peer.syncing_peer)
+    )
+    rejection = RejectedError(
+        INTERNAL, "the node orders alone: the peers that vote cannot be changed"
+    )
+    raise _CommandFailedError(_shown_name(commands[index]), index, rejection)
 
 
 def _check_signatories(scope: Scope, transaction: ValidTransaction) -> None:

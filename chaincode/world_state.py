@@ -297,6 +297,16 @@ def get_peers(state: ReadableState) -> list[Peer]:
     return [] if value is None else list(PeersRecord.FromString(value).peers)
 
 
+def get_voters(state: ReadableState) -> frozenset[str]:
+    """Return the keys of the peers that sign blocks; a syncing peer only follows."""
+    return frozenset(peer.peer_key for peer in get_peers(state) if not peer.syncing_peer)
+
+
+def are_peers_changed(state: StateOverlay) -> bool:
+    """Tell whether the list of peers was written in an overlay itself."""
+    return _PEERS in state.changes
+
+
 def put_peers(state: StateOverlay, peers: Iterable[Peer]) -> None:
     """Write the list of peers."""
     ordered = sorted(peers, key=lambda peer: peer.peer_key)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from chaincode.world_state import get_voters
 from client_sdk.ledger.account_key import AccountKey
 from node.cli.output import json_option, show
 from node.cli.toml import encode_toml
@@ -12,7 +13,6 @@ from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.keypair import save_keypair
 from node.ledger.config import FILE_NAME, NodeConfig
-from node.ledger.engine import voting_peers
 from node.ledger.genesis import save_genesis
 from node.ledger.irohad_blocks import open_source
 from node.ledger.migration import import_history
@@ -69,7 +69,7 @@ def migrate(
         report = import_history(stores, source, up_to=up_to, allow_unverified=allow_unverified)
         tip = stores.tip()
         with stores.state.snapshot() as view:
-            peers = voting_peers(view)
+            peers = get_voters(view)
     others = sorted(peers - {key.public_key})
     show(
         {

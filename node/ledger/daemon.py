@@ -13,13 +13,13 @@ import structlog
 from chaincode.protocol.block_pb2 import Block
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash
-from chaincode.world_state import get_peers
+from chaincode.world_state import get_peers, get_voters
 from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
 from node.errors import ConfigError
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.config import FILE_NAME, NodeConfig
-from node.ledger.engine import Engine, voting_peers
+from node.ledger.engine import Engine
 from node.ledger.evm import check_engine
 from node.ledger.follower import Follower, PendingElsewhere
 from node.ledger.genesis import load_genesis
@@ -246,7 +246,7 @@ def begin_chain(stores: LedgerStores, genesis: Block | None) -> str:
 def _check_orders_alone(stores: LedgerStores, key: AccountKey) -> None:
     """Check that blocks which this key alone signs will be accepted when they are replayed."""
     with stores.state.snapshot() as view:
-        if voting_peers(view) != {key.public_key}:
+        if get_voters(view) != {key.public_key}:
             raise ConfigError(
                 f"key {key.public_key}: a node that orders alone must be the only voting peer of "
                 "its ledger, and this is not that peer's key"

@@ -21,14 +21,13 @@ from chaincode.blocks import (
 from chaincode.errors import InvalidBlockError, InvalidTransactionError
 from chaincode.ids import HASH
 from chaincode.protocol.block_pb2 import Block
-from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash, histories_of, transaction_hash
 from chaincode.transition import apply_block, apply_genesis, apply_history
-from chaincode.world_state import get_peers
+from chaincode.world_state import get_voters
 from node.ledger.block_store import NO_HISTORY, BlockStore, ImportedHistory
 from node.ledger.evm import LEDGER_EVM
 from node.ledger.history_index import HistoryEntry
@@ -102,18 +101,9 @@ class Engine:
         One that was decided before is fit too: `finalize` passes it over.
 
         Raises:
-            InvalidTransactionError: One is not well formed, not signed, or would make others than
-                this peer sign the blocks; none is fit.
+            InvalidTransactionError: One is not well formed or not signed; none is fit.
         """
-        batches = validate_batches(messages, window, self._max_batch_transactions)
-        for message in messages:
-            for index, command in enumerate(message.payload.reduced_payload.commands):
-                if self._changes_voters(command):
-                    raise InvalidTransactionError(
-                        f"command {index}: this node orders alone; the peers that sign blocks "
-                        "cannot be changed (a syncing peer can be added)"
-                    )
-        return batches
+        return validate_batches(messages, window, self._max_batch_transactions)
 
     def propose(self, waiting: Iterable[Batch]) -> list[Batch]:
         """Return the first of the waiting batches: at least one, at most a block's fill.
@@ -139,8 +129,12 @@ class Engine:
         """
         with self._state.snapshot() as view:
             tip = view.tip()
-            time_ms = max(time_ms, tip.time_ms + 1)
-            context = BlockContext(height=tip.height + 1, time_ms=time_ms, evm=LEDGER_EVM)
+            context = BlockContext(
+                height=tip.height + 1,
+                time_ms=max(time_ms, tip.time_ms + 1),
+                evm=LEDGER_EVM,
+                only_voter=self._signer.public_key,
+            )
             outcome = apply_block(view, context, batches)
             set_hash = _updated_set_hash(view, tip, outcome.changes)
         block = build_block(context, tip.block_hash, batches, outcome.receipts)
@@ -165,20 +159,6 @@ class Engine:
         """Return the top of the chain."""
         with self._state.snapshot() as view:
             return view.tip()
-
-    def _changes_voters(self, command: Command) -> bool:
-        """Tell whether blocks that only this peer signs would be too few after a command."""
-        if command.HasField("add_peer"):
-            return not command.add_peer.peer.syncing_peer
-        return (
-            command.HasField("remove_peer")
-            and command.remove_peer.public_key.lower() == self._signer.public_key
-        )
-
-
-def voting_peers(view: StateSnapshot) -> frozenset[str]:
-    """Return the keys of the peers that sign blocks; a syncing peer only follows."""
-    return frozenset(peer.peer_key for peer in get_peers(view) if not peer.syncing_peer)
 
 
 def replay(
@@ -205,7 +185,7 @@ def replay(
             block,
             expected_height=tip.height + 1,
             expected_previous_hash=tip.block_hash,
-            peer_keys=voting_peers(view),
+            peer_keys=get_voters(view),
         )
         try:
             batches = restore_batches(payload.transactions)

@@ -6,9 +6,9 @@ from chaincode.blocks import verify_peer_signatures
 from chaincode.errors import InvalidBlockError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.transactions import block_hash
+from chaincode.world_state import get_voters
 from node.errors import ConfigError
 from node.ledger.block_store import ImportedHistory
-from node.ledger.engine import voting_peers
 from node.ledger.irohad_blocks import BlockSource
 from node.ledger.stores import LedgerStores
 
@@ -106,7 +106,7 @@ def _signature_problem(stores: LedgerStores, block: Block) -> str | None:
     if block.block_v1.payload.height == 1:
         return None
     with stores.state.snapshot() as view:
-        peers = voting_peers(view)
+        peers = get_voters(view)
     try:
         verify_peer_signatures(block, peers)
     except InvalidBlockError as error:

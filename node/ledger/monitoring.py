@@ -11,8 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from chaincode.protocol.qry_responses_pb2 import HealthcheckData
-from chaincode.world_state import DOMAIN_KEYS
-from node.ledger.engine import voting_peers
+from chaincode.world_state import DOMAIN_KEYS, get_voters
 from node.ledger.health import NodeHealth
 from node.ledger.state_store import StateSnapshot, StateStore
 from node.web.server import WebServer
@@ -91,7 +90,7 @@ class LedgerCollector(Collector):
         yield _gauge(
             "peers_number",
             "Total number peers to send transactions and request proposals",
-            len(voting_peers(view)),
+            len(get_voters(view)),
         )
         domains = sum(1 for _ in view.scan(DOMAIN_KEYS))
         yield _gauge("number_of_domains", "Total number of domains in WSV", domains)
