@@ -6,6 +6,7 @@ breaks rules. Names and words are those of irohad's `FieldValidator`, whose text
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import Message
@@ -35,20 +36,26 @@ _LAST_TIME_MS: Final = 253_402_300_799_000
 """The last second of the year 9999."""
 
 FieldRule: TypeAlias = Callable[[Any], Iterable[Finding]]
-FieldRules: TypeAlias = Mapping[str, FieldRule]
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """The rule of a field that the sender may leave out: it is looked at only where it is set."""
+
+    rule: FieldRule
+
+
+FieldRules: TypeAlias = Mapping[str, FieldRule | Optional]
 
 
 def field_findings(body: Message, rules: FieldRules) -> Iterator[Finding]:
-    """Yield what is wrong with the fields of `body`, in the order of `rules`.
-
-    A field that the sender may leave out is only looked at where it is set.
-    """
+    """Yield what is wrong with the fields of `body`, in the order of `rules`."""
     for field, rule in rules.items():
-        descriptor = body.DESCRIPTOR.fields_by_name[field]
-        optional = descriptor.containing_oneof or rule in _MAY_BE_LEFT_OUT
-        if optional and not body.HasField(field):
-            continue
-        yield from rule(getattr(body, field))
+        if isinstance(rule, Optional):
+            if body.HasField(field):
+                yield from rule.rule(getattr(body, field))
+        else:
+            yield from rule(getattr(body, field))
 
 
 def _matches(name: str, pattern: re.Pattern[str], hint: str = "") -> FieldRule:
@@ -175,19 +182,16 @@ def _part(name: str, rules: FieldRules) -> FieldRule:
 
 peer: Final = _part("Peer", {"address": peer_address, "peer_key": public_key})
 transaction_page: Final = _part(
-    "TxPaginationMeta", {"page_size": page_size, "first_tx_hash": transaction_hash}
-)
-pending_page: Final = _part(
-    "TxPaginationMeta", {"page_size": page_size, "first_tx_hash": transaction_hash}
+    "TxPaginationMeta", {"page_size": page_size, "first_tx_hash": Optional(transaction_hash)}
 )
 asset_page: Final = _part(
-    "AssetPaginationMeta", {"page_size": page_size, "first_asset_id": asset_id}
+    "AssetPaginationMeta", {"page_size": page_size, "first_asset_id": Optional(asset_id)}
 )
 _first_record: Final = _part("AccountDetailRecordId", {"writer": account_id, "key": detail_key})
 detail_page: Final = _part(
-    "AccountDetailPaginationMeta", {"page_size": page_size, "first_record_id": _first_record}
+    "AccountDetailPaginationMeta",
+    {"page_size": page_size, "first_record_id": Optional(_first_record)},
 )
-_MAY_BE_LEFT_OUT: Final = (asset_page, detail_page, pending_page, _first_record)
 
 
 # What irohad checks first, in the message as it came (its `ProtoCommandValidator` and

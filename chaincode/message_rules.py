@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from chaincode import field_rules as rule
 from chaincode.broken_rules import BrokenRule, Finding, gather
-from chaincode.field_rules import FieldRules, field_findings
+from chaincode.field_rules import FieldRules, Optional, field_findings
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.queries_pb2 import Query
 
@@ -33,14 +33,14 @@ COMMAND_FIELDS: Final[Mapping[str, FieldRules]] = {
     "append_role": {"account_id": rule.account_id, "role_name": rule.role_id},
     "call_engine": {
         "caller": rule.account_id,
-        "callee": rule.evm_address,
+        "callee": Optional(rule.evm_address),
         "input": rule.engine_input,
     },
     "compare_and_set_account_detail": {
         "account_id": rule.account_id,
         "key": rule.detail_key,
         "value": rule.detail_value,
-        "old_value": rule.detail_value,
+        "old_value": Optional(rule.detail_value),
     },
     "create_account": {
         "public_key": rule.public_key,
@@ -85,13 +85,13 @@ QUERY_FIELDS: Final[Mapping[str, FieldRules]] = {
     },
     "get_account_assets": {
         "account_id": rule.account_id,
-        "pagination_meta": rule.asset_page,
+        "pagination_meta": Optional(rule.asset_page),
     },
     "get_account_detail": {
-        "account_id": rule.account_id,
-        "key": rule.detail_key,
-        "writer": rule.account_id,
-        "pagination_meta": rule.detail_page,
+        "account_id": Optional(rule.account_id),
+        "key": Optional(rule.detail_key),
+        "writer": Optional(rule.account_id),
+        "pagination_meta": Optional(rule.detail_page),
     },
     "get_account_transactions": {
         "account_id": rule.account_id,
@@ -101,7 +101,7 @@ QUERY_FIELDS: Final[Mapping[str, FieldRules]] = {
     "get_block": {"height": rule.height},
     "get_engine_receipts": {"tx_hash": rule.transaction_hash},
     "get_peers": {},
-    "get_pending_transactions": {"pagination_meta": rule.pending_page},
+    "get_pending_transactions": {"pagination_meta": Optional(rule.transaction_page)},
     "get_role_permissions": {"role_id": rule.role_id},
     "get_roles": {},
     "get_signatories": {"account_id": rule.account_id},
@@ -114,8 +114,10 @@ def command_form_problem(command: Command) -> BrokenRule | None:
     name = command.WhichOneof("command")
     if name is None:
         return BrokenRule("Undefined command.", ("Not allowed.",))
+    if name not in COMMAND_FORMS:
+        return None
     body: Message = getattr(command, name)
-    return gather(_shown_name(body), field_findings(body, COMMAND_FORMS.get(name, {})))
+    return gather(_shown_name(body), field_findings(body, COMMAND_FORMS[name]))
 
 
 def command_problem(command: Command) -> BrokenRule | None:
