@@ -1,5 +1,6 @@
-"""The page on compatibility has a row for every command, query and permission of Iroha 1."""
+"""The page on compatibility names every command, query, permission and listed difference."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
 from chaincode.protocol.queries_pb2 import Query
 
-PAGE = (Path(__file__).parents[2] / "docs" / "iroha-compatibility.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "iroha-compatibility.md").read_text(encoding="utf-8")
+DIFFERENCES = ROOT / "tests" / "vectors" / "iroha1" / "differences.toml"
 
 
 def named_in(section: str) -> list[str]:
@@ -34,3 +37,10 @@ def messages_in(kind: type[Message]) -> list[str]:
 )
 def test_every_one_has_its_row(section: str, names: list[str]) -> None:
     assert named_in(section) == names
+
+
+def test_every_listed_difference_of_the_replay_is_told() -> None:
+    listed = tomllib.loads(DIFFERENCES.read_text(encoding="utf-8"))["difference"]
+    section = PAGE.split("\n## What the replay shows\n")[1].split("\n## ")[0]
+    told = {line.removeprefix("- ") for line in section.splitlines() if line.startswith("- ")}
+    assert told == {row["reason"] for row in listed if not row.get("pending")}

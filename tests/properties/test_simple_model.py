@@ -3,12 +3,16 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from support.memory_ledger import MemoryLedger, named_key
+from support.node_ledger import NodeLedger
 from support.simple_iroha import Failure, Iroha, Refusal
 from support.small_ledger import build_genesis_block
 
@@ -17,8 +21,10 @@ from chaincode.protocol import commands_pb2
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission, Peer, RolePermission
 from chaincode.protocol.qry_responses_pb2 import ErrorResponse, QueryResponse
-from chaincode.protocol.queries_pb2 import Query
+from chaincode.protocol.queries_pb2 import Direction, Field, Ordering, Query, TxPaginationMeta
 from chaincode.queries import answer_query
+from chaincode.transactions import transaction_hash
+from client_sdk.ledger.account_key import AccountKey
 
 SOAK = "TEGATA_SOAK" in os.environ
 NAMES = ["root", "alice", "bob", "carol"]
@@ -36,7 +42,7 @@ roles = st.sampled_from(["all", "none", "r1", "r2", "r3"])
 assets = st.sampled_from(ASSETS)
 amounts = st.sampled_from(["1", "0.5", "2.25", "3.", "007", "0.001", str(2**255), str(2**256 - 1)])
 details = st.sampled_from(["k", "l", "m"])
-values = st.sampled_from(["", "1", "two", "\\u00e9", 'a "quote"'])
+values = st.sampled_from(["", "1", "two", "é", 'a "quote"'])
 permissions = st.lists(st.sampled_from(RolePermission.values()), max_size=6)
 grantable = st.sampled_from(GrantablePermission.values())
 peers = st.builds(
@@ -137,7 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """Start both with the same genesis block."""
-        self.ledger = MemoryLedger(build_genesis_block(*genesis()))
+        self.ledger: Any = MemoryLedger(build_genesis_block(*genesis()))
         self.model = Iroha(genesis())
 
     @rule(
@@ -152,7 +158,7 @@ class LedgerMachine(RuleBasedStateMachine):
             account = self.model.accounts.get(creator)
             public_keys = set(account.keys[: account.quorum]) if account else {next(iter(KEYS))}
         receipt = self.ledger.submit(creator, *batch, keys=tuple(KEYS[key] for key in public_keys))
-        failure = self.model.apply(creator, public_keys, batch)
+        failure = self.model.apply(receipt.tx_hash.hex(), creator, public_keys, batch)
         if failure is None:
             assert receipt.verdict is Verdict.COMMITTED, receipt
         else:
@@ -231,8 +237,44 @@ class LedgerMachine(RuleBasedStateMachine):
             ),
         )
 
+    @rule(
+        asker=accounts,
+        account_id=accounts,
+        asset_id=st.none() | assets,
+        size=st.integers(1, 4),
+        is_descending=st.booleans(),
+    )
+    def read_history(
+        self, *, asker: str, account_id: str, asset_id: str | None, size: int, is_descending: bool
+    ) -> None:
+        """Turn the pages of a history."""
+        name = "get_account_asset_transactions" if asset_id else "get_account_transactions"
+        first: str | None = None
+        for page in range(3):
+            direction = Direction.kDescending if is_descending else Direction.kAscending
+            entry = Ordering.FieldOrdering(field=Field.kPosition, direction=direction)
+            meta = TxPaginationMeta(page_size=size, ordering=Ordering(sequence=[entry]))
+            if first:
+                meta.first_tx_hash = first
+            answer = self.ask(
+                asker, name, account_id=account_id, asset_id=asset_id, pagination_meta=meta
+            )
+
+            def expected(page: int = page) -> Any:
+                hashes = self.model.get_history(
+                    asker, account_id, asset_id, is_descending=is_descending
+                )
+                start = page * size
+                following = (*hashes[start + size : start + size + 1], "")[0]
+                return hashes[start : start + size], len(hashes), following
+
+            self.compare(asker, expected, answer, read_page)
+            first = answer.transactions_page_response.next_tx_hash
+            if not first:
+                return
+
     def ask(self, asker: str, name: str, **fields: Any) -> QueryResponse:
-        """Return the answer to a query that a signatory of the asker has signed."""
+        """Return the answer to a query of a signatory of the asker."""
         query = Query()
         query.payload.meta.creator_account_id = asker
         body = getattr(query.payload, name)
@@ -240,8 +282,11 @@ class LedgerMachine(RuleBasedStateMachine):
         given = {field: value for field, value in fields.items() if value is not None}
         body.MergeFrom(type(body)(**given))
         account = self.model.accounts.get(asker)
-        signatory = account.keys[0] if account else "00" * 32
-        return answer_query(self.ledger, query, signatory, pending=self.ledger.pending)
+        return self.answer(query, KEYS[account.keys[0]] if account else next(iter(KEYS.values())))
+
+    def answer(self, query: Query, key: AccountKey) -> QueryResponse:
+        """Answer a query that a key would sign."""
+        return answer_query(self.ledger, query, key.public_key, pending=self.ledger.pending)
 
     def compare(
         self,
@@ -258,6 +303,12 @@ class LedgerMachine(RuleBasedStateMachine):
         assert (found if refused else read(answer)) == wanted
 
 
+def read_page(answer: QueryResponse) -> Any:
+    page = answer.transactions_page_response
+    hashes = [transaction_hash(message).hex() for message in page.transactions]
+    return hashes, page.all_transactions_size, page.next_tx_hash
+
+
 def outcome(expected: Callable[[], Any]) -> Any:
     try:
         return expected()
@@ -265,7 +316,34 @@ def outcome(expected: Callable[[], Any]) -> Any:
         return refusal.reason, refusal.code
 
 
+class NodeMachine(LedgerMachine):
+    """The same through the gRPC of a node in a process of its own."""
+
+    @initialize()
+    def begin(self) -> None:
+        """Start the node with the model's genesis block."""
+        self.opened = ExitStack()
+        folder = Path(self.opened.enter_context(TemporaryDirectory()))
+        self.ledger = self.opened.enter_context(
+            NodeLedger(folder, build_genesis_block(*genesis()), named_key("peer"))
+        )
+        self.model = Iroha(genesis())
+        self.model.orders_alone = True
+
+    def answer(self, query: Query, key: AccountKey) -> QueryResponse:
+        """Send a query that a key signs."""
+        return self.ledger.answer(query, key)
+
+    def teardown(self) -> None:
+        """Stop the node."""
+        self.opened.close()
+
+
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = settings(
     max_examples=250 if SOAK else 12, stateful_step_count=100 if SOAK else 40, deadline=None
+)
+TestNode = NodeMachine.TestCase
+TestNode.settings = settings(
+    max_examples=50 if SOAK else 3, stateful_step_count=100 if SOAK else 30, deadline=None
 )

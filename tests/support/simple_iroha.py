@@ -48,7 +48,11 @@ class Failure:
 
 
 class Iroha:
-    """The world state. `genesis` commands are applied without asking for permissions."""
+    """The world state. `genesis` commands are applied without asking for permissions.
+
+    Attributes:
+        orders_alone: Whether a node orders alone, so that no other may vote.
+    """
 
     def __init__(self, genesis: Iterable[Command]) -> None:
         self.accounts: dict[str, Account] = {}
@@ -57,13 +61,17 @@ class Iroha:
         self.assets: dict[str, int] = {}
         self.grants: set[tuple[str, str, str]] = set()
         self.peers: list[tuple[str, str, bool]] = []
+        self.committed: list[tuple[str, str, list[Command]]] = []
         self.creator = "genesis"
+        self.orders_alone = False
         self.is_genesis = True
         for command in genesis:
             self._run(command)
         self.is_genesis = False
 
-    def apply(self, creator: str, signers: set[str], commands: list[Command]) -> Failure | None:
+    def apply(
+        self, tx_hash: str, creator: str, signers: set[str], commands: list[Command]
+    ) -> Failure | None:
         """Decide a transaction: all of it, or nothing and why."""
         account = self.accounts.get(creator)
         if not account or not signers <= set(account.keys) or len(signers) < account.quorum:
@@ -78,6 +86,15 @@ class Iroha:
                 body = getattr(command, str(command.WhichOneof("command")))
                 name = body.DESCRIPTOR.name.replace("SetAccountQuorum", "SetQuorum")
                 return Failure(name, index, refusal.code)
+        voters = {peer for peer in before["peers"] if not peer[2]}
+        if self.orders_alone and voters != {peer for peer in self.peers if not peer[2]}:
+            self.__dict__ = before
+            added = (
+                each.HasField("add_peer") and not each.add_peer.peer.syncing_peer
+                for each in commands
+            )
+            return Failure("AddPeer", list(added).index(True), 1)
+        self.committed.append((tx_hash, creator, commands))
         return None
 
     def _run(self, command: Command) -> None:
@@ -353,6 +370,35 @@ class Iroha:
         if "can_get_peers" not in self.permissions(asker):
             raise Refusal(2)
         return sorted((key, address) for key, address, _ in self.peers)
+
+    def get_history(
+        self, asker: str, account_id: str, asset_id: str | None, *, is_descending: bool
+    ) -> list[str]:
+        """Return the hashes of what an account made, or of what moved its asset."""
+        if not self._may_read(asker, account_id, "acc_ast_txs" if asset_id else "acc_txs"):
+            raise Refusal(2)
+        if account_id not in self.accounts:
+            raise Refusal(5)
+        if asset_id and asset_id not in self.assets:
+            raise Refusal(6)
+        found = [
+            tx_hash
+            for tx_hash, creator, commands in self.committed
+            if (
+                _moves(commands, asset_id, account_id, creator)
+                if asset_id
+                else creator == account_id
+            )
+        ]
+        return found[::-1] if is_descending else found
+
+
+def _moves(commands: list[Command], asset_id: str, account_id: str, creator: str) -> bool:
+    return any(
+        move.asset_id == asset_id
+        and account_id in {move.src_account_id, move.dest_account_id, creator}
+        for move in (command.transfer_asset for command in commands)
+    )
 
 
 def nested(details: dict[tuple[str, str], str]) -> dict[str, Any]:
