@@ -105,9 +105,15 @@ class Difference:
 
 @dataclass(slots=True)
 class StatusWatch:
-    """A status stream that was opened before its transaction was sent."""
+    """A status stream that was opened before its transaction was sent.
+
+    Attributes:
+        expected: The status that it should come to.
+        count: How many statuses it should tell at least.
+    """
 
     expected: int
+    count: int
     call: "grpc.CallIterator[bytes]"
     statuses: list[ToriiResponse] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
@@ -120,7 +126,9 @@ class StatusWatch:
                 status = ToriiResponse.FromString(raw)
                 self.statuses.append(status)
                 self.begun.set()
-                if status.tx_status == self.expected or status.tx_status in DECIDED:
+                told = {status.tx_status for status in self.statuses}
+                has_come = self.expected in told and len(self.statuses) >= self.count
+                if has_come or status.tx_status in DECIDED:
                     self.settled.set()
         except grpc.RpcError:
             pass  # The reader left, or the node refused the stream: what came is compared.
@@ -174,7 +182,10 @@ class ReplayClient:
             for tx_hash, recorded in exchange["transactions"].items()
         }
         watches = {
-            tx_hash: self._watch(tx_hash, status.tx_status) for tx_hash, status in last.items()
+            tx_hash: self._watch(
+                tx_hash, status.tx_status, len(exchange["transactions"][tx_hash]["stream"])
+            )
+            for tx_hash, status in last.items()
         }
         threads = [threading.Thread(target=watch.follow) for watch in watches.values()]
         for thread in threads:
@@ -253,9 +264,9 @@ class ReplayClient:
             return [], error.code().value[0]
         return answers, 0
 
-    def _watch(self, tx_hash: str, expected: int) -> StatusWatch:
+    def _watch(self, tx_hash: str, expected: int, count: int) -> StatusWatch:
         request = TxStatusRequest(tx_hash=tx_hash).SerializeToString()
-        return StatusWatch(expected, self._stream("StatusStream", request))
+        return StatusWatch(expected, count, self._stream("StatusStream", request))
 
     def _status(self, tx_hash: str) -> ToriiResponse:
         request = TxStatusRequest(tx_hash=tx_hash).SerializeToString()
