@@ -13,7 +13,8 @@ CHAPTERS = [
     "4. The ward office asks for the address, and",
     "5. What the verifier saw",
     "6. Three attacks",
-    "7. Revocation",
+    "7. The phone is lost",
+    "8. Revocation",
     "done in",
 ]
 TITLES = ("What the ward office sees", "All that the ledger stores")
@@ -28,10 +29,11 @@ def test_the_story_is_told_on_a_narrow_terminal(tmp_path: Path) -> None:
     assert places == sorted(places)
     assert done.stdout.count("refused") >= 5
     assert "FOUND" not in done.stdout
+    assert "NOT REFUSED" not in done.stdout
     assert done.stdout.count("not there") == 4
     assert not any(all(title in line for title in TITLES) for line in done.stdout.splitlines())
     kept = {path.name for path in folder.iterdir()}
-    assert {"ledger", "issuer", "gateway", "hanako.wallet"} <= kept
+    assert {"ledger", "issuer", "gateway", "agents", "hanako.wallet"} <= kept
 
 
 def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from node.errors import ConfigError
 def demo(keep: Path | None) -> None:
     """Show one attribute to one verifier, with real processes on this machine.
 
-    A ledger node, an issuer service and a gateway are started on free ports; all is removed at the
-    end.
+    A ledger node, an issuer service, a gateway and three escrow agents are started on free ports;
+    all is removed at the end.
     """
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="tegata-demo-") as scratch:

@@ -14,7 +14,13 @@ from node.cli.demo.ledger_view import LedgerEntry
 from node.cli.verify import result_view
 from node.cli.wallet import consent
 
-_STYLES = {"resident": "cyan", "city": "yellow", "ward office": "magenta", "ledger": "green"}
+_STYLES = {
+    "resident": "cyan",
+    "city": "yellow",
+    "ward office": "magenta",
+    "ledger": "green",
+    "thief": "red",
+}
 
 
 class Stage:

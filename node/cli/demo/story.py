@@ -1,5 +1,8 @@
 """The story: a resident shows the address, and nothing else, to one ward office."""
 
+import secrets
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from importlib.resources import files
@@ -8,12 +11,16 @@ from types import TracebackType
 from typing import Final, Self
 
 from client_sdk.credentials.resident import ResidentAttributes
+from client_sdk.errors import ClientError
+from client_sdk.escrow.recovery import recover
 from client_sdk.gateway_client import CreatedRequest, GatewayClient, RequestResult
 from client_sdk.http_client import HttpClient
 from client_sdk.issuer_client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import add_signatory
 from client_sdk.wallet import Wallet
+from node.cli.demo.agents import ESCROW_ACCOUNT, THRESHOLD, EscrowAgents
 from node.cli.demo.ledger_view import read_entries
 from node.cli.demo.stage import Stage
 from node.cli.demo.thief import (
@@ -27,6 +34,7 @@ from node.cli.demo.town import Town
 from node.ledger.genesis import ADMIN_ACCOUNT
 
 PURPOSE: Final = "Certificate of residence"
+WINDOW_MS: Final = 2_000
 
 
 def example_resident() -> ResidentAttributes:
@@ -95,7 +103,8 @@ class Story:
             self.issue(wallet)
             self.show_address(wallet)
             self.attack()
-            self.revoke(wallet)
+            with EscrowAgents(self._town) as agents, self.lose_phone(wallet, agents) as found:
+                self.revoke(found)
         self._stage.end()
 
     def genesis(self) -> None:
@@ -182,8 +191,63 @@ class Story:
         result = self._send(third, replace(stolen, presentation=strange))
         self._stage.refusal("A stranger's wallet with a stolen credential", result)
 
+    def lose_phone(self, wallet: Wallet, agents: EscrowAgents) -> Wallet:
+        """Chapter 7: the phone is lost, and the account comes back on a new one."""
+        self._stage.chapter("The phone is lost")
+        password = secrets.token_urlsafe(12) + "Aa1"
+        card = wallet.protect(agents.urls, password, threshold=THRESHOLD)
+        wallet.bind_recovery()
+        wallet.guard.stand(
+            escrow=ESCROW_ACCOUNT, issuer=wallet.account.registered_by, delay_ms=WINDOW_MS
+        )
+        self._stage.tell(
+            "resident",
+            f"Beforehand: a sealed backup with three agents, any {THRESHOLD} of them are enough, "
+            "and a guard on the account's keys.",
+            recovery_card=f"handle {card.handle}, and a secret on paper",
+            window=f"{WINDOW_MS // 1000} s here, three days in life",
+        )
+        recovered = recover(card, password, http=self._thief)
+        self._wallet_file = self._wallet_file.with_suffix(".new_phone")
+        found = Wallet.recover(self._wallet_file, self._passphrase, recovered)
+        opened = found.open_recovery(found.recovery_agents(recovered.success_key))
+        self._stage.tell(
+            "resident",
+            "Card and password on a new phone: everything is back, with a new key. The agents sign "
+            "that it is to take the lost one's place.",
+            opened_as=f"tg_recover_{opened.record_id}",
+        )
+        hers = add_signatory(wallet.account.account_id, AccountKey.generate().public_key)
+        self._say_refusal("adds a key of hers", lambda: wallet.guard.carry_out(hers))
+        _wait_until(opened.window.matures_at_ms)
+        found.finish_recovery(found.recovery_agents())
+        self._stage.tell("ledger", "The window has passed: the new key is in, the lost one out.")
+        for renewal in found.renew_credentials():
+            self._stage.tell(
+                "city",
+                "Revokes the credential of the lost phone, and issues it to the new one.",
+                revoked=f"tg_cred_{renewal.replaced}",
+            )
+        request = self._ask()
+        found.present(found.read_request(request.link))
+        self._stage.result(self._ward_office.wait(request.request_id))
+        request = self._ask()
+        self._say_refusal(
+            "shows the address", lambda: wallet.present(wallet.read_request(request.link))
+        )
+        return found
+
+    def _say_refusal(self, what: str, attempt: Callable[[], object]) -> None:
+        """Let the thief try something with the lost phone, and say what becomes of it."""
+        try:
+            attempt()
+        except ClientError as error:
+            self._stage.tell("thief", f"Has the lost phone, and {what}.", refused=str(error))
+        else:
+            self._stage.tell("thief", f"Has the lost phone, and {what}: NOT REFUSED")
+
     def revoke(self, wallet: Wallet) -> None:
-        """Chapter 7: the resident revokes a grant; the city revokes the credential."""
+        """Chapter 8: the resident revokes a grant; the city revokes the credential."""
         self._stage.chapter("Revocation")
         request = self._ask()
         answer = self._steal(request)
@@ -227,3 +291,8 @@ class Story:
         response_uri = f"{self._town.gateway_url}/oid4vp/responses/{request.request_id}"
         self._thief.post_form(response_uri, answer.form())
         return self._ward_office.wait(request.request_id)
+
+
+def _wait_until(time_ms: int) -> None:
+    while (left_ms := time_ms - time.time_ns() // 1_000_000) >= 0:
+        time.sleep((left_ms + 1) / 1000)
