@@ -8,7 +8,7 @@ complete its batch nor spoil it; a participant of a batch can decline it (ADR 00
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from chaincode.batches import Batch
 from chaincode.errors import PendingFullError, UnknownSignatoryError
@@ -17,6 +17,8 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.stateless import MAX_SIGNATURES
 from chaincode.transactions import ValidTransaction
 from chaincode.world_state import ReadableState, get_account
+
+_MIN_EXPIRIES: Final = 1_000
 
 
 class PendingView(Protocol):
@@ -160,6 +162,15 @@ class PendingBatches:
             del hashes[batch_hash]
             if not hashes:
                 del self._by_creator[creator]
+        self._forget_expiries()
+
+    def _forget_expiries(self) -> None:
+        """Drop the times of what waits no more, once they are the most of all."""
+        if len(self._expiries) > 2 * len(self._entries) + _MIN_EXPIRIES:
+            self._expiries = [
+                (entry.expires_at_ms, batch_hash) for batch_hash, entry in self._entries.items()
+            ]
+            heapq.heapify(self._expiries)
 
     def expire(self, now_ms: int) -> list[Batch]:
         """Remove and return the batches whose time is over."""

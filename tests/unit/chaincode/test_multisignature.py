@@ -1,10 +1,13 @@
 """Multisignature: whose signatures count, when a batch is ready, when it expires, what may wait."""
 
+import tracemalloc
+
 import pytest
 from support.batches import ATOMIC, batch_of, set_meta
 from support.memory_ledger import START_MS, MemoryLedger, named_key, sign_transaction
 from support.small_ledger import ALICE, BOB, CAROL, NOBODY, ROOT, committed, key_of, small_ledger
 
+from chaincode import multisignature
 from chaincode.batches import Batch, decode_batch
 from chaincode.errors import PendingFullError, UnknownSignatoryError
 from chaincode.multisignature import PendingBatches, PendingLimits
@@ -206,12 +209,11 @@ def test_upper_case_and_repeated_signatures_count_once(
 
 
 def test_a_merged_transaction_has_no_more_signatures_than_a_sent_one(
-    ledger: MemoryLedger, pending: PendingBatches
+    pending: PendingBatches,
 ) -> None:
     """A block with more would not be accepted when it is replayed."""
     names = [f"key {n}" for n in range(300)]
-    for name in names:
-        committed(ledger.submit(ROOT, add_signatory(BOB, key_of(name))))
+    ledger = small_ledger(*(add_signatory(BOB, key_of(name)) for name in names))
     pending.add(one(*names[:100], quorum=128), ledger)
     ready = pending.add(one(*names[60:300], quorum=128), ledger)
     assert len(ready.transactions[0].signatories) == 256
@@ -274,6 +276,24 @@ def test_what_became_ready_does_not_expire(ledger: MemoryLedger, pending: Pendin
     pending.add(one(BOB), ledger)
     pending.add(one("second"), ledger)
     assert pending.expire(START_MS + 2 * HOUR_MS) == []
+
+
+def test_what_came_and_went_leaves_nothing_behind(
+    ledger: MemoryLedger, pending: PendingBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multisignature, "_MIN_EXPIRIES", 0)
+    waits, other = one(BOB), one(BOB, key="other")
+    pending.add(waits, ledger)
+    tracemalloc.start()
+    for round_number in range(2_000):
+        if round_number == 100:
+            before, _ = tracemalloc.get_traced_memory()
+        pending.restore(other)
+        pending.remove(other.hash)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 20_000
+    assert pending.expire(START_MS + HOUR_MS) == [waits]
 
 
 def test_what_is_sent_again_waits_again(ledger: MemoryLedger, pending: PendingBatches) -> None:
