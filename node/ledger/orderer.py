@@ -107,6 +107,8 @@ class EmbeddedOrderer:
                 raise PoolFullError(
                     f"{self._waiting_count} transactions wait for a block; send these again later"
                 )
+            # Whatever the disk says to one of them: those that were taken do not wait for the next.
+            self._changed.notify()
             for batch in batches:
                 try:
                     self._take(batch)
@@ -114,7 +116,6 @@ class EmbeddedOrderer:
                     refusals.append(PoolFullError(str(error)))
                 except UnknownSignatoryError as error:
                     refusals.append(BatchRefusedError(str(error)))
-            self._changed.notify()
         if refusals:
             raise refusals[0]
 

@@ -293,6 +293,19 @@ def test_a_full_pool_refuses_a_list_whole(
     ]
 
 
+def test_what_was_taken_before_the_disk_refused_is_decided(
+    ledger: LedgerStores, running: Ordering
+) -> None:
+    running.orderer.submit(lone(first := ledger.detail("first", "1")))
+    running.final(first)
+    taken = ledger.detail("a", "1")
+    refused = ledger.check(ledger.part_signed("b", ledger.folder.admin_key))
+    running.store.close()
+    with pytest.raises(StorageError):
+        running.orderer.submit(lone(taken, refused))
+    assert running.final(taken)[-1].status == TxStatus.COMMITTED
+
+
 def test_stop_decides_what_waits(
     ledger: LedgerStores, held: Ordering, held_engine: HeldEngine
 ) -> None:
