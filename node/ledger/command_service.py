@@ -29,6 +29,7 @@ PENDING_STREAM_SECONDS: Final = 5.0
 irohad, which ends such a stream after seconds, go on behind its end."""
 UNKNOWN_STREAM_SECONDS: Final = 30.0
 """The same where the node has not received the transaction: anyone can ask for such a hash."""
+_LOGGED_HASHES: Final = 10
 
 _log = structlog.get_logger(__name__)
 
@@ -108,7 +109,9 @@ class CommandService:
         hashes = [transaction_hash(message) for message in messages]
         _log.info(
             "transactions refused",
-            tx_hashes=[tx_hash.hex() for tx_hash in hashes],
+            count=len(hashes),
+            # Of two bytes each there are thousands in a list: they must not fill the log.
+            tx_hashes=[tx_hash.hex() for tx_hash in hashes[:_LOGGED_HASHES]],
             place=refusal.place,
         )
         reason = str(refusal)
