@@ -1,6 +1,6 @@
 """Getting a backup back on a new phone: any t agents are enough, and one that lies is named."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeAlias
 
@@ -171,13 +171,7 @@ def recover_at_counter(
         for token, terms, index in findings.ask(agent, lambda a: _find(a, counter)) or ():
             terms_of[token] = terms
             keepers.setdefault(token, {})[index] = agent
-    threshold = min((terms.agents.threshold for terms in terms_of.values()), default=1)
-    most = max(keepers.values(), key=len, default={})
-    findings.require(list(most), needed=threshold, what=_WHAT)
-    newest = max(
-        (t for t, agents in keepers.items() if len(agents) >= terms_of[t].agents.threshold),
-        key=lambda token: terms_of[token].epoch,
-    )
+    newest = _newest_whole(keepers, terms_of, findings)
     terms, agents = terms_of[newest], keepers[newest]
     known = {agent.url for agent in agents.values()}
     others = iter([url for url in urls if url.rstrip("/") not in known])
@@ -322,18 +316,35 @@ def _choose_deposit(pinned: Pinned, key: Key, *, http: HttpClient, findings: Fin
     # A wallet confirms a deposit once every agent has it: one that no agent saw confirmed was
     # broken off, and the one before it holds.
     found = {token: agents for token, agents in keepers.items() if token in confirmed}
-    threshold = min((terms.agents.threshold for terms in terms_of.values()), default=1)
-    most = max(found.values(), key=len, default=[])
-    findings.require(most, needed=threshold, what=_WHAT)
-    newest = max(
-        (token for token, agents in found.items() if len(agents) >= threshold),
-        key=lambda token: terms_of[token].epoch,
-    )
+    newest = _newest_whole(found, terms_of, findings)
     for agents in keepers.values():
         for agent in agents:
             if agent not in keepers[newest]:
                 findings.add(agent.url, "outdated", "it has not the deposit that the others have")
     return _Deposit(terms=terms_of[newest], agents=tuple(keepers[newest]))
+
+
+def _newest_whole(
+    keepers: Mapping[str, Collection[object]],
+    terms_of: Mapping[str, DepositStatement],
+    findings: Findings,
+) -> str:
+    """Return the newest statement that as many agents keep as it needs.
+
+    Raises:
+        TooFewAgentsError: There is none; it tells of the one that lacks the fewest.
+    """
+    lacking = {
+        token: terms_of[token].agents.threshold - len(agents) for token, agents in keepers.items()
+    }
+    nearest = min(lacking, key=lambda token: lacking[token], default=None)
+    findings.require(
+        () if nearest is None else tuple(keepers[nearest]),
+        needed=1 if nearest is None else terms_of[nearest].agents.threshold,
+        what=_WHAT,
+    )
+    whole = [token for token, lack in lacking.items() if lack <= 0]
+    return max(whole, key=lambda token: terms_of[token].epoch)
 
 
 def _read_deposits(

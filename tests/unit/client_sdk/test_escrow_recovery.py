@@ -619,6 +619,27 @@ def test_without_a_card_too_few_agents_are_too_few(counter: CounterWorld) -> Non
         recover_at_counter(counter.urls, PASSWORD, counter.visit(2), http=counter.http)
 
 
+def test_of_deposits_that_lack_agents_the_nearest_is_told(counter: CounterWorld) -> None:
+    _protect(counter, binding=counter.binding)
+    counter.clock.advance(seconds=1)
+    protect(
+        CONTENTS,
+        counter.urls,
+        PASSWORD,
+        threshold=3,
+        http=counter.http,
+        now_ms=counter.clock,
+        kdf=KDF,
+        binding=counter.binding,
+    )
+    counter.http.down = {counter.urls[2]}
+    recovered = recover_at_counter(counter.urls, PASSWORD, counter.visit(), http=counter.http)
+    assert recovered.protection.agents.threshold == 2
+    counter.http.down = set(counter.urls[1:])
+    with pytest.raises(TooFewAgentsError, match="2 agents are needed and 1"):
+        recover_at_counter(counter.urls, PASSWORD, counter.visit(2), http=counter.http)
+
+
 def test_a_deposit_in_anothers_name_does_not_stand_in_the_way_of_a_newer_one(
     counter: CounterWorld,
 ) -> None:
