@@ -9,19 +9,27 @@ import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
 from support.irohad_blocks import VECTORS, recorded_blocks, write_flat_files
 from support.processes import DEADLINE_S, LedgerFolder, NodeProcess, make_ledger_folder
+from support.torii_gate import Gate
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.block_feed_pb2 import ChainNews, FollowRequest
 from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.endpoint_pb2 import TxStatus
+from chaincode.protocol.queries_pb2 import GetPendingTransactions, Query, TxPaginationMeta
 from chaincode.transactions import transaction_hash
-from client_sdk.errors import ClientError, TransactionFailedError, TransportError
+from client_sdk.errors import (
+    ClientError,
+    QueryFailedError,
+    TransactionFailedError,
+    TransportError,
+)
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_account_detail
@@ -107,6 +115,32 @@ def test_a_rejection_is_told_with_its_reason(primary: LedgerFolder, replica: Led
                 here.submit(set_account_detail(REGISTRY_ACCOUNT, "a", "x"))
             assert failed.value.code == 2
             assert "SetAccountDetail" in str(failed.value)
+
+
+def test_signatures_are_collected_by_the_peer_that_orders(
+    primary: LedgerFolder, replica: LedgerFolder
+) -> None:
+    with NodeProcess(primary.path) as ordering, NodeProcess(replica.path) as following:
+        following.wait_for_log("following")
+        with replica.admin(following.address) as here:
+            command = set_account_detail(ADMIN_ACCOUNT, "a", "1")
+            transaction = here.build_transaction(command, quorum=2)
+            here.sign_transaction(transaction)
+            with closing(Gate(following.address)) as gate:
+                gate.send(transaction)
+                assert gate.status(transaction).tx_status == TxStatus.MST_PENDING
+            with closing(Gate(ordering.address)) as gate:
+                assert gate.status(transaction).tx_status == TxStatus.MST_PENDING
+            pending = Query.Payload(
+                get_pending_transactions=GetPendingTransactions(
+                    pagination_meta=TxPaginationMeta(page_size=1)
+                )
+            )
+            with pytest.raises(QueryFailedError, match="at the peer that orders: ask it"):
+                here.find(pending)
+        with primary.admin(ordering.address) as there:
+            answer = there.find(pending).pending_transactions_page_response
+            assert list(answer.transactions) == [transaction]
 
 
 def test_replicas_can_be_chained(
