@@ -9,16 +9,14 @@ from eth.constants import CREATE_CONTRACT_ADDRESS
 from eth.exceptions import Revert, VMError
 from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
 from eth.vm.message import Message
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
 from eth_typing import Address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
-from chaincode.errors import EvmFailedError
+from chaincode.errors import DecodeError, EvmFailedError
 from chaincode.evm import EvmCall, EvmLog, EvmResult
 from chaincode.world_state import StateOverlay
-from node.ledger.evm.service import SERVICE_CONTRACT
+from node.ledger.evm.service import SERVICE_CONTRACT, decode_texts
 from node.ledger.evm.state import LedgerComputation, LedgerState
 
 _ADDRESS_BYTES: Final = 20
@@ -117,8 +115,8 @@ def _revert_reason(output: bytes) -> str:
     """Return in words what a contract gave when it reverted."""
     reason: str = output[: _MAX_REASON // 2].hex()
     if output[:_SELECTOR_BYTES] == _ERROR:
-        with suppress(DecodingError, UnicodeDecodeError):
-            (reason,) = decode(["string"], output[_SELECTOR_BYTES:])
+        with suppress(DecodeError):
+            (reason,) = decode_texts(output[_SELECTOR_BYTES:], 1)
     return f"execution reverted: {reason[:_MAX_REASON]}" if reason else "execution reverted"
 
 

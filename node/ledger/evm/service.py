@@ -43,16 +43,27 @@ def find_function(data: bytes) -> ServiceFunction:
     return _FUNCTIONS[selector]
 
 
+def decode_texts(data: bytes, count: int) -> tuple[str, ...]:
+    """Return the texts that Solidity encoded.
+
+    Raises:
+        DecodeError: The data are not so many texts.
+    """
+    try:
+        texts: tuple[str, ...] = decode(["string"] * count, data)
+    except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+        # OverflowError: of a length past 2^63 the library makes no error of its own.
+        raise DecodeError(f"not the texts of a function: {type(error).__name__}") from None
+    return texts
+
+
 def call_function(function: ServiceFunction, scope: Scope, data: bytes, charge: Charge) -> bytes:
     """Run a function with the arguments of call data; return its result as Solidity reads it.
 
     Raises:
         ChaincodeError: The data are not its arguments, or Iroha refuses.
     """
-    try:
-        arguments: tuple[str, ...] = decode(_parameters(function), data[_SELECTOR_BYTES:])
-    except (DecodingError, UnicodeDecodeError) as error:
-        raise DecodeError(f"not the texts of a function: {type(error).__name__}") from None
+    arguments = decode_texts(data[_SELECTOR_BYTES:], function.parameters)
     result = encode([function.returns], [function.call(scope, arguments, charge)])
     charge(len(result))
     return result

@@ -251,6 +251,9 @@ REFUSED = [
         service_call("setAccountDetail", ALICE, "k", "vv").replace(b"vv", b"\xff\xff"),
         id="no UTF-8",
     ),
+    pytest.param(
+        service_call("getAccount", ALICE)[:36] + (2**255).to_bytes(32), id="an endless text"
+    ),
 ]
 
 

@@ -226,8 +226,12 @@ def test_a_failure_says_why(
             keccak(text="Error(string)")[:4] + abi_call("", ["bytes"], (b"\xff",))[4:],
             r"execution reverted: 08c379a0[0-9a-f]+$",
         ),
+        (
+            keccak(text="Error(string)")[:4] + (32).to_bytes(32) + (2**255).to_bytes(32),
+            r"execution reverted: 08c379a0[0-9a-f]+$",
+        ),
     ],
-    ids=["none", "bytes", "text", "another error", "no text", "no UTF-8"],
+    ids=["none", "bytes", "text", "another error", "no text", "no UTF-8", "an endless text"],
 )
 def test_the_reason_of_a_revert_is_short(output: bytes, text: str) -> None:
     size = f"{len(output):04x}"
