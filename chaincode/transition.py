@@ -138,6 +138,10 @@ def apply_history(view: StateView, block: Block, evm: Evm | None = None) -> Bloc
         reduced = message.payload.reduced_payload
         creator = reduced.creator_account_id or GENESIS_CREATOR
         scope = Scope(state=state, block=context, creator=creator, validated=False, tx_hash=tx_hash)
+        if any(command.WhichOneof("command") is None for command in reduced.commands):
+            raise InvalidBlockError(
+                f"block {payload.height}, transaction {tx_hash.hex()}: a command is not set"
+            )
         try:
             _apply_commands(scope, reduced.commands)
         except ValueError as error:

@@ -179,6 +179,16 @@ def test_a_command_that_cannot_be_applied_is_named(
         import_history(stores, Given([genesis]))
 
 
+def test_a_command_that_is_not_set_is_refused(tmp_path: Path) -> None:
+    genesis = recorded_blocks()[0]
+    genesis.block_v1.payload.transactions[0].payload.reduced_payload.commands.add()
+    with (
+        LedgerStores(tmp_path) as stores,
+        pytest.raises(InvalidBlockError, match=r"block 1, transaction \w+: a command is not set"),
+    ):
+        import_history(stores, Given([genesis]))
+
+
 def test_history_goes_beneath_a_new_ledger_only(tmp_path: Path) -> None:
     blocks = recorded_blocks()
     with LedgerStores(tmp_path) as stores:
