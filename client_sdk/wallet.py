@@ -15,7 +15,7 @@ from client_sdk.account_guard import AccountGuard
 from client_sdk.consent import PendingRequest, find_answer
 from client_sdk.credential_renewal import Renewal, bound_keys, renew_credentials
 from client_sdk.credentials.jose import Key, key_from_seed
-from client_sdk.credentials.sd_jwt_vc import parse_credential, present_credential
+from client_sdk.credentials.sd_jwt_vc import parse_credential
 from client_sdk.errors import (
     EscrowError,
     NotRegisteredError,
@@ -40,13 +40,12 @@ from client_sdk.key_recovery import KeyRecovery, RecoveryAgents
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_record
-from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.guard_state import SeenRecovery
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import fetch_request, send_response
-from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
-from client_sdk.openid4vp.response import build_error_response, build_response
+from client_sdk.openid4vp.response import build_error_response
+from client_sdk.request_answer import build_answer_form, build_grant
 from client_sdk.vault import INTERACTIVE, SENSITIVE, KdfProfile, Vault
 from client_sdk.wallet_file import WalletFile
 from client_sdk.wallet_protection import (
@@ -208,7 +207,11 @@ class Wallet:
             issuer_url=registration.issuer_url,
         )
         # The node is asked before anything is kept: a wallet stays with its node for good.
-        self._check_account(account)
+        if self.public_key not in self._signatories(account):
+            raise OfferError(
+                f"ledger node {account.torii}: it does not know the wallet's new account; is it a "
+                f"node of the ledger {account.ledger_id}?"
+            )
         self._update(lambda contents: replace(contents, account=account))
         return account
 
@@ -292,10 +295,16 @@ class Wallet:
             RequestError: The verifier refused the answer. The grant stays: revoke it or ask anew.
             TransportError: Ledger or verifier cannot be reached.
         """
-        grant = None
+        grant, now_ms = None, self._now_ms()
         if pending.offer is not None:
-            grant = self._build_grant(pending.offer, pending.credential)
-        form = self._build_form(pending, grant)
+            grant = build_grant(pending.offer, pending.credential, now_ms=now_ms)
+        form = build_answer_form(
+            pending,
+            grant,
+            account=self._contents.account,
+            holder_key=self._holder_key(),
+            now_ms=now_ms,
+        )
         if grant is not None and pending.offer is not None:
             self._write_grant(grant, uses=pending.offer.uses)
         response_uri = pending.request.request.response_uri
@@ -560,17 +569,6 @@ class Wallet:
     def _recovery(self, agents: RecoveryAgents) -> KeyRecovery:
         return KeyRecovery(self._connect(), agents, new_key=self.public_key)
 
-    def _build_grant(self, offer: GrantOffer, credential: StoredCredential) -> StoredGrant:
-        return StoredGrant(
-            grant_id=new_record_id(),
-            verifier_name=offer.verifier_name,
-            terms=offer.terms(credential.record_id),
-            gateway=offer.gateway,
-            granted_at_ms=self._now_ms(),
-            expires_at_ms=offer.expires_at_ms,
-            opening=new_salt(),
-        )
-
     def _write_grant(self, grant: StoredGrant, *, uses: int) -> None:
         """Keep a grant, so that it can be revoked whatever happens, then write it to the ledger."""
         record = GrantRecord(
@@ -588,30 +586,6 @@ class Wallet:
             self._update(lambda contents: contents.without_grant(grant.grant_id))
             raise
 
-    def _build_form(self, pending: PendingRequest, grant: StoredGrant | None) -> dict[str, str]:
-        """Return the response's form fields (OpenID4VP 1.0 section 8.1)."""
-        request = pending.request.request
-        claims: JsonObject = {}
-        if grant is not None:
-            proof = GrantProof(
-                ledger=self.account.ledger_id,
-                account=self.account.account_id,
-                grant=grant.grant_id,
-                opening=grant.opening,
-            )
-            claims = proof.to_claims(request.transaction_data)
-        presentation = present_credential(
-            pending.credential.sd_jwt,
-            paths=pending.paths,
-            holder_key=self._holder_key(),
-            audience=request.client_id,
-            nonce=request.nonce,
-            issued_at=self._now_ms() // 1000,
-            extra_claims=claims,
-        )
-        query_id = request.query.credentials[0].id
-        return build_response({query_id: [presentation]}, request=request)
-
     def _credential(self, record_id: str) -> StoredCredential:
         credential = self._contents.credentials.get(record_id)
         if credential is None:
@@ -621,27 +595,20 @@ class Wallet:
     def _holder_key(self) -> Key:
         return key_from_seed(self._key.seed)
 
-    def _check_account(self, account: LedgerAccount) -> None:
-        with LedgerClient(
-            account.torii, account.account_id, self._key, timeout_s=self._timeout_s
-        ) as ledger:
+    def _signatories(self, account: LedgerAccount) -> frozenset[str]:
+        with self._client_of(account) as ledger:
             try:
-                keys = ledger.signatories(account.account_id)
+                return ledger.signatories(account.account_id)
             except QueryFailedError:
-                keys = frozenset()
-        if self.public_key not in keys:
-            raise OfferError(
-                f"ledger node {account.torii}: it does not know the wallet's new account; is it a "
-                f"node of the ledger {account.ledger_id}?"
-            )
+                return frozenset()
 
     def _connect(self) -> LedgerClient:
         if self._ledger is None:
-            account = self.account
-            self._ledger = LedgerClient(
-                account.torii, account.account_id, self._key, timeout_s=self._timeout_s
-            )
+            self._ledger = self._client_of(self.account)
         return self._ledger
+
+    def _client_of(self, account: LedgerAccount) -> LedgerClient:
+        return LedgerClient(account.torii, account.account_id, self._key, timeout_s=self._timeout_s)
 
     @property
     def _contents(self) -> WalletContents:

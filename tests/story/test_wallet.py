@@ -183,7 +183,15 @@ class TestTheFile:
         pending = resident.read_request(ward_office.ask(["address"], purpose="why").link)
         shown = "".join(
             repr(value)
-            for value in (resident, resident._vault, contents, credential, pending, pending.offer)
+            for value in (
+                resident,
+                resident._file,
+                resident._file._vault,
+                contents,
+                credential,
+                pending,
+                pending.offer,
+            )
         )
         secrets = [contents.seed.hex(), repr(contents.seed), credential.sd_jwt, RESIDENT.address]
         secrets += [d.encoded for d in parse_sd_jwt(credential.sd_jwt).disclosures]
