@@ -30,12 +30,12 @@ from support.guarded_account import (
 )
 from support.memory_ledger import named_key
 
-from chaincode import transition
 from chaincode.errors import RecordCode
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import NO_ID, GrantRecord
 from chaincode.recovery_records import FINISH_WITHIN_MS, RecoverRecord, VetoRecord
+from chaincode.rules import commands as command_rules
 from chaincode.rules import guard as guard_rules
 from chaincode.rules import recovery as recovery_rules
 from chaincode.rules.guard import standing_guard
@@ -343,7 +343,7 @@ def nothing(*_args: object, **_more: object) -> None:
 
 
 ATTACKS: list[tuple[str, type[Game], object, str, Any]] = [
-    ("the guard sees no command", PhoneStolen, transition, "check_guard", nothing),
+    ("the guard sees no command", PhoneStolen, command_rules, "check_guard", nothing),
     ("nothing has to mature", PhoneStolen, guard_rules, "_check_matured", nothing),
     ("a recovery ends no change", PhoneStolen, guard_rules, "_was_ended", never),
     ("a veto is for ever", PhoneStolen, recovery_rules, "_is_recent", never),
