@@ -32,7 +32,11 @@ FINAL: Final = frozenset(
 
 _REMEMBERED: Final = 100_000
 _REMEMBERED_REASONS: Final = 64 * 1024 * 1024
-"""How long the reasons of all remembered statuses may be, in characters."""
+"""How long the reasons of all remembered statuses may be, in characters.
+
+As many are remembered again, apart, of what was refused for its form: anybody can send that, and
+must not have the node forget what it has taken.
+"""
 
 
 class Status(NamedTuple):
@@ -83,40 +87,61 @@ class StatusStream:
         return self._queue.get(timeout=timeout_s)
 
 
+class _Told:
+    """What was last said of each transaction; the oldest is forgotten where it gets too much."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[bytes, tuple[Status, ...]] = OrderedDict()
+        self._reasons = 0
+
+    def get(self, tx_hash: bytes) -> tuple[Status, ...]:
+        """Return what was said; nothing where it is not remembered."""
+        return self._told.get(tx_hash, ())
+
+    def put(self, tx_hash: bytes, told: tuple[Status, ...]) -> None:
+        """Remember what was said in place of what was said before."""
+        self.remove(tx_hash)
+        self._told[tx_hash] = told
+        self._reasons += _reasons(told)
+        while len(self._told) > _REMEMBERED or self._reasons > _REMEMBERED_REASONS:
+            self.remove(next(iter(self._told)))
+
+    def remove(self, tx_hash: bytes) -> None:
+        """Forget what was said of a transaction, if anything was."""
+        self._reasons -= _reasons(self._told.pop(tx_hash, ()))
+
+
 class StatusBoard:
     """Remembers the newest statuses and hands each to the streams that are open for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told: OrderedDict[bytes, tuple[Status, ...]] = OrderedDict()
-        self._reasons = 0
+        self._taken = _Told()
+        self._refused = _Told()
         self._streams: dict[bytes, set[StatusStream]] = {}
 
     def publish(self, statuses: Iterable[Status]) -> None:
         """Say something new of transactions. What is older than the last word is dropped."""
         with self._lock:
             for status in statuses:
-                told = self._told.get(status.tx_hash, ())
+                told = self._recall(status.tx_hash)
                 if _follows(status, told):
                     self._remember(status, told)
                 elif not _is_resent(status, told):
                     continue
                 for stream in self._streams.get(status.tx_hash, ()):
                     stream.put(status)
-            while len(self._told) > _REMEMBERED or self._reasons > _REMEMBERED_REASONS:
-                _, forgotten = self._told.popitem(last=False)
-                self._reasons -= _reasons(forgotten)
 
     def newest(self, tx_hash: bytes) -> Status | None:
         """Return the last word on a transaction, or None where it is not remembered."""
         with self._lock:
-            told = self._told.get(tx_hash)
+            told = self._recall(tx_hash)
             return told[-1] if told else None
 
     def failure(self, tx_hash: bytes) -> Status | None:
         """Return why a transaction failed, or None where that is not remembered."""
         with self._lock:
-            for status in self._told.get(tx_hash, ()):
+            for status in self._taken.get(tx_hash):
                 if status.status == TxStatus.STATEFUL_VALIDATION_FAILED:
                     return status
         return None
@@ -130,7 +155,7 @@ class StatusBoard:
         """
         stream = StatusStream(otherwise.tx_hash)
         with self._lock:
-            for status in self._told.get(stream.tx_hash, (otherwise,)):
+            for status in self._recall(stream.tx_hash) or (otherwise,):
                 stream.put(status)
             self._streams.setdefault(stream.tx_hash, set()).add(stream)
         return stream
@@ -150,12 +175,17 @@ class StatusBoard:
                 for stream in streams:
                     stream.put(None)
 
+    def _recall(self, tx_hash: bytes) -> tuple[Status, ...]:
+        return self._taken.get(tx_hash) or self._refused.get(tx_hash)
+
     def _remember(self, status: Status, told: tuple[Status, ...]) -> None:
+        if status.status == TxStatus.STATELESS_VALIDATION_FAILED:
+            self._refused.put(status.tx_hash, (status,))
+            return
+        self._refused.remove(status.tx_hash)
         # The reason of a rejection is told before it: it stays, the rest gives way.
         kept = tuple(each for each in told if each.status == TxStatus.STATEFUL_VALIDATION_FAILED)
-        self._told[status.tx_hash] = now = (*kept, status)
-        self._told.move_to_end(status.tx_hash)
-        self._reasons += _reasons(now) - _reasons(told)
+        self._taken.put(status.tx_hash, (*kept, status))
 
 
 def _follows(status: Status, told: tuple[Status, ...]) -> bool:

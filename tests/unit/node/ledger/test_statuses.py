@@ -182,6 +182,18 @@ def test_long_reasons_are_forgotten_before_many(monkeypatch: pytest.MonkeyPatch)
     assert [board.newest(tx_hash) is not None for tx_hash in hashes] == [True, False, True, True]
 
 
+def test_what_is_refused_makes_the_node_forget_nothing_that_it_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.ledger.statuses._REMEMBERED", 2)
+    board = StatusBoard()
+    board.publish([said(TxStatus.MST_PENDING)])
+    for n in range(3):
+        board.publish([said(TxStatus.STATELESS_VALIDATION_FAILED, n.to_bytes(32))])
+    assert board.newest(HASH) == said(TxStatus.MST_PENDING)
+    assert [board.newest(n.to_bytes(32)) is not None for n in range(3)] == [False, True, True]
+
+
 def test_streams_are_told_of_their_own_transaction_only() -> None:
     board = StatusBoard()
     mine, other = board.open_stream(unknown()), board.open_stream(unknown(b"\xcd" * 32))
