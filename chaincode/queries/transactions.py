@@ -111,10 +111,14 @@ def _page(
 
 
 def _sort_order(ordering: Ordering) -> tuple[tuple[SortField, bool], ...]:
-    """Return the fields to sort by; one that is named twice counts where it stands first."""
+    """Return the fields to sort by.
+
+    One that is named twice counts where it stands first; one that nobody knows does not count.
+    """
     order: dict[SortField, bool] = {}
     for entry in ordering.sequence:
-        order.setdefault(_SORT_FIELDS[entry.field], entry.direction == Direction.kDescending)
+        if (field := _SORT_FIELDS.get(entry.field)) is not None:
+            order.setdefault(field, entry.direction == Direction.kDescending)
     order.setdefault(SortField.HEIGHT, False)
     return tuple(order.items())
 

@@ -108,6 +108,8 @@ ORDERS: list[tuple[Sequence[tuple[int, int]], list[str]]] = [
     ([(CREATED, UP), (POSITION, DOWN)], ["6.1", "4.0", "5.0", "4.3", "4.1", "4.2", "3.0", "6.0"]),
     # A field that is named twice counts where it stands first.
     ([(CREATED, DOWN), (CREATED, UP)], ["6.0", "3.0", "4.1", "4.2", "4.3", "5.0", "4.0", "6.1"]),
+    # A field that nobody knows does not count.
+    ([(99, DOWN), (POSITION, DOWN)], ["6.0", "6.1", "5.0", "4.0", "4.1", "4.2", "4.3", "3.0"]),
 ]
 
 
