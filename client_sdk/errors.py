@@ -59,6 +59,10 @@ class RecoveryError(ClientError):
     """The account cannot be recovered so."""
 
 
+class UnknownPurposeError(ClientError):
+    """A purpose is no term of the vocabulary. `tegata gateway purposes` lists them."""
+
+
 class GuardRefusedError(TransactionFailedError):
     """The guard of the account refused this for now; the message says what can be done."""
 

@@ -15,8 +15,9 @@ from client_sdk.openid4vp.access_certificate import (
     create_access_authority,
     load_identity,
 )
+from client_sdk.purposes import PURPOSE_TERMS
 from node.cli.network import Network
-from node.cli.output import json_option, show
+from node.cli.output import json_option, show, show_rows
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
@@ -160,3 +161,23 @@ def start(folder: Path, verbose: bool) -> None:
     """Run the gateway in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
     run_gateway(load_config(folder / FILE_NAME, GatewayConfig))
+
+
+@gateway.command()
+@json_option
+def purposes(as_json: bool) -> None:
+    """List the terms of the W3C Data Privacy Vocabulary that a request can name."""
+    show_rows(
+        [
+            {
+                "purpose": term.name,
+                "english": term.english,
+                "japanese": term.japanese,
+                "within": term.broader,
+                "identifier": term.iri,
+            }
+            for term in PURPOSE_TERMS.values()
+        ],
+        empty="",
+        as_json=as_json,
+    )

@@ -41,6 +41,7 @@ def test_the_commands() -> None:
         "authority start",
         "gateway init",
         "gateway add-verifier",
+        "gateway purposes",
         "gateway start",
         "escrow init",
         "escrow join",
