@@ -9,7 +9,7 @@ from typing import Final
 
 from chaincode.errors import RecordCode
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.recovery_records import GuardRecord
+from chaincode.records.recovery import GuardRecord
 from client_sdk.errors import GuardRefusedError, TransactionFailedError
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import revoke_permission

@@ -15,7 +15,7 @@ from chaincode.records import (
     IdentityRecord,
     IssuerRecord,
 )
-from chaincode.recovery_records import RecoveryStatus
+from chaincode.records.recovery import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.checks import Check, VerificationReport, VerifiedAttributes, list_checks
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint

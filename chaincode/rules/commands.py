@@ -5,7 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.rules import accounts, assets, details, engine, peers, roles, settings
-from chaincode.rules.guard import check_guard
+from chaincode.rules.identity.guard import check_guard
 from chaincode.rules.scope import Scope
 
 _Rule: TypeAlias = Callable[[Scope, Any], None]

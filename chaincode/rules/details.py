@@ -3,8 +3,8 @@
 from chaincode.errors import RejectedError
 from chaincode.protocol.commands_pb2 import CompareAndSetAccountDetail, SetAccountDetail
 from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
-from chaincode.record_keys import RESERVED_PREFIX
-from chaincode.rules.identity import apply_record
+from chaincode.records import RESERVED_PREFIX
+from chaincode.rules.identity.apply import apply_record
 from chaincode.rules.scope import Scope, may_read, reject_no_permission, role_permissions
 from chaincode.world_state import get_detail, put_detail
 

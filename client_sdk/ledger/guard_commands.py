@@ -5,7 +5,7 @@ from typing import Final
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import NO_ID
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     ApprovalRecord,
     ChangeRecord,
     ChangeState,

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import NO_ID, IdentityRecord, decode_record
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     ChangeRecord,
     GuardRecord,
     RecoverRecord,

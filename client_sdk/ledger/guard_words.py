@@ -7,7 +7,7 @@ from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import Command, SetAccountDetail
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import decode_record
-from chaincode.recovery_records import GuardRecord
+from chaincode.records.recovery import GuardRecord
 
 
 def describe_command(command: Command) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from chaincode.encoding import encode_base64url
-from chaincode.recovery_records import encode_command
+from chaincode.records.recovery import encode_command
 from client_sdk.ledger.guard_state import GuardState, SeenChange, SeenRecovery
 from client_sdk.ledger.guard_words import describe_command
 from client_sdk.wallet import Wallet

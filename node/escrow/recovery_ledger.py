@@ -4,7 +4,7 @@ from typing import Protocol, TypeVar
 
 from chaincode.errors import DecodeError
 from chaincode.records import NO_ID, IdentityRecord, decode_record
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     ApprovalRecord,
     GuardRecord,
     RecoverRecord,

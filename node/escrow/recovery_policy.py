@@ -13,7 +13,7 @@ from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import decode_record
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     ApprovalRecord,
     GuardRecord,
     RecoverRecord,

@@ -13,7 +13,7 @@ from chaincode.encoding import decode_base64url
 from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import NO_ID, IdentityRecord
-from chaincode.recovery_records import GuardRecord, RecoverRecord
+from chaincode.records.recovery import GuardRecord, RecoverRecord
 from client_sdk.errors import QueryFailedError
 from client_sdk.ledger.client import CommittedTransaction
 from client_sdk.ledger.guard_commands import approve_change, approve_recovery

@@ -17,7 +17,7 @@ import structlog
 
 from chaincode.encoding import JsonObject, decode_base64url
 from chaincode.records import NO_ID, CredentialRecord, IdentityRecord
-from chaincode.recovery_records import RecoveryStatus
+from chaincode.records.recovery import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.credentials.jose import Key
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, resident_attributes

@@ -23,16 +23,17 @@ from chaincode.multisignature import PendingBatches
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query
-from chaincode.record_keys import AnyRecord, parse_record_key
 from chaincode.records import (
     MAX_TIME_MS,
+    AnyRecord,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
     decode_record,
     encode_record,
+    parse_record_key,
 )
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     MAX_DELAY_MS,
     ApprovalRecord,
     ChangeRecord,

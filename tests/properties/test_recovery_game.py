@@ -34,12 +34,12 @@ from chaincode.errors import RecordCode
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import NO_ID, GrantRecord
-from chaincode.recovery_records import FINISH_WITHIN_MS, RecoverRecord, VetoRecord
+from chaincode.records.recovery import FINISH_WITHIN_MS, RecoverRecord, VetoRecord
 from chaincode.rules import commands as command_rules
-from chaincode.rules import guard as guard_rules
-from chaincode.rules import recovery as recovery_rules
-from chaincode.rules.guard import standing_guard
-from chaincode.rules.recovery import ESCROW_PERMISSIONS
+from chaincode.rules.identity import guard as guard_rules
+from chaincode.rules.identity import recovery as recovery_rules
+from chaincode.rules.identity.guard import standing_guard
+from chaincode.rules.identity.recovery import ESCROW_PERMISSIONS
 from chaincode.world_state import get_grants
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import (

@@ -17,8 +17,7 @@ from chaincode.encoding import decode_base64url
 from chaincode.ids import RECORD_ID
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.record_keys import parse_record_key
-from chaincode.records import decode_record
+from chaincode.records import decode_record, parse_record_key
 from chaincode.world_state import key_parts
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.wallet import Wallet

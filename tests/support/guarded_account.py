@@ -8,7 +8,7 @@ from chaincode.blocks import Receipt, Verdict
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import NO_ID, IdentityRecord, decode_record
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     ApprovalRecord,
     ChangeRecord,
     ChangeState,
@@ -20,7 +20,7 @@ from chaincode.recovery_records import (
     change_id,
     encode_command,
 )
-from chaincode.rules.guard import get_status
+from chaincode.rules.identity.guard import get_status
 from chaincode.world_state import get_account, get_detail
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import (

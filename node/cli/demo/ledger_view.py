@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.record_keys import RESERVED_PREFIX, parse_record_key
-from chaincode.records import decode_record
+from chaincode.records import RESERVED_PREFIX, decode_record, parse_record_key
 from client_sdk.ledger.client import LedgerClient
 
 

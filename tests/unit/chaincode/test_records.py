@@ -13,18 +13,19 @@ from chaincode.encoding import (
     encode_canonical_json,
 )
 from chaincode.errors import DecodeError
-from chaincode.record_keys import AnyRecord, parse_record_key
 from chaincode.records import (
     MAX_RECORD_CHARS,
     MAX_TIME_MS,
     NO_ID,
+    AnyRecord,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
     decode_record,
     encode_record,
+    parse_record_key,
 )
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     MAX_DELAY_MS,
     ApprovalRecord,
     ChangeRecord,

@@ -24,7 +24,7 @@ from chaincode.errors import RecordCode
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
 from chaincode.records import NO_ID, GrantRecord, encode_record
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     FINISH_WITHIN_MS,
     ApprovalRecord,
     ChangeRecord,

@@ -24,7 +24,7 @@ from chaincode.errors import RecordCode
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import NO_ID, IdentityRecord
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     FINISH_WITHIN_MS,
     MAX_COMMAND_BYTES,
     ApprovalRecord,
@@ -37,7 +37,7 @@ from chaincode.recovery_records import (
     change_id,
     encode_command,
 )
-from chaincode.rules.guard import GUARD_KEY
+from chaincode.rules.identity.guard import GUARD_KEY
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import (
     add_signatory,

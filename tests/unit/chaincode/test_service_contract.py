@@ -33,7 +33,7 @@ from chaincode.protocol.primitive_pb2 import GrantablePermission as Grantable
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.protocol.primitive_pb2 import RolePermission as P
 from chaincode.records import encode_record
-from chaincode.rules.guard import GUARD_KEY
+from chaincode.rules.identity.guard import GUARD_KEY
 from chaincode.service_contract import SERVICE_FUNCTIONS
 from chaincode.world_state import (
     detail_key,

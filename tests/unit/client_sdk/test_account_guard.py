@@ -17,7 +17,7 @@ from support.guarded_account import (
 
 from chaincode.errors import RecordCode
 from chaincode.records import NO_ID
-from chaincode.recovery_records import FINISH_WITHIN_MS
+from chaincode.records.recovery import FINISH_WITHIN_MS
 from chaincode.world_state import detail_key, get_grants
 from client_sdk.account_guard import REFUSALS, AccountGuard
 from client_sdk.errors import GuardRefusedError, TransactionFailedError

@@ -13,7 +13,7 @@ from support.presentation_world import ATTRIBUTES, HOLDER, NOW_MS, RESIDENT, Wor
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import NO_ID, CredentialRecord, GrantRecord, IssuerRecord
-from chaincode.recovery_records import RecoveryStatus
+from chaincode.records.recovery import RecoveryStatus
 from client_sdk import errors
 from client_sdk.checks import CHECKS
 from client_sdk.credentials.jose import export_public_jwk, generate_key

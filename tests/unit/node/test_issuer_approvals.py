@@ -9,7 +9,7 @@ from support.memory_ledger import named_key
 from werkzeug.test import TestResponse
 
 from chaincode.encoding import encode_base64url
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     ApprovalRecord,
     GuardRecord,
     RecoverRecord,

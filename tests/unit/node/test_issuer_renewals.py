@@ -12,7 +12,7 @@ from support.presentation_world import key_of_account
 from werkzeug.test import TestResponse
 
 from chaincode.records import NO_ID, CredentialRecord, encode_record
-from chaincode.recovery_records import RecoveryStatus
+from chaincode.records.recovery import RecoveryStatus
 from chaincode.world_state import StateOverlay, put_detail
 from client_sdk.credentials.jose import Key, export_public_jwk, generate_key, sign_compact
 from client_sdk.credentials.sd_jwt import parse_sd_jwt

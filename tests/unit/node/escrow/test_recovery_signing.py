@@ -25,7 +25,7 @@ from chaincode.encoding import encode_base64url
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import decode_record
-from chaincode.recovery_records import FINISH_WITHIN_MS, RecoverRecord
+from chaincode.records.recovery import FINISH_WITHIN_MS, RecoverRecord
 from chaincode.signatures import KeyAlgorithm
 from client_sdk.credentials.jose import (
     Key,

@@ -4,8 +4,11 @@ from typing import Final, TypeAlias, get_args
 
 from chaincode.errors import DecodeError
 from chaincode.ids import RECORD_ID
-from chaincode.records import NO_ID, CredentialRecord, GrantRecord, IssuerRecord
-from chaincode.recovery_records import RecoveryRecord
+from chaincode.records.credential import CredentialRecord
+from chaincode.records.grant import GrantRecord
+from chaincode.records.issuer import IssuerRecord
+from chaincode.records.record import NO_ID
+from chaincode.records.recovery import RecoveryRecord
 
 RESERVED_PREFIX: Final = "tg_"
 

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from chaincode.errors import RecordCode, RejectedError
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     FINISH_WITHIN_MS,
     ApprovalRecord,
     ChangeRecord,
@@ -22,7 +22,7 @@ from chaincode.recovery_records import (
     approval_digest,
     change_id,
 )
-from chaincode.rules.guard import (
+from chaincode.rules.identity.guard import (
     GUARD_KEY,
     end_status,
     get_status,

@@ -11,7 +11,7 @@ from chaincode.errors import DecodeError, RecordCode, RejectedError
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import NO_ID, IdentityRecord, decode_record, encode_record
-from chaincode.recovery_records import (
+from chaincode.records.recovery import (
     ChangeRecord,
     GuardRecord,
     RecoverRecord,

@@ -1,0 +1,32 @@
+"""The identity records: account details whose keys begin with `tg_`, one module for each kind."""
+
+from chaincode.records.credential import CredentialRecord, CredentialState
+from chaincode.records.fields import MAX_TIME_MS
+from chaincode.records.grant import GrantRecord, GrantState
+from chaincode.records.issuer import IssuerRecord, IssuerState
+from chaincode.records.keys import RESERVED_PREFIX, AnyRecord, parse_record_key
+from chaincode.records.record import (
+    MAX_RECORD_CHARS,
+    NO_ID,
+    IdentityRecord,
+    decode_record,
+    encode_record,
+)
+
+__all__ = [
+    "MAX_RECORD_CHARS",
+    "MAX_TIME_MS",
+    "NO_ID",
+    "RESERVED_PREFIX",
+    "AnyRecord",
+    "CredentialRecord",
+    "CredentialState",
+    "GrantRecord",
+    "GrantState",
+    "IdentityRecord",
+    "IssuerRecord",
+    "IssuerState",
+    "decode_record",
+    "encode_record",
+    "parse_record_key",
+]

@@ -1,0 +1,1 @@
+"""The rules of the identity records, one module for each kind."""
