@@ -1,9 +1,11 @@
 """The life of a request: made for a verifier, fetched by a wallet, answered once."""
 
+import hashlib
+import hmac
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, cast
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import structlog
 from joserfc.jwk import ECKey
@@ -11,10 +13,11 @@ from joserfc.jwk import ECKey
 from chaincode.encoding import JsonObject
 from client_sdk.checks import Check, VerificationReport, list_checks
 from client_sdk.credentials.jose import export_private_jwk, parse_compact, parse_private_jwk
+from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, RequestError
-from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.ledger.grants import ClaimPath, new_record_id, new_salt
 from client_sdk.openid4vp.access_certificate import AccessIdentity
-from client_sdk.openid4vp.dcql import build_query
+from client_sdk.openid4vp.dcql import CredentialQuery
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import (
@@ -27,9 +30,9 @@ from client_sdk.openid4vp.response_encryption import ResponseEncryption, generat
 from client_sdk.openid4vp.signed_request import RequestLink, build_link, sign_request
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
+from node.gateway.question import QUERY_ID, Question
 from node.gateway.store import RequestState, RequestStore, StoredRequest
 
-QUERY_ID: Final = "resident"
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 
 
@@ -43,23 +46,6 @@ class ResponseRefusedError(ApiError):
             "The response is not accepted",
             "The response is not accepted; ask the verifier for a new request.",
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What a verifier wants to know.
-
-    Attributes:
-        attributes: Names of claims, each once.
-        purpose: What for, in words for the holder.
-        credential_type: The credential's `vct`.
-        grant_seconds: How long the holder's grant is to last.
-    """
-
-    attributes: tuple[str, ...]
-    purpose: str
-    credential_type: str
-    grant_seconds: int
 
 
 class Presentations:
@@ -108,18 +94,21 @@ class Presentations:
         """Make a request of a verifier.
 
         Raises:
-            RequestError: The question cannot be asked: an attribute is there twice, or a text is
-                not printable.
+            RequestError: The question cannot be asked; the text says which part of it.
         """
         identity = self._identities[verifier_id]
         now_ms = self._now_ms()
         request_id = new_record_id()
         response_key = generate_response_key() if self._encrypt_responses else None
+        redirect_uri = question.redirect_uri
+        if redirect_uri is not None:
+            parse_endpoint(redirect_uri, "redirect_uri")
+        (query,) = question.query.credentials
         offer = GrantOffer(
-            query_id=QUERY_ID,
+            query_id=query.id,
             verifier=identity.client_id,
             verifier_name=identity.name,
-            attributes=tuple((name,) for name in sorted(question.attributes)),
+            attributes=_claim_paths(query),
             purpose=question.purpose,
             expires_at_ms=now_ms + question.grant_seconds * 1000,
             uses=1,
@@ -131,9 +120,7 @@ class Presentations:
             response_uri=f"{self._public_url}/oid4vp/responses/{request_id}",
             nonce=new_salt(),
             state=new_salt(),
-            query=build_query(
-                query_id=QUERY_ID, vct=question.credential_type, attributes=question.attributes
-            ),
+            query=question.query,
             transaction_data=(encode_grant_offer(offer),),
             issued_at=now_ms // 1000,
             expires_at=(now_ms + self._request_ms) // 1000,
@@ -146,6 +133,7 @@ class Presentations:
             response_key=export_private_jwk(response_key) if response_key else None,
             attributes=list(question.attributes),
             purpose=question.purpose,
+            redirect_uri=redirect_uri,
             expires_at_ms=now_ms + self._request_ms,
             result_until_ms=now_ms + self._request_ms,
             state="pending",
@@ -169,6 +157,33 @@ class Presentations:
     def state_of(self, stored: StoredRequest) -> str:
         """Return a request's state now."""
         return stored.state_at(self._now_ms())
+
+    def is_readable(self, stored: StoredRequest, response_code: str | None) -> bool:
+        """Tell whether a caller may learn how a request was answered (OpenID4VP 1.0 section 13.3).
+
+        On one device the answer is for the browser that the wallet sent back, and for no other: who
+        began the request may have lured somebody else into answering it.
+
+        Args:
+            stored: The request.
+            response_code: What the browser brought; None where it brought nothing.
+
+        Raises:
+            ApiError: The code is another one.
+        """
+        expected = stored.response_code_sha256
+        if expected is None:
+            return True
+        if response_code is None:
+            return False
+        if not hmac.compare_digest(expected, _hash_code(response_code)):
+            raise ApiError(
+                403,
+                "wrong_response_code",
+                "The response code is another one",
+                "Pass on the response_code with which the wallet sent the holder's browser back.",
+            )
+        return True
 
     def request_uri(self, request_id: str) -> str:
         """Return where wallets fetch a request."""
@@ -206,8 +221,12 @@ class Presentations:
                 400, "invalid_request", "The request object cannot be given", str(error)
             ) from None
 
-    def answer(self, request_id: str, form: Iterable[tuple[str, str]]) -> None:
+    def answer(self, request_id: str, form: Iterable[tuple[str, str]]) -> str | None:
         """Take a wallet's response.
+
+        Returns:
+            Where the wallet sends the holder's browser, with a fresh response code; None for
+            nowhere.
 
         Raises:
             ResponseRefusedError: It is not taken; the log and the verifier's result say why.
@@ -230,8 +249,9 @@ class Presentations:
         try:
             response = read_response(parameters)
             if isinstance(response, ErrorResponse):
-                self._note_refusal(stored, "declined", (), error=response.error)
-                return
+                code = _new_code(stored)
+                self._note_refusal(stored, "declined", (), error=response.error, code=code)
+                return _redirect(stored, code)
             presentation = _only_presentation(response)
         except CredentialFormatError as error:
             checks = list_checks((), failed="presentation", reason=str(error))
@@ -244,13 +264,15 @@ class Presentations:
         if not report.accepted:
             self._note_refusal(stored, "refused", report.checks)
             raise ResponseRefusedError
-        self._accept(stored, report)
+        code = _new_code(stored)
+        self._accept(stored, report, code)
+        return _redirect(stored, code)
 
     def purge(self) -> int:
         """Delete the values whose time is over; return how many results had any."""
         return self._store.purge(self._now_ms())
 
-    def _accept(self, stored: StoredRequest, report: VerificationReport) -> None:
+    def _accept(self, stored: StoredRequest, report: VerificationReport, code: str | None) -> None:
         now_ms = self._now_ms()
         is_written = self._store.accept(
             stored.id,
@@ -258,6 +280,7 @@ class Presentations:
             result_until_ms=now_ms + self._result_ms,
             checks=_checks_fields(report.checks),
             shown=report.attributes,
+            response_code_sha256=None if code is None else _hash_code(code),
         )
         _log.info("response", request=stored.id, state="accepted" if is_written else "too late")
         if not is_written:
@@ -270,6 +293,7 @@ class Presentations:
         checks: Sequence[Check],
         *,
         error: str | None = None,
+        code: str | None = None,
     ) -> None:
         now_ms = self._now_ms()
         is_written = self._store.note_refusal(
@@ -278,6 +302,7 @@ class Presentations:
             now_ms=now_ms,
             result_until_ms=now_ms + self._result_ms,
             checks=_checks_fields(checks) or None,
+            response_code_sha256=None if code is None else _hash_code(code),
         )
         _log.info(
             "response",
@@ -305,6 +330,33 @@ def _only_presentation(response: PresentationResponse) -> str:
     if len(response.presentations) != 1 or len(shown) != 1:
         raise CredentialFormatError("one presentation, for the credential asked for, is expected")
     return shown[0]
+
+
+def _claim_paths(query: CredentialQuery) -> tuple[ClaimPath, ...]:
+    """Return the claims that a grant is to name, sorted."""
+    paths = [
+        tuple(element for element in claim.path if isinstance(element, str))
+        for claim in query.claims
+    ]
+    return tuple(sorted(paths))
+
+
+def _new_code(stored: StoredRequest) -> str | None:
+    return None if stored.redirect_uri is None else new_salt()
+
+
+def _hash_code(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _redirect(stored: StoredRequest, code: str | None) -> str | None:
+    """Return the redirect URI with the response code as one more parameter (section 14.2)."""
+    if stored.redirect_uri is None or code is None:
+        return None
+    parts = urlsplit(stored.redirect_uri)
+    parameter = urlencode({"response_code": code})
+    query = f"{parts.query}&{parameter}" if parts.query else parameter
+    return urlunsplit(parts._replace(query=query))
 
 
 def _checks_fields(checks: Sequence[Check]) -> list[JsonObject]:

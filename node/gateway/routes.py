@@ -22,8 +22,9 @@ from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
 from client_sdk.openid4vp.signed_request import REQUEST_MEDIA_TYPE
 from node.errors import ApiError
 from node.gateway.config import VerifierConfig
-from node.gateway.presentations import Presentations, Question, ResponseRefusedError
-from node.gateway.store import StoredRequest
+from node.gateway.presentations import Presentations, ResponseRefusedError
+from node.gateway.question import Question
+from node.gateway.store import ANSWERED, StoredRequest
 from node.web.app import create_api
 from node.web.bearer import authenticate
 from node.web.problems import problem_of
@@ -59,6 +60,12 @@ class NewRequest(_Body):
     grant_seconds: int = Field(
         default=600, ge=60, le=366 * 86_400, description="How long the holder's grant lasts."
     )
+    redirect_uri: str | None = Field(
+        default=None,
+        max_length=2048,
+        description="Where the wallet sends the holder's browser after the answer, on the same "
+        "device; a `response_code` is added, which is needed to read the result.",
+    )
 
 
 class RequestCreated(_Body):
@@ -83,8 +90,9 @@ class RequestResult(_Body):
 
     id: str
     status: str = Field(
-        description="`pending`, `fetched`, `accepted`, `refused`, `declined` or `expired`. A "
-        "refused or declined request takes further answers until it ends."
+        description="`pending`, `fetched`, `accepted`, `refused`, `declined` or `expired`; "
+        "`answered` where a response code is needed to read more. A refused or declined request "
+        "takes further answers until it ends."
     )
     requested: list[str]
     purpose: str
@@ -92,6 +100,17 @@ class RequestResult(_Body):
     checks: list[CheckResult]
     attributes: dict[str, object] | None = Field(
         description="The values, once accepted, until they are deleted."
+    )
+
+
+class ResultQuery(_Body):
+    """What the holder's browser brought back."""
+
+    response_code: str | None = Field(
+        default=None,
+        max_length=64,
+        description="From the redirect, where the request has a `redirect_uri`. Without it an "
+        "answered request is `answered`, and nothing more is told.",
     )
 
 
@@ -138,11 +157,12 @@ def _add_verifier_routes(
         try:
             stored = presentations.create(
                 verifier,
-                Question(
-                    attributes=tuple(body.attributes),
-                    purpose=body.purpose,
+                Question.for_attributes(
+                    tuple(body.attributes),
                     credential_type=body.credential_type,
+                    purpose=body.purpose,
                     grant_seconds=body.grant_seconds,
+                    redirect_uri=body.redirect_uri,
                 ),
             )
         except RequestError as error:
@@ -158,10 +178,13 @@ def _add_verifier_routes(
         return jsonify(created.model_dump(mode="json")), 201
 
     @app.get("/requests/<id>", responses={200: RequestResult}, security=_SECURITY, tags=tags)
-    def read_request(path: RequestPath) -> Response:
+    def read_request(path: RequestPath, query: ResultQuery) -> Response:
         """Read the state of a request, and its result."""
         stored = presentations.find(authenticated(), path.id)
-        return jsonify(_result(stored, presentations.state_of(stored)).model_dump(mode="json"))
+        is_readable = presentations.is_readable(stored, query.response_code)
+        state = presentations.state_of(stored) if is_readable else ANSWERED
+        result = _result(stored, state, is_readable=is_readable)
+        return jsonify(result.model_dump(mode="json"))
 
     @app.get(
         "/requests/<id>/qr.svg",
@@ -203,22 +226,22 @@ def _add_wallet_routes(app: OpenAPI, presentations: Presentations) -> None:
     def receive_response(path: RequestPath) -> tuple[Response, int]:
         """Take a wallet's response (OpenID4VP 1.0 section 8.2)."""
         try:
-            presentations.answer(path.id, request.form.items(multi=True))
+            redirect_uri = presentations.answer(path.id, request.form.items(multi=True))
         except ResponseRefusedError as error:
             # An OAuth error, since wallets read no problem documents; always the same.
             return jsonify({"error": error.code, "error_description": error.detail}), 400
-        return jsonify({}), 200
+        return jsonify({} if redirect_uri is None else {"redirect_uri": redirect_uri}), 200
 
 
-def _result(stored: StoredRequest, state: str) -> RequestResult:
+def _result(stored: StoredRequest, state: str, *, is_readable: bool) -> RequestResult:
     return RequestResult(
         id=stored.id,
         status=state,
         requested=stored.attributes,
         purpose=stored.purpose,
         expires_at=_utc(stored.expires_at_ms),
-        checks=[CheckResult.model_validate(check) for check in stored.checks or []],
-        attributes=stored.shown,
+        checks=[CheckResult.model_validate(check) for check in stored.checks or [] if is_readable],
+        attributes=stored.shown if is_readable else None,
     )
 
 

@@ -17,6 +17,8 @@ from chaincode.encoding import JsonObject
 from node.database import open_database
 
 RequestState = Literal["pending", "fetched", "accepted", "refused", "declined", "expired"]
+ANSWERED: Final = "answered"
+"""What is told of an answered same-device request to who does not bring its response code."""
 OPEN: Final = ("pending", "fetched", "refused", "declined")
 """The states in which a wallet's answer is still taken: whoever sees a request's link can send
 nonsense to it, and that must not shut the holder out."""
@@ -40,6 +42,8 @@ class StoredRequest(_Base):
         response_key: The private JWK that decrypts its response; gone once the request has ended.
         attributes: The names that are asked for.
         purpose: What for.
+        redirect_uri: Where the holder's browser goes after the answer; None across devices.
+        response_code_sha256: The hash of what that browser brings; None before an answer.
         expires_at_ms: Until when a wallet may answer.
         result_until_ms: Until when the verifier can read the values.
         state: `expired` is never stored: it follows from the time.
@@ -56,6 +60,8 @@ class StoredRequest(_Base):
     response_key: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     attributes: Mapped[list[str]] = mapped_column(JSON)
     purpose: Mapped[str]
+    redirect_uri: Mapped[str | None]
+    response_code_sha256: Mapped[str | None] = mapped_column(String(64))
     expires_at_ms: Mapped[int] = mapped_column(BigInteger)
     result_until_ms: Mapped[int] = mapped_column(BigInteger, index=True)
     state: Mapped[str] = mapped_column(String(16), default="pending")
@@ -115,6 +121,7 @@ class RequestStore:
         now_ms: int,
         result_until_ms: int,
         checks: list[JsonObject] | None,
+        response_code_sha256: str | None = None,
     ) -> bool:
         """Write that an answer was not accepted; another one may still be.
 
@@ -128,6 +135,7 @@ class RequestStore:
             state=state,
             checks=checks,
             result_until_ms=result_until_ms,
+            response_code_sha256=response_code_sha256,
             tries=StoredRequest.tries + 1,
         )
 
@@ -139,6 +147,7 @@ class RequestStore:
         result_until_ms: int,
         checks: list[JsonObject],
         shown: JsonObject | None,
+        response_code_sha256: str | None = None,
     ) -> bool:
         """Write the one answer that was accepted.
 
@@ -153,6 +162,7 @@ class RequestStore:
             checks=checks,
             shown=shown,
             response_key=None,
+            response_code_sha256=response_code_sha256,
             result_until_ms=result_until_ms,
         )
 

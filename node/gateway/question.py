@@ -1,0 +1,63 @@
+"""What a verifier wants to know of a holder: one value, whatever its form at the gateway's API."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from client_sdk.openid4vp.dcql import DcqlQuery, build_query, name_path
+
+QUERY_ID: Final = "resident"
+"""The id of the only credential query where a verifier names attributes instead of a query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a verifier wants to know.
+
+    Attributes:
+        query: The credentials and claims, in DCQL.
+        purpose: What for, in words for the holder.
+        grant_seconds: How long the holder's grant is to last.
+        redirect_uri: Where the holder's browser goes after the answer, on the same device; a fresh
+            `response_code` is added, and only who brings it reads the result. None where the holder
+            answers from another device.
+    """
+
+    query: DcqlQuery
+    purpose: str
+    grant_seconds: int
+    redirect_uri: str | None = None
+
+    @classmethod
+    def for_attributes(
+        cls,
+        attributes: tuple[str, ...],
+        *,
+        credential_type: str,
+        purpose: str,
+        grant_seconds: int,
+        redirect_uri: str | None = None,
+    ) -> Self:
+        """Return the question for top-level claims of one credential.
+
+        Args:
+            attributes: Names of claims, each once.
+            credential_type: The credential's `vct`.
+            purpose: What for, in words for the holder.
+            grant_seconds: How long the holder's grant is to last.
+            redirect_uri: Where the holder's browser goes after the answer.
+
+        Raises:
+            RequestError: An attribute is there twice, or a text is not acceptable.
+        """
+        return cls(
+            query=build_query(query_id=QUERY_ID, vct=credential_type, attributes=attributes),
+            purpose=purpose,
+            grant_seconds=grant_seconds,
+            redirect_uri=redirect_uri,
+        )
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The claims that are asked for, as people read them, each once."""
+        paths = (claim.path for credential in self.query.credentials for claim in credential.claims)
+        return tuple(dict.fromkeys(name_path(path) for path in paths))
