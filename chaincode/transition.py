@@ -1,8 +1,8 @@
 """The state transition: what a block does to a state."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from google.protobuf.message import Message
 
@@ -28,6 +28,9 @@ GENESIS_CREATOR: Final = "genesis"
 SIGNATURES_VALIDATION: Final = "signatures validation"
 """What irohad names as the failed command where the signatures do not suffice."""
 
+INTERNAL_FAULT: Final = "internal fault"
+"""What stands for the failed command where the rules themselves failed."""
+
 # irohad names every failed command by its message, but this one.
 _SHOWN_NAMES: Final[Mapping[str, str]] = {"set_account_quorum": "SetQuorum"}
 
@@ -42,12 +45,31 @@ class _CommandFailedError(Exception):
         self.rejection = rejection
 
 
-def apply_block(view: StateView, context: BlockContext, batches: Iterable[Batch]) -> BlockOutcome:
+_OnFault: TypeAlias = Callable[[ValidTransaction, Exception], None]
+
+
+def _raise_fault(_transaction: ValidTransaction, fault: Exception) -> None:
+    raise fault
+
+
+def apply_block(
+    view: StateView,
+    context: BlockContext,
+    batches: Iterable[Batch],
+    on_fault: _OnFault = _raise_fault,
+) -> BlockOutcome:
     """Return what the batches do to `view`, in order, without touching `view`.
 
     The same arguments give the same outcome on every machine. A transaction that fails changes
     nothing, and makes its batch change nothing where that is atomic. A batch of which a transaction
     was decided before is passed over.
+
+    Args:
+        view: The state below.
+        context: What else the rules may know.
+        batches: In their order.
+        on_fault: Told of an error that no rule foresees. Where it returns, the transaction is
+            rejected as `INTERNAL_FAULT`; what it raises ends the block.
     """
     state = StateOverlay(view)
     receipts: list[Receipt] = []
@@ -58,7 +80,7 @@ def apply_block(view: StateView, context: BlockContext, batches: Iterable[Batch]
             receipts += [Receipt(tx_hash=tx_hash, verdict=Verdict.REPLAYED) for tx_hash in hashes]
             continue
         decided.update(hashes)
-        receipts += _apply_batch(state, context, batch)
+        receipts += _apply_batch(state, context, batch, on_fault)
     return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
 
 
@@ -92,13 +114,15 @@ def apply_genesis(view: StateView, block: Block, evm: Evm | None = None) -> Bloc
     return BlockOutcome(changes=state.changes, receipts=tuple(receipts))
 
 
-def _apply_batch(state: StateOverlay, context: BlockContext, batch: Batch) -> list[Receipt]:
+def _apply_batch(
+    state: StateOverlay, context: BlockContext, batch: Batch, on_fault: _OnFault
+) -> list[Receipt]:
     if not batch.is_atomic:
-        return [_apply_transaction(state, context, each) for each in batch.transactions]
+        return [_apply_transaction(state, context, each, on_fault) for each in batch.transactions]
     attempt = state.begin()
     receipts = []
     for transaction in batch.transactions:
-        receipt = _apply_transaction(attempt, context, transaction)
+        receipt = _apply_transaction(attempt, context, transaction, on_fault)
         if receipt.verdict is Verdict.REJECTED:
             return _fail_batch(batch, receipt)
         receipts.append(receipt)
@@ -159,7 +183,7 @@ def apply_history(view: StateView, block: Block, evm: Evm | None = None) -> Bloc
 
 
 def _apply_transaction(
-    state: StateOverlay, context: BlockContext, transaction: ValidTransaction
+    state: StateOverlay, context: BlockContext, transaction: ValidTransaction, on_fault: _OnFault
 ) -> Receipt:
     attempt = state.begin()
     scope = Scope(
@@ -181,6 +205,15 @@ def _apply_transaction(
             command_name=failure.name,
             command_index=failure.index,
             reason=failure.rejection.reason,
+        )
+    except Exception as fault:  # noqa: BLE001 - one transaction must not stop the ledger
+        on_fault(transaction, fault)
+        return Receipt(
+            tx_hash=transaction.hash,
+            verdict=Verdict.REJECTED,
+            code=INTERNAL,
+            command_name=INTERNAL_FAULT,
+            reason=f"the rules failed: {type(fault).__name__}",
         )
     state.merge(attempt)
     return Receipt(tx_hash=transaction.hash, verdict=Verdict.COMMITTED)

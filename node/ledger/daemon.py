@@ -28,6 +28,7 @@ from node.ledger.migration import check_import_is_whole
 from node.ledger.monitoring import BackgroundWebServer, LedgerCollector, health_app, metrics_app
 from node.ledger.orderer import EmbeddedOrderer
 from node.ledger.peer_service import PeerServer
+from node.ledger.quarantine import QUARANTINE_NAME, Quarantine
 from node.ledger.signature_collector import SignatureCollector
 from node.ledger.statuses import StatusBoard
 from node.ledger.stores import LedgerStores
@@ -104,7 +105,11 @@ class LedgerNode:
         statuses = StatusBoard()
         commits = CommitNotices(stores.tip().height)
         engine = Engine(
-            stores.blocks, stores.state, key, max_batch_transactions=config.max_proposal_size
+            stores.blocks,
+            stores.state,
+            key,
+            max_batch_transactions=config.max_proposal_size,
+            quarantine=Quarantine(config.data / QUARANTINE_NAME),
         )
         self._follower: Follower | None = None
         self._orderer: EmbeddedOrderer | Follower

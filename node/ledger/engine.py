@@ -31,6 +31,7 @@ from chaincode.world_state import get_voters
 from node.ledger.block_store import NO_HISTORY, BlockStore, ImportedHistory
 from node.ledger.evm import LEDGER_EVM
 from node.ledger.history_index import HistoryEntry
+from node.ledger.quarantine import Quarantine
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 from node.ledger.transaction_places import encode_places
 
@@ -80,6 +81,7 @@ class Engine:
         signer: BlockSigner,
         *,
         max_batch_transactions: int = MAX_BLOCK_TRANSACTIONS,
+        quarantine: Quarantine | None = None,
     ) -> None:
         """Take over the two stores; `recover` has made them level.
 
@@ -89,10 +91,12 @@ class Engine:
             signer: The peer's key.
             max_batch_transactions: How many transactions a batch may have; irohad's
                 `max_proposal_size`.
+            quarantine: Where a transaction is kept on which the rules themselves fail.
         """
         self._blocks = blocks
         self._state = state
         self._signer = signer
+        self._quarantine = quarantine or Quarantine()
         self._max_batch_transactions = min(max_batch_transactions, MAX_BLOCK_TRANSACTIONS)
 
     def check(self, messages: Sequence[Transaction], window: TimeWindow) -> list[Batch]:
@@ -121,7 +125,7 @@ class Engine:
         return proposal
 
     def finalize(self, time_ms: int, batches: Sequence[Batch]) -> Candidate:
-        """Return the next block and what it does; nothing is written.
+        """Return the next block and what it does; nothing is written but to the quarantine.
 
         Args:
             time_ms: The orderer's clock; the block's time is later than the one below it.
@@ -135,7 +139,7 @@ class Engine:
                 evm=LEDGER_EVM,
                 only_voter=self._signer.public_key,
             )
-            outcome = apply_block(view, context, batches)
+            outcome = apply_block(view, context, batches, self._quarantine.note)
             set_hash = _updated_set_hash(view, tip, outcome.changes)
         block = build_block(context, tip.block_hash, batches, outcome.receipts)
         payload = block.block_v1.payload.SerializeToString()
@@ -192,7 +196,8 @@ def replay(
         except InvalidTransactionError as error:
             raise InvalidBlockError(f"block {payload.height}: {error}") from None
         context = BlockContext(height=payload.height, time_ms=payload.created_time, evm=LEDGER_EVM)
-        outcome = apply_block(view, context, batches)
+        # A fault of the rules rejects; what a block holds was committed, so that ends the replay.
+        outcome = apply_block(view, context, batches, Quarantine().note)
     for receipt in outcome.receipts:
         if receipt.verdict is not Verdict.COMMITTED:
             raise InvalidBlockError(

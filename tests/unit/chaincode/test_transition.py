@@ -17,6 +17,7 @@ from support.small_ledger import (
     small_ledger,
 )
 
+from chaincode import transition
 from chaincode.blocks import BlockContext, Receipt, Verdict
 from chaincode.errors import InvalidBlockError
 from chaincode.protocol.commands_pb2 import Command
@@ -322,3 +323,14 @@ UNKNOWN_GRANT.grant_permission.permission = 99  # type: ignore[assignment]
 def test_a_broken_genesis_block_is_refused(command: Command, text: str) -> None:
     with pytest.raises(InvalidBlockError, match=f"^genesis block: {text}"):
         MemoryLedger(build_genesis_block(create_role("first"), command))
+
+
+def test_a_fault_of_the_rules_ends_the_block_where_nobody_takes_it(
+    ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(transition, "apply_command", fail)
+    with pytest.raises(KeyError, match="a fault of ours"):
+        ledger.submit(BOB, detail())

@@ -3,23 +3,27 @@
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.batches import lone
-from support.ledger_stores import NOW_MS, LedgerStores, opened
+from support.ledger_stores import NOW_MS, WINDOW, LedgerStores, opened
 from support.memory_ledger import sign_transaction
 from support.processes import make_ledger_folder
 
+from chaincode import transition
 from chaincode.protocol.endpoint_pb2 import TxStatus
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import ValidTransaction
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import add_signatory
 from node.errors import BatchRefusedError, PoolFullError, StoppingError, StorageError
 from node.ledger import orderer as orderer_module
 from node.ledger import stranger_guard
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.engine import Candidate, Engine
+from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.orderer import EmbeddedOrderer
 from node.ledger.pending_store import PendingStore
 from node.ledger.signature_collector import SignatureCollector
@@ -419,6 +423,34 @@ def test_what_waits_expires_at_its_moment(ledger: LedgerStores) -> None:
     assert ordering.collector.next_expiry_ms is None
     assert ordering.store.load() == []
     ordering.stop()
+
+
+def test_what_the_rules_fail_on_does_not_stop_the_node_at_each_start(
+    ledger: LedgerStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = AccountKey.generate()
+    ledger.add_block(
+        ledger.check(ledger.admin_transaction(add_signatory(ADMIN_ACCOUNT, second.public_key)))
+    )
+    message = ledger.part_signed("poison", ledger.folder.admin_key, second)
+    (batch,) = ledger.engine.check([message], WINDOW)
+    ordering = Ordering(ledger)
+    ordering.store.save(batch)
+
+    def fail(*_arguments: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(transition, "apply_command", fail)
+    # As if the node had died while it decided the batch.
+    ordering.store.close()
+    ordering = Ordering(ledger)
+    ordering.orderer.start()
+    statuses = ordering.final(*batch.transactions)
+    assert statuses[-1].status == TxStatus.REJECTED
+    ordering.stop()
+    assert ordering.failures == []
+    with closing(PendingStore(ledger.data / "pending.sqlite")) as store:
+        assert store.load() == []
 
 
 class BrokenEngine(Engine):
