@@ -13,6 +13,7 @@ from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.credentials import jose
 from client_sdk.credentials import sd_jwt_vc as vc
 from client_sdk.credentials.sd_jwt import digest_of
+from client_sdk.credentials.sd_jwt_vc_claims import NEVER_CONCEALED
 from client_sdk.errors import (
     ClientError,
     CredentialFormatError,
@@ -204,7 +205,7 @@ def test_the_pid_of_rfc_9901_verifies() -> None:
 
 
 class TestIssue:
-    @pytest.mark.parametrize("name", sorted(vc.NEVER_CONCEALED))
+    @pytest.mark.parametrize("name", sorted(NEVER_CONCEALED))
     def test_what_must_stay_open_is_never_concealed(self, name: str) -> None:
         for path in ((name,), (name, "jwk")):
             with pytest.raises(CredentialFormatError, match="never concealed"):
@@ -357,7 +358,7 @@ class TestDisclosures:
         with pytest.raises(DisclosureError, match="_sd_alg"):
             verify(bind(credential))
 
-    @pytest.mark.parametrize("name", sorted(vc.NEVER_CONCEALED))
+    @pytest.mark.parametrize("name", sorted(NEVER_CONCEALED))
     def test_a_disclosure_of_what_must_be_open_is_refused(self, name: str) -> None:
         encoded = encode_base64url(json.dumps(["salt", name, "x"]).encode())
         credential = sign_payload({"_sd": [digest_of(encoded)]}) + f"{encoded}~"
