@@ -11,11 +11,11 @@ from rich.panel import Panel
 from rich.text import Text
 
 from chaincode.records import MAX_TIME_MS
-from client_sdk.consent import PendingRequest
 from client_sdk.errors import UnknownGrantError
 from client_sdk.openid4vp.dcql import name_path
 from client_sdk.wallet import Wallet
-from client_sdk.wallet_records import StoredGrant
+from client_sdk.wallet.consent import PendingRequest
+from client_sdk.wallet.wallet_records import StoredGrant
 from node.cli.output import Value, json_option, plain, show, show_rows
 
 _Command = TypeVar("_Command", bound=Callable[..., object])

@@ -74,10 +74,10 @@ def protect(
     save_secret(card_file, "")
     try:
         with Wallet.open(wallet_file, passphrase) as holder:
-            card = holder.protect(agents, password, threshold=threshold)
+            card = holder.escrow.protect(agents, password, threshold=threshold)
             card_file.write_text(render_card(card, language=language), encoding="utf-8")
-            protection = holder.protection
-            findings = holder.bind_recovery() if holder.is_registered else ()
+            protection = holder.escrow.protection
+            findings = holder.escrow.bind_account() if holder.is_registered else ()
     except BaseException:
         card_file.unlink()
         raise
@@ -165,7 +165,7 @@ def recover(
 def _open_account(made: Wallet, success_key: Key) -> dict[str, Value]:
     """Open the recovery of the account; the wallet is there in any case."""
     try:
-        opened = made.open_recovery(made.recovery_agents(success_key))
+        opened = made.recovery.open(made.escrow.signing_agents(success_key))
     except ClientError as error:
         return {"account": f"not recovered: {error}"}
     return {
@@ -181,9 +181,9 @@ def _open_account(made: Wallet, success_key: Key) -> dict[str, Value]:
 def finish_recovery(wallet_file: Path, passphrase: str, as_json: bool) -> None:
     """Put WALLET's key in the lost one's place, and have its credentials issued anew."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        holder.finish_recovery(holder.recovery_agents())
-        renewed = holder.renew_credentials()
-        findings = holder.bind_recovery()
+        holder.recovery.finish(holder.escrow.signing_agents())
+        renewed = holder.recovery.renew_credentials()
+        findings = holder.escrow.bind_account()
     show(
         {
             "public_key": holder.public_key,
@@ -201,8 +201,8 @@ def finish_recovery(wallet_file: Path, passphrase: str, as_json: bool) -> None:
 def back_up(wallet_file: Path, passphrase: str, as_json: bool) -> None:
     """Leave what WALLET holds now with its agents."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        findings = holder.back_up()
-        version = holder.protection.version
+        findings = holder.escrow.back_up()
+        version = holder.escrow.protection.version
     show({"version": version, "agents_at_fault": _faults(findings)}, as_json=as_json)
 
 
@@ -212,7 +212,7 @@ def back_up(wallet_file: Path, passphrase: str, as_json: bool) -> None:
 def escrow_log(wallet_file: Path, passphrase: str, as_json: bool) -> None:
     """List who asked the agents what about WALLET's backup, once each log is verified."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        logs, findings = holder.read_escrow_logs()
+        logs, findings = holder.escrow.read_logs()
     rows: list[dict[str, Value]] = [
         {
             "agent": log.url,
@@ -250,7 +250,7 @@ def paper(
     and keep the sheets apart.
     """
     with Wallet.open(wallet_file, passphrase) as holder:
-        shares = split_protection(holder.protection, threshold=threshold, shares=count)
+        shares = split_protection(holder.escrow.protection, threshold=threshold, shares=count)
     files = []
     for place, share in enumerate(shares, start=1):
         file = folder / f"sheet-{place}.html"

@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from client_sdk.checks import Check
-from client_sdk.consent import PendingRequest, SharedAttribute
 from client_sdk.gateway_client import RequestResult
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import VerifiedRequest
-from client_sdk.wallet_records import StoredCredential
+from client_sdk.wallet.consent import PendingRequest, SharedAttribute
+from client_sdk.wallet.wallet_records import StoredCredential
 from node.cli.output import show, show_rows
 from node.cli.toml import encode_toml
 from node.cli.verify import result_view

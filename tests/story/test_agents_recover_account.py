@@ -93,8 +93,10 @@ class Resident:
             self.wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
             offer = city.offer(canary_resident())
         self.wallet.receive(offer.link, tx_code=offer.tx_code)
-        self.card: RecoveryCard = self.wallet.protect(agents.urls, PASSWORD, profile=CHEAPEST)
-        assert self.wallet.bind_recovery() == ()
+        self.card: RecoveryCard = self.wallet.escrow.protect(
+            agents.urls, PASSWORD, profile=CHEAPEST
+        )
+        assert self.wallet.escrow.bind_account() == ()
         self.wallet.guard.stand(escrow=ESCROW, issuer=ISSUER_ACCOUNT, delay_ms=DELAY_MS)
 
     def show_address(self, wallet: Wallet) -> bool:
@@ -132,20 +134,20 @@ def test_card_and_password_bring_the_account_back(
     recovered = recover(resident.card, PASSWORD, http=http)
     with Wallet.recover(resident.folder / "new", PASSPHRASE, recovered, profile=CHEAPEST) as wallet:
         assert recovered.success_key is not None
-        opened = wallet.open_recovery(wallet.recovery_agents(recovered.success_key))
+        opened = wallet.recovery.open(wallet.escrow.signing_agents(recovered.success_key))
         assert (opened.lost_key, opened.new_key) == (lost_key, wallet.public_key)
         with pytest.raises((GuardRefusedError, NotEnoughSignersError)):
-            wallet.finish_recovery(wallet.recovery_agents())
+            wallet.recovery.finish(wallet.escrow.signing_agents())
         agents.agents[0].start()
         agents.agents[1].kill()
         wait_until(opened.window.matures_at_ms)
-        wallet.finish_recovery(wallet.recovery_agents())
-        (renewal,) = wallet.renew_credentials()
+        wallet.recovery.finish(wallet.escrow.signing_agents())
+        (renewal,) = wallet.recovery.renew_credentials()
         assert renewal.problem == ""
         assert resident.show_address(wallet)
-        assert wallet.bind_recovery() != ()  # agent2 is down, and is told again later.
+        assert wallet.escrow.bind_account() != ()  # agent2 is down, and is told again later.
         agents.agents[1].start()
-        assert wallet.bind_recovery() == ()
+        assert wallet.escrow.bind_account() == ()
     with pytest.raises(TransactionFailedError):
         resident.wallet.guard.veto(opened.record_id)
 

@@ -30,7 +30,7 @@ from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.guard_state import GuardState, read_guard_state
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet_records import WalletContents
+from client_sdk.wallet.wallet_records import WalletContents
 from node.cli.demo.town import Town
 from node.cli.network import Network
 from node.config import load_config
@@ -85,6 +85,7 @@ class Loss:
     agent: SoleAgent
     city: IssuerClient
     office: GatewayClient
+    old_path: Path
     old: Wallet
     new: Wallet
 
@@ -123,7 +124,15 @@ def loss(town: Town, agent: SoleAgent, tmp_path: Path) -> Iterator[Loss]:
         old.receive(offer.link, tx_code=offer.tx_code)
         old.guard.stand(escrow=agent.account, issuer=ISSUER, delay_ms=DELAY_MS)
         new = stack.enter_context(restored(tmp_path / "old", tmp_path / "new"))
-        yield Loss(town=town, agent=agent, city=city, office=office, old=old, new=new)
+        yield Loss(
+            town=town,
+            agent=agent,
+            city=city,
+            office=office,
+            old_path=tmp_path / "old",
+            old=old,
+            new=new,
+        )
 
 
 def restored(old: Path, new: Path) -> Wallet:
@@ -138,9 +147,9 @@ def test_the_phone_is_lost_and_the_account_comes_back(loss: Loss) -> None:
     with pytest.raises(HolderBindingError, match="not bound to the wallet's key"):
         loss.show_address(loss.new)
 
-    opened = loss.new.open_recovery(loss.agent)
+    opened = loss.new.recovery.open(loss.agent)
     with pytest.raises(GuardRefusedError, match="delay has not passed"):
-        loss.new.finish_recovery(loss.agent)
+        loss.new.recovery.finish(loss.agent)
     assert opened.lost_key == loss.old.public_key
     # The owner sees it on every device that is left, the thief on hers; while it is open nobody
     # shows anything.
@@ -150,19 +159,19 @@ def test_the_phone_is_lost_and_the_account_comes_back(loss: Loss) -> None:
         loss.show_address(loss.old)
 
     loss.wait_for_the_window()
-    loss.new.finish_recovery(loss.agent)
+    loss.new.recovery.finish(loss.agent)
     assert loss.new.guard.state().signatories == {loss.new.public_key}
 
     # The credential is bound to the lost key still.
     with pytest.raises(HolderBindingError):
         loss.show_address(loss.new)
-    (renewal,) = loss.new.renew_credentials()
+    (renewal,) = loss.new.recovery.renew_credentials()
     assert renewal.credential is not None, renewal.problem
     (credential,) = loss.new.credentials
     assert credential == renewal.credential
     assert credential.record_id != before.record_id
     assert loss.new.attributes(credential.record_id)["address"] == canary_resident().address
-    assert loss.new.renew_credentials() == ()
+    assert loss.new.recovery.renew_credentials() == ()
 
     shown = loss.show_address(loss.new)
     assert shown.attributes == {"address": canary_resident().address}
@@ -176,20 +185,20 @@ def test_the_phone_is_lost_and_the_account_comes_back(loss: Loss) -> None:
 
 
 def test_a_thief_with_the_phone_vetoes_once_and_gains_a_window(loss: Loss) -> None:
-    first = loss.new.open_recovery(loss.agent)
+    first = loss.new.recovery.open(loss.agent)
     loss.old.guard.veto(first.record_id)
     with pytest.raises(GuardRefusedError, match="it is over"):
-        loss.new.finish_recovery(loss.agent)
-    second = loss.new.open_recovery(loss.agent)
+        loss.new.recovery.finish(loss.agent)
+    second = loss.new.recovery.open(loss.agent)
     with pytest.raises(GuardRefusedError, match="counter"):
         loss.old.guard.veto(second.record_id)
     loss.wait_for_the_window()
-    loss.new.finish_recovery(loss.agent)
+    loss.new.recovery.finish(loss.agent)
     assert loss.new.guard.state().signatories == {loss.new.public_key}
 
 
 def test_a_thief_cannot_veto_what_the_counter_approved(loss: Loss) -> None:
-    opened = loss.new.open_recovery(loss.agent)
+    opened = loss.new.recovery.open(loss.agent)
     approved = loss.city.approve_recovery(
         loss.old.account.account_id,
         opened.record_id,
@@ -200,7 +209,7 @@ def test_a_thief_cannot_veto_what_the_counter_approved(loss: Loss) -> None:
     with pytest.raises(GuardRefusedError, match="approved in person"):
         loss.old.guard.veto(opened.record_id)
     loss.wait_for_the_window()
-    loss.new.finish_recovery(loss.agent)
+    loss.new.recovery.finish(loss.agent)
 
 
 def test_a_thief_changes_nothing_before_the_owner_comes(loss: Loss) -> None:
@@ -209,24 +218,26 @@ def test_a_thief_changes_nothing_before_the_owner_comes(loss: Loss) -> None:
     loss.old.guard.announce(lift)
     with pytest.raises(GuardRefusedError, match="delay has not passed"):
         loss.old.guard.lift()
-    loss.new.open_recovery(loss.agent)
+    loss.new.recovery.open(loss.agent)
     with pytest.raises(GuardRefusedError, match="recovery or an approved change"):
         loss.old.guard.lift()
     loss.wait_for_the_window()
     with pytest.raises(GuardRefusedError, match="recovery or an approved change"):
         loss.old.guard.lift()
-    loss.new.finish_recovery(loss.agent)
+    loss.new.recovery.finish(loss.agent)
     assert loss.new.guard.state().guard is not None
 
 
 def test_a_presentation_of_an_account_under_recovery_is_refused(loss: Loss) -> None:
     """The grant was made in time; the gateway looks at the account when it gets the answer."""
     request = loss.office.ask(["address"], purpose="Certificate of residence")
-    pending = loss.old.read_request(request.link)
-    with StartedInTime(loss) as line:
-        loss.old._http = line
+    with (
+        StartedInTime(loss) as line,
+        Wallet.open(loss.old_path, PASSPHRASE, http=line) as old,
+    ):
+        pending = old.read_request(request.link)
         with pytest.raises(RequestError):
-            loss.old.present(pending)
+            old.present(pending)
     check = loss.office.result(request.request_id).refusal
     assert check is not None
     assert check.name == "recovery"
@@ -247,5 +258,5 @@ class StartedInTime(HttpClient):
         self.close()
 
     def post_form(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
-        self._loss.new.open_recovery(self._loss.agent)
+        self._loss.new.recovery.open(self._loss.agent)
         return super().post_form(url, form)

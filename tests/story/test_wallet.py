@@ -39,7 +39,7 @@ from client_sdk.openid4vci.credential_offer import OfferReference, build_offer_l
 from client_sdk.openid4vp.dcql import build_query, parse_query
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet_records import StoredGrant, WalletContents
+from client_sdk.wallet.wallet_records import StoredGrant, WalletContents
 from node.cli.demo.town import Town
 
 pytestmark = pytest.mark.xdist_group("town")
@@ -113,7 +113,7 @@ def receive(wallet: Wallet, offer: MadeOffer) -> str:
 
 
 def file_of(wallet: Wallet) -> Path:
-    return wallet._file.path
+    return wallet._session.file.path
 
 
 def copy_of(wallet: Wallet, file: Path, **options: Any) -> Wallet:
@@ -178,15 +178,15 @@ class TestTheFile:
         assert not (tmp_path / "wallet").exists()
 
     def test_no_secret_is_shown(self, resident: Wallet, ward_office: GatewayClient) -> None:
-        contents = resident._contents
+        contents = resident._session.contents
         (credential,) = resident.credentials
         pending = resident.read_request(ward_office.ask(["address"], purpose="why").link)
         shown = "".join(
             repr(value)
             for value in (
                 resident,
-                resident._file,
-                resident._file._vault,
+                resident._session.file,
+                resident._session.file._vault,
                 contents,
                 credential,
                 pending,

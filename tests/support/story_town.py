@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from client_sdk.consent import PendingRequest
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.gateway_client import RequestResult
+from client_sdk.wallet.consent import PendingRequest
 from node.cli.demo.ledger_view import LedgerEntry
 from node.cli.demo.stage import Stage
 from node.cli.demo.town import Town

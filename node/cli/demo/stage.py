@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from client_sdk.consent import PendingRequest
 from client_sdk.gateway_client import RequestResult
+from client_sdk.wallet.consent import PendingRequest
 from node.cli.demo.ledger_view import LedgerEntry
 from node.cli.verify import result_view
 from node.cli.wallet import consent

@@ -195,8 +195,8 @@ class Story:
         """Chapter 7: the phone is lost, and the account comes back on a new one."""
         self._stage.chapter("The phone is lost")
         password = secrets.token_urlsafe(12) + "Aa1"
-        card = wallet.protect(agents.urls, password, threshold=THRESHOLD)
-        wallet.bind_recovery()
+        card = wallet.escrow.protect(agents.urls, password, threshold=THRESHOLD)
+        wallet.escrow.bind_account()
         wallet.guard.stand(
             escrow=ESCROW_ACCOUNT, issuer=wallet.account.registered_by, delay_ms=WINDOW_MS
         )
@@ -210,7 +210,7 @@ class Story:
         recovered = recover(card, password, http=self._thief)
         self._wallet_file = self._wallet_file.with_suffix(".new_phone")
         found = Wallet.recover(self._wallet_file, self._passphrase, recovered)
-        opened = found.open_recovery(found.recovery_agents(recovered.success_key))
+        opened = found.recovery.open(found.escrow.signing_agents(recovered.success_key))
         self._stage.tell(
             "resident",
             "Card and password on a new phone: everything is back, with a new key. The agents sign "
@@ -220,9 +220,9 @@ class Story:
         hers = add_signatory(wallet.account.account_id, AccountKey.generate().public_key)
         self._say_refusal("adds a key of hers", lambda: wallet.guard.carry_out(hers))
         _wait_until(opened.window.matures_at_ms)
-        found.finish_recovery(found.recovery_agents())
+        found.recovery.finish(found.escrow.signing_agents())
         self._stage.tell("ledger", "The window has passed: the new key is in, the lost one out.")
-        for renewal in found.renew_credentials():
+        for renewal in found.recovery.renew_credentials():
             self._stage.tell(
                 "city",
                 "Revokes the credential of the lost phone, and issues it to the new one.",

@@ -12,7 +12,7 @@ from client_sdk.errors import NotRegisteredError, OfferError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet_records import LedgerAccount, StoredCredential, WalletContents
+from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
 
 CITY, STRANGER = "city@issuer", "evil@issuer"
 ACCOUNT = LedgerAccount(

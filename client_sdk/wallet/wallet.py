@@ -1,7 +1,7 @@
 """The holder's wallet: keeps credentials, shows what the holder consents to, revokes grants."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +10,9 @@ from typing import Self
 
 from chaincode.encoding import JsonObject
 from chaincode.records import GrantRecord
-from client_sdk.acceptance import check_received
-from client_sdk.account_guard import AccountGuard
-from client_sdk.consent import PendingRequest, find_answer
-from client_sdk.credential_renewal import Renewal, bound_keys, renew_credentials
-from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.credentials.sd_jwt_vc import parse_credential
 from client_sdk.errors import (
     EscrowError,
-    NotRegisteredError,
     OfferError,
     QueryFailedError,
     RequestError,
@@ -26,35 +20,23 @@ from client_sdk.errors import (
     UnknownCredentialError,
     UnknownGrantError,
 )
-from client_sdk.escrow.account_binding import bind_account
-from client_sdk.escrow.agent_client import AgentClient
-from client_sdk.escrow.findings import AgentFinding
-from client_sdk.escrow.log_reading import VerifiedLog, read_logs
-from client_sdk.escrow.protection import Protection, withdraw
 from client_sdk.escrow.recovery import RecoveredBackup
-from client_sdk.escrow.recovery_card import RecoveryCard
-from client_sdk.escrow.recovery_secret import RecoverySecret
-from client_sdk.escrow.signing_agents import SigningAgents
 from client_sdk.http_client import HttpClient
-from client_sdk.key_recovery import KeyRecovery, RecoveryAgents
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_record
-from client_sdk.ledger.guard_state import SeenRecovery
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import fetch_request, send_response
 from client_sdk.openid4vp.response import build_error_response
-from client_sdk.request_answer import build_answer_form, build_grant
-from client_sdk.vault import INTERACTIVE, SENSITIVE, KdfProfile, Vault
-from client_sdk.wallet_file import WalletFile
-from client_sdk.wallet_protection import (
-    back_up_wallet,
-    protect_wallet,
-    protection_of,
-    restore_vault,
-)
-from client_sdk.wallet_records import (
+from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
+from client_sdk.wallet.acceptance import check_received
+from client_sdk.wallet.account_guard import AccountGuard
+from client_sdk.wallet.consent import PendingRequest, find_answer
+from client_sdk.wallet.escrow import WalletEscrow, restore_vault
+from client_sdk.wallet.recovery import WalletRecovery
+from client_sdk.wallet.request_answer import build_answer_form, build_grant
+from client_sdk.wallet.session import WalletSession
+from client_sdk.wallet.wallet_records import (
     LedgerAccount,
     StoredCredential,
     StoredGrant,
@@ -100,12 +82,7 @@ class Wallet:
         Raises:
             VaultFormatError: The vault holds something else than a wallet.
         """
-        self._file = WalletFile(vault)
-        self._now_ms = now_ms
-        self._timeout_s = timeout_s
-        self._key = AccountKey(self._contents.seed)
-        self._http = http or HttpClient(timeout_s=timeout_s)
-        self._ledger: LedgerClient | None = None
+        self._session = WalletSession(vault, http=http, timeout_s=timeout_s, now_ms=now_ms)
 
     @classmethod
     def create(
@@ -151,12 +128,12 @@ class Wallet:
     @property
     def public_key(self) -> str:
         """The account's public key, in the form that Iroha writes."""
-        return self._key.public_key
+        return self._session.key.public_key
 
     @property
     def is_registered(self) -> bool:
         """Whether the wallet has an account on a ledger."""
-        return self._contents.account is not None
+        return self._session.contents.account is not None
 
     @property
     def account(self) -> LedgerAccount:
@@ -165,20 +142,17 @@ class Wallet:
         Raises:
             NotRegisteredError: It has none yet.
         """
-        account = self._contents.account
-        if account is None:
-            raise NotRegisteredError("the wallet has no account yet; register it first")
-        return account
+        return self._session.account
 
     @property
     def credentials(self) -> tuple[StoredCredential, ...]:
         """The credentials, oldest first."""
-        return tuple(self._contents.credentials.values())
+        return tuple(self._session.contents.credentials.values())
 
     @property
     def grants(self) -> tuple[StoredGrant, ...]:
         """The grants that were made, oldest first. `grant_state` tells which are live."""
-        return tuple(self._contents.grants.values())
+        return tuple(self._session.contents.grants.values())
 
     def register(self, issuer_url: str, enrolment_code: str, *, torii: str) -> LedgerAccount:
         """Have an account made under a random name.
@@ -194,10 +168,13 @@ class Wallet:
             TransportError: The service or the node cannot be reached; try again, with the same
                 code.
         """
-        if self._contents.account is not None:
+        if self._session.contents.account is not None:
             raise OfferError("the wallet has an account already")
         registration = register_account(
-            issuer_url, enrolment_code=enrolment_code, key=self._key, http=self._http
+            issuer_url,
+            enrolment_code=enrolment_code,
+            key=self._session.key,
+            http=self._session.http,
         )
         account = LedgerAccount(
             account_id=registration.account_id,
@@ -212,7 +189,7 @@ class Wallet:
                 f"ledger node {account.torii}: it does not know the wallet's new account; is it a "
                 f"node of the ledger {account.ledger_id}?"
             )
-        self._update(lambda contents: replace(contents, account=account))
+        self._session.update(lambda contents: replace(contents, account=account))
         return account
 
     def receive(
@@ -237,16 +214,16 @@ class Wallet:
         received = receive_credential(
             offer_link,
             tx_code=tx_code,
-            holder_key=self._holder_key(),
+            holder_key=self._session.holder_key,
             account=account.account_id,
-            now_ms=self._now_ms(),
-            http=self._http,
+            now_ms=self._session.now_ms(),
+            http=self._session.http,
         )
         credential = check_received(received, account=account, trusted_issuer=trusted_issuer)
-        self._update(lambda contents: contents.with_credential(credential))
+        self._session.update(lambda contents: contents.with_credential(credential))
         # The credential is here, whatever becomes of the backup; `back_up` says what is wrong.
         with suppress(EscrowError):
-            self.back_up()
+            self.escrow.back_up()
         return credential
 
     def attributes(self, record_id: str) -> JsonObject:
@@ -273,17 +250,17 @@ class Wallet:
             ExpiredError: It is not valid at this time.
             TransportError: It cannot be fetched.
         """
-        anchors = self._contents.trust_anchors
+        anchors = self._session.contents.trust_anchors
         request = fetch_request(
             link,
             trust_anchors=load_certificates(anchors.encode()) if anchors else (),
-            now_s=self._now_ms() // 1000,
-            http=self._http,
+            now_s=self._session.now_ms() // 1000,
+            http=self._session.http,
         )
         if request.offer is not None and request.offer.ledger != self.account.ledger_id:
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
         # The newest first: an older credential of the same kind was replaced.
-        return find_answer(request, reversed(self.credentials), now_ms=self._now_ms())
+        return find_answer(request, reversed(self.credentials), now_ms=self._session.now_ms())
 
     def present(self, pending: PendingRequest) -> Answer:
         """Answer a request: the holder has consented to exactly what it lists.
@@ -295,20 +272,20 @@ class Wallet:
             RequestError: The verifier refused the answer. The grant stays: revoke it or ask anew.
             TransportError: Ledger or verifier cannot be reached.
         """
-        grant, now_ms = None, self._now_ms()
+        grant, now_ms = None, self._session.now_ms()
         if pending.offer is not None:
             grant = build_grant(pending.offer, pending.credential, now_ms=now_ms)
         form = build_answer_form(
             pending,
             grant,
-            account=self._contents.account,
-            holder_key=self._holder_key(),
+            account=self._session.contents.account,
+            holder_key=self._session.holder_key,
             now_ms=now_ms,
         )
         if grant is not None and pending.offer is not None:
             self._write_grant(grant, uses=pending.offer.uses)
         response_uri = pending.request.request.response_uri
-        redirect_uri = send_response(response_uri, form, http=self._http)
+        redirect_uri = send_response(response_uri, form, http=self._session.http)
         return Answer(
             grant_id=None if grant is None else grant.grant_id,
             redirect_uri=redirect_uri,
@@ -323,7 +300,7 @@ class Wallet:
         """
         request = pending.request.request
         form = build_error_response("access_denied", state=request.state)
-        send_response(request.response_uri, form, http=self._http)
+        send_response(request.response_uri, form, http=self._session.http)
 
     def grant_state(self, grant_id: str) -> GrantRecord:
         """Return a grant as the ledger holds it now.
@@ -332,9 +309,9 @@ class Wallet:
             UnknownGrantError: The wallet made no such grant, or the ledger does not hold it.
             TransportError: The ledger cannot be reached.
         """
-        if grant_id not in self._contents.grants:
+        if grant_id not in self._session.contents.grants:
             raise UnknownGrantError(f"the wallet made no grant {grant_id}")
-        record = self._connect().record(self.account.account_id, grant_id, GrantRecord)
+        record = self._session.ledger.record(self.account.account_id, grant_id, GrantRecord)
         if record is None:
             raise UnknownGrantError(f"the ledger holds no grant {grant_id}")
         return record
@@ -348,122 +325,7 @@ class Wallet:
             TransportError: The ledger cannot be reached.
         """
         revoked = replace(self.grant_state(grant_id), state="revoked")
-        self._connect().submit(set_record(self.account.account_id, grant_id, revoked))
-
-    @property
-    def protection(self) -> Protection:
-        """How the wallet is protected against loss.
-
-        Raises:
-            NotProtectedError: It is not.
-        """
-        return protection_of(self._contents)
-
-    def protect(
-        self,
-        agents: Sequence[str],
-        password: RecoverySecret,
-        *,
-        threshold: int | None = None,
-        card: RecoveryCard | None = None,
-        portrait_commitment: str | None = None,
-        profile: KdfProfile = SENSITIVE,
-    ) -> RecoveryCard:
-        """Leave a backup with escrow agents that only card and password open.
-
-        Args:
-            agents: Their addresses.
-            password: What will open the backup: a password, or a passkey's secret.
-            threshold: How many agents are needed to open it; more than half of them by default.
-            card: The wallet's recovery card, where only the password changes; a new one otherwise.
-            portrait_commitment: What face tests are compared with, where agents ask for them.
-            profile: What one guess costs beyond the agents' evaluations.
-
-        Returns:
-            The recovery card. The wallet does not keep its secret: print it now.
-
-        Raises:
-            WeakPasswordError: The password is too easily guessed.
-            EscrowError: An agent did not take its part; nothing has changed.
-        """
-        contents = self._contents
-        made, protection = protect_wallet(
-            contents,
-            agents,
-            password,
-            threshold=threshold,
-            card=card,
-            portrait_commitment=portrait_commitment,
-            profile=profile,
-            http=self._http,
-            now_ms=self._now_ms,
-        )
-        self._update(lambda newest: replace(newest, protection=protection))
-        if card is None and contents.protection is not None:
-            withdraw(contents.protection, http=self._http)
-        return made
-
-    def bind_recovery(self) -> tuple[AgentFinding, ...]:
-        """Let the recovery card recover the wallet's account, by the word of the account's key.
-
-        Do it once the wallet is protected and registered; doing it again does no harm.
-
-        Returns:
-            The agents that did not take it, and why.
-
-        Raises:
-            NotProtectedError: The wallet is not protected.
-            NotRegisteredError: The wallet has no account yet.
-        """
-        protection = self.protection
-        agents = (AgentClient(url, self._http) for url in protection.urls)
-        return bind_account(agents, protection, account=self.account.account_id, key=self._key)
-
-    def recovery_agents(self, success_key: Key | None = None) -> SigningAgents:
-        """Return the agents together, as `open_recovery` and `finish_recovery` take them.
-
-        Args:
-            success_key: To open a recovery: what came with the backup when card and password opened
-                it. Without it the agents help to end one that was opened for this wallet's key.
-
-        Raises:
-            NotProtectedError: The wallet is not protected.
-        """
-        protection = self.protection
-        return SigningAgents(
-            [AgentClient(url, self._http) for url in protection.urls],
-            threshold=protection.agents.threshold,
-            handle=protection.handle,
-            reading_key=protection.secret.owner_key,
-            key=success_key or self._holder_key(),
-            now_ms=self._now_ms,
-        )
-
-    def back_up(self) -> tuple[AgentFinding, ...]:
-        """Leave what the wallet holds now with each agent; `receive` does it by itself.
-
-        Returns:
-            The agents that did not take it, and why. They get the next one.
-
-        Raises:
-            NotProtectedError: The wallet is not protected.
-        """
-        protection, findings = back_up_wallet(self._contents, http=self._http)
-        self._update(lambda newest: replace(newest, protection=protection))
-        return findings
-
-    def read_escrow_logs(self) -> tuple[tuple[VerifiedLog, ...], tuple[AgentFinding, ...]]:
-        """Return what each agent logged about the backup, verified.
-
-        Returns:
-            The logs, and the agents whose log could not be read or was changed.
-
-        Raises:
-            NotProtectedError: The wallet is not protected.
-        """
-        protection, logs, findings = read_logs(self.protection, http=self._http)
-        self._update(lambda newest: replace(newest, protection=protection))
-        return logs, findings
+        self._session.ledger.submit(set_record(self.account.account_id, grant_id, revoked))
 
     @classmethod
     def recover(
@@ -492,68 +354,27 @@ class Wallet:
         return cls(restore_vault(path, passphrase, recovered, profile=profile))
 
     @property
+    def escrow(self) -> WalletEscrow:
+        """The wallet's backups at escrow agents."""
+        return WalletEscrow(self._session)
+
+    @property
+    def recovery(self) -> WalletRecovery:
+        """The recovery of the wallet's account after a loss."""
+        return WalletRecovery(self._session)
+
+    @property
     def guard(self) -> AccountGuard:
         """The guard of the wallet's account: set it, watch it, veto, announce changes.
 
         Raises:
             NotRegisteredError: The wallet has no account yet.
         """
-        return AccountGuard(self._connect(), now_ms=self._now_ms)
-
-    def open_recovery(
-        self, agents: RecoveryAgents, *, record_id: str | None = None
-    ) -> SeenRecovery:
-        """Open a recovery of the account: this wallet's key comes, the lost phone's goes.
-
-        Args:
-            agents: The escrow agents together.
-            record_id: The recovery that the issuer approved beforehand; by default a new one.
-
-        Raises:
-            NotRegisteredError: The wallet knows no account.
-            RecoveryError: No guard stands on the account, or it is not clear which key was lost.
-            GuardRefusedError: Another recovery is open.
-            TransactionFailedError: The ledger refused for another reason.
-            TransportError: The node or the agents cannot be reached.
-        """
-        keys = bound_keys(self.credentials)
-        return self._recovery(agents).open(known_keys=keys, record_id=record_id)
-
-    def finish_recovery(self, agents: RecoveryAgents) -> None:
-        """Carry the recovery out: from the next block on the account has this wallet's key.
-
-        The credentials are still bound to the lost key: renew them next.
-
-        Raises:
-            NotRegisteredError: The wallet knows no account.
-            RecoveryError: No recovery was opened for this wallet's key.
-            GuardRefusedError: The delay has not passed, or the recovery was vetoed or has lapsed.
-            TransactionFailedError: The ledger refused for another reason.
-            TransportError: The node or the agents cannot be reached.
-        """
-        self._recovery(agents).finish()
-
-    def renew_credentials(self) -> tuple[Renewal, ...]:
-        """Have every credential that is bound to a lost key revoked and issued anew to this one.
-
-        What cannot be had now is told with its reason, and can be asked for again.
-
-        Raises:
-            NotRegisteredError: The wallet has no account yet.
-        """
-        return renew_credentials(
-            self._file,
-            account=self.account,
-            holder_key=self._holder_key(),
-            http=self._http,
-            now_ms=self._now_ms,
-        )
+        return AccountGuard(self._session.ledger, now_ms=self._session.now_ms)
 
     def close(self) -> None:
         """Close the connections."""
-        if self._ledger is not None:
-            self._ledger.close()
-        self._http.close()
+        self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -566,9 +387,6 @@ class Wallet:
     ) -> None:
         self.close()
 
-    def _recovery(self, agents: RecoveryAgents) -> KeyRecovery:
-        return KeyRecovery(self._connect(), agents, new_key=self.public_key)
-
     def _write_grant(self, grant: StoredGrant, *, uses: int) -> None:
         """Keep a grant, so that it can be revoked whatever happens, then write it to the ledger."""
         record = GrantRecord(
@@ -578,41 +396,23 @@ class Wallet:
             uses=uses,
             state="live",
         )
-        self._update(lambda contents: contents.with_grant(grant))
+        self._session.update(lambda contents: contents.with_grant(grant))
         command = set_record(self.account.account_id, grant.grant_id, record)
         try:
-            self._connect().submit(command)
+            self._session.ledger.submit(command)
         except TransactionFailedError:
-            self._update(lambda contents: contents.without_grant(grant.grant_id))
+            self._session.update(lambda contents: contents.without_grant(grant.grant_id))
             raise
 
     def _credential(self, record_id: str) -> StoredCredential:
-        credential = self._contents.credentials.get(record_id)
+        credential = self._session.contents.credentials.get(record_id)
         if credential is None:
             raise UnknownCredentialError(f"the wallet holds no credential {record_id}")
         return credential
 
-    def _holder_key(self) -> Key:
-        return key_from_seed(self._key.seed)
-
     def _signatories(self, account: LedgerAccount) -> frozenset[str]:
-        with self._client_of(account) as ledger:
+        with self._session.connect(account) as ledger:
             try:
                 return ledger.signatories(account.account_id)
             except QueryFailedError:
                 return frozenset()
-
-    def _connect(self) -> LedgerClient:
-        if self._ledger is None:
-            self._ledger = self._client_of(self.account)
-        return self._ledger
-
-    def _client_of(self, account: LedgerAccount) -> LedgerClient:
-        return LedgerClient(account.torii, account.account_id, self._key, timeout_s=self._timeout_s)
-
-    @property
-    def _contents(self) -> WalletContents:
-        return self._file.contents
-
-    def _update(self, change: Callable[[WalletContents], WalletContents]) -> None:
-        self._file.update(change)

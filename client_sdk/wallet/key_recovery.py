@@ -10,12 +10,12 @@ from typing import Protocol
 
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.transaction_pb2 import Transaction
-from client_sdk.account_guard import explain_refusal
 from client_sdk.errors import RecoveryError, TransactionFailedError
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.grants import new_record_id
 from client_sdk.ledger.guard_commands import finish_recovery, open_recovery
 from client_sdk.ledger.guard_state import GuardState, SeenRecovery
+from client_sdk.wallet.account_guard import explain_refusal
 
 
 class RecoveryAgents(Protocol):

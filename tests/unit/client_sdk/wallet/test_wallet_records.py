@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from client_sdk.errors import OfferError, VaultFormatError
 from client_sdk.ledger.grants import GrantTerms
 from client_sdk.strict_json import encode_json, parse_strict_json_object
-from client_sdk.wallet_records import (
+from client_sdk.wallet.wallet_records import (
     LedgerAccount,
     StoredCredential,
     StoredGrant,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from client_sdk.vault import Vault
-from client_sdk.wallet_records import WalletContents
+from client_sdk.wallet.wallet_records import WalletContents
 
 
 class WalletFile:

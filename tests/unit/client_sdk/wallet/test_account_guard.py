@@ -19,11 +19,11 @@ from chaincode.errors import RecordCode
 from chaincode.records import NO_ID
 from chaincode.records.recovery import FINISH_WITHIN_MS
 from chaincode.world_state import detail_key, get_grants
-from client_sdk.account_guard import REFUSALS, AccountGuard
 from client_sdk.errors import GuardRefusedError, TransactionFailedError
 from client_sdk.ledger.commands import add_signatory, set_account_quorum
 from client_sdk.ledger.guard_commands import approve_change, approve_recovery
 from client_sdk.ledger.guard_state import GuardState, read_guard_state
+from client_sdk.wallet.account_guard import REFUSALS, AccountGuard
 
 FIRST, SECOND = "1" * 32, "2" * 32
 ADDITION = add_signatory(HOLDER, NEW.public_key)

@@ -15,7 +15,7 @@ from client_sdk.escrow.recovery import RecoveredBackup, recover
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet_records import LedgerAccount, StoredCredential, WalletContents
+from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
 
 PASSPHRASE = "a passphrase"
 ACCOUNT = LedgerAccount(
@@ -71,11 +71,11 @@ def test_a_lost_wallet_comes_back_with_a_new_key(
 ) -> None:
     wallet = _wallet(world, tmp_path / "old", credential)
     with pytest.raises(NotProtectedError):
-        _ = wallet.protection
+        _ = wallet.escrow.protection
     with pytest.raises(NotProtectedError):
-        wallet.back_up()
-    card = wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
-    assert wallet.protection.agents.threshold == 2
+        wallet.escrow.back_up()
+    card = wallet.escrow.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    assert wallet.escrow.protection.agents.threshold == 2
 
     recovered = recover(card, PASSWORD, http=world.http)
     assert "seed" not in recovered.contents
@@ -85,7 +85,7 @@ def test_a_lost_wallet_comes_back_with_a_new_key(
     assert new.account == ACCOUNT
     assert new.public_key != wallet.public_key
     # The new wallet goes on with the same agents and card.
-    assert new.back_up() == ()
+    assert new.escrow.back_up() == ()
     assert recover(card, PASSWORD, http=world.http).version == 2
 
 
@@ -106,7 +106,7 @@ def test_a_new_credential_goes_into_the_backup_by_itself(
         return wallet.receive(offer["link"], tx_code=offer["tx_code"]).record_id
 
     first = receive()  # of a wallet that is not protected
-    card = wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    card = wallet.escrow.protect(world.urls, PASSWORD, profile=CHEAPEST)
     second = receive()
     recovered = recover(card, PASSWORD, http=world.http)
     assert recovered.version == 2
@@ -116,9 +116,9 @@ def test_a_new_credential_goes_into_the_backup_by_itself(
     # Agents that are down do not stand between a holder and a credential.
     world.http.down = set(world.urls)
     third = receive()
-    assert wallet.protection.lagging == tuple(world.urls)
+    assert wallet.escrow.protection.lagging == tuple(world.urls)
     world.http.down = set()
-    assert wallet.back_up() == ()
+    assert wallet.escrow.back_up() == ()
     kept = recover(card, PASSWORD, http=world.http).contents["credentials"]
     assert third in str(kept)
 
@@ -127,7 +127,7 @@ def test_agents_learn_whose_deposit_it_is_and_who_may_vouch(
     world: EscrowWorld, tmp_path: Path, credential: StoredCredential
 ) -> None:
     wallet = _wallet(world, tmp_path / "wallet", credential)
-    card = wallet.protect(world.urls, PASSWORD, portrait_commitment="p", profile=CHEAPEST)
+    card = wallet.escrow.protect(world.urls, PASSWORD, portrait_commitment="p", profile=CHEAPEST)
     terms = world.agents[0].store.change(card.handle, lambda kept: kept.deposits()[0].terms)
     assert (terms.account, terms.approving_issuer) == ("h1@holder", "aoba_city@issuer")
     assert terms.portrait_commitment == "p"
@@ -143,21 +143,21 @@ def test_the_holders_own_data_is_no_password(
         if "-" in str(value) and len(str(value)) > 20
     )
     with pytest.raises(WeakPasswordError):
-        wallet.protect(world.urls, f"{number}a", profile=CHEAPEST)
+        wallet.escrow.protect(world.urls, f"{number}a", profile=CHEAPEST)
 
 
 def test_a_new_password_keeps_the_card_and_new_agents_make_a_new_one(
     world: EscrowWorld, tmp_path: Path, credential: StoredCredential
 ) -> None:
     wallet = _wallet(world, tmp_path / "wallet", credential)
-    card = wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    card = wallet.escrow.protect(world.urls, PASSWORD, profile=CHEAPEST)
     world.clock.advance(seconds=1)
-    same = wallet.protect(world.urls, "Tsubame-77-Hikari", card=card, profile=CHEAPEST)
+    same = wallet.escrow.protect(world.urls, "Tsubame-77-Hikari", card=card, profile=CHEAPEST)
     assert same == card
     assert recover(card, "Tsubame-77-Hikari", http=world.http).contents["credentials"]
 
     world.clock.advance(seconds=1)
-    other = wallet.protect(world.urls[:2], PASSWORD, threshold=2, profile=CHEAPEST)
+    other = wallet.escrow.protect(world.urls[:2], PASSWORD, threshold=2, profile=CHEAPEST)
     assert other.handle != card.handle == same.handle
     # What the first card opens is deleted after the agents' delay.
     status = world.client(3).status(card.key, card.handle)
@@ -168,11 +168,11 @@ def test_the_logs_are_read_and_their_ends_kept(
     world: EscrowWorld, tmp_path: Path, credential: StoredCredential
 ) -> None:
     wallet = _wallet(world, tmp_path / "wallet", credential)
-    wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
-    before = dict(wallet.protection.log_heads)
-    logs, findings = wallet.read_escrow_logs()
+    wallet.escrow.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    before = dict(wallet.escrow.protection.log_heads)
+    logs, findings = wallet.escrow.read_logs()
     assert (len(logs), findings) == (3, ())
-    assert wallet.protection.log_heads == {log.url: log.head for log in logs} != before
+    assert wallet.escrow.protection.log_heads == {log.url: log.head for log in logs} != before
 
 
 @pytest.mark.parametrize("contents", [{}, {"trust_anchors": ""}, {"credentials": 1}])
@@ -180,9 +180,9 @@ def test_a_backup_of_something_else_makes_no_wallet(
     world: EscrowWorld, tmp_path: Path, credential: StoredCredential, contents: dict[str, Any]
 ) -> None:
     wallet = _wallet(world, tmp_path / "old", credential)
-    wallet.protect(world.urls, PASSWORD, profile=CHEAPEST)
+    wallet.escrow.protect(world.urls, PASSWORD, profile=CHEAPEST)
     recovered = RecoveredBackup(
-        contents=contents, version=1, protection=wallet.protection, findings=()
+        contents=contents, version=1, protection=wallet.escrow.protection, findings=()
     )
     with pytest.raises(VaultFormatError):
         Wallet.recover(tmp_path / "new", PASSPHRASE, recovered, profile=CHEAPEST)

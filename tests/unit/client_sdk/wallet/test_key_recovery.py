@@ -23,11 +23,11 @@ from client_sdk.errors import (
     TransactionFailedError,
     TransportError,
 )
-from client_sdk.key_recovery import KeyRecovery, RecoveryAgents
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory
 from client_sdk.ledger.guard_commands import approve_recovery
 from client_sdk.ledger.guard_state import GuardState, read_guard_state
+from client_sdk.wallet.key_recovery import KeyRecovery, RecoveryAgents
 
 CHOSEN = "c" * 32
 TABLET = named_key("tablet")

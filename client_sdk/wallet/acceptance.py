@@ -2,7 +2,7 @@
 
 from client_sdk.errors import OfferError
 from client_sdk.openid4vci.client import ReceivedCredential
-from client_sdk.wallet_records import LedgerAccount, StoredCredential
+from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential
 
 
 def check_received(

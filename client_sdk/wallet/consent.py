@@ -11,7 +11,7 @@ from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import ClaimsPath, CredentialQuery, select_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.signed_request import VerifiedRequest
-from client_sdk.wallet_records import StoredCredential
+from client_sdk.wallet.wallet_records import StoredCredential
 
 # What every presentation shows of the credential itself, and nothing of its holder's attributes.
 _NO_ATTRIBUTES: Final = NEVER_CONCEALED | {"iat", PLACE_CLAIM}

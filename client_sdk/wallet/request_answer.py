@@ -1,14 +1,14 @@
 """What a wallet answers a verifier's request with, once its holder has consented."""
 
 from chaincode.encoding import JsonObject
-from client_sdk.consent import PendingRequest
 from client_sdk.credentials.jose import Key
 from client_sdk.credentials.sd_jwt_vc import present_credential
 from client_sdk.errors import NotRegisteredError
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
 from client_sdk.openid4vp.response import build_response
-from client_sdk.wallet_records import LedgerAccount, StoredCredential, StoredGrant
+from client_sdk.wallet.consent import PendingRequest
+from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, StoredGrant
 
 
 def build_grant(offer: GrantOffer, credential: StoredCredential, *, now_ms: int) -> StoredGrant:

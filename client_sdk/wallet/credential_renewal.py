@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from chaincode.encoding import decode_base64url
 from chaincode.signatures import KeyAlgorithm, PublicKey
-from client_sdk.acceptance import check_received
 from client_sdk.credentials.jose import Key, export_public_jwk
 from client_sdk.credentials.sd_jwt_vc import parse_credential
 from client_sdk.errors import ClientError
 from client_sdk.http_client import HttpClient
 from client_sdk.openid4vci.renewal import renew_credential
-from client_sdk.wallet_file import WalletFile
-from client_sdk.wallet_records import LedgerAccount, StoredCredential
+from client_sdk.wallet.acceptance import check_received
+from client_sdk.wallet.wallet_file import WalletFile
+from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

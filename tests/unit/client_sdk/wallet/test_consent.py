@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaincode.encoding import JsonObject, JsonValue
-from client_sdk.consent import PendingRequest, find_answer
 from client_sdk.credentials.jose import export_public_jwk, generate_key, parse_compact
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.sd_jwt_vc import issue_credential, present_credential
@@ -14,7 +13,8 @@ from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import DcqlQuery, parse_query
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import VerifiedRequest
-from client_sdk.wallet_records import StoredCredential
+from client_sdk.wallet.consent import PendingRequest, find_answer
+from client_sdk.wallet.wallet_records import StoredCredential
 
 VCT = "urn:example:credential"
 ISSUER_KEY, HOLDER_KEY = generate_key(), generate_key()

@@ -1,0 +1,90 @@
+"""What the parts of a wallet share: its file, the account's key, the ledger, HTTP and a clock."""
+
+import time
+from collections.abc import Callable
+
+from client_sdk.credentials.jose import Key, key_from_seed
+from client_sdk.errors import NotRegisteredError
+from client_sdk.http_client import HttpClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.vault import Vault
+from client_sdk.wallet.wallet_file import WalletFile
+from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+
+
+class WalletSession:
+    """An open wallet: its file and its connections, shared by its parts."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        *,
+        http: HttpClient | None = None,
+        timeout_s: float = 15,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Take over an open vault that holds a wallet.
+
+        Args:
+            vault: The wallet's file.
+            http: How issuers, verifiers and agents are reached.
+            timeout_s: How long one call may wait, in seconds.
+            now_ms: The clock: milliseconds since 1970, UTC.
+
+        Raises:
+            VaultFormatError: The vault holds something else than a wallet.
+        """
+        self.file = WalletFile(vault)
+        self.key = AccountKey(self.contents.seed)
+        self.http = http or HttpClient(timeout_s=timeout_s)
+        self.now_ms = now_ms
+        self._timeout_s = timeout_s
+        self._ledger: LedgerClient | None = None
+
+    @property
+    def contents(self) -> WalletContents:
+        """What the wallet holds now."""
+        return self.file.contents
+
+    def update(self, change: Callable[[WalletContents], WalletContents]) -> None:
+        """Change what the wallet holds, and save it."""
+        self.file.update(change)
+
+    @property
+    def account(self) -> LedgerAccount:
+        """The wallet's account on the ledger.
+
+        Raises:
+            NotRegisteredError: It has none yet.
+        """
+        account = self.contents.account
+        if account is None:
+            raise NotRegisteredError("the wallet has no account yet; register it first")
+        return account
+
+    @property
+    def holder_key(self) -> Key:
+        """The account's key as the JOSE key that credentials are bound to (ADR 0013)."""
+        return key_from_seed(self.key.seed)
+
+    @property
+    def ledger(self) -> LedgerClient:
+        """A connection to the account's node, made at the first use.
+
+        Raises:
+            NotRegisteredError: The wallet has no account yet.
+        """
+        if self._ledger is None:
+            self._ledger = self.connect(self.account)
+        return self._ledger
+
+    def connect(self, account: LedgerAccount) -> LedgerClient:
+        """Return a new connection to an account's node; its caller closes it."""
+        return LedgerClient(account.torii, account.account_id, self.key, timeout_s=self._timeout_s)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._ledger is not None:
+            self._ledger.close()
+        self.http.close()
