@@ -12,6 +12,7 @@ from chaincode.records.record import (
     decode_record,
     encode_record,
 )
+from chaincode.records.seen import SeenRecord, parse_seen_id, seen_id
 
 __all__ = [
     "MAX_RECORD_CHARS",
@@ -26,7 +27,10 @@ __all__ = [
     "IdentityRecord",
     "IssuerRecord",
     "IssuerState",
+    "SeenRecord",
     "decode_record",
     "encode_record",
     "parse_record_key",
+    "parse_seen_id",
+    "seen_id",
 ]

@@ -60,6 +60,19 @@ def choice(literal: object) -> Form[str]:
     return Form(read, _write_plain)
 
 
+def data(most: int) -> Form[bytes]:
+    """Return the form of 1 to `most` bytes."""
+
+    def read(fields: JsonObject, name: str) -> bytes:
+        value = fields.get(name)
+        found = decode_base64url(value) if isinstance(value, str) else b""
+        if not 1 <= len(found) <= most:
+            raise DecodeError(f"{name}: 1 to {most} bytes in base64url are expected")
+        return found
+
+    return Form(read, write_bytes)
+
+
 def _read_account(fields: JsonObject, name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not ACCOUNT_ID.fullmatch(value):

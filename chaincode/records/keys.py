@@ -3,16 +3,16 @@
 from typing import Final, TypeAlias, get_args
 
 from chaincode.errors import DecodeError
-from chaincode.ids import RECORD_ID
 from chaincode.records.credential import CredentialRecord
 from chaincode.records.grant import GrantRecord
 from chaincode.records.issuer import IssuerRecord
 from chaincode.records.record import NO_ID
 from chaincode.records.recovery import RecoveryRecord
+from chaincode.records.seen import SeenRecord
 
 RESERVED_PREFIX: Final = "tg_"
 
-AnyRecord: TypeAlias = IssuerRecord | CredentialRecord | GrantRecord | RecoveryRecord
+AnyRecord: TypeAlias = IssuerRecord | CredentialRecord | GrantRecord | SeenRecord | RecoveryRecord
 _KINDS: Final[tuple[type[AnyRecord], ...]] = get_args(AnyRecord)
 
 
@@ -20,14 +20,14 @@ def parse_record_key(key: str) -> tuple[type[AnyRecord], str]:
     """Return the kind and the record id of a reserved detail key.
 
     Raises:
-        DecodeError: No kind has this prefix, or the id is not 32 lower-case hex digits.
+        DecodeError: No kind has this prefix, or the id is not in the kind's form.
     """
     for kind in _KINDS:
         if kind.single and key == kind.prefix:
             return kind, NO_ID
         if not kind.single and key.startswith(kind.prefix):
             record_id = key.removeprefix(kind.prefix)
-            if not RECORD_ID.fullmatch(record_id):
-                raise DecodeError(f"{kind.prefix}<id>: the id is not 32 lower-case hex digits")
+            if not kind.id_form.fullmatch(record_id):
+                raise DecodeError(f"{kind.prefix}<id>: the id is not {kind.id_words}")
             return kind, record_id
     raise DecodeError(f"detail keys that begin with {RESERVED_PREFIX} are reserved")

@@ -5,6 +5,7 @@ written, the SDK when it reads one: on a daemon that does not know the rules, a 
 them counts for nothing.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Self, TypeVar, get_args
@@ -17,6 +18,7 @@ from chaincode.encoding import (
     encode_canonical_json,
 )
 from chaincode.errors import DecodeError
+from chaincode.ids import RECORD_ID
 from chaincode.records.fields import Form
 
 NO_ID: Final = ""
@@ -30,18 +32,25 @@ class IdentityRecord:
     Of a kind that is `single` an account has one record: its key is the prefix alone, and its
     record id is `NO_ID`. A record is written by the account that it stands on, unless its kind is
     `by_another`: then its own rule says by whom.
+
+    Attributes:
+        prefix: How its detail keys begin.
+        id_form: What follows.
+        id_words: The same, for people.
     """
 
     prefix: ClassVar[str]
     single: ClassVar[bool] = False
     by_another: ClassVar[bool] = False
+    id_form: ClassVar[re.Pattern[str]] = RECORD_ID
+    id_words: ClassVar[str] = "32 lower-case hex digits"
 
     @classmethod
     def key(cls, record_id: str) -> str:
         """Return the detail key of this kind's record.
 
         Args:
-            record_id: 32 lower-case hex digits, or `NO_ID` for a single kind.
+            record_id: In the kind's `id_form`, or `NO_ID` for a single kind.
         """
         return cls.prefix + record_id
 

@@ -9,6 +9,7 @@ from chaincode.records import (
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
+    SeenRecord,
     decode_record,
     encode_record,
     parse_record_key,
@@ -17,6 +18,7 @@ from chaincode.rules.identity.credential import check_credential
 from chaincode.rules.identity.grant import check_grant
 from chaincode.rules.identity.issuer import check_issuer
 from chaincode.rules.identity.recovery import apply_recovery_record
+from chaincode.rules.identity.seen import check_seen
 from chaincode.rules.scope import Scope
 from chaincode.world_state import put_detail
 
@@ -48,6 +50,8 @@ def apply_record(scope: Scope, account_id: str, key: str, value: str) -> None:
             check_credential(scope, record_id, record)
         case GrantRecord():
             check_grant(scope, record_id, record)
+        case SeenRecord():
+            check_seen(scope, account_id, record_id)
         case _:
             value = encode_record(apply_recovery_record(scope, account_id, key, record))
     # WRITE

@@ -21,9 +21,12 @@ from chaincode.records import (
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
+    SeenRecord,
     decode_record,
     encode_record,
     parse_record_key,
+    parse_seen_id,
+    seen_id,
 )
 from chaincode.records.recovery import (
     MAX_DELAY_MS,
@@ -62,7 +65,8 @@ APPROVAL = ApprovalRecord(account="h1@holder", digest=bytes(32), approved_at_ms=
 STATUS = RecoveryStatus(item="tg_guard", state="open", until_ms=1, firm=True)
 WITH_ID: list[AnyRecord] = [ISSUER, CREDENTIAL, GRANT, RECOVER, CHANGE, VETO, APPROVAL]
 SINGLE: list[AnyRecord] = [GUARD, STATUS]
-RECORDS: list[AnyRecord] = [*WITH_ID, *SINGLE]
+SEEN = SeenRecord(salted_hash=bytes(32), sealed=b"s")
+RECORDS: list[AnyRecord] = [*WITH_ID, *SINGLE, SEEN]
 AS_SENT: list[AnyRecord] = [
     replace(RECOVER, window=None),
     replace(CHANGE, window=None),
@@ -126,6 +130,8 @@ BAD_FIELDS: list[tuple[AnyRecord, str, list[JsonValue]]] = [
     (CREDENTIAL, "expires_at_ms", BAD_TIMES),
     (CREDENTIAL, "state", [*BAD_STATES, "live"]),
     (GRANT, "commitment", BAD_DIGESTS),
+    (SEEN, "salted_hash", BAD_DIGESTS),
+    (SEEN, "sealed", [None, "", 1, "é", "A", [], "A" * (4 * 8_192 // 3 + 2)]),
     (GRANT, "gateway", BAD_ACCOUNTS),
     (GRANT, "expires_at_ms", BAD_TIMES),
     (GRANT, "uses", [None, 0, True, 1_000_001]),
@@ -268,7 +274,7 @@ def test_record_keys(record: AnyRecord) -> None:
             parse_record_key(kind.prefix + record_id)
 
 
-@pytest.mark.parametrize("key", ["tg_", "tg_seen_" + ID, "tg_cred", "", "age", "xtg_cred_" + ID])
+@pytest.mark.parametrize("key", ["tg_", "tg_saw_" + ID, "tg_cred", "", "age", "xtg_cred_" + ID])
 def test_other_keys_are_of_no_kind(key: str) -> None:
     with pytest.raises(DecodeError, match="reserved"):
         parse_record_key(key)
@@ -302,3 +308,11 @@ def test_an_approval_stands_for_one_record_of_one_account() -> None:
         approval_digest("h1@holder", key, replace(RECOVER, lost_key="c" * 64)),
     ]
     assert len({digest, *others}) == 5
+
+
+@pytest.mark.parametrize("use", [1, 10, 1_000_000])
+def test_the_key_of_a_receipt(use: int) -> None:
+    key = SeenRecord.key(seen_id(ID, use))
+    kind, record_id = parse_record_key(key)
+    assert (kind, parse_seen_id(record_id)) == (SeenRecord, (ID, use))
+    assert len(key) <= 64
