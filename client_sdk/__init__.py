@@ -1,5 +1,22 @@
 """The SDK: what runs at the holder's, the issuer's and the verifier's side."""
 
-from client_sdk.issuer import Issuer as Issuer
-from client_sdk.verifier import Verifier as Verifier
-from client_sdk.wallet import Wallet as Wallet
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from client_sdk.issuer import Issuer as Issuer
+    from client_sdk.verifier import Verifier as Verifier
+    from client_sdk.wallet import Wallet as Wallet
+
+_MODULES: Final = {
+    "Issuer": "client_sdk.issuer",
+    "Verifier": "client_sdk.verifier",
+    "Wallet": "client_sdk.wallet",
+}
+
+
+def __getattr__(name: str) -> object:
+    # A wallet need not load what an issuer needs, nor a node any of them.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -8,18 +8,8 @@ from rich.console import Console
 
 from chaincode.errors import ChaincodeError, InvalidBlockError
 from client_sdk.errors import ClientError, TransportError, VerificationError
-from node.cli.authority import authority
-from node.cli.demo.command import demo
-from node.cli.escrow import escrow
-from node.cli.gateway import gateway
-from node.cli.issuer import issuer
-from node.cli.migrate import migrate
-from node.cli.node import node
+from node.cli.lazy_group import LazyGroup
 from node.cli.output import plain
-from node.cli.verify import verify
-from node.cli.wallet import wallet
-from node.cli.wallet_guard import GUARD_COMMANDS
-from node.cli.wallet_recovery import RECOVERY_COMMANDS
 from node.errors import ConfigError, NodeError, PeerUnreachableError, StorageError
 
 EXIT_REFUSED = 1
@@ -40,16 +30,25 @@ Exit codes:
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    places={
+        "authority": "node.cli.authority:authority",
+        "demo": "node.cli.demo.command:demo",
+        "escrow": "node.cli.escrow:escrow",
+        "gateway": "node.cli.gateway:gateway",
+        "issuer": "node.cli.issuer:issuer",
+        "migrate": "node.cli.migrate:migrate",
+        "node": "node.cli.node:node",
+        "verify": "node.cli.verify:verify",
+        "wallet": "node.cli.wallet:wallet",
+    },
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="tegata", prog_name="tegata")
 def tegata() -> None:
     """Self-sovereign identity: show one attribute, to one verifier, for one purpose."""
-
-
-for command in (node, migrate, issuer, authority, gateway, escrow, wallet, verify, demo):
-    tegata.add_command(command)
-for command in (*RECOVERY_COMMANDS, *GUARD_COMMANDS):
-    wallet.add_command(command)
 
 
 def main() -> None:

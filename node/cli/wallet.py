@@ -16,6 +16,7 @@ from client_sdk.openid4vp.dcql import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import StoredGrant
+from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show, show_rows
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -34,7 +35,22 @@ def wallet_argument(command: _Command) -> _Command:
     return click.argument("wallet_file", metavar="WALLET", type=click.Path(path_type=Path))(command)
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    places={
+        "protect": "node.cli.wallet_recovery:protect",
+        "recover": "node.cli.wallet_recovery:recover",
+        "finish-recovery": "node.cli.wallet_recovery:finish_recovery",
+        "back-up": "node.cli.wallet_recovery:back_up",
+        "escrow-log": "node.cli.wallet_recovery:escrow_log",
+        "paper": "node.cli.wallet_recovery:paper",
+        "guard": "node.cli.wallet_guard:guard",
+        "recoveries": "node.cli.wallet_guard:recoveries",
+        "veto": "node.cli.wallet_guard:veto",
+        "changes": "node.cli.wallet_guard:changes",
+        "lift-guard": "node.cli.wallet_guard:lift_guard",
+    },
+)
 def wallet() -> None:
     """A resident's wallet: keep credentials, show single attributes, revoke grants."""
 

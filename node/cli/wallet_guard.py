@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -157,6 +156,3 @@ def _state_of(change: SeenChange) -> str:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-GUARD_COMMANDS: Final = (guard, recoveries, veto, changes, lift_guard)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -259,7 +259,6 @@ def paper(
     show({"sheets": files, "needed": threshold}, as_json=as_json)
 
 
-RECOVERY_COMMANDS: Final = (protect, recover, finish_recovery, back_up, escrow_log, paper)
 """What `tegata wallet` has for a wallet that may be lost."""
 
 

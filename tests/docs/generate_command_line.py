@@ -45,7 +45,9 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
 def _walk(context: click.Context) -> Iterator[click.Context]:
     yield context
     if isinstance(context.command, click.Group):
-        for name, command in context.command.commands.items():
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None
             yield from _walk(_context(command, name, context))
 
 
