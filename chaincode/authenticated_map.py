@@ -13,7 +13,7 @@ each level. A page holds 16 places; one with two entries or more has a page of i
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from chaincode.errors import DecodeError, ProofInvalidError
 
@@ -26,6 +26,7 @@ _PLACES: Final = 1 << _LEVELS
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
 _LEAF_KIND, _INNER_KIND = 1, 2
+_HEADS: Final = [bytes([number]) for number in range(_PLACES * _PLACES)]
 
 Changes: TypeAlias = Mapping[bytes, bytes | None]
 """The new value of each key; None where the key goes."""
@@ -39,18 +40,16 @@ class PageView(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(NamedTuple):
     key_hash: bytes
     value_hash: bytes
 
     @property
     def hash(self) -> bytes:
-        return _sha256(_LEAF + self.key_hash + self.value_hash)
+        return hashlib.sha256(_LEAF + self.key_hash + self.value_hash).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Inner:
+class _Inner(NamedTuple):
     hash: bytes
 
 
@@ -258,7 +257,8 @@ def _join(left: _Subtree, right: _Subtree) -> _Subtree:
         return right
     if right is None and not isinstance(left, _Inner):
         return left
-    return _Inner(_sha256(_NODE + _hash_of(left) + _hash_of(right)))
+    parts = _NODE + (left.hash if left else EMPTY_ROOT) + (right.hash if right else EMPTY_ROOT)
+    return _Inner(hashlib.sha256(parts).digest())
 
 
 def _hash_of(subtree: _Subtree) -> bytes:
@@ -285,22 +285,28 @@ def _bits(key_hash: bytes, count: int) -> int:
 def _encode_page(places: Iterable[_Subtree]) -> bytes:
     parts = []
     for place, subtree in enumerate(places):
-        match subtree:
-            case _Leaf(key_hash, value_hash):
-                parts += [bytes([place * _PLACES + _LEAF_KIND]), key_hash, value_hash]
-            case _Inner(inner_hash):
-                parts += [bytes([place * _PLACES + _INNER_KIND]), inner_hash]
+        if subtree is not None:
+            kind = _LEAF_KIND if isinstance(subtree, _Leaf) else _INNER_KIND
+            parts += [_HEADS[place * _PLACES + kind], *subtree]
     return b"".join(parts)
 
 
 def _decode_page(data: bytes | None) -> list[_Subtree]:
     places: list[_Subtree] = [None] * _PLACES
-    reader = _Reader(data or b"")
-    while reader.has_more():
-        place, kind = divmod(reader.take(1)[0], _PLACES)
-        first = reader.take(HASH_BYTES)
-        is_leaf = kind == _LEAF_KIND
-        places[place] = _Leaf(first, reader.take(HASH_BYTES)) if is_leaf else _Inner(first)
+    data = data or b""
+    start = 0
+    while start < len(data):
+        place, kind = divmod(data[start], _PLACES)
+        middle = start + 1 + HASH_BYTES
+        if kind == _LEAF_KIND:
+            end = middle + HASH_BYTES
+            places[place] = _Leaf(data[start + 1 : middle], data[middle:end])
+        else:
+            end = middle
+            places[place] = _Inner(data[start + 1 : middle])
+        start = end
+    if start > len(data):
+        raise DecodeError("a page of the authenticated map is cut")
     return places
 
 

@@ -18,16 +18,17 @@ from chaincode.blocks import (
     verify_block,
     verify_link,
 )
-from chaincode.errors import InvalidBlockError, InvalidTransactionError
+from chaincode.errors import DecodeError, InvalidBlockError, InvalidTransactionError
 from chaincode.ids import HASH
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
-from chaincode.set_hash import SetHash
+from chaincode.state_root import RootChange, change_root
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash, histories_of, transaction_hash
 from chaincode.transition import apply_block, apply_genesis, apply_history
 from chaincode.world_state import get_voters
+from node.errors import StorageError
 from node.ledger.block_store import NO_HISTORY, BlockStore, ImportedHistory
 from node.ledger.evm import LEDGER_EVM
 from node.ledger.history_index import HistoryEntry
@@ -62,13 +63,13 @@ class Candidate:
         block: The block, signed unless it is the genesis.
         receipts: What became of each transaction, in the order they were given.
         changes: The new value of each key of the state; None where it goes.
-        set_hash: The running hash of the whole state above the block, 2,048 bytes.
+        root: What the state above the block is committed to, and the changed pages of its map.
     """
 
     block: Block
     receipts: tuple[Receipt, ...]
     changes: Mapping[bytes, bytes | None]
-    set_hash: bytes
+    root: RootChange
 
 
 class Engine:
@@ -140,15 +141,13 @@ class Engine:
                 only_voter=self._signer.public_key,
             )
             outcome = apply_block(view, context, batches, self._quarantine.note)
-            set_hash = _updated_set_hash(view, tip, outcome.changes)
+            root = _change_root(view, tip, outcome.changes)
         block = build_block(context, tip.block_hash, batches, outcome.receipts)
         payload = block.block_v1.payload.SerializeToString()
         block.block_v1.signatures.append(
             Signature(public_key=self._signer.public_key, signature=self._signer.sign(payload))
         )
-        return Candidate(
-            block=block, receipts=outcome.receipts, changes=outcome.changes, set_hash=set_hash
-        )
+        return Candidate(block=block, receipts=outcome.receipts, changes=outcome.changes, root=root)
 
     def commit(self, candidate: Candidate) -> None:
         """Write a block: first the block file, synced, then the state.
@@ -209,7 +208,7 @@ def replay(
         block=block,
         receipts=outcome.receipts,
         changes=outcome.changes,
-        set_hash=_updated_set_hash(view, tip, outcome.changes),
+        root=_change_root(view, tip, outcome.changes),
     )
 
 
@@ -264,19 +263,16 @@ def recover(blocks: BlockStore, state: StateStore) -> int:
     return count
 
 
-def _updated_set_hash(
+def _change_root(
     view: StateSnapshot, tip: Tip, changes: Mapping[bytes, bytes | None]
-) -> bytes:
-    set_hash = SetHash(tip.set_hash)
-    for key, value in changes.items():
-        previous = view.get(key)
-        if previous == value:
-            continue
-        if previous is not None:
-            set_hash.remove(key, previous)
-        if value is not None:
-            set_hash.add(key, value)
-    return set_hash.encode()
+) -> RootChange:
+    try:
+        return change_root(view, tip.state_root, changes)
+    except DecodeError as error:
+        raise StorageError(
+            f"the state on disk is damaged: {error}; move state.sqlite away, and the node "
+            "rebuilds it from the blocks"
+        ) from None
 
 
 def _state_change(candidate: Candidate, start: int, following: int) -> StateChange:
@@ -286,12 +282,13 @@ def _state_change(candidate: Candidate, start: int, following: int) -> StateChan
             height=payload.height,
             time_ms=payload.created_time,
             block_hash=block_hash(candidate.block),
-            set_hash=candidate.set_hash,
+            state_root=candidate.root.root,
             next_start=following,
         ),
         start=start,
         places=encode_places(candidate.block),
         entries=candidate.changes,
+        pages=candidate.root.pages,
         committed=[transaction_hash(message) for message in payload.transactions],
         rejected=[bytes.fromhex(tx_hash) for tx_hash in payload.rejected_transactions_hashes],
         histories=[

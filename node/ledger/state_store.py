@@ -12,21 +12,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
-from typing import Final
+from typing import Final, TypeVar
 
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries.view import HistorySearch
-from chaincode.set_hash import EMPTY, SetHash
+from chaincode.state_root import StateRoot
 from node.errors import StorageError
 from node.ledger import history_index
 from node.ledger.block_store import BlockStore
 from node.ledger.history_index import HistoryEntry
 from node.ledger.transaction_places import PLACE_BYTES, decode_place
 
-_SCHEMA_VERSION: Final = 3
+_SCHEMA_VERSION: Final = 4
 _SCHEMA: Final = f"""
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE map_page (prefix TEXT PRIMARY KEY, page BLOB NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE block (
     height INTEGER PRIMARY KEY,
     start INTEGER NOT NULL,  -- in the block file
@@ -42,6 +43,7 @@ CREATE TABLE tip (
     time_ms INTEGER NOT NULL,
     block_hash BLOB NOT NULL,
     set_hash BLOB NOT NULL,
+    map_root BLOB NOT NULL,
     next_start INTEGER NOT NULL
 ) STRICT;
 {history_index.SCHEMA}"""
@@ -55,20 +57,20 @@ class Tip:
         height: 0 before the genesis block.
         time_ms: The time of the top block, milliseconds since 1970, UTC.
         block_hash: 32 bytes.
-        set_hash: The running hash of all entries, 2,048 bytes.
+        state_root: What commits to the whole world state.
         next_start: The offset in the block file where the next block will begin.
     """
 
     height: int
     time_ms: int
     block_hash: bytes
-    set_hash: bytes
+    state_root: StateRoot
     next_start: int
 
     @property
     def root(self) -> bytes:
         """The hash of the whole world state, 32 bytes."""
-        return SetHash(self.set_hash).digest()
+        return self.state_root.digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class StateChange:
         start: The block's offset in the block file.
         places: Those of its transactions (`transaction_places.encode_places`).
         entries: The new value of each key; None where it goes.
+        pages: The new page of the authenticated map at each prefix; None where it goes.
         committed: The hashes of the block's transactions, in order.
         rejected: The hashes of the transactions that it rejects.
         histories: The entries of its transactions, in the order of their positions.
@@ -89,6 +92,7 @@ class StateChange:
     start: int
     places: bytes
     entries: Mapping[bytes, bytes | None]
+    pages: Mapping[str, bytes | None]
     committed: Sequence[bytes]
     rejected: Sequence[bytes]
     histories: Sequence[HistoryEntry]
@@ -113,6 +117,13 @@ class StateSnapshot:
             "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key",
             (max(prefix, start), prefix + b"\xff"),
         )
+
+    def get_page(self, prefix: str) -> bytes | None:
+        """Return a page of the authenticated map, or None."""
+        row = self._connection.execute(
+            "SELECT page FROM map_page WHERE prefix = ?", (prefix,)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
 
     def has_transaction(self, tx_hash: bytes) -> bool:
         """Tell whether a block has already committed or rejected this transaction."""
@@ -176,6 +187,7 @@ class StateSnapshot:
         digest = hashlib.sha256()
         for statement in (
             "SELECT key, value FROM state ORDER BY key",
+            "SELECT prefix, page FROM map_page ORDER BY prefix",
             "SELECT height, start, places FROM block ORDER BY height",
             "SELECT tx_hash, height, position FROM decided ORDER BY tx_hash",
             "SELECT * FROM history ORDER BY account_id, asset_id, height, position",
@@ -191,14 +203,14 @@ class StateSnapshot:
     def tip(self) -> Tip:
         """Return the top of the chain."""
         row = self._connection.execute(
-            "SELECT height, time_ms, block_hash, set_hash, next_start FROM tip"
+            "SELECT height, time_ms, block_hash, set_hash, map_root, next_start FROM tip"
         ).fetchone()
-        height, time_ms, block_hash, set_hash, next_start = row
+        height, time_ms, block_hash, set_hash, map_root, next_start = row
         return Tip(
             height=height,
             time_ms=time_ms,
             block_hash=block_hash,
-            set_hash=set_hash,
+            state_root=StateRoot(set_hash=set_hash, map_root=map_root),
             next_start=next_start,
         )
 
@@ -257,16 +269,14 @@ class StateStore:
         """
         writer = self._writer
         tip = change.tip
-        puts = [(key, value) for key, value in change.entries.items() if value is not None]
-        deletes = [(key,) for key, value in change.entries.items() if value is None]
         decided = [
             *((tx_hash, tip.height, position) for position, tx_hash in enumerate(change.committed)),
             *((tx_hash, tip.height, None) for tx_hash in change.rejected),
         ]
         try:
             writer.execute("BEGIN IMMEDIATE")
-            writer.executemany("REPLACE INTO state VALUES (?, ?)", puts)
-            writer.executemany("DELETE FROM state WHERE key = ?", deletes)
+            _write(writer, "state", "key", change.entries)
+            _write(writer, "map_page", "prefix", change.pages)
             writer.executemany("INSERT INTO decided VALUES (?, ?, ?)", decided)
             history_index.insert_entries(writer, tip.height, change.histories)
             writer.execute(
@@ -274,8 +284,15 @@ class StateStore:
             )
             writer.execute(
                 "UPDATE tip SET height = ?, time_ms = ?, block_hash = ?, set_hash = ?,"
-                " next_start = ?",
-                (tip.height, tip.time_ms, tip.block_hash, tip.set_hash, tip.next_start),
+                " map_root = ?, next_start = ?",
+                (
+                    tip.height,
+                    tip.time_ms,
+                    tip.block_hash,
+                    tip.state_root.set_hash,
+                    tip.state_root.map_root,
+                    tip.next_start,
+                ),
             )
             writer.execute("COMMIT")
         except sqlite3.Error as error:
@@ -318,6 +335,7 @@ class StateStore:
             )
         if version == _SCHEMA_VERSION:
             return
+        empty = StateRoot()
         # An older one is emptied: the node replays the blocks into it.
         self._writer.execute("BEGIN IMMEDIATE")
         tables = self._writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -326,7 +344,21 @@ class StateStore:
         for statement in _SCHEMA.split(";\n"):
             self._writer.execute(statement)
         self._writer.execute(
-            "INSERT INTO tip VALUES (0, 0, ?, ?, ?)", (bytes(32), EMPTY, self._blocks.start)
+            "INSERT INTO tip VALUES (0, 0, ?, ?, ?, ?)",
+            (bytes(32), empty.set_hash, empty.map_root, self._blocks.start),
         )
         self._writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         self._writer.execute("COMMIT")
+
+
+_Key = TypeVar("_Key", bytes, str)
+
+
+def _write(
+    writer: sqlite3.Connection, table: str, key_column: str, entries: Mapping[_Key, bytes | None]
+) -> None:
+    """Write the new value of each key of a table; None removes it."""
+    puts = [(key, value) for key, value in entries.items() if value is not None]
+    deletes = [(key,) for key, value in entries.items() if value is None]
+    writer.executemany(f"REPLACE INTO {table} VALUES (?, ?)", puts)  # noqa: S608
+    writer.executemany(f"DELETE FROM {table} WHERE {key_column} = ?", deletes)  # noqa: S608

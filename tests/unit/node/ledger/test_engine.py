@@ -1,6 +1,7 @@
 """The engine: what it decides, what it writes and when, and how it comes back after a loss."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from support.ledger_stores import NOW_MS, WINDOW, LedgerStores, opened, signed_t
 from support.memory_ledger import sign_transaction
 from support.processes import LedgerFolder, make_ledger_folder
 
+from chaincode.authenticated_map import prove, update_map, verify_presence
 from chaincode.blocks import Verdict
 from chaincode.errors import InvalidBlockError, InvalidTransactionError
 from chaincode.ids import REGISTRY_ACCOUNT
@@ -18,17 +20,26 @@ from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
 from chaincode.protocol.primitive_pb2 import Peer, Signature
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.set_hash import SetHash
+from chaincode.state_root import is_provable, join_roots
 from chaincode.transactions import block_hash, transaction_hash
-from chaincode.world_state import get_voters
+from chaincode.world_state import get_voters, state_key
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.commands import set_account_detail
+from client_sdk.ledger.commands import add_signatory, set_account_detail
 from node.errors import StorageError
 from node.ledger import engine as engine_module
 from node.ledger.block_store import BlockStore
 from node.ledger.engine import Engine
 from node.ledger.genesis import ADMIN_ACCOUNT
 
+AN_ACCOUNT = state_key(b"account", ADMIN_ACCOUNT)
 ChainChange = Callable[[list[Block], LedgerFolder], list[Block]]
+
+
+class NoPages:
+    """A map without entries."""
+
+    def get_page(self, prefix: str) -> None:
+        """Return no page."""
 
 
 @pytest.fixture
@@ -208,11 +219,27 @@ def test_block_times_always_rise(ledger: LedgerStores) -> None:
 def test_the_root_is_the_hash_of_all_entries(ledger: LedgerStores) -> None:
     ledger.add_details(5)
     ledger.add_block(ledger.detail("height_3", "changed"))
-    whole = SetHash()
     with ledger.state.snapshot() as view:
-        for key, value in view.scan(b""):
-            whole.add(key, value)
-    assert ledger.tip().root == whole.digest()
+        entries = dict(view.scan(b""))
+        root = view.tip().state_root
+        proof = prove(view, AN_ACCOUNT)
+    whole = SetHash()
+    for key, value in entries.items():
+        whole.add(key, value)
+    assert root.set_hash == whole.encode()
+    provable = {key: value for key, value in entries.items() if is_provable(key)}
+    assert root.map_root == update_map(NoPages(), provable).root
+    verify_presence(root.map_root, AN_ACCOUNT, entries[AN_ACCOUNT], proof)
+    assert ledger.tip().root == join_roots(whole.digest(), root.map_root)
+
+
+def test_only_provable_entries_touch_the_map(ledger: LedgerStores) -> None:
+    assert ledger.add_block(ledger.detail("a", "1")).root.pages == {}
+    key = AccountKey.generate()
+    message = ledger.admin_transaction(add_signatory(ADMIN_ACCOUNT, key.public_key))
+    before = ledger.tip().state_root.map_root
+    assert ledger.add_block(ledger.check(message)).root.pages != {}
+    assert ledger.tip().state_root.map_root != before
 
 
 def test_the_same_transactions_give_the_same_root_whatever_the_blocks(tmp_path: Path) -> None:
@@ -231,6 +258,16 @@ def test_the_same_transactions_give_the_same_root_whatever_the_blocks(tmp_path: 
             other.add_block(transaction)
         assert one.tip().root == other.tip().root
         assert one.tip().height != other.tip().height
+
+
+def test_a_damaged_page_of_the_map_is_named(ledger: LedgerStores) -> None:
+    with sqlite3.connect(ledger.data / "state.sqlite") as connection:
+        connection.execute("UPDATE map_page SET page = substr(page, 1, length(page) - 1)")
+    connection.close()
+    command = add_signatory(ADMIN_ACCOUNT, AccountKey.generate().public_key)
+    transaction = ledger.check(ledger.admin_transaction(command))
+    with pytest.raises(StorageError, match=r"is cut; move state\.sqlite away"):
+        ledger.engine.finalize(NOW_MS, lone(transaction))
 
 
 # recovery

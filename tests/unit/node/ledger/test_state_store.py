@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaincode.set_hash import EMPTY
+from chaincode.state_root import StateRoot
 from node.errors import StorageError
 from node.ledger.block_store import BlockStore
 from node.ledger.state_store import StateChange, StateStore, Tip
@@ -33,6 +33,7 @@ def change(
     height: int,
     entries: dict[bytes, bytes | None],
     *,
+    pages: dict[str, bytes | None] | None = None,
     committed: list[bytes] | None = None,
     rejected: list[bytes] | None = None,
 ) -> StateChange:
@@ -41,12 +42,13 @@ def change(
             height=height,
             time_ms=1000 * height,
             block_hash=bytes([height % 256]) * 32,
-            set_hash=EMPTY,
+            state_root=StateRoot(map_root=bytes([height % 256]) * 32),
             next_start=100 * height,
         ),
         start=100 * (height - 1),
         places=b"",
         entries=entries,
+        pages=pages or {},
         committed=committed or [],
         rejected=rejected or [],
         histories=[],
@@ -64,7 +66,7 @@ def test_a_new_store_is_empty_and_begins_at_the_first_record(
     with store.snapshot() as view:
         tip = view.tip()
         assert (tip.height, tip.time_ms, tip.block_hash) == (0, 0, bytes(32))
-        assert (tip.set_hash, tip.next_start) == (EMPTY, blocks.start)
+        assert (tip.state_root, tip.next_start) == (StateRoot(), blocks.start)
         assert list(view.scan(b"")) == []
         assert view.get(b"missing") is None
         assert view.block_at(1) is None
@@ -82,6 +84,19 @@ def test_a_commit_moves_entries_tip_and_decisions_together(store: StateStore) ->
         assert view.tip() == change(2, {}).tip
         assert view.decision(b"x" * 32) is True
         assert view.decision(b"y" * 32) is False
+
+
+def test_pages_of_the_map_are_kept_apart(store: StateStore) -> None:
+    store.commit(change(1, {b"a": b"1"}, pages={"": b"top", "a": b"below", "b": b"other"}))
+    store.commit(change(2, {}, pages={"": b"new top", "a": None, "never there": None}))
+    with store.snapshot() as view:
+        assert [view.get_page(prefix) for prefix in ("", "a", "b", "c")] == [
+            b"new top",
+            None,
+            b"other",
+            None,
+        ]
+        assert dict(view.scan(b"")) == {b"a": b"1"}
 
 
 def test_a_scan_stays_in_its_prefix_and_order(store: StateStore) -> None:
@@ -201,9 +216,9 @@ def test_an_error_in_a_snapshot_gives_its_connection_back(store: StateStore) -> 
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path, blocks: BlockStore) -> None:
     StateStore(tmp_path / "state.sqlite", blocks).close()
     with sqlite3.connect(tmp_path / "state.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StorageError, match="version 7, this node reads up to 3; move the"):
+    with pytest.raises(StorageError, match=r"version 99, this node reads up to \d+; move the"):
         StateStore(tmp_path / "state.sqlite", blocks)
 
 
