@@ -102,6 +102,8 @@ class RecordCode(IntEnum):
     VETO_REFUSED = 112
     NO_GUARD = 113
     NOT_GRANTED = 114
+    NO_STATUS_LIST = 115
+    OLD_VERSION = 116
     NO_GRANT = 121
     OUT_OF_TURN = 122
     USED_UP = 123

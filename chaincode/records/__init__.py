@@ -1,5 +1,6 @@
 """The identity records: account details whose keys begin with `tg_`, one module for each kind."""
 
+from chaincode.records.batch import MAX_BATCH, BatchRecord
 from chaincode.records.credential import CredentialRecord, CredentialState
 from chaincode.records.fields import MAX_TIME_MS
 from chaincode.records.grant import GrantRecord, GrantState
@@ -13,13 +14,16 @@ from chaincode.records.record import (
     encode_record,
 )
 from chaincode.records.seen import SeenRecord, parse_seen_id, seen_id
+from chaincode.records.status_list import StatusListRecord
 
 __all__ = [
+    "MAX_BATCH",
     "MAX_RECORD_CHARS",
     "MAX_TIME_MS",
     "NO_ID",
     "RESERVED_PREFIX",
     "AnyRecord",
+    "BatchRecord",
     "CredentialRecord",
     "CredentialState",
     "GrantRecord",
@@ -28,6 +32,7 @@ __all__ = [
     "IssuerRecord",
     "IssuerState",
     "SeenRecord",
+    "StatusListRecord",
     "decode_record",
     "encode_record",
     "parse_record_key",

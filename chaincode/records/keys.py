@@ -3,16 +3,26 @@
 from typing import Final, TypeAlias, get_args
 
 from chaincode.errors import DecodeError
+from chaincode.records.batch import BatchRecord
 from chaincode.records.credential import CredentialRecord
 from chaincode.records.grant import GrantRecord
 from chaincode.records.issuer import IssuerRecord
 from chaincode.records.record import NO_ID
 from chaincode.records.recovery import RecoveryRecord
 from chaincode.records.seen import SeenRecord
+from chaincode.records.status_list import StatusListRecord
 
 RESERVED_PREFIX: Final = "tg_"
 
-AnyRecord: TypeAlias = IssuerRecord | CredentialRecord | GrantRecord | SeenRecord | RecoveryRecord
+AnyRecord: TypeAlias = (
+    IssuerRecord
+    | CredentialRecord
+    | BatchRecord
+    | StatusListRecord
+    | GrantRecord
+    | SeenRecord
+    | RecoveryRecord
+)
 _KINDS: Final[tuple[type[AnyRecord], ...]] = get_args(AnyRecord)
 
 

@@ -24,11 +24,14 @@ from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query
 from chaincode.records import (
+    MAX_BATCH,
     MAX_TIME_MS,
     AnyRecord,
+    BatchRecord,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
+    StatusListRecord,
     decode_record,
     encode_record,
     parse_record_key,
@@ -61,6 +64,7 @@ FIELD_NAMES = st.sampled_from(
     [
         *("issuer", "credential_types", "keys", "state", "salted_hash", "issuer_record"),
         *("expires_at_ms", "commitment", "gateway", "uses"),
+        *("root", "count", "status_list", "uri", "bits", "version"),
         *("escrow", "delay_ms", "new_key", "lost_key", "opened_at_ms", "matures_at_ms"),
         *("command", "vetoed_at_ms", "account", "digest", "item", "until_ms", "firm"),
     ]
@@ -99,6 +103,22 @@ RECORDS: st.SearchStrategy[AnyRecord] = st.one_of(
         issuer_record=RECORD_IDS,
         expires_at_ms=TIMES,
         state=st.sampled_from(["active", "suspended", "revoked"]),
+    ),
+    st.builds(
+        BatchRecord,
+        root=DIGESTS,
+        count=st.integers(1, MAX_BATCH),
+        issuer_record=RECORD_IDS,
+        status_list=RECORD_IDS,
+        expires_at_ms=TIMES,
+    ),
+    st.builds(
+        StatusListRecord,
+        uri=st.text("az09-_/?%", max_size=30).map(lambda path: f"https://issuer.example/{path}"),
+        bits=st.sampled_from([1, 2, 4, 8]),
+        digest=DIGESTS,
+        version=st.integers(1, 2**53 - 1),
+        issuer_record=RECORD_IDS,
     ),
     st.builds(
         GuardRecord,

@@ -29,7 +29,13 @@ from support.small_ledger import (
 from chaincode.blocks import BlockContext, Verdict
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import GrantablePermission, RolePermission
-from chaincode.records import CredentialRecord, GrantRecord, IdentityRecord
+from chaincode.records import (
+    BatchRecord,
+    CredentialRecord,
+    GrantRecord,
+    IdentityRecord,
+    StatusListRecord,
+)
 from chaincode.set_hash import SetHash
 from chaincode.transactions import ValidTransaction
 from chaincode.transition import apply_block
@@ -61,6 +67,22 @@ RECORDS: st.SearchStrategy[IdentityRecord] = st.one_of(
         issuer_record=RECORD_IDS,
         expires_at_ms=TIMES,
         state=st.sampled_from(["active", "suspended", "revoked"]),
+    ),
+    st.builds(
+        BatchRecord,
+        root=st.just(bytes(32)),
+        count=st.just(1),
+        issuer_record=RECORD_IDS,
+        status_list=RECORD_IDS,
+        expires_at_ms=TIMES,
+    ),
+    st.builds(
+        StatusListRecord,
+        uri=st.just("https://issuer.example/1"),
+        bits=st.just(2),
+        digest=st.just(bytes(32)),
+        version=st.integers(1, 3),
+        issuer_record=RECORD_IDS,
     ),
     st.builds(
         GrantRecord,

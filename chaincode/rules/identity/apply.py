@@ -6,19 +6,23 @@ with one of `RecordCode`.
 
 from chaincode.errors import DecodeError, RecordCode, RejectedError
 from chaincode.records import (
+    BatchRecord,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
     SeenRecord,
+    StatusListRecord,
     decode_record,
     encode_record,
     parse_record_key,
 )
+from chaincode.rules.identity.batch import check_batch
 from chaincode.rules.identity.credential import check_credential
 from chaincode.rules.identity.grant import check_grant
 from chaincode.rules.identity.issuer import check_issuer
 from chaincode.rules.identity.recovery import apply_recovery_record
 from chaincode.rules.identity.seen import check_seen
+from chaincode.rules.identity.status_list import check_status_list
 from chaincode.rules.scope import Scope
 from chaincode.world_state import put_detail
 
@@ -48,6 +52,10 @@ def apply_record(scope: Scope, account_id: str, key: str, value: str) -> None:
             check_issuer(scope, record_id, record)
         case CredentialRecord():
             check_credential(scope, record_id, record)
+        case BatchRecord():
+            check_batch(scope, record_id, record)
+        case StatusListRecord():
+            check_status_list(scope, record_id, record)
         case GrantRecord():
             check_grant(scope, record_id, record)
         case SeenRecord():

@@ -14,14 +14,17 @@ from chaincode.encoding import (
 )
 from chaincode.errors import DecodeError
 from chaincode.records import (
+    MAX_BATCH,
     MAX_RECORD_CHARS,
     MAX_TIME_MS,
     NO_ID,
     AnyRecord,
+    BatchRecord,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
     SeenRecord,
+    StatusListRecord,
     decode_record,
     encode_record,
     parse_record_key,
@@ -53,6 +56,16 @@ CREDENTIAL = CredentialRecord(
 GRANT = GrantRecord(
     commitment=bytes(32), gateway="desk@gateway", expires_at_ms=1, uses=1, state="live"
 )
+BATCH = BatchRecord(
+    root=bytes(32), count=1, issuer_record="0" * 32, status_list="0" * 32, expires_at_ms=1
+)
+STATUS_LIST = StatusListRecord(
+    uri="https://issuer.example/status-lists/1",
+    bits=2,
+    digest=bytes(32),
+    version=1,
+    issuer_record="0" * 32,
+)
 GUARD = GuardRecord(
     escrow="agents@holder", issuer="city@issuer", delay_ms=MAX_DELAY_MS, state="standing"
 )
@@ -63,7 +76,17 @@ CHANGE = ChangeRecord(command=COMMAND, state="pending", window=WINDOW)
 VETO = VetoRecord(vetoed_at_ms=1)
 APPROVAL = ApprovalRecord(account="h1@holder", digest=bytes(32), approved_at_ms=1)
 STATUS = RecoveryStatus(item="tg_guard", state="open", until_ms=1, firm=True)
-WITH_ID: list[AnyRecord] = [ISSUER, CREDENTIAL, GRANT, RECOVER, CHANGE, VETO, APPROVAL]
+WITH_ID: list[AnyRecord] = [
+    ISSUER,
+    CREDENTIAL,
+    BATCH,
+    STATUS_LIST,
+    GRANT,
+    RECOVER,
+    CHANGE,
+    VETO,
+    APPROVAL,
+]
 SINGLE: list[AnyRecord] = [GUARD, STATUS]
 SEEN = SeenRecord(salted_hash=bytes(32), sealed=b"s")
 RECORDS: list[AnyRecord] = [*WITH_ID, *SINGLE, SEEN]
@@ -116,6 +139,7 @@ BAD_KEYS += [
 BAD_TYPES: list[JsonValue] = [None, [], {}, "urn:a", [""], [1], ["b", "a"], ["a", "a"], [["a"]]]
 BAD_ACCOUNTS: list[JsonValue] = [None, "", "a", 1, ["a@b"], "a@b\n", "A@b"]
 BAD_DIGESTS: list[JsonValue] = [None, "", 1, "AA", "A" * 42, "A" * 44, "A" * 42 + "=", "é" * 43]
+BAD_RECORD_IDS: list[JsonValue] = [None, "", 1, "0" * 31, "A" * 32]
 BAD_TIMES: list[JsonValue] = [None, 0, -1, True, "1", [1], MAX_TIME_MS + 1]
 BAD_BLOCK_TIMES: list[JsonValue] = [None, 0, -1, True, "1", [1], 2**53]
 BAD_SIGNATORIES: list[JsonValue] = [None, "", 1, "A" * 64, "g" * 64, "a" * 137, ["a" * 64]]
@@ -126,9 +150,23 @@ BAD_FIELDS: list[tuple[AnyRecord, str, list[JsonValue]]] = [
     (ISSUER, "keys", BAD_KEYS),
     (ISSUER, "state", [*BAD_STATES, "suspended"]),
     (CREDENTIAL, "salted_hash", BAD_DIGESTS),
-    (CREDENTIAL, "issuer_record", [None, "", 1, "0" * 31, "A" * 32]),
+    (CREDENTIAL, "issuer_record", BAD_RECORD_IDS),
     (CREDENTIAL, "expires_at_ms", BAD_TIMES),
     (CREDENTIAL, "state", [*BAD_STATES, "live"]),
+    (BATCH, "root", BAD_DIGESTS),
+    (BATCH, "count", [None, 0, True, MAX_BATCH + 1]),
+    (BATCH, "issuer_record", BAD_RECORD_IDS),
+    (BATCH, "status_list", BAD_RECORD_IDS),
+    (BATCH, "expires_at_ms", BAD_TIMES),
+    (
+        STATUS_LIST,
+        "uri",
+        [None, "", 1, "ftp://a", "https://", "https://a b", "https://" + "a" * 1024],
+    ),
+    (STATUS_LIST, "bits", [None, 0, 3, True, "1", 16]),
+    (STATUS_LIST, "digest", BAD_DIGESTS),
+    (STATUS_LIST, "version", [None, 0, -1, True, 2**53]),
+    (STATUS_LIST, "issuer_record", BAD_RECORD_IDS),
     (GRANT, "commitment", BAD_DIGESTS),
     (SEEN, "salted_hash", BAD_DIGESTS),
     (SEEN, "sealed", [None, "", 1, "é", "A", [], "A" * (4 * 8_192 // 3 + 2)]),
@@ -197,6 +235,8 @@ def test_limits_are_inside() -> None:
     for record in (
         replace(GRANT, uses=1_000_000, expires_at_ms=MAX_TIME_MS),
         replace(CREDENTIAL, expires_at_ms=MAX_TIME_MS),
+        replace(BATCH, count=MAX_BATCH),
+        replace(STATUS_LIST, version=2**53 - 1, bits=8),
     ):
         assert decode_record(encode_record(record), type(record)) == record
 
