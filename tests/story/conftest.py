@@ -8,7 +8,8 @@ from rich.console import Console
 from support.story_town import NotingStage, ToldStory, canary_resident
 
 from client_sdk.wallet import Wallet
-from node.cli.demo.story import Story
+from node.cli.demo.cast import Cast
+from node.cli.demo.story import tell
 from node.cli.demo.town import Town
 
 
@@ -18,15 +19,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToldStory]:
     output = io.StringIO()
     with Town(tmp_path_factory.mktemp("town")) as town:
         told = ToldStory(town=town, wallet_file=town.folder / "w", passphrase="for this test")
-        telling = Story(
+        cast = Cast(
             town,
             NotingStage(Console(file=output, width=170), told),
             canary_resident(),
             wallet_file=told.wallet_file,
             passphrase=told.passphrase,
         )
-        with telling as story:
-            story.tell()
+        with cast:
+            tell(cast)
         told.text = output.getvalue()
         yield told
 

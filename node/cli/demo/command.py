@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from node.cli.demo.cast import Cast, example_resident
 from node.cli.demo.stage import Stage
-from node.cli.demo.story import Story, example_resident
+from node.cli.demo.story import tell
 from node.cli.demo.town import Town
 from node.errors import ConfigError
 
@@ -35,12 +36,12 @@ def demo(keep: Path | None) -> None:
         starting = console.status("Starting ledger node, issuer and gateway")
         with starting, Town(folder) as town:
             starting.stop()
-            telling = Story(
+            cast = Cast(
                 town,
                 Stage(console),
                 example_resident(),
                 wallet_file=folder / "hanako.wallet",
                 passphrase=secrets.token_urlsafe(16),
             )
-            with telling as story:
-                story.tell()
+            with cast:
+                tell(cast)
