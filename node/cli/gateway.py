@@ -1,7 +1,7 @@
 """`tegata gateway`: make and run a gateway, and the verifiers behind it."""
 
-import hashlib
-import secrets
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,17 +16,18 @@ from client_sdk.openid4vp.access_certificate import (
     load_identity,
 )
 from client_sdk.purposes import PURPOSE_TERMS
+from node.cli.gateway_keys import DAY_MS, key
 from node.cli.network import Network
 from node.cli.output import json_option, show, show_rows
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
+from node.gateway.api_keys import ApiKeyStore, Scope
 from node.gateway.app import run_gateway
-from node.gateway.config import GatewayConfig
+from node.gateway.config import FILE_NAME, GatewayConfig
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 
-FILE_NAME = "gateway.toml"
 _AUTHORITY = "access_authority"
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
@@ -34,6 +35,9 @@ _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 @click.group()
 def gateway() -> None:
     """Make and run a gateway, and the verifiers behind it."""
+
+
+gateway.add_command(key)
 
 
 @gateway.command()
@@ -101,14 +105,16 @@ def init(
 )
 @json_option
 def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: bool) -> None:
-    """Certify a verifier in FOLDER and give it an API key, which is shown only now."""
+    """Certify a verifier in FOLDER and give it an API key, which is shown only now.
+
+    The key opens everything for as long as the certificate is valid; `tegata gateway key` makes
+    narrower ones.
+    """
     config_file = folder / FILE_NAME
     key_file = Path("keys") / f"verifier_{verifier_id}.key"
     chain_file = f"verifier_{verifier_id}.crt"
-    api_key = secrets.token_urlsafe(32)
     section = {
         "id": verifier_id,
-        "api_key_sha256": hashlib.sha256(api_key.encode()).hexdigest(),
         "certificate_chain_file": chain_file,
         "private_key_file": str(key_file),
     }
@@ -117,7 +123,8 @@ def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: 
     except (OSError, ValueError) as error:
         raise ConfigError(f"{config_file}: cannot be read: {error}; make it first") from None
     # Before anything is written: the gateway must start with what is left here.
-    public_url = parse_config(text, GatewayConfig, path=config_file).public_url
+    config = parse_config(text, GatewayConfig, path=config_file)
+    public_url = config.public_url
     identity = certify_verifier(
         _load_authority(folder),
         name=name,
@@ -132,6 +139,11 @@ def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: 
     draft.unlink(missing_ok=True)
     save_secret(draft, text)
     draft.replace(config_file)
+    with closing(ApiKeyStore(config.database_url)) as keys:
+        now_ms = time.time_ns() // 1_000_000
+        _, api_key = keys.create(
+            verifier_id, scopes=tuple(Scope), now_ms=now_ms, expires_at_ms=now_ms + days * DAY_MS
+        )
     show(
         {
             "verifier": verifier_id,

@@ -14,10 +14,13 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.verifier import Ledger, Verifier
 from node.errors import ConfigError
+from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig, load_verifier_identity
 from node.gateway.presentations import Presentations
 from node.gateway.routes import create_routes
 from node.gateway.store import RequestStore
+from node.gateway.verifier_access import VerifierAccess
+from node.web.rate_limit import RateLimiter
 from node.web.server import serve
 
 _PURGE_S: Final = 15.0
@@ -26,12 +29,17 @@ LEDGER_TIMEOUT_S: Final = 10.0
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 
 
+def now_ms() -> int:
+    """Return the time: milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
 def build_presentations(
     config: GatewayConfig,
     *,
     store: RequestStore,
     ledger: Ledger,
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    now_ms: Callable[[], int] = now_ms,
 ) -> Presentations:
     """Wire a gateway's requests to its store and its ledger.
 
@@ -59,9 +67,30 @@ def build_presentations(
     )
 
 
-def create_app(config: GatewayConfig, presentations: Presentations) -> Flask:
-    """Make the gateway's application."""
-    return create_routes(presentations, config.verifiers)
+def create_app(
+    config: GatewayConfig,
+    presentations: Presentations,
+    keys: ApiKeyStore,
+    *,
+    now_ms: Callable[[], int] = now_ms,
+) -> Flask:
+    """Make the gateway's application.
+
+    Args:
+        config: The configuration.
+        presentations: The requests and their answers.
+        keys: The verifiers' API keys.
+        now_ms: The clock: milliseconds since 1970, UTC.
+    """
+    limiter = RateLimiter()
+    access = VerifierAccess(
+        keys,
+        verifiers=[verifier.id for verifier in config.verifiers],
+        limiter=limiter,
+        rate=config.verifier_rate,
+        now_ms=now_ms,
+    )
+    return create_routes(presentations, access, limiter=limiter, wallet_rate=config.wallet_rate)
 
 
 def run_gateway(config: GatewayConfig) -> None:
@@ -76,7 +105,7 @@ def run_gateway(config: GatewayConfig) -> None:
     except KeyFormatError as error:
         raise ConfigError(f"ledger.private_key_file: {error}") from None
     root_certificates = config.ledger.load_root_certificates()
-    store = RequestStore(config.database_url)
+    store, keys = RequestStore(config.database_url), ApiKeyStore(config.database_url)
     stopped = threading.Event()
     with LedgerClient(
         config.ledger.address,
@@ -92,11 +121,17 @@ def run_gateway(config: GatewayConfig) -> None:
         )
         purger.start()
         try:
-            serve(create_app(config, presentations), config.listen, service="gateway")
+            serve(
+                create_app(config, presentations, keys),
+                config.listen,
+                service="gateway",
+                trusted_proxy=config.trusted_proxy,
+            )
         finally:
             stopped.set()
             purger.join()
             store.close()
+            keys.close()
 
 
 def purge_until(

@@ -1,6 +1,6 @@
 """The gateway's configuration: one TOML file."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +10,9 @@ from client_sdk.openid4vp.access_certificate import AccessIdentity, load_identit
 from node.config import ConfigPath, LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl
 from node.errors import ConfigError
+from node.web.rate_limit import Rate
+
+FILE_NAME: Final = "gateway.toml"
 
 
 def _endpoint(text: str) -> str:
@@ -24,7 +27,6 @@ class VerifierConfig(BaseModel):
 
     Attributes:
         id: A short name for logs and configuration.
-        api_key_sha256: SHA-256 of its API key, 64 hex digits; the key has at least 128 random bits.
         certificate_chain_file: PEM; the verifier's certificate first.
         private_key_file: PEM; the key of that certificate.
     """
@@ -32,7 +34,6 @@ class VerifierConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
-    api_key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     certificate_chain_file: ConfigPath
     private_key_file: ConfigPath
 
@@ -48,6 +49,10 @@ class GatewayConfig(ProcessConfig):
         result_seconds: How long a verifier can read a result before its values are deleted.
         encrypt_responses: Whether wallets must encrypt their responses to a key of each request
             (`direct_post.jwt`); without it they travel under TLS alone.
+        verifier_rate: How often one API key may call, such as `600/minute`.
+        wallet_rate: How often one address may call what is for wallets.
+        trusted_proxy: The address of the proxy whose `X-Forwarded-For` tells who calls; None where
+            callers reach this service themselves.
         ledger: The ledger.
         verifiers: Who may ask.
     """
@@ -58,17 +63,16 @@ class GatewayConfig(ProcessConfig):
     request_seconds: int = Field(default=300, ge=30, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
     encrypt_responses: bool = True
+    verifier_rate: Rate = "600/minute"
+    wallet_rate: Rate = "300/minute"
+    trusted_proxy: str | None = None
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _each_verifier_once(self) -> Self:
-        for values in (
-            [verifier.id for verifier in self.verifiers],
-            [verifier.api_key_sha256 for verifier in self.verifiers],
-        ):
-            if len(set(values)) != len(values):
-                raise ValueError("verifiers: two have the same id or the same API key")
+        if len({verifier.id for verifier in self.verifiers}) != len(self.verifiers):
+            raise ValueError("verifiers: two have the same id")
         return self
 
 

@@ -9,6 +9,25 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 
+def bearer_token() -> str | None:
+    """Return the token that came with the current request; None where none did."""
+    credentials = request.authorization
+    token = credentials.token if credentials and credentials.type == "bearer" else None
+    return token or None
+
+
+def unauthorized(needed: str) -> Unauthorized:
+    """Return the error that asks for a token.
+
+    Args:
+        needed: What to say, such as `An API key is needed`.
+    """
+    return Unauthorized(
+        f"{needed}: Authorization: Bearer <token>.",
+        www_authenticate=WWWAuthenticate("bearer", {"realm": "tegata"}),
+    )
+
+
 def authenticate(token_hashes: Mapping[str, str], *, needed: str) -> str:
     """Return the id of the caller whose token came with the current request.
 
@@ -20,13 +39,9 @@ def authenticate(token_hashes: Mapping[str, str], *, needed: str) -> str:
     Raises:
         Unauthorized: The token is missing or nobody's.
     """
-    credentials = request.authorization
-    token = credentials.token if credentials and credentials.type == "bearer" else None
+    token = bearer_token()
     digest = hashlib.sha256((token or "").encode("utf-8", "surrogateescape")).hexdigest()
     found = [caller for caller, known in token_hashes.items() if hmac.compare_digest(known, digest)]
     if not token or not found:
-        raise Unauthorized(
-            f"{needed}: Authorization: Bearer <token>.",
-            www_authenticate=WWWAuthenticate("bearer", {"realm": "tegata"}),
-        )
+        raise unauthorized(needed)
     return found[0]

@@ -8,7 +8,7 @@ operator's log names its class and its place, and no more, since its text may ho
 import traceback
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import structlog
 from flask import Flask, Response, request
@@ -30,6 +30,7 @@ _DETAILS: Final = {
     404: "There is nothing at this address. /openapi.json lists what this service offers.",
     405: "This address does not take this method; the Allow header lists those it takes.",
     413: "The request's body is larger than this service takes.",
+    429: "You call more often than this service takes. Wait as long as Retry-After says.",
     415: "The body's Content-Type is not one that this address takes.",
 }
 
@@ -82,6 +83,17 @@ def refuse_invalid_fields(error: ValidationError) -> NoReturn:
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         ]
     ) from None
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the entries of an OpenAPI operation for refusals with these statuses."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
 
 
 def problem_response(problem: Problem) -> Response:

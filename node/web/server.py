@@ -30,13 +30,21 @@ class WebServer:
         address: `host:port` that it listens on; the port is known also where 0 was asked for.
     """
 
-    def __init__(self, app: "WSGIApplication", listen: str, *, threads: int = 8) -> None:
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        listen: str,
+        *,
+        threads: int = 8,
+        trusted_proxy: str | None = None,
+    ) -> None:
         """Bind the address; requests are answered once `run` is called.
 
         Args:
             app: The application.
             listen: `host:port`, `[host]:port` for IPv6; port 0 takes any free one.
             threads: How many requests are worked on at the same time.
+            trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
 
         Raises:
             ConfigError: The address is malformed, in use, or not this machine's.
@@ -61,6 +69,7 @@ class WebServer:
             threads=threads,
             max_request_body_size=_MAX_BODY_BYTES,
             ident="tegata",
+            **_proxy_settings(trusted_proxy),
         )
 
     def run(self) -> None:
@@ -89,15 +98,35 @@ class WebServer:
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
-def serve(app: "WSGIApplication", listen: str, *, service: str, threads: int = 8) -> None:
+def _proxy_settings(trusted_proxy: str | None) -> dict[str, object]:
+    if trusted_proxy is None:
+        return {}
+    return {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": {"x-forwarded-for"}}
+
+
+def serve(
+    app: "WSGIApplication",
+    listen: str,
+    *,
+    service: str,
+    threads: int = 8,
+    trusted_proxy: str | None = None,
+) -> None:
     """Run a service in this process until SIGTERM or SIGINT.
 
     It logs the event `ready` with the address once the address can be connected to.
 
+    Args:
+        app: The application.
+        listen: `host:port`.
+        service: Its name in the log.
+        threads: How many requests are worked on at the same time.
+        trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
+
     Raises:
         ConfigError: The address is malformed, in use, or not this machine's.
     """
-    server = WebServer(app, listen, threads=threads)
+    server = WebServer(app, listen, threads=threads, trusted_proxy=trusted_proxy)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.stop()

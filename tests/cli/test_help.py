@@ -45,6 +45,7 @@ def test_the_commands() -> None:
         "gateway init",
         "gateway add-verifier",
         "gateway purposes",
+        "gateway key",
         "gateway start",
         "escrow init",
         "escrow join",

@@ -158,11 +158,31 @@ class TestGateway:
         config = load_config(folder / "gateway.toml", GatewayConfig)
         (verifier,) = config.verifiers
         assert verifier.id == "ward"
-        digest = hashlib.sha256(added["api_key"].encode()).hexdigest()
-        assert verifier.api_key_sha256 == digest
         assert mode_of(verifier.private_key_file) == 0o600
         assert mode_of(folder / "gateway.toml") == 0o600
         assert all(added["api_key"].encode() not in data for data in files_in(folder).values())
+
+    def test_keys_of_a_verifier(self, folder: Path) -> None:
+        add = ("gateway", "add-verifier", folder, "ward", "--name", "Ward Office")
+        assert run_inside(*add).exit_code == 0
+        create = ("gateway", "key", "create", folder, "ward", "--days", "30", "--note", "till 3")
+        made = json.loads(run_inside(*create, "--scope", "results:read", "--json").stdout)
+        assert made["api_key"].startswith("tegata_")
+        assert made["scopes"] == ["results:read"]
+
+        def listed() -> dict[str, str]:
+            rows = json.loads(run_inside("gateway", "key", "list", folder, "--json").stdout)
+            assert all("api_key" not in row for row in rows)
+            return {row["note"]: row["state"] for row in rows}
+
+        assert listed() == {"": "live", "till 3": "live"}
+        revoke = ("gateway", "key", "revoke", folder, made["key"])
+        assert run_inside(*revoke).exit_code == 0
+        assert listed() == {"": "live", "till 3": "revoked"}
+        assert isinstance(run_inside(*revoke).exception, ConfigError)
+        unknown = run_inside("gateway", "key", "create", folder, "nobody").exception
+        assert isinstance(unknown, ConfigError)
+        assert "nobody" in str(unknown)
 
     def test_the_same_id_twice(self, folder: Path) -> None:
         add = ("gateway", "add-verifier", folder, "ward", "--name", "Ward Office")

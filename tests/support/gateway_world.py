@@ -1,6 +1,5 @@
 """A gateway with two verifiers, over the small world of presentations."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,10 @@ from support.presentation_world import GATEWAY, LEDGER_ID, World, make_identity
 from client_sdk.openid4vp.response import build_response
 from client_sdk.openid4vp.signed_request import VerifiedRequest, parse_link, verify_request
 from node.config import load_config
+from node.gateway.api_keys import ApiKeyStore, Scope
 from node.gateway.app import build_presentations, create_app
 from node.gateway.config import GatewayConfig
 from node.gateway.store import RequestStore
-
-API_KEYS = {"city": "k-city-" + "1" * 32, "bank": "k-bank-" + "2" * 32}
 
 
 def write_config(folder: Path, world: World, **changes: Any) -> Path:
@@ -26,9 +24,8 @@ def write_config(folder: Path, world: World, **changes: Any) -> Path:
     for name, identity in (("city", world.identity), ("bank", bank)):
         (folder / f"{name}.crt").write_bytes(identity.encode_chain())
         (folder / f"{name}.key").write_bytes(identity.encode_key())
-        digest = hashlib.sha256(API_KEYS[name].encode()).hexdigest()
         sections.append(
-            f'[[verifiers]]\nid = "{name}"\napi_key_sha256 = "{digest}"\n'
+            f'[[verifiers]]\nid = "{name}"\n'
             f'certificate_chain_file = "{name}.crt"\nprivate_key_file = "{name}.key"\n'
         )
     values = {
@@ -54,9 +51,11 @@ class GatewayWorld:
     folder: Path
     world: World = field(default_factory=World)
     encrypt_responses: bool = True
+    changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        path = write_config(self.folder, self.world, encrypt_responses=self.encrypt_responses)
+        changes = {"encrypt_responses": self.encrypt_responses, **self.changes}
+        path = write_config(self.folder, self.world, **changes)
         self.config = load_config(path, GatewayConfig)
         self.store = RequestStore(self.config.database_url)
         self.presentations = build_presentations(
@@ -65,11 +64,25 @@ class GatewayWorld:
             ledger=self.world.ledger,
             now_ms=lambda: self.world.now_ms,
         )
-        self.app = create_app(self.config, self.presentations)
+        self.keys = ApiKeyStore(self.config.database_url)
+        self.api_keys = {name: self.make_key(name) for name in ("city", "bank")}
+        self.app = create_app(
+            self.config, self.presentations, self.keys, now_ms=lambda: self.world.now_ms
+        )
         self.client: FlaskClient = self.app.test_client()
 
+    def make_key(self, verifier: str, *scopes: Scope, expires_at_ms: int | None = None) -> str:
+        """Make an API key; it opens everything where no scope is named."""
+        _, token = self.keys.create(
+            verifier,
+            scopes=scopes or tuple(Scope),
+            now_ms=self.world.now_ms,
+            expires_at_ms=expires_at_ms,
+        )
+        return token
+
     def headers(self, verifier: str = "city") -> dict[str, str]:
-        return {"Authorization": f"Bearer {API_KEYS[verifier]}"}
+        return {"Authorization": f"Bearer {self.api_keys[verifier]}"}
 
     def create(self, *attributes: str, verifier: str = "city") -> dict[str, Any]:
         body = {"attributes": attributes or ("address",), "purpose": "Residence certificate"}
@@ -106,3 +119,4 @@ class GatewayWorld:
 
     def close(self) -> None:
         self.store.close()
+        self.keys.close()

@@ -51,6 +51,8 @@ def replace_in(path: Path, old: str, new: str) -> Path:
         ({"result_seconds": 0}, "result_seconds"),
         ({"colour": "red"}, "colour"),
         ({"database_url": "nonsense"}, "database_url"),
+        ({"verifier_rate": "often"}, "verifier_rate"),
+        ({"wallet_rate": ""}, "wallet_rate"),
     ],
 )
 def test_values_that_are_refused(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
@@ -65,7 +67,7 @@ def test_values_that_are_refused(tmp_path: Path, changes: dict[str, Any], where:
         ('id = "bank"', 'id = "The Bank"', "verifiers.1.id"),
         ('account = "gateway@tegata"', 'account = "gateway"', "ledger.account"),
         ('ledger_id = "ab', 'ledger_id = "x', "ledger.ledger_id"),
-        ("api_key_sha256", "api_key", "verifiers.0.api_key"),
+        ("certificate_chain_file", "certificate", "verifiers.0.certificate"),
     ],
 )
 def test_texts_that_are_refused(tmp_path: Path, old: str, new: str, where: str) -> None:

@@ -1,0 +1,192 @@
+"""What verifiers ask of the gateway over HTTP, each with its API key."""
+
+import io
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import segno
+from flask import Response, jsonify
+from flask_openapi.models.tag import Tag
+from flask_openapi.openapi import OpenAPI
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from client_sdk.errors import RequestError
+from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
+from node.errors import ApiError
+from node.gateway.api_keys import Scope
+from node.gateway.presentations import Presentations
+from node.gateway.question import Question
+from node.gateway.store import ANSWERED, StoredRequest
+from node.gateway.verifier_access import VerifierAccess
+from node.web.problems import problems
+
+RESIDENT_CREDENTIAL: Final = "urn:tegata:credential:resident:1"
+_Tags: TypeAlias = "list[Tag | dict[str, Any]]"
+_TAGS: Final[_Tags] = [{"name": "verifier"}]
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"api_key": []}]
+
+RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Attribute = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+Status = Literal["pending", "fetched", "answered", "accepted", "refused", "declined", "expired"]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NewRequest(_Body):
+    """What a verifier asks of a holder."""
+
+    attributes: list[Attribute] = Field(
+        min_length=1, max_length=MAX_ATTRIBUTES, description="What is asked for, such as `address`."
+    )
+    purpose: str = Field(
+        min_length=1, max_length=MAX_PURPOSE_CHARS, description="What for; the holder reads this."
+    )
+    credential_type: str = Field(
+        default=RESIDENT_CREDENTIAL, pattern=r"^[!-~]{1,200}$", description="The `vct`."
+    )
+    grant_seconds: int = Field(
+        default=600, ge=60, le=366 * 86_400, description="How long the holder's grant lasts."
+    )
+    redirect_uri: str | None = Field(
+        default=None,
+        max_length=2048,
+        description="Where the wallet sends the holder's browser after the answer, on the same "
+        "device; a `response_code` is added, which is needed to read the result.",
+    )
+
+
+class RequestCreated(_Body):
+    """A request that waits for a wallet."""
+
+    id: str
+    link: str = Field(description="Opens a wallet: show it as a link or QR code.")
+    request_uri: str
+    expires_at: datetime
+
+
+class CheckResult(_Body):
+    """One check of the wallet's answer."""
+
+    name: str
+    passed: bool | None = Field(description="null where an earlier check failed.")
+    detail: str
+
+
+class RequestResult(_Body):
+    """A request and what became of it."""
+
+    id: str
+    status: Status = Field(
+        description="`answered` where a response code is needed to read more. A refused or "
+        "declined request takes further answers until it ends."
+    )
+    requested: list[str]
+    purpose: str
+    expires_at: datetime
+    checks: list[CheckResult]
+    attributes: dict[str, object] | None = Field(
+        description="The values, once accepted, until they are deleted."
+    )
+
+
+class ResultQuery(_Body):
+    """What the holder's browser brought back."""
+
+    response_code: str | None = Field(
+        default=None,
+        max_length=64,
+        description="From the redirect, where the request has a `redirect_uri`. Without it an "
+        "answered request is `answered`, and nothing more is told.",
+    )
+
+
+class RequestPath(BaseModel):
+    """The id of a request."""
+
+    id: RequestId
+
+
+def add_verifier_routes(app: OpenAPI, presentations: Presentations, access: VerifierAccess) -> None:
+    """Add the routes to an application."""
+
+    @app.post(
+        "/requests",
+        responses={201: RequestCreated, **problems(400, 401, 403, 413, 415, 422, 429)},
+        security=_SECURITY,
+        tags=_TAGS,
+    )
+    def create_request(body: NewRequest) -> tuple[Response, int]:
+        """Make a presentation request. Scope `requests:write`."""
+        caller = access.caller(Scope.REQUESTS_WRITE)
+        try:
+            stored = presentations.create(
+                caller.verifier,
+                Question.for_attributes(
+                    tuple(body.attributes),
+                    credential_type=body.credential_type,
+                    purpose=body.purpose,
+                    grant_seconds=body.grant_seconds,
+                    redirect_uri=body.redirect_uri,
+                ),
+            )
+        except RequestError as error:
+            raise ApiError(
+                422, "invalid_fields", "The request's fields are not acceptable", str(error)
+            ) from None
+        created = RequestCreated(
+            id=stored.id,
+            link=presentations.link(stored),
+            request_uri=presentations.request_uri(stored.id),
+            expires_at=_utc(stored.expires_at_ms),
+        )
+        return jsonify(created.model_dump(mode="json")), 201
+
+    @app.get(
+        "/requests/<id>",
+        responses={200: RequestResult, **problems(401, 403, 404, 422, 429)},
+        security=_SECURITY,
+        tags=_TAGS,
+    )
+    def read_request(path: RequestPath, query: ResultQuery) -> Response:
+        """Read the state of a request, and its result. Scope `results:read`."""
+        stored = presentations.find(access.caller(Scope.RESULTS_READ).verifier, path.id)
+        is_readable = presentations.is_readable(stored, query.response_code)
+        state = presentations.state_of(stored) if is_readable else ANSWERED
+        result = _result(stored, state, is_readable=is_readable)
+        return jsonify(result.model_dump(mode="json"))
+
+    @app.get(
+        "/requests/<id>/qr.svg",
+        responses={
+            200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}},
+            **problems(401, 403, 404, 422, 429),
+        },
+        security=_SECURITY,
+        tags=_TAGS,
+    )
+    def read_qr_code(path: RequestPath) -> Response:
+        """Draw the QR code of a request's link. Scope `requests:write`."""
+        stored = presentations.find(access.caller(Scope.REQUESTS_WRITE).verifier, path.id)
+        image = io.BytesIO()
+        segno.make(presentations.link(stored), micro=False).save(image, kind="svg", scale=4)
+        return Response(image.getvalue(), content_type="image/svg+xml")
+
+
+def _result(stored: StoredRequest, state: str, *, is_readable: bool) -> RequestResult:
+    return RequestResult.model_validate(
+        {
+            "id": stored.id,
+            "status": state,
+            "requested": stored.attributes,
+            "purpose": stored.purpose,
+            "expires_at": _utc(stored.expires_at_ms),
+            "checks": [check for check in stored.checks or [] if is_readable],
+            "attributes": stored.shown if is_readable else None,
+        }
+    )
+
+
+def _utc(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms // 1000, tz=UTC)
