@@ -59,8 +59,9 @@ def check_command(words: list[str]) -> None:
             assert word.partition("=")[0] in options, f"{command.name} has no option {word}"
         # An ellipsis stands for any command.
         elif isinstance(command, click.Group) and word != "...":
-            assert word in command.commands, f"tegata {' '.join(words)}: no command {word}"
-            command = command.commands[word]
+            inner = command.get_command(click.Context(command), word)
+            assert inner is not None, f"tegata {' '.join(words)}: no command {word}"
+            command = inner
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
