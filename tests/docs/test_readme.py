@@ -163,7 +163,7 @@ def test_the_proxy_and_the_page_name_the_ports_that_are_the_defaults() -> None:
     caddyfile = (ROOT / "deploy" / "Caddyfile").read_text(encoding="utf-8")
     page = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
     for service, option in (("node", "--torii"), ("issuer", "--listen"), ("gateway", "--listen")):
-        group = tegata.commands[service]
+        group = tegata.get_command(click.Context(tegata), service)
         assert isinstance(group, click.Group)
         (address,) = (p.default for p in group.commands["init"].params if option in p.opts)
         assert f"| {address} " in page
