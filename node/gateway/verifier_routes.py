@@ -52,6 +52,7 @@ class NewRequest(_Body):
     redirect_uri: str | None = Field(
         default=None,
         max_length=2048,
+        json_schema_extra={"format": "uri"},
         description="Where the wallet sends the holder's browser after the answer, on the same "
         "device; a `response_code` is added, which is needed to read the result.",
     )

@@ -1,0 +1,70 @@
+"""Schemathesis calls each service by its own OpenAPI document, over real HTTP, with every check."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from support.gateway_world import GatewayWorld
+
+from node.web.server import WebServer
+
+CONFIG = Path(__file__).parents[2] / "support" / "schemathesis.toml"
+SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
+EXAMPLES = 2000 if os.environ.get("TEGATA_SOAK") else 10
+NO_LIMIT = "10000000/minute"
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve an application; yield its address."""
+    server = WebServer(app, "127.0.0.1:0")
+    loop = threading.Thread(target=server.run)
+    loop.start()
+    try:
+        yield f"http://{server.address}"
+    finally:
+        server.stop()
+        loop.join(10)
+
+
+def check_document(address: str, token: str, folder: Path) -> None:
+    """Fail where an answer is not as the document says, or an input makes the service fail."""
+    done = subprocess.run(
+        [
+            str(SCHEMATHESIS),
+            *("--config-file", str(CONFIG), "--no-color"),
+            *("run", f"{address}/openapi.json", "--header", f"Authorization: Bearer {token}"),
+            *("--checks", "all", "--max-examples", str(EXAMPLES)),
+            *([] if os.environ.get("TEGATA_SOAK") else ["--generation-deterministic"]),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "generated" in done.stdout
+
+
+@pytest.mark.parametrize("encrypt_responses", [True, False])
+def test_the_gateway_is_as_its_document_says(tmp_path: Path, encrypt_responses: bool) -> None:
+    rates = {"verifier_rate": NO_LIMIT, "wallet_rate": NO_LIMIT}
+    gateway = GatewayWorld(tmp_path, encrypt_responses=encrypt_responses, changes=rates)
+    with served(gateway.app) as address:
+        check_document(address, gateway.api_keys["city"], tmp_path)
+    gateway.close()
+
+
+def test_a_document_that_lies_is_found_out(tmp_path: Path) -> None:
+    gateway = GatewayWorld(tmp_path)
+    document = gateway.app.api_doc  # type: ignore[attr-defined]
+    document["components"]["schemas"]["RequestCreated"]["properties"]["id"] = {"type": "integer"}
+    with served(gateway.app) as address, pytest.raises(AssertionError, match="RequestCreated|id"):
+        check_document(address, gateway.api_keys["city"], tmp_path)
+    gateway.close()
