@@ -50,7 +50,7 @@ test: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the covera
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
 soak: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run crash tests and properties for long
-	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties -v
+	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/unit/node/test_openapi_documents.py -v
 
 bench: $(STAMP) ## Measure, beside a peer in the same run; RESULT=FILE.json keeps the figures
 	$(BIN)/python -m benchmarks $(if $(RESULT),--json $(RESULT))

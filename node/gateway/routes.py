@@ -20,7 +20,7 @@ from node.gateway.presentations import Presentations, ResponseRefusedError
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.verifier_routes import add_verifier_routes
 from node.web.app import create_api
-from node.web.problems import problem_of, problems
+from node.web.problems import OAuthError, problem_of, problems
 from node.web.rate_limit import RateLimiter, parse_rate
 
 # A presentation may hold a portrait.
@@ -37,13 +37,6 @@ class RequestPath(BaseModel):
     """The id of a request."""
 
     id: RequestId
-
-
-class OAuthError(BaseModel):
-    """An error of OAuth 2.0: wallets read no problem documents."""
-
-    error: str
-    error_description: str
 
 
 class ResponseTaken(BaseModel):

@@ -24,12 +24,17 @@ from node.issuer.errors import ProtocolError
 from node.issuer.issuance import Issuance
 from node.issuer.offers import AccessToken, Offers
 from node.issuer.renewals import Renewals
+from node.web.problems import OAuthError
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _METADATA_AGE: Final = "public, max-age=300"
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _TAGS: Final[_Tags] = [{"name": "wallet"}]
-_OBJECT: Final[ResponseDict] = {200: {"content": {"application/json": {"schema": {}}}}}
+_OBJECT: Final[ResponseDict] = {
+    200: {"content": {"application/json": {"schema": {}}}},
+    400: OAuthError,
+    401: OAuthError,
+}
 _MAX_TX_CODE_CHARS: Final = 128
 
 

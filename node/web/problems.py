@@ -57,6 +57,15 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(default=None, description="The fields to mend.")
 
 
+class OAuthError(BaseModel):
+    """An error of OAuth 2.0 (RFC 6749 section 5.2): wallets read no problem documents."""
+
+    model_config = ConfigDict(frozen=True)
+
+    error: str
+    error_description: str
+
+
 class InvalidFieldsError(ApiError):
     """The request has fields that are missing, unknown or not acceptable."""
 
