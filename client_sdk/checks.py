@@ -43,6 +43,10 @@ CHECKS: Final = {
         "The issuer's record of this credential is on the ledger.",
         "The ledger does not know this credential",
     ),
+    "status_list": (
+        "The issuer's status list is at hand, and is the one that the ledger names.",
+        "The issuer's status list cannot be had, or is not the one that the ledger names",
+    ),
     "status": (
         "The credential is neither suspended nor revoked.",
         "The credential is no longer good",

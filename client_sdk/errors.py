@@ -299,7 +299,7 @@ class RevokedError(VerificationError):
 class StatusListError(VerificationError):
     """The status list of the credential's issuer cannot be used."""
 
-    check = "status"
+    check = "status_list"
 
 
 class HolderKeyError(VerificationError):

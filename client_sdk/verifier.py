@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from chaincode.encoding import JsonObject, decode_base64url
-from chaincode.ids import ACCOUNT_ID, RECORD_ID, REGISTRY_ACCOUNT
+from chaincode.encoding import JsonObject, JsonValue, decode_base64url
+from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import (
     NO_ID,
+    BatchRecord,
     CredentialRecord,
+    CredentialState,
     GrantRecord,
     IdentityRecord,
     IssuerRecord,
+    StatusListRecord,
 )
 from chaincode.records.recovery import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
@@ -21,6 +24,7 @@ from client_sdk.checks import Check, VerificationReport, VerifiedAttributes, lis
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
 from client_sdk.credentials.sd_jwt_vc import VerifiedPresentation, anchor_hash, verify_presentation
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
+from client_sdk.credentials.token_status_list import Status, StatusReference
 from client_sdk.errors import (
     AnchorError,
     CredentialFormatError,
@@ -36,8 +40,12 @@ from client_sdk.errors import (
     RequestError,
     RequestMismatchError,
     RevokedError,
+    StatusListError,
     VerificationError,
 )
+from client_sdk.http_client import HttpClient
+from client_sdk.ledger.batches import INCLUSION, Inclusion
+from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.openid4vp.dcql import check_disclosed, only_asked
 from client_sdk.openid4vp.grant_offer import (
     HASH_ALGORITHM,
@@ -47,6 +55,7 @@ from client_sdk.openid4vp.grant_offer import (
     parse_grant_offer,
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.status_lists import StatusLists
 
 MAX_AGE_S: Final = 300
 LEEWAY_S: Final = 60
@@ -72,6 +81,7 @@ class Verifier:
         ledger_id: str,
         *,
         gateway: str,
+        status_lists: StatusLists | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Make a verifier.
@@ -80,11 +90,13 @@ class Verifier:
             ledger: Where records and keys are read.
             ledger_id: The ledger's id, 64 hex digits.
             gateway: The ledger account that grants must name.
+            status_lists: Where issuers' status lists are had; by default over HTTP.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._ledger = ledger
         self._ledger_id = ledger_id
         self._gateway = gateway
+        self._status_lists = status_lists or StatusLists(HttpClient().get, now_ms=now_ms)
         self._now_ms = now_ms
 
     def report(self, presentation: str, request: PresentationRequest) -> VerificationReport:
@@ -124,6 +136,7 @@ class Verifier:
         offer = parse_grant_offer(request.transaction_data[0])
         attempt = _Attempt(
             ledger=self._ledger,
+            status_lists=self._status_lists,
             ledger_id=self._ledger_id,
             gateway=self._gateway,
             now_ms=self._now_ms(),
@@ -141,20 +154,27 @@ class Verifier:
             raise
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Anchor:
+    state: CredentialState
+    expires_at_ms: int
+    in_batch: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class _Attempt:
     """One verification: what it was given, and which checks have passed."""
 
     ledger: Ledger
+    status_lists: StatusLists
     ledger_id: str
     gateway: str
     now_ms: int
     request: PresentationRequest
     offer: GrantOffer
     passed: set[str] = field(default_factory=set)
-    issuer: str = ""
-    record_id: str = ""
-    holder_account: str | None = None
+    issuer_record: str = ""
+    issuer_keys: dict[str, Key] = field(default_factory=dict)
     record: CredentialRecord | None = None
 
     def run(self, presentation: str) -> VerifiedAttributes:
@@ -179,20 +199,25 @@ class _Attempt:
             query, vct=vct, claims=verified.claims, disclosed_paths=verified.disclosed_paths
         )
         self.passed.add("request_match")
-        record = self._check_anchor(verified)
+        place = CredentialPlace.from_claim(verified.claims.get(PLACE_CLAIM))
+        anchor = self._check_anchor(verified, place)
         self.passed.add("anchor")
-        self._check_status(record)
+        listed = self._read_list(verified, place)
+        self.passed.add("status_list")
+        self._check_status(anchor, listed)
         self.passed.add("status")
-        self._check_holder_key(verified, proof)
+        if place.account is not None or not anchor.in_batch:
+            # A member of a batch may be bound to its own key alone, so that it tells no account.
+            self._check_holder_key(verified, proof, place.account)
         self.passed.add("holder_key")
         self._check_no_recovery(proof.account)
         self.passed.add("recovery")
-        self._check_grant(proof)
+        self._check_grant(proof, place)
         self.passed.add("grant")
         return VerifiedAttributes(
             attributes=only_asked(query, verified.claims),
             credential_type=vct,
-            issuer=self.issuer,
+            issuer=place.issuer,
             grant=proof.grant,
             checks=list_checks(self.passed),
         )
@@ -206,40 +231,38 @@ class _Attempt:
     def _find_issuer_key(self, header: JsonObject, payload: JsonObject) -> Key:
         """Return the registered key that a credential says it is signed with."""
         self.passed.add("presentation")
-        self._read_place(payload)
-        record = self._read(self.issuer, self.record_id, CredentialRecord)
-        if record is None:
-            raise AnchorError("the ledger holds no record of this credential")
-        self.record = record
-        issuer = self._read(REGISTRY_ACCOUNT, record.issuer_record, IssuerRecord)
-        if issuer is None or issuer.issuer != self.issuer:
+        place = CredentialPlace.from_claim(payload.get(PLACE_CLAIM))
+        if place.ledger != self.ledger_id:
+            raise AnchorError("the credential's record is on another ledger")
+        self.issuer_record = self._find_registration(place)
+        issuer = self._read(REGISTRY_ACCOUNT, self.issuer_record, IssuerRecord)
+        if issuer is None or issuer.issuer != place.issuer:
             raise IssuerNotTrustedError("the issuer is not in the registry")
         if issuer.state != "active":
             raise IssuerNotTrustedError("the issuer was withdrawn from the registry")
         if payload.get("vct") not in issuer.credential_types:
             raise IssuerNotTrustedError("the issuer may not issue this kind of credential")
-        for jwk in issuer.keys:
-            key = _usable_key(jwk)
-            if key is not None and thumbprint(key) == header.get("kid"):
-                self.passed.add("issuer_trusted")
-                return key
-        raise IssuerNotTrustedError("the credential is signed with a key that is not registered")
+        usable = [key for jwk in issuer.keys if (key := _usable_key(jwk)) is not None]
+        self.issuer_keys = {thumbprint(key): key for key in usable}
+        key = self.issuer_keys.get(str(header.get("kid")))
+        if key is None:
+            raise IssuerNotTrustedError(
+                "the credential is signed with a key that is not registered"
+            )
+        self.passed.add("issuer_trusted")
+        return key
 
-    def _read_place(self, payload: JsonObject) -> None:
-        place = payload.get(PLACE_CLAIM)
-        if not isinstance(place, dict):
-            raise AnchorError("the credential does not say where its record is")
-        issuer, record_id = place.get("issuer"), place.get("record")
-        if place.get("ledger") != self.ledger_id:
-            raise AnchorError("the credential's record is on another ledger")
-        if not isinstance(issuer, str) or not ACCOUNT_ID.fullmatch(issuer):
-            raise AnchorError("the credential does not name its issuer's account")
-        if not isinstance(record_id, str) or not RECORD_ID.fullmatch(record_id):
-            raise AnchorError("the credential does not name its record")
-        self.issuer, self.record_id = issuer, record_id
-        account = place.get("account")
-        if isinstance(account, str) and ACCOUNT_ID.fullmatch(account):
-            self.holder_account = account
+    def _find_registration(self, place: CredentialPlace) -> str:
+        """Return the id of the registration that a credential was issued under."""
+        if place.status_list is not None:
+            status_list = self._read(place.issuer, place.status_list, StatusListRecord)
+            if status_list is None:
+                raise AnchorError("the ledger does not know the credential's status list")
+            return status_list.issuer_record
+        self.record = self._read(place.issuer, place.record, CredentialRecord)
+        if self.record is None:
+            raise AnchorError("the ledger holds no record of this credential")
+        return self.record.issuer_record
 
     def _check_holder_binding(self, verified: VerifiedPresentation) -> GrantProof:
         claims = verified.key_binding
@@ -249,35 +272,77 @@ class _Attempt:
             raise HolderBindingError("the holder did not sign the terms of this request")
         return GrantProof.from_claims(claims)
 
-    def _check_anchor(self, verified: VerifiedPresentation) -> CredentialRecord:
+    def _check_anchor(self, verified: VerifiedPresentation, place: CredentialPlace) -> _Anchor:
         found = anchor_hash(verified.issuer_jwt)
-        if self.record is None or not hmac.compare_digest(self.record.salted_hash, found):
+        claim = verified.key_binding.get(PLACE_CLAIM)
+        if isinstance(claim, dict) and INCLUSION in claim:
+            return self._check_batch(found, claim[INCLUSION], place)
+        record = self.record or self._read(place.issuer, place.record, CredentialRecord)
+        if record is None:
+            raise AnchorError("the ledger holds no record of this credential")
+        is_same = hmac.compare_digest(record.salted_hash, found)
+        if not is_same or record.issuer_record != self.issuer_record:
             raise AnchorError("the ledger's record is of another credential")
-        return self.record
+        return _Anchor(state=record.state, expires_at_ms=record.expires_at_ms, in_batch=False)
 
-    def _check_status(self, record: CredentialRecord) -> None:
-        if record.state == "suspended":
-            raise RevokedError("the issuer has suspended it for now")
-        if record.state == "revoked":
+    def _check_batch(self, found: bytes, proof: JsonValue, place: CredentialPlace) -> _Anchor:
+        try:
+            inclusion = Inclusion.from_json(proof)
+        except CredentialFormatError as error:
+            raise AnchorError(str(error)) from None
+        batch = self._read(place.issuer, inclusion.batch, BatchRecord)
+        if batch is None:
+            raise AnchorError("the ledger holds no such batch of credentials")
+        # Its members' states stand nowhere but in this list.
+        if (batch.status_list, batch.issuer_record) != (place.status_list, self.issuer_record):
+            raise AnchorError("the batch has another status list than the credential")
+        inclusion.check(found, batch)
+        return _Anchor(state="active", expires_at_ms=batch.expires_at_ms, in_batch=True)
+
+    def _read_list(self, verified: VerifiedPresentation, place: CredentialPlace) -> int:
+        """Return what the issuer's status list says of the credential."""
+        if place.status_list is None:
+            if "status" in verified.claims:
+                raise StatusListError("the ledger does not vouch for the credential's status list")
+            return Status.VALID
+        reference = StatusReference.from_claim(verified.claims.get("status"))
+        if reference is None:
+            raise StatusListError("the credential does not say where in its list it stands")
+        list_id = place.status_list
+        return self.status_lists.status(
+            reference,
+            read_record=lambda: self._read(place.issuer, list_id, StatusListRecord),
+            keys=self.issuer_keys,
+        )
+
+    def _check_status(self, anchor: _Anchor, listed: int) -> None:
+        """Record and list both count: the stricter wins."""
+        if anchor.state == "revoked" or listed == Status.INVALID:
             raise RevokedError("the issuer has revoked it for good")
-        if record.expires_at_ms <= self.now_ms:
+        if anchor.state == "suspended" or listed == Status.SUSPENDED:
+            raise RevokedError("the issuer has suspended it for now")
+        if listed != Status.VALID:
+            raise RevokedError("the issuer's list gives it a status of an unknown kind")
+        if anchor.expires_at_ms <= self.now_ms:
             raise RevokedError("the ledger's record of it has expired")
 
-    def _check_holder_key(self, verified: VerifiedPresentation, proof: GrantProof) -> None:
+    def _check_holder_key(
+        self, verified: VerifiedPresentation, proof: GrantProof, account: str | None
+    ) -> None:
         jwk = verified.holder_key or {}
         if jwk.get("crv") != "Ed25519":
             raise HolderKeyError("the credential is not bound to a key of a ledger account")
         # The issuer's word, not the presenter's: a stolen key can be added to any account.
-        if self.holder_account is None:
+        if account is None:
             raise HolderKeyError(
                 "the credential does not name its holder's account; the holder needs a new one"
             )
-        if proof.account != self.holder_account:
+        if proof.account != account:
             raise HolderKeyError("the grant is of another account than the credential's holder's")
         raw = decode_base64url(str(jwk["x"]))
         key = PublicKey(KeyAlgorithm.ED25519_SHA2, raw).encode()
         try:
-            keys = self.ledger.signatories(self.holder_account)
+            keys = self.ledger.signatories(account)
         except QueryFailedError as error:
             if not error.is_absence:
                 raise
@@ -290,7 +355,7 @@ class _Attempt:
         if status is not None and status.is_open_recovery(self.now_ms):
             raise RecoveryOpenError("the holder can use it again when the recovery has ended")
 
-    def _check_grant(self, proof: GrantProof) -> None:
+    def _check_grant(self, proof: GrantProof, place: CredentialPlace) -> None:
         if proof.ledger != self.ledger_id:
             raise GrantError("the grant is on another ledger")
         grant = self._read(proof.account, proof.grant, GrantRecord)
@@ -304,7 +369,7 @@ class _Attempt:
             raise GrantError("the grant names another gateway")
         if (grant.expires_at_ms, grant.uses) != (self.offer.expires_at_ms, self.offer.uses):
             raise GrantError("the grant has another end or number of uses than was asked for")
-        expected = self.offer.terms(self.record_id).commitment(proof.opening)
+        expected = self.offer.terms(place.record).commitment(proof.opening)
         if not hmac.compare_digest(grant.commitment, expected):
             raise GrantError("the grant was made for other terms, or for another credential")
 

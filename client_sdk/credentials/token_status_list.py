@@ -16,6 +16,7 @@ from client_sdk.credentials.jose import Key, sign_compact, validate_times, verif
 from client_sdk.errors import CredentialFormatError, StatusListError
 
 STATUS_LIST_TYP: Final = "statuslist+jwt"
+STATUS_LIST_MEDIA_TYPE: Final = f"application/{STATUS_LIST_TYP}"
 BITS: Final = (1, 2, 4, 8)
 MAX_LIST_BYTES: Final = 1 << 21
 """Decompressed: 2^20 credentials at two bits take an eighth of it."""

@@ -38,6 +38,7 @@ from client_sdk.openid4vp.grant_offer import (
     parse_grant_offer,
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.status_lists import StatusLists
 from client_sdk.verifier import Verifier
 
 RESIDENT = "urn:tegata:credential:resident:1"
@@ -112,6 +113,7 @@ class World:
     holder: AccountKey = field(default_factory=AccountKey.generate)
     record_id: str = field(default_factory=new_record_id)
     registry_id: str = field(default_factory=new_record_id)
+    status_lists: StatusLists | None = None
 
     def __post_init__(self) -> None:
         self.authority, self.identity = make_identity()
@@ -121,7 +123,13 @@ class World:
 
     @property
     def verifier(self) -> Verifier:
-        return Verifier(self.ledger, LEDGER_ID, gateway=GATEWAY, now_ms=lambda: self.now_ms)
+        return Verifier(
+            self.ledger,
+            LEDGER_ID,
+            gateway=GATEWAY,
+            status_lists=self.status_lists,
+            now_ms=lambda: self.now_ms,
+        )
 
     def register(self, **changes: Any) -> None:
         fields = {
