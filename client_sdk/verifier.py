@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from chaincode.encoding import JsonObject, JsonValue, decode_base64url
+from chaincode.encoding import JsonObject, decode_base64url
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import (
     NO_ID,
@@ -44,7 +44,7 @@ from client_sdk.errors import (
     VerificationError,
 )
 from client_sdk.http_client import HttpClient
-from client_sdk.ledger.batches import INCLUSION, Inclusion
+from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.openid4vp.dcql import check_disclosed, only_asked
 from client_sdk.openid4vp.grant_offer import (
@@ -200,7 +200,7 @@ class _Attempt:
         )
         self.passed.add("request_match")
         place = CredentialPlace.from_claim(verified.claims.get(PLACE_CLAIM))
-        anchor = self._check_anchor(verified, place)
+        anchor = self._check_anchor(verified, place, proof.inclusion)
         self.passed.add("anchor")
         listed = self._read_list(verified, place)
         self.passed.add("status_list")
@@ -272,11 +272,12 @@ class _Attempt:
             raise HolderBindingError("the holder did not sign the terms of this request")
         return GrantProof.from_claims(claims)
 
-    def _check_anchor(self, verified: VerifiedPresentation, place: CredentialPlace) -> _Anchor:
+    def _check_anchor(
+        self, verified: VerifiedPresentation, place: CredentialPlace, inclusion: Inclusion | None
+    ) -> _Anchor:
         found = anchor_hash(verified.issuer_jwt)
-        claim = verified.key_binding.get(PLACE_CLAIM)
-        if isinstance(claim, dict) and INCLUSION in claim:
-            return self._check_batch(found, claim[INCLUSION], place)
+        if inclusion is not None:
+            return self._check_batch(found, inclusion, place)
         record = self.record or self._read(place.issuer, place.record, CredentialRecord)
         if record is None:
             raise AnchorError("the ledger holds no record of this credential")
@@ -285,11 +286,7 @@ class _Attempt:
             raise AnchorError("the ledger's record is of another credential")
         return _Anchor(state=record.state, expires_at_ms=record.expires_at_ms, in_batch=False)
 
-    def _check_batch(self, found: bytes, proof: JsonValue, place: CredentialPlace) -> _Anchor:
-        try:
-            inclusion = Inclusion.from_json(proof)
-        except CredentialFormatError as error:
-            raise AnchorError(str(error)) from None
+    def _check_batch(self, found: bytes, inclusion: Inclusion, place: CredentialPlace) -> _Anchor:
         batch = self._read(place.issuer, inclusion.batch, BatchRecord)
         if batch is None:
             raise AnchorError("the ledger holds no such batch of credentials")

@@ -1,7 +1,8 @@
 """Credentials that are anchored together, and the proof that each carries of it.
 
-The proof cannot be signed by the issuer, since the root is not known before all are signed. It
-stands beside the credential in the wallet, and the holder signs it into the key binding.
+The proof cannot be signed by the issuer, since the root is not known before all are signed. The
+issuer gives it beside the credential (`tegata_inclusion`), the wallet keeps it, and the holder
+signs it into the key binding (`inclusion` of the claim `tegata`).
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,6 @@ from chaincode.merkle import MerkleTree, check_inclusion, hash_leaf
 from chaincode.records import MAX_BATCH, BatchRecord
 from client_sdk.errors import AnchorError, CredentialFormatError
 
-INCLUSION: Final = "inclusion"
-"""The member of the key binding's claim `tegata` that holds the proof."""
 _MAX_PATH: Final = 20
 
 

@@ -3,7 +3,7 @@
 Of OpenID4VCI this is the pre-authorized code flow, with transaction code, nonce and key proof.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chaincode.encoding import JsonObject, JsonValue
@@ -20,6 +20,7 @@ from client_sdk.errors import (
 )
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.batches import Inclusion
 from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message
 from client_sdk.openid4vci.credential_offer import (
     PRE_AUTHORIZED_CODE,
@@ -76,6 +77,7 @@ class ReceivedCredential:
         ledger_id: The ledger's id; None where the credential names none.
         account: The holder's account on it; None where the credential names none.
         expires_at_ms: Milliseconds since 1970, UTC.
+        inclusion: Where in which batch it is anchored; None where it is anchored alone.
         sd_jwt: The credential with all its disclosures.
     """
 
@@ -86,6 +88,7 @@ class ReceivedCredential:
     ledger_id: str | None
     account: str | None
     expires_at_ms: int
+    inclusion: Inclusion | None = None
     sd_jwt: str = field(repr=False)
 
 
@@ -217,16 +220,17 @@ def request_credential(
     """
     now_s = now_ms // 1000
     try:
-        sd_jwt = _fetch_credential(accepted, holder_key, account, now_s, http)
+        sd_jwt, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
     except IssuerRefusedError as error:
         if error.code != "invalid_nonce":
             raise
         # The nonce expired on the way: the issuer asks for a proof over a new one.
-        sd_jwt = _fetch_credential(accepted, holder_key, account, now_s, http)
+        sd_jwt, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
     verified = _verify(sd_jwt, accepted, now_s)
     if verified.holder_key != export_public_jwk(holder_key):
         raise HolderBindingError("the issuer bound the credential to another key than the wallet's")
-    return _receipt(sd_jwt, verified, accepted.credential_type)
+    received = _receipt(sd_jwt, verified, accepted.credential_type)
+    return replace(received, inclusion=inclusion)
 
 
 def accept_token(fields: JsonObject, where: str) -> str:
@@ -345,7 +349,7 @@ def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
 
 def _fetch_credential(
     accepted: AcceptedOffer, holder_key: Key, account: str | None, now_s: int, http: HttpClient
-) -> str:
+) -> tuple[str, Inclusion | None]:
     metadata = accepted.metadata
     proof = sign_key_proof(
         holder_key=holder_key,
@@ -360,12 +364,14 @@ def _fetch_credential(
     return _credential_of(accept_answer(answer, where), where)
 
 
-def _credential_of(fields: JsonObject, where: str) -> str:
+def _credential_of(fields: JsonObject, where: str) -> tuple[str, Inclusion | None]:
     if "transaction_id" in fields:
         raise OfferError(f"{where}: the issuer wants to issue later, which this wallet cannot wait")
     match fields.get("credentials"):
+        case [{"credential": str() as credential, "tegata_inclusion": proof}, *_]:
+            return credential, Inclusion.from_json(proof)
         case [{"credential": str() as credential}, *_]:
-            return credential
+            return credential, None
         case _:
             raise TransportError(f"{where}: the answer holds no credential")
 

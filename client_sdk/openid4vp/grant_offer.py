@@ -18,7 +18,8 @@ from chaincode.encoding import (
 from chaincode.errors import DecodeError
 from chaincode.ids import ACCOUNT_ID, HASH, RECORD_ID
 from chaincode.records import MAX_TIME_MS
-from client_sdk.errors import CredentialFormatError, HolderBindingError, RequestError
+from client_sdk.errors import AnchorError, CredentialFormatError, HolderBindingError, RequestError
+from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import SALT_BYTES, TRANSACTION_DATA_TYPE, ClaimPath, GrantTerms
 from client_sdk.openid4vp.dcql import CredentialQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
@@ -83,19 +84,21 @@ class GrantOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantProof:
-    """The claim `tegata` of a key-binding JWT: which grant a presentation is shown under.
+    """The claim `tegata` of a key-binding JWT: grant and anchor that a presentation is shown under.
 
     Attributes:
         ledger: The ledger's id, 64 hex digits.
         account: The holder's account.
         grant: The grant's record id, 32 hex digits.
         opening: The salt of the grant's commitment, 16 bytes in base64url.
+        inclusion: Where in which batch the credential is anchored; None where it is anchored alone.
     """
 
     ledger: str
     account: str
     grant: str
     opening: str = field(repr=False)
+    inclusion: Inclusion | None = None
 
     def to_claims(self, transaction_data: tuple[str, ...]) -> JsonObject:
         """Return the claims that the key-binding JWT carries for this grant.
@@ -103,13 +106,16 @@ class GrantProof:
         Args:
             transaction_data: The request's strings, exactly as received.
         """
+        proof: JsonObject = {
+            "ledger": self.ledger,
+            "account": self.account,
+            "grant": self.grant,
+            "opening": self.opening,
+        }
+        if self.inclusion is not None:
+            proof["inclusion"] = self.inclusion.to_json()
         return {
-            "tegata": {
-                "ledger": self.ledger,
-                "account": self.account,
-                "grant": self.grant,
-                "opening": self.opening,
-            },
+            "tegata": proof,
             "transaction_data_hashes": [hash_transaction_data(text) for text in transaction_data],
             "transaction_data_hashes_alg": HASH_ALGORITHM,
         }
@@ -120,6 +126,7 @@ class GrantProof:
 
         Raises:
             HolderBindingError: The claim `tegata` is missing or not well formed.
+            AnchorError: Its proof of the anchor is not well formed.
         """
         proof = claims.get("tegata")
         if not isinstance(proof, dict):
@@ -139,7 +146,11 @@ class GrantProof:
             length = 0
         if not isinstance(opening, str) or length != SALT_BYTES:
             raise HolderBindingError("the wallet's signature: tegata.opening is not well formed")
-        return cls(**values, opening=opening)
+        try:
+            inclusion = Inclusion.from_json(proof["inclusion"]) if "inclusion" in proof else None
+        except CredentialFormatError as error:
+            raise AnchorError(str(error)) from None
+        return cls(**values, opening=opening, inclusion=inclusion)
 
 
 def hash_transaction_data(text: str) -> str:

@@ -43,5 +43,6 @@ def check_received(
         credential_type=received.credential_type,
         issuer=received.issuer,
         expires_at_ms=received.expires_at_ms,
+        inclusion=received.inclusion,
         sd_jwt=received.sd_jwt,
     )

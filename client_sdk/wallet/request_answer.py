@@ -55,6 +55,7 @@ def build_answer_form(
             account=account.account_id,
             grant=grant.grant_id,
             opening=grant.opening,
+            inclusion=pending.credential.inclusion,
         )
         claims = proof.to_claims(request.transaction_data)
     presentation = present_credential(

@@ -5,9 +5,10 @@ from typing import Self
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.errors import OfferError, VaultFormatError
+from client_sdk.errors import CredentialFormatError, OfferError, VaultFormatError
 from client_sdk.escrow.protection import Protection
 from client_sdk.ledger.account_key import SEED_BYTES
+from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import ClaimPath, GrantTerms
 from client_sdk.strict_json import text_list
 
@@ -62,6 +63,7 @@ class StoredCredential:
         credential_type: Its `vct`.
         issuer: The issuer's account.
         expires_at_ms: Milliseconds since 1970, UTC.
+        inclusion: Where in which batch it is anchored; None where it is anchored alone.
         sd_jwt: The credential with all its disclosures.
     """
 
@@ -69,17 +71,21 @@ class StoredCredential:
     credential_type: str
     issuer: str
     expires_at_ms: int
+    inclusion: Inclusion | None = None
     sd_jwt: str = field(repr=False)
 
     def to_fields(self) -> JsonObject:
         """Return the credential as a JSON object."""
-        return {
+        fields: JsonObject = {
             "record_id": self.record_id,
             "credential_type": self.credential_type,
             "issuer": self.issuer,
             "expires_at_ms": self.expires_at_ms,
             "sd_jwt": self.sd_jwt,
         }
+        if self.inclusion is not None:
+            fields["inclusion"] = self.inclusion.to_json()
+        return fields
 
     @classmethod
     def from_fields(cls, value: JsonValue) -> Self:
@@ -90,6 +96,7 @@ class StoredCredential:
             credential_type=_text(fields, "credential_type"),
             issuer=_text(fields, "issuer"),
             expires_at_ms=_whole(fields, "expires_at_ms"),
+            inclusion=_inclusion(fields["inclusion"]) if "inclusion" in fields else None,
             sd_jwt=_text(fields, "sd_jwt"),
         )
 
@@ -271,6 +278,13 @@ def _whole(fields: JsonObject, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise VaultFormatError(f"the wallet's contents: {name} is missing or no whole number")
     return value
+
+
+def _inclusion(value: JsonValue) -> Inclusion:
+    try:
+        return Inclusion.from_json(value)
+    except CredentialFormatError as error:
+        raise VaultFormatError(f"the wallet's contents: {error}") from None
 
 
 def _list(fields: JsonObject, name: str) -> list[JsonValue]:

@@ -1,7 +1,7 @@
 """A presentation world whose credential stands in a batch and in a status list."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from support.presentation_world import ISSUER, NOW_MS, World
@@ -124,10 +124,10 @@ class StatusWorld(World):
     def present(
         self, request: PresentationRequest, proof: GrantProof | None = None, **changes: Any
     ) -> str:
-        proof = proof or self.grant(request)
+        proof = replace(proof or self.grant(request), inclusion=self.inclusion)
         claims = proof.to_claims(request.transaction_data)
-        inclusion: JsonObject = changes.pop("inclusion", self.inclusion.to_json())
-        tegata = claims["tegata"]
-        assert isinstance(tegata, dict)
-        claims["tegata"] = {**tegata, "inclusion": inclusion}
+        if "inclusion" in changes:
+            tegata = claims["tegata"]
+            assert isinstance(tegata, dict)
+            tegata["inclusion"] = changes.pop("inclusion")
         return super().present(request, proof, extra_claims=claims, **changes)

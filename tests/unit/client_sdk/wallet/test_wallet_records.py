@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sdk.errors import OfferError, VaultFormatError
+from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import GrantTerms
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from client_sdk.wallet.wallet_records import (
@@ -147,6 +148,19 @@ def test_a_member_of_another_kind_is_refused_or_kept(place: tuple[Any, ...], val
         return
     # What was accepted was understood whole: nothing of it is dropped.
     assert contents.to_fields() == fields
+
+
+def test_the_proof_of_a_batch_is_kept() -> None:
+    contents = full_contents()
+    inclusion = Inclusion(batch="0" * 32, index=3, path=(b"n" * 32,))
+    member = replace(contents.credentials["c0"], inclusion=inclusion)
+    kept = replace(contents, credentials={"c0": member})
+    fields: Any = kept.to_fields()
+    assert WalletContents.from_fields(fields) == kept
+    for spoilt in (None, {}, {"batch": "0" * 32, "index": 3, "path": ["short"]}):
+        fields["credentials"][0]["inclusion"] = spoilt
+        with pytest.raises(VaultFormatError, match="the wallet's contents: inclusion"):
+            WalletContents.from_fields(fields)
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
