@@ -2,17 +2,14 @@
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from dataclasses import replace
 
 from chaincode.encoding import JsonObject
 from chaincode.errors import DecodeError
 from chaincode.ids import RECORD_ID, REGISTRY_ACCOUNT
-from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import (
     CredentialRecord,
     CredentialState,
-    IdentityRecord,
     IssuerRecord,
     encode_record,
 )
@@ -33,36 +30,16 @@ from client_sdk.errors import (
     TransactionFailedError,
     UnknownCredentialError,
 )
-from client_sdk.ledger.client import CommittedTransaction
+from client_sdk.issuer_anchor import (
+    IssuedCredential,
+    IssuerAnchor,
+    IssuerLedger,
+    ListPlace,
+    SignedCredential,
+)
 from client_sdk.ledger.commands import compare_and_set_account_detail, set_record
+from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.ledger.grants import new_record_id, new_salt
-
-_Record = TypeVar("_Record", bound=IdentityRecord)
-
-
-class IssuerLedger(Protocol):
-    """What an issuer needs of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
-
-    def submit(self, *commands: Command) -> CommittedTransaction:
-        """Commit the commands as one transaction of this client's account."""
-
-    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
-        """Return an account's own identity record, or None where there is no valid one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedCredential:
-    """A credential that is signed and anchored.
-
-    Attributes:
-        record_id: The id of its record on the ledger, 32 hex digits.
-        expires_at_ms: Milliseconds since 1970, UTC; a whole second.
-        credential: The SD-JWT VC with all its disclosures: for its holder only.
-    """
-
-    record_id: str
-    expires_at_ms: int
-    credential: str = field(repr=False)
 
 
 class Issuer:
@@ -93,11 +70,11 @@ class Issuer:
         self._ledger = ledger
         self._ledger_id = ledger_id
         self._account = account
-        self._issuer_record = issuer_record
         self._signing_key = signing_key
         self._key_id = thumbprint(public_key_of(signing_key))
         self._issuer_url = issuer_url
         self._now_ms = now_ms
+        self.anchor = IssuerAnchor(ledger, account=account, issuer_record=issuer_record)
 
     def issue(
         self,
@@ -108,8 +85,51 @@ class Issuer:
         holder_key: JsonObject,
         expires_at_ms: int,
         holder_account: str | None = None,
+        list_place: ListPlace | None = None,
     ) -> IssuedCredential:
-        """Sign a credential and anchor it; it is given out only once the ledger has its hash.
+        """Sign a credential and anchor it alone; it is given out once the ledger has its hash.
+
+        Args:
+            claims: As for `sign`, and so the others.
+            concealed: Those that the holder may keep back.
+            credential_type: The `vct`.
+            holder_key: The holder's public JWK.
+            expires_at_ms: Milliseconds since 1970, UTC.
+            holder_account: The holder's ledger account. Without it no verifier accepts a
+                credential that is anchored alone.
+            list_place: Where its status stands.
+
+        Raises:
+            CredentialFormatError: As `sign`, as are the next two.
+            KeyFormatError: A key is of no allowed kind.
+            FrostError: The issuer's authorities did not sign; nothing was anchored.
+            TransactionFailedError: The ledger refused the record: the issuer may not be registered.
+            TransportError: The ledger cannot be reached. Issue again: a record that may have been
+                written then belongs to a credential that nobody has.
+        """
+        signed = self.sign(
+            claims,
+            concealed=concealed,
+            credential_type=credential_type,
+            holder_key=holder_key,
+            expires_at_ms=expires_at_ms,
+            holder_account=holder_account,
+            list_place=list_place,
+        )
+        return self.anchor.anchor_alone(signed)
+
+    def sign(
+        self,
+        claims: JsonObject,
+        *,
+        concealed: Collection[Path],
+        credential_type: str,
+        holder_key: JsonObject,
+        expires_at_ms: int,
+        holder_account: str | None = None,
+        list_place: ListPlace | None = None,
+    ) -> SignedCredential:
+        """Sign a credential, for `anchor.anchor_batch` to anchor with others.
 
         Args:
             claims: The subject's attributes.
@@ -118,33 +138,33 @@ class Issuer:
             holder_key: The holder's public JWK, from a checked proof of possession.
             expires_at_ms: Milliseconds since 1970, UTC; parts of a second are dropped.
             holder_account: The holder's ledger account, of which `holder_key` is a signatory: the
-                caller has asked the ledger. Without it no verifier accepts the credential.
+                caller has asked the ledger.
+            list_place: Where its status stands; a member of a batch needs one.
 
         Raises:
             CredentialFormatError: A claim is not acceptable, reads as an individual number, or the
                 expiry lies in the past.
             KeyFormatError: A key is of no allowed kind.
-            FrostError: The issuer's authorities did not sign; nothing was anchored.
-            TransactionFailedError: The ledger refused the record: the issuer may not be registered.
-            TransportError: The ledger cannot be reached. Issue again: a record that may have been
-                written then belongs to a credential that nobody has.
+            FrostError: The issuer's authorities did not sign.
         """
-        if PLACE_CLAIM in claims:
-            raise CredentialFormatError(f"{PLACE_CLAIM}: this claim is set here")
+        if PLACE_CLAIM in claims or "status" in claims:
+            raise CredentialFormatError(f"{PLACE_CLAIM} and status: these claims are set here")
         now_s, expires_s = self._now_ms() // 1000, expires_at_ms // 1000
         if expires_s <= now_s:
             raise CredentialFormatError("expires_at_ms lies in the past")
-        record_id = new_record_id()
-        place: JsonObject = {
-            "ledger": self._ledger_id,
-            "issuer": self._account,
-            "record": record_id,
-            "salt": new_salt(),
-        }
-        if holder_account is not None:
-            place["account"] = holder_account
+        place = CredentialPlace(
+            ledger=self._ledger_id,
+            issuer=self._account,
+            record=new_record_id(),
+            account=holder_account,
+            status_list=None if list_place is None else list_place.list_id,
+            salt=new_salt(),
+        )
+        more: JsonObject = {PLACE_CLAIM: place.to_claim()}
+        if list_place is not None:
+            more["status"] = list_place.reference.to_claim()
         credential = issue_credential(
-            claims={**claims, PLACE_CLAIM: place},
+            claims={**claims, **more},
             concealed=concealed,
             vct=credential_type,
             issuer=self._issuer_url,
@@ -156,15 +176,11 @@ class Issuer:
         )
         if has_individual_number(claims):
             raise CredentialFormatError("claims: 12 digits that read as an individual number")
-        record = CredentialRecord(
+        return SignedCredential(
+            record_id=place.record,
             salted_hash=anchor_hash(parse_sd_jwt(credential).issuer_jwt),
-            issuer_record=self._issuer_record,
             expires_at_ms=expires_s * 1000,
-            state="active",
-        )
-        self._ledger.submit(set_record(self._account, record_id, record))
-        return IssuedCredential(
-            record_id=record_id, expires_at_ms=record.expires_at_ms, credential=credential
+            credential=credential,
         )
 
     def suspend(self, record_id: str) -> None:

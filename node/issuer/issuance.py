@@ -22,7 +22,8 @@ from client_sdk.errors import (
     TransactionFailedError,
     TransportError,
 )
-from client_sdk.issuer import IssuedCredential, Issuer
+from client_sdk.issuer import Issuer
+from client_sdk.issuer_anchor import IssuedCredential
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM, VerifiedKeyProof, verify_key_proof
 from node.errors import NonceError
 from node.issuer.accounts import AccountLedger

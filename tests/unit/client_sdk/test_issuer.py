@@ -5,13 +5,15 @@ from typing import TypeVar
 import pytest
 from support.issuer_world import ISSUER, IssuerWorld
 
+from chaincode.errors import RecordCode
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.records import CredentialRecord, IdentityRecord, IssuerRecord
+from chaincode.records import BatchRecord, CredentialRecord, IdentityRecord, IssuerRecord
 from client_sdk.credentials.jose import export_public_jwk, generate_key, parse_compact
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.sd_jwt_vc import anchor_hash
+from client_sdk.credentials.token_status_list import StatusList, StatusReference
 from client_sdk.errors import (
     CredentialFormatError,
     CredentialStateError,
@@ -19,8 +21,10 @@ from client_sdk.errors import (
     TransportError,
     UnknownCredentialError,
 )
-from client_sdk.issuer import IssuedCredential, Issuer, register_issuer
+from client_sdk.issuer import Issuer, register_issuer
+from client_sdk.issuer_anchor import IssuedCredential, ListPlace, SignedCredential
 from client_sdk.ledger.client import CommittedTransaction, LedgerClient
+from client_sdk.ledger.credential_place import CredentialPlace
 
 _Record = TypeVar("_Record", bound=IdentityRecord)
 
@@ -190,3 +194,65 @@ def test_registration_of_a_private_key_is_refused(world: IssuerWorld) -> None:
     with pytest.raises(CredentialFormatError, match="private") as caught:
         register_issuer(world.ledger.client(REGISTRY_ACCOUNT), record)
     assert "secret" not in str(caught.value)
+
+
+LIST_ID = "1" * 32
+LIST_URI = "https://issuer.example/status-lists/1"
+
+
+def sign(world: IssuerWorld, issuer: Issuer, index: int) -> SignedCredential:
+    return issuer.sign(
+        {"address": "Sendai"},
+        concealed=[("address",)],
+        credential_type=RESIDENT_CREDENTIAL_TYPE,
+        holder_key=export_public_jwk(generate_key()),
+        expires_at_ms=world.clock() + 86_400_000,
+        list_place=ListPlace(list_id=LIST_ID, reference=StatusReference(index=index, uri=LIST_URI)),
+    )
+
+
+def test_a_batch_is_anchored_in_one_transaction(world: IssuerWorld, issuer: Issuer) -> None:
+    statuses = StatusList.of_size(64, bits=2)
+    issuer.anchor.anchor_status_list(LIST_ID, statuses, uri=LIST_URI, version=1)
+    height = len(world.ledger.blocks)
+    members = [sign(world, issuer, index) for index in range(5)]
+    issued = issuer.anchor.anchor_batch(members, status_list=LIST_ID)
+    assert len(world.ledger.blocks) == height + 1
+    assert [one.record_id for one in issued] == [member.record_id for member in members]
+    client = world.ledger.client(ISSUER)
+    places = set()
+    for one, member in zip(issued, members, strict=True):
+        assert one.inclusion is not None
+        record = client.record(ISSUER, one.inclusion.batch, BatchRecord)
+        assert record is not None
+        one.inclusion.check(member.salted_hash, record)
+        places.add(one.inclusion.index)
+        payload = parse_compact(parse_sd_jwt(one.credential).issuer_jwt).unverified_payload
+        assert CredentialPlace.from_claim(payload["tegata"]).status_list == LIST_ID
+        assert StatusReference.from_claim(payload["status"]) is not None
+        assert client.record(ISSUER, one.record_id, CredentialRecord) is None
+    assert places == set(range(5))
+
+
+def test_a_batch_without_its_list_is_refused(world: IssuerWorld, issuer: Issuer) -> None:
+    with pytest.raises(TransactionFailedError) as refused:
+        issuer.anchor.anchor_batch([sign(world, issuer, 0)], status_list=LIST_ID)
+    assert refused.value.code == RecordCode.NO_STATUS_LIST
+
+
+def test_what_is_anchored_already_is_anchored(issuer: Issuer) -> None:
+    statuses = StatusList.of_size(64, bits=2)
+    for version in (2, 2, 1):
+        issuer.anchor.anchor_status_list(LIST_ID, statuses, uri=LIST_URI, version=version)
+    terms = {"count": 1, "expires_at_ms": 2**42, "status_list": LIST_ID}
+    for _ in range(2):
+        issuer.anchor.anchor_root("2" * 32, b"r" * 32, **terms)  # type: ignore[arg-type]
+    with pytest.raises(TransactionFailedError):
+        issuer.anchor.anchor_root("2" * 32, b"x" * 32, **terms)  # type: ignore[arg-type]
+
+
+def test_a_list_under_another_uri_is_refused(issuer: Issuer) -> None:
+    statuses = StatusList.of_size(64, bits=2)
+    issuer.anchor.anchor_status_list(LIST_ID, statuses, uri=LIST_URI, version=1)
+    with pytest.raises(TransactionFailedError):
+        issuer.anchor.anchor_status_list(LIST_ID, statuses, uri=LIST_URI + "0", version=2)
