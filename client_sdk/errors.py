@@ -94,6 +94,10 @@ class DidError(ClientError):
     """A decentralized identifier does not lead to a usable key (DID Core 1.0)."""
 
 
+class MessageFormatError(ClientError):
+    """A DIDComm message is not well formed, or not for its reader (DIDComm Messaging 2.1)."""
+
+
 class CardError(ClientError):
     """The My Number card, or its reader, does not do what is asked of it."""
 

@@ -37,6 +37,13 @@ class JsonFields:
         """Return an object."""
         return type(self)(self._members.get(name), what=f"{self._what}: {name}", error=self._error)
 
+    def object(self, name: str) -> JsonObject:
+        """Return an object as it is."""
+        value = self._members.get(name)
+        if not isinstance(value, dict):
+            raise self._error(f"{self._what}: {name} is missing or no object")
+        return value
+
     def text(self, name: str) -> str:
         """Return a text."""
         value = self._members.get(name)
