@@ -73,9 +73,7 @@ def decrypt_message(envelope: bytes, identity: PeerIdentity, *, now_s: int) -> M
     """
     message = Message.from_json(_parse(decrypt_envelope(envelope, identity.kid, identity.key)))
     if message.recipient not in (None, identity.did):
-        raise MessageFormatError(
-            "DIDComm message: encrypted for another than its to names"
-        )
+        raise MessageFormatError("DIDComm message: encrypted for another than its to names")
     if message.expires_at_s is not None and message.expires_at_s < now_s:
         raise MessageFormatError("DIDComm message: its expires_time has passed")
     return message

@@ -146,9 +146,7 @@ def problem_report(code: str, comment: str, *, parent_thread_id: str) -> Message
 
 def _read_id(text: str, name: str) -> str:
     if _ID.fullmatch(text) is None:
-        raise MessageFormatError(
-            f"DIDComm message: {name} is no id of 1 to 128 characters"
-        )
+        raise MessageFormatError(f"DIDComm message: {name} is no id of 1 to 128 characters")
     return text
 
 

@@ -51,11 +51,15 @@ def is_invitation(link: str) -> bool:
     return f"{_PARAMETER}=" in link.partition("?")[2]
 
 
-def parse_invitation(link: str) -> Invitation:
+def parse_invitation(link: str, *, goal_code: str) -> Invitation:
     """Return the invitation of a link. The link itself is not followed.
 
+    Args:
+        link: As scanned or pasted.
+        goal_code: What the exchange must be for.
+
     Raises:
-        MessageFormatError: No invitation, or one to another messaging than DIDComm v2.
+        MessageFormatError: No invitation, for another goal, or not to DIDComm v2.
     """
     if len(link) > _MAX_LINK_CHARS:
         raise MessageFormatError(f"invitation: a link has at most {_MAX_LINK_CHARS} characters")
@@ -70,4 +74,6 @@ def parse_invitation(link: str) -> Invitation:
         raise MessageFormatError(f"invitation: a message {INVITATION} with its sender is expected")
     if "accept" in body.names and _MEDIA_TYPE not in body.texts("accept"):
         raise MessageFormatError(f"invitation: its sender does not accept {_MEDIA_TYPE}")
-    return Invitation(id=message.id, sender=message.sender, goal_code=body.text("goal_code"))
+    if body.text("goal_code") != goal_code:
+        raise MessageFormatError(f"invitation: its goal is not {goal_code}")
+    return Invitation(id=message.id, sender=message.sender, goal_code=goal_code)

@@ -1,0 +1,78 @@
+"""A service's side of DIDComm over HTTP: decrypt, let somebody answer, encrypt the answer.
+
+The answer comes over the connection of the message (`return_route`), since a wallet has no address
+of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import Response
+from joserfc.jwk import OKPKey
+
+from client_sdk.didcomm.envelope import ENCRYPTED_TYPE, decrypt_message, encrypt_message
+from client_sdk.didcomm.message import Message, problem_report
+from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
+from client_sdk.errors import DidError, MessageFormatError
+from node.errors import ApiError
+
+Handler: TypeAlias = Callable[[Message], Message]
+"""Answers a message; raises `MessageFormatError` or `ApiError` where it cannot."""
+
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.didcomm")
+
+
+def agreement_key(seed: bytes) -> OKPKey:
+    """Return a service's private key on X25519 for messages, derived from its account's seed."""
+    secret = HKDF(SHA256(), 32, salt=None, info=b"tegata DIDComm key agreement v1").derive(seed)
+    return OKPKey.import_key(X25519PrivateKey.from_private_bytes(secret))
+
+
+def answer_envelope(
+    envelope: bytes, identity: PeerIdentity, handler: Handler, *, now_s: int
+) -> Response:
+    """Return the HTTP answer to an envelope.
+
+    Args:
+        envelope: The body of the request.
+        identity: The DID that was written to, and its key.
+        handler: Answers the message.
+        now_s: Seconds since 1970-01-01 UTC.
+
+    Raises:
+        ApiError: The envelope cannot be read, or nobody can be answered.
+    """
+    try:
+        message = decrypt_message(envelope, identity, now_s=now_s)
+        sender = PeerDid.parse(message.sender or "")
+    except (DidError, MessageFormatError) as error:
+        raise ApiError(
+            400, "unreadable_message", "The message cannot be read", str(error)
+        ) from None
+    if message.return_route != "all":
+        raise ApiError(
+            400,
+            "no_return_route",
+            "The message asks for no answer",
+            "Answers come over the same connection only: send it with return_route: all.",
+        )
+    answer = replace(
+        _answer(message, handler), sender=identity.did, recipient=sender.did, return_route=None
+    )
+    return Response(encrypt_message(answer, sender), content_type=ENCRYPTED_TYPE)
+
+
+def _answer(message: Message, handler: Handler) -> Message:
+    try:
+        return replace(handler(message), thread_id=message.thread_id)
+    except MessageFormatError as error:
+        return problem_report("e.p.msg", str(error), parent_thread_id=message.thread_id)
+    except ApiError as error:
+        _log.info("message_refused", type=message.type, code=error.code)
+        comment = f"{error.title}. {error.detail}"
+        return problem_report(f"e.p.req.{error.code}", comment, parent_thread_id=message.thread_id)
