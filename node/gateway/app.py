@@ -20,6 +20,8 @@ from node.gateway.presentations import Presentations
 from node.gateway.routes import create_routes
 from node.gateway.store import RequestStore
 from node.gateway.verifier_access import VerifierAccess
+from node.gateway.waci import WaciVerification
+from node.web.didcomm import agreement_key
 from node.web.rate_limit import RateLimiter
 from node.web.server import serve
 
@@ -72,6 +74,7 @@ def create_app(
     presentations: Presentations,
     keys: ApiKeyStore,
     *,
+    waci: WaciVerification | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Flask:
     """Make the gateway's application.
@@ -80,6 +83,7 @@ def create_app(
         config: The configuration.
         presentations: The requests and their answers.
         keys: The verifiers' API keys.
+        waci: The requests as WACI's; None where they are not.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     limiter = RateLimiter()
@@ -90,7 +94,31 @@ def create_app(
         rate=config.verifier_rate,
         now_ms=now_ms,
     )
-    return create_routes(presentations, access, limiter=limiter, wallet_rate=config.wallet_rate)
+    return create_routes(
+        presentations,
+        access,
+        limiter=limiter,
+        wallet_rate=config.wallet_rate,
+        waci=waci,
+        now_ms=now_ms,
+    )
+
+
+def build_waci(
+    config: GatewayConfig, presentations: Presentations, key: AccountKey
+) -> WaciVerification | None:
+    """Return a gateway's requests as WACI's, where the configuration says so.
+
+    Args:
+        config: The configuration.
+        presentations: The requests and their answers.
+        key: The gateway's account's key, from which that of the messages is derived.
+    """
+    if not config.waci:
+        return None
+    return WaciVerification(
+        presentations, public_url=config.public_url, key=agreement_key(key.seed)
+    )
 
 
 def run_gateway(config: GatewayConfig) -> None:
@@ -115,6 +143,7 @@ def run_gateway(config: GatewayConfig) -> None:
         root_certificates=root_certificates,
     ) as ledger:
         presentations = build_presentations(config, store=store, ledger=ledger)
+        waci = build_waci(config, presentations, key)
 
         purger = threading.Thread(
             target=purge_until, args=(stopped, presentations.purge), name="purge"
@@ -122,7 +151,7 @@ def run_gateway(config: GatewayConfig) -> None:
         purger.start()
         try:
             serve(
-                create_app(config, presentations, keys),
+                create_app(config, presentations, keys, waci=waci),
                 config.listen,
                 service="gateway",
                 trusted_proxy=config.trusted_proxy,

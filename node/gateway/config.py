@@ -49,6 +49,7 @@ class GatewayConfig(ProcessConfig):
         result_seconds: How long a verifier can read a result before its values are deleted.
         encrypt_responses: Whether wallets must encrypt their responses to a key of each request
             (`direct_post.jwt`); without it they travel under TLS alone.
+        waci: Whether each request is also an invitation of WACI-DIDComm 1.0.
         verifier_rate: How often one API key may call, such as `600/minute`.
         wallet_rate: How often one address may call what is for wallets.
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` tells who calls; None where
@@ -63,6 +64,7 @@ class GatewayConfig(ProcessConfig):
     request_seconds: int = Field(default=300, ge=30, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
     encrypt_responses: bool = True
+    waci: bool = False
     verifier_rate: Rate = "600/minute"
     wallet_rate: Rate = "300/minute"
     trusted_proxy: str | None = None

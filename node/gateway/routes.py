@@ -1,5 +1,6 @@
 """The gateway's HTTP interface: for verifiers with an API key, and for wallets (OpenID4VP)."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -19,6 +20,8 @@ from node.errors import ApiError
 from node.gateway.presentations import Presentations, ResponseRefusedError
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.verifier_routes import add_verifier_routes
+from node.gateway.waci import WaciVerification
+from node.gateway.waci_routes import add_waci_routes
 from node.web.app import create_api
 from node.web.problems import OAuthError, problem_of, problems
 from node.web.rate_limit import RateLimiter, parse_rate
@@ -26,7 +29,7 @@ from node.web.rate_limit import RateLimiter, parse_rate
 # A presentation may hold a portrait.
 MAX_BODY_BYTES: Final = 1 << 20
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
-_WALLET_PATH: Final = "/oid4vp/"
+_WALLET_PATHS: Final = ("/oid4vp/", "/waci/")
 _FORM: Final = "application/x-www-form-urlencoded"
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 
@@ -48,7 +51,13 @@ class ResponseTaken(BaseModel):
 
 
 def create_routes(
-    presentations: Presentations, access: VerifierAccess, *, limiter: RateLimiter, wallet_rate: str
+    presentations: Presentations,
+    access: VerifierAccess,
+    *,
+    limiter: RateLimiter,
+    wallet_rate: str,
+    waci: WaciVerification | None = None,
+    now_ms: Callable[[], int],
 ) -> Flask:
     """Make an application with the gateway's routes.
 
@@ -57,6 +66,8 @@ def create_routes(
         access: Lets verifiers in.
         limiter: Counts calls.
         wallet_rate: How often one address may call the wallets' part.
+        waci: Where requests are also WACI's; None where they are not.
+        now_ms: The clock: milliseconds since 1970, UTC.
     """
     app = create_api(
         "gateway",
@@ -68,13 +79,15 @@ def create_routes(
     )
     app.register_error_handler(TransportError, _ledger_unavailable)
     app.register_error_handler(QueryFailedError, _ledger_unavailable)
-    add_verifier_routes(app, presentations, access)
+    add_verifier_routes(app, presentations, access, waci=waci)
     _add_wallet_routes(app, presentations)
+    if waci is not None:
+        add_waci_routes(app, waci, now_ms=now_ms)
     rate = parse_rate(wallet_rate)
 
     @app.before_request
     def bound_wallets() -> None:
-        if request.path.startswith(_WALLET_PATH):
+        if request.path.startswith(_WALLET_PATHS):
             limiter.count(rate, "wallet", request.remote_addr or "")
 
     return app

@@ -18,6 +18,7 @@ from node.gateway.presentations import Presentations
 from node.gateway.question import Question
 from node.gateway.store import ANSWERED, StoredRequest
 from node.gateway.verifier_access import VerifierAccess
+from node.gateway.waci import WaciVerification
 from node.web.problems import problems
 
 RESIDENT_CREDENTIAL: Final = "urn:tegata:credential:resident:1"
@@ -64,6 +65,9 @@ class RequestCreated(_Body):
     id: str
     link: str = Field(description="Opens a wallet: show it as a link or QR code.")
     request_uri: str
+    waci_link: str | None = Field(
+        description="The same as an invitation of WACI-DIDComm, where the gateway has that."
+    )
     expires_at: datetime
 
 
@@ -109,7 +113,13 @@ class RequestPath(BaseModel):
     id: RequestId
 
 
-def add_verifier_routes(app: OpenAPI, presentations: Presentations, access: VerifierAccess) -> None:
+def add_verifier_routes(
+    app: OpenAPI,
+    presentations: Presentations,
+    access: VerifierAccess,
+    *,
+    waci: WaciVerification | None = None,
+) -> None:
     """Add the routes to an application."""
 
     @app.post(
@@ -140,6 +150,7 @@ def add_verifier_routes(app: OpenAPI, presentations: Presentations, access: Veri
             id=stored.id,
             link=presentations.link(stored),
             request_uri=presentations.request_uri(stored.id),
+            waci_link=None if waci is None else waci.link(stored.id),
             expires_at=_utc(stored.expires_at_ms),
         )
         return jsonify(created.model_dump(mode="json")), 201

@@ -24,6 +24,14 @@ from node.errors import ApiError
 Handler: TypeAlias = Callable[[Message], Message]
 """Answers a message; raises `MessageFormatError` or `ApiError` where it cannot."""
 
+_PAGE: Final = """<!doctype html>
+<html lang="ja">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Tegata</title>
+<p>このリンクはウォレットで読み取ってください。
+<p lang="en">Scan this link with your wallet.
+</html>
+"""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.didcomm")
 
 
@@ -65,6 +73,11 @@ def answer_envelope(
         _answer(message, handler), sender=identity.did, recipient=sender.did, return_route=None
     )
     return Response(encrypt_message(answer, sender), content_type=ENCRYPTED_TYPE)
+
+
+def no_wallet_page() -> Response:
+    """Return what a browser shows of an invitation that a wallet should have read."""
+    return Response(_PAGE, content_type="text/html; charset=utf-8")
 
 
 def _answer(message: Message, handler: Handler) -> Message:

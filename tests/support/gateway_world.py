@@ -8,11 +8,12 @@ from typing import Any
 from flask.testing import FlaskClient
 from support.presentation_world import GATEWAY, LEDGER_ID, World, make_identity
 
+from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vp.response import build_response
 from client_sdk.openid4vp.signed_request import VerifiedRequest, parse_link, verify_request
 from node.config import load_config
 from node.gateway.api_keys import ApiKeyStore, Scope
-from node.gateway.app import build_presentations, create_app
+from node.gateway.app import build_presentations, build_waci, create_app
 from node.gateway.config import GatewayConfig
 from node.gateway.store import RequestStore
 
@@ -67,7 +68,11 @@ class GatewayWorld:
         self.keys = ApiKeyStore(self.config.database_url)
         self.api_keys = {name: self.make_key(name) for name in ("city", "bank")}
         self.app = create_app(
-            self.config, self.presentations, self.keys, now_ms=lambda: self.world.now_ms
+            self.config,
+            self.presentations,
+            self.keys,
+            waci=build_waci(self.config, self.presentations, AccountKey(bytes(32))),
+            now_ms=lambda: self.world.now_ms,
         )
         self.client: FlaskClient = self.app.test_client()
 
