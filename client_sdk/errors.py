@@ -324,6 +324,20 @@ class GrantError(VerificationError):
     check = "grant"
 
 
+class ReceiptRefusedError(VerificationError):
+    """The access cannot be put on the holder's record, so nothing is shown."""
+
+    check = "receipt"
+
+
+class ReceiptError(ClientError):
+    """A receipt of an access is not what it should be."""
+
+
+class SealError(ClientError):
+    """What is sealed cannot be opened with this key."""
+
+
 class ThresholdError(ClientError):
     """A key that several parties share cannot be used."""
 

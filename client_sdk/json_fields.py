@@ -81,6 +81,14 @@ class JsonFields:
             raise self._error(f"{self._what}: {name} is missing or no list of texts")
         return texts
 
+    def text_lists(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """Return a list of lists of texts, none of them empty."""
+        values = self._members.get(name)
+        lists = tuple(map(text_list, values)) if isinstance(values, list) else ((),)
+        if not all(lists):
+            raise self._error(f"{self._what}: {name} is missing or no list of lists of texts")
+        return lists
+
     def data_list(self, name: str) -> tuple[bytes, ...]:
         """Return the bytes of a list of texts in base64url."""
         return tuple(self._decode(name, text) for text in self.texts(name))
