@@ -65,6 +65,11 @@ CHECKS: Final = {
     ),
 }
 """The checks in their order, and what each says when it passes and when it fails."""
+RECEIPT: Final = (
+    "The access stands on the holder's own record.",
+    "The access cannot be put on the holder's record, so nothing is shown",
+)
+"""What the check `receipt` says: the gateway makes it last, after all of `CHECKS`."""
 _NOT_REACHED: Final = "Not checked, since an earlier check failed."
 
 
@@ -73,7 +78,7 @@ class Check:
     """One check of a presentation.
 
     Attributes:
-        name: One of `CHECKS`.
+        name: One of `CHECKS`, or `receipt`.
         passed: None where it was not reached.
         detail: A sentence for the person at the counter.
     """
@@ -84,6 +89,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedGrant:
+    """The grant that something is shown under.
+
+    Attributes:
+        id: Its record id, 32 hex digits.
+        account: The holder's account.
+        receipt_key: What the receipt of the access is sealed to, 32 bytes.
+    """
+
+    id: str
+    account: str
+    receipt_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedAttributes:
     """What is now known of a holder.
 
@@ -91,14 +111,14 @@ class VerifiedAttributes:
         attributes: The values, by the name of the attribute.
         credential_type: The credential's `vct`.
         issuer: The issuer's ledger account.
-        grant: The record id of the holder's grant.
+        grant: The holder's grant.
         checks: All checks; each passed.
     """
 
     attributes: JsonObject = field(repr=False)
     credential_type: str
     issuer: str
-    grant: str
+    grant: UsedGrant
     checks: tuple[Check, ...]
 
 
@@ -110,13 +130,25 @@ class VerificationReport:
         accepted: Whether all checks passed.
         checks: Every check, in order.
         attributes: The values, by the name of the attribute; None unless accepted.
-        grant: The record id of the holder's grant; None unless accepted.
+        grant: The holder's grant; None unless accepted.
     """
 
     accepted: bool
     checks: tuple[Check, ...]
     attributes: JsonObject | None = field(default=None, repr=False)
-    grant: str | None = None
+    grant: UsedGrant | None = None
+
+
+def receipt_check(refusal: str | None = None) -> Check:
+    """Return the check `receipt`.
+
+    Args:
+        refusal: What was wrong; None where the receipt is on the ledger.
+    """
+    meaning, failure = RECEIPT
+    if refusal is None:
+        return Check(name="receipt", passed=True, detail=meaning)
+    return Check(name="receipt", passed=False, detail=f"{failure}: {refusal.rstrip('.')}.")
 
 
 def list_checks(

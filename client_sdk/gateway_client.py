@@ -11,8 +11,8 @@ from client_sdk.checks import Check
 from client_sdk.errors import TransportError
 from client_sdk.service_client import ServiceClient, text_of
 
-OPEN_STATES: Final = frozenset({"pending", "fetched"})
-"""A request in one of these states still waits for the holder."""
+OPEN_STATES: Final = frozenset({"pending", "fetched", "recording"})
+"""A request in one of these states has no result yet."""
 _POLL_S: Final = 0.5
 
 
@@ -36,7 +36,7 @@ class RequestResult:
     """What became of a request.
 
     Attributes:
-        state: `pending`, `fetched`, `accepted`, `refused`, `declined` or `expired`.
+        state: `pending`, `fetched`, `recording`, `accepted`, `refused`, `declined` or `expired`.
         checks: The named checks of the answer, in order.
         attributes: What the holder showed, once all checks passed; empty otherwise.
     """
@@ -47,7 +47,7 @@ class RequestResult:
 
     @property
     def is_open(self) -> bool:
-        """Whether the holder has not answered yet."""
+        """Whether there is no result yet."""
         return self.state in OPEN_STATES
 
     @property

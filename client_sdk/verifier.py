@@ -20,7 +20,13 @@ from chaincode.records import (
 )
 from chaincode.records.recovery import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
-from client_sdk.checks import Check, VerificationReport, VerifiedAttributes, list_checks
+from client_sdk.checks import (
+    Check,
+    UsedGrant,
+    VerificationReport,
+    VerifiedAttributes,
+    list_checks,
+)
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
 from client_sdk.credentials.sd_jwt_vc import VerifiedPresentation, anchor_hash, verify_presentation
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
@@ -218,7 +224,7 @@ class _Attempt:
             attributes=only_asked(query, verified.claims),
             credential_type=vct,
             issuer=place.issuer,
-            grant=proof.grant,
+            grant=UsedGrant(id=proof.grant, account=proof.account, receipt_key=proof.receipt_key),
             checks=list_checks(self.passed),
         )
 

@@ -7,6 +7,7 @@ alone: so nobody else can read it, and no two receipts have a key in common.
 
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -42,7 +43,7 @@ class Access:
         attributes: Claim paths, sorted; never values.
         purpose: What for.
         seen_at_ms: When, by the gateway's clock: milliseconds since 1970, UTC.
-        shown: SHA-256 of what was shown, 32 bytes: the presentation, or the sealed deposit.
+        shown: What was shown, as `digest_shown` knows it: 32 bytes.
         salt: 16 random bytes in base64url.
     """
 
@@ -98,6 +99,16 @@ class Access:
             ReceiptError: The access has no canonical form.
         """
         return hashlib.sha256(_canonical(self)).digest()
+
+
+def digest_shown(presentations: Mapping[str, Sequence[str]]) -> bytes:
+    """Return by what receipts know the presentations of one answer: 32 bytes.
+
+    Args:
+        presentations: By the id of the credential query.
+    """
+    texts = [text for query_id in sorted(presentations) for text in presentations[query_id]]
+    return hashlib.sha256("\n".join(texts).encode()).digest()
 
 
 def receipt_key(secret: bytes, grant_id: str) -> SealingKey:

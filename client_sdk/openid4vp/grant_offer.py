@@ -23,6 +23,7 @@ from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import SALT_BYTES, TRANSACTION_DATA_TYPE, ClaimPath, GrantTerms
 from client_sdk.openid4vp.dcql import CredentialQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
+from client_sdk.sealing import KEY_BYTES
 from client_sdk.strict_json import parse_strict_json_object
 
 HASH_ALGORITHM: Final = "sha-256"
@@ -90,6 +91,7 @@ class GrantProof:
         ledger: The ledger's id, 64 hex digits.
         account: The holder's account.
         grant: The grant's record id, 32 hex digits.
+        receipt_key: The public key that receipts of this grant are sealed to, 32 bytes.
         opening: The salt of the grant's commitment, 16 bytes in base64url.
         inclusion: Where in which batch the credential is anchored; None where it is anchored alone.
     """
@@ -97,6 +99,7 @@ class GrantProof:
     ledger: str
     account: str
     grant: str
+    receipt_key: bytes
     opening: str = field(repr=False)
     inclusion: Inclusion | None = None
 
@@ -110,6 +113,7 @@ class GrantProof:
             "ledger": self.ledger,
             "account": self.account,
             "grant": self.grant,
+            "receipt_key": encode_base64url(self.receipt_key),
             "opening": self.opening,
         }
         if self.inclusion is not None:
@@ -139,18 +143,28 @@ class GrantProof:
                     f"the wallet's signature: tegata.{name} is not well formed"
                 )
             values[name] = value
-        opening = proof.get("opening")
-        try:
-            length = len(decode_base64url(opening)) if isinstance(opening, str) else 0
-        except DecodeError:
-            length = 0
-        if not isinstance(opening, str) or length != SALT_BYTES:
-            raise HolderBindingError("the wallet's signature: tegata.opening is not well formed")
+        opening = _bytes(proof, "opening", SALT_BYTES)
         try:
             inclusion = Inclusion.from_json(proof["inclusion"]) if "inclusion" in proof else None
         except CredentialFormatError as error:
             raise AnchorError(str(error)) from None
-        return cls(**values, opening=opening, inclusion=inclusion)
+        return cls(
+            **values,
+            receipt_key=_bytes(proof, "receipt_key", KEY_BYTES),
+            opening=encode_base64url(opening),
+            inclusion=inclusion,
+        )
+
+
+def _bytes(proof: JsonObject, name: str, length: int) -> bytes:
+    value = proof.get(name)
+    try:
+        found = decode_base64url(value) if isinstance(value, str) else b""
+    except DecodeError:
+        found = b""
+    if len(found) != length:
+        raise HolderBindingError(f"the wallet's signature: tegata.{name} is not well formed")
+    return found
 
 
 def hash_transaction_data(text: str) -> str:

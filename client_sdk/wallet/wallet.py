@@ -16,7 +16,6 @@ from client_sdk.errors import (
     OfferError,
     QueryFailedError,
     RequestError,
-    TransactionFailedError,
     UnknownCredentialError,
     UnknownGrantError,
 )
@@ -27,14 +26,19 @@ from client_sdk.ledger.commands import set_record
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import fetch_request, send_response
-from client_sdk.openid4vp.response import build_error_response
+from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.wallet.acceptance import check_received
 from client_sdk.wallet.account_guard import AccountGuard
 from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
+from client_sdk.wallet.granting import write_grant
 from client_sdk.wallet.recovery import WalletRecovery
-from client_sdk.wallet.request_answer import build_answer_form, build_grant
+from client_sdk.wallet.request_answer import (
+    build_grant,
+    build_presentations,
+    build_record,
+)
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import (
     LedgerAccount,
@@ -275,17 +279,22 @@ class Wallet:
         grant, now_ms = None, self._session.now_ms()
         if pending.offer is not None:
             grant = build_grant(pending.offer, pending.credential, now_ms=now_ms)
-        form = build_answer_form(
+        presentations = build_presentations(
             pending,
             grant,
             account=self._session.contents.account,
             holder_key=self._session.holder_key,
+            receipt_secret=self._session.contents.receipt_secret,
             now_ms=now_ms,
         )
-        if grant is not None and pending.offer is not None:
-            self._write_grant(grant, uses=pending.offer.uses)
-        response_uri = pending.request.request.response_uri
-        redirect_uri = send_response(response_uri, form, http=self._session.http)
+        if grant is not None:
+            write_grant(self._session, grant)
+        request = pending.request.request
+        shown = build_record(pending, grant, presentations, now_ms=now_ms)
+        self._session.update(lambda contents: contents.with_presentation(shown))
+        form = build_response(presentations, request=request)
+        redirect_uri = send_response(request.response_uri, form, http=self._session.http)
+        self._session.update(lambda contents: contents.with_taken(shown))
         return Answer(
             grant_id=None if grant is None else grant.grant_id,
             redirect_uri=redirect_uri,
@@ -386,23 +395,6 @@ class Wallet:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _write_grant(self, grant: StoredGrant, *, uses: int) -> None:
-        """Keep a grant, so that it can be revoked whatever happens, then write it to the ledger."""
-        record = GrantRecord(
-            commitment=grant.terms.commitment(grant.opening),
-            gateway=grant.gateway,
-            expires_at_ms=grant.expires_at_ms,
-            uses=uses,
-            state="live",
-        )
-        self._session.update(lambda contents: contents.with_grant(grant))
-        command = set_record(self.account.account_id, grant.grant_id, record)
-        try:
-            self._session.ledger.submit(command)
-        except TransactionFailedError:
-            self._session.update(lambda contents: contents.without_grant(grant.grant_id))
-            raise
 
     def _credential(self, record_id: str) -> StoredCredential:
         credential = self._session.contents.credentials.get(record_id)

@@ -1,16 +1,21 @@
 """What a wallet keeps: its account, credentials and grants, in the form they have in its vault."""
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Final, Self
+
+from nacl.utils import random as random_bytes
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
 from client_sdk.errors import CredentialFormatError, OfferError, VaultFormatError
 from client_sdk.escrow.protection import Protection
+from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import ClaimPath, GrantTerms
 from client_sdk.strict_json import text_list
+
+RECEIPT_SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +117,7 @@ class StoredGrant:
         gateway: The account of the gateway that serves it.
         granted_at_ms: Milliseconds since 1970, UTC.
         expires_at_ms: Milliseconds since 1970, UTC.
+        uses: How often it may be used.
         opening: The salt of its commitment.
     """
 
@@ -121,6 +127,7 @@ class StoredGrant:
     gateway: str
     granted_at_ms: int
     expires_at_ms: int
+    uses: int
     opening: str = field(repr=False)
 
     def to_fields(self) -> JsonObject:
@@ -135,6 +142,7 @@ class StoredGrant:
             "gateway": self.gateway,
             "granted_at_ms": self.granted_at_ms,
             "expires_at_ms": self.expires_at_ms,
+            "uses": self.uses,
             "opening": self.opening,
         }
 
@@ -155,7 +163,61 @@ class StoredGrant:
             gateway=_text(fields, "gateway"),
             granted_at_ms=_whole(fields, "granted_at_ms"),
             expires_at_ms=_whole(fields, "expires_at_ms"),
+            uses=_whole(fields, "uses"),
             opening=_text(fields, "opening"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPresentation:
+    """Something that the wallet showed.
+
+    Attributes:
+        verifier: The verifier's client identifier.
+        verifier_name: Who asked, as the holder was shown.
+        attributes: The claims that were asked for.
+        purpose: What for; None where the verifier said nothing.
+        grant: The grant that it was shown under; None where none was asked for.
+        sent_at_ms: Milliseconds since 1970, UTC.
+        shown: What it is known by in receipts, 32 bytes.
+        is_taken: Whether the verifier took it, as far as the wallet heard.
+    """
+
+    verifier: str
+    verifier_name: str
+    attributes: tuple[ClaimPath, ...]
+    purpose: str | None
+    grant: str | None
+    sent_at_ms: int
+    shown: bytes
+    is_taken: bool
+
+    def to_fields(self) -> JsonObject:
+        """Return the presentation as a JSON object."""
+        return {
+            "verifier": self.verifier,
+            "verifier_name": self.verifier_name,
+            "attributes": [list(path) for path in self.attributes],
+            "purpose": self.purpose,
+            "grant": self.grant,
+            "sent_at_ms": self.sent_at_ms,
+            "shown": encode_base64url(self.shown),
+            "is_taken": self.is_taken,
+        }
+
+    @classmethod
+    def from_fields(cls, value: JsonValue) -> Self:
+        """Return the presentation that a JSON object stands for."""
+        fields = JsonFields(value, what="the wallet's contents", error=VaultFormatError)
+        return cls(
+            verifier=fields.text("verifier"),
+            verifier_name=fields.text("verifier_name"),
+            attributes=fields.text_lists("attributes"),
+            purpose=fields.optional_text("purpose"),
+            grant=fields.optional_text("grant"),
+            sent_at_ms=fields.whole("sent_at_ms"),
+            shown=fields.data("shown"),
+            is_taken=fields.flag("is_taken"),
         )
 
 
@@ -165,19 +227,28 @@ class WalletContents:
 
     Attributes:
         seed: The 32 secret bytes of the account's key.
+        receipt_secret: 32 secret bytes that the keys of receipts follow from. Unlike the account's
+            key it is backed up, so that a new phone reads the old one's history.
         trust_anchors: Certificates of the authorities that vouch for verifiers, as PEM text.
         account: The account on the ledger; None until the wallet is registered.
         credentials: By their record id.
         grants: By their id, oldest first.
         protection: How it is protected against loss; None where it is not.
+        presentations: What was shown, oldest first.
+        receipt_writers: The accounts of the gateways that may write receipts.
     """
 
     seed: bytes = field(repr=False)
     trust_anchors: str
+    receipt_secret: bytes = field(
+        default_factory=lambda: random_bytes(RECEIPT_SECRET_BYTES), repr=False
+    )
     account: LedgerAccount | None = None
     credentials: dict[str, StoredCredential] = field(default_factory=dict)
     grants: dict[str, StoredGrant] = field(default_factory=dict)
     protection: Protection | None = None
+    presentations: tuple[StoredPresentation, ...] = ()
+    receipt_writers: tuple[str, ...] = ()
 
     def with_credential(self, credential: StoredCredential) -> Self:
         """Return the contents with one credential more.
@@ -207,15 +278,30 @@ class WalletContents:
         grants = {key: grant for key, grant in self.grants.items() if key != grant_id}
         return replace(self, grants=grants)
 
+    def with_presentation(self, shown: StoredPresentation) -> Self:
+        """Return the contents with one presentation more."""
+        return replace(self, presentations=(*self.presentations, shown))
+
+    def with_taken(self, shown: StoredPresentation) -> Self:
+        """Return the contents with a presentation marked as taken by its verifier."""
+        taken = replace(shown, is_taken=True)
+        return replace(
+            self,
+            presentations=tuple(taken if known == shown else known for known in self.presentations),
+        )
+
     def to_fields(self) -> JsonObject:
         """Return the contents as a JSON object."""
         return {
             "seed": encode_base64url(self.seed),
+            "receipt_secret": encode_base64url(self.receipt_secret),
             "trust_anchors": self.trust_anchors,
             "account": None if self.account is None else self.account.to_fields(),
             "credentials": [credential.to_fields() for credential in self.credentials.values()],
             "grants": [grant.to_fields() for grant in self.grants.values()],
             "protection": None if self.protection is None else self.protection.to_fields(),
+            "presentations": [shown.to_fields() for shown in self.presentations],
+            "receipt_writers": list(self.receipt_writers),
         }
 
     def to_backup(self) -> JsonObject:
@@ -241,22 +327,23 @@ class WalletContents:
             VaultFormatError: Something is missing or of the wrong kind.
         """
         fields = _object(value)
-        try:
-            seed = decode_base64url(_text(fields, "seed"))
-        except DecodeError:
-            raise VaultFormatError("the wallet's contents: seed is not base64url") from None
-        if len(seed) != SEED_BYTES:
-            raise VaultFormatError(f"the wallet's contents: seed is not {SEED_BYTES} bytes long")
         account, protection = fields.get("account"), fields.get("protection")
         credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
         grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
         return cls(
-            seed=seed,
+            seed=_secret(fields, "seed", SEED_BYTES),
+            receipt_secret=_secret(fields, "receipt_secret", RECEIPT_SECRET_BYTES),
             trust_anchors=_text(fields, "trust_anchors"),
             account=None if account is None else LedgerAccount.from_fields(account),
             credentials={credential.record_id: credential for credential in credentials},
             grants={grant.grant_id: grant for grant in grants},
             protection=None if protection is None else Protection.from_fields(protection),
+            presentations=tuple(
+                StoredPresentation.from_fields(shown) for shown in _list(fields, "presentations")
+            ),
+            receipt_writers=JsonFields(
+                fields, what="the wallet's contents", error=VaultFormatError
+            ).texts("receipt_writers"),
         )
 
 
@@ -271,6 +358,16 @@ def _text(fields: JsonObject, name: str) -> str:
     if not isinstance(value, str):
         raise VaultFormatError(f"the wallet's contents: {name} is missing or no text")
     return value
+
+
+def _secret(fields: JsonObject, name: str, length: int) -> bytes:
+    try:
+        secret = decode_base64url(_text(fields, name))
+    except DecodeError:
+        raise VaultFormatError(f"the wallet's contents: {name} is not base64url") from None
+    if len(secret) != length:
+        raise VaultFormatError(f"the wallet's contents: {name} is not {length} bytes long")
+    return secret
 
 
 def _whole(fields: JsonObject, name: str) -> int:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from flask import Flask
@@ -17,6 +17,7 @@ from node.errors import ConfigError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig, load_verifier_identity
 from node.gateway.presentations import Presentations
+from node.gateway.receipts import ReceiptLedger, Receipts
 from node.gateway.routes import create_routes
 from node.gateway.store import RequestStore
 from node.gateway.verifier_access import VerifierAccess
@@ -31,6 +32,10 @@ LEDGER_TIMEOUT_S: Final = 10.0
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 
 
+class GatewayLedger(ReceiptLedger, Ledger, Protocol):
+    """What the gateway needs of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
+
+
 def now_ms() -> int:
     """Return the time: milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000
@@ -40,7 +45,7 @@ def build_presentations(
     config: GatewayConfig,
     *,
     store: RequestStore,
-    ledger: Ledger,
+    ledger: GatewayLedger,
     now_ms: Callable[[], int] = now_ms,
 ) -> Presentations:
     """Wire a gateway's requests to its store and its ledger.
@@ -48,7 +53,7 @@ def build_presentations(
     Args:
         config: The configuration.
         store: Where requests are kept.
-        ledger: Where records and keys are read, as the gateway's account.
+        ledger: Where records and keys are read and receipts are written, as the gateway's account.
         now_ms: The clock: milliseconds since 1970, UTC.
 
     Raises:
@@ -58,6 +63,7 @@ def build_presentations(
     return Presentations(
         store=store,
         verifier=Verifier(ledger, ledger_id, gateway=account, now_ms=now_ms),
+        receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
         identities={verifier.id: load_verifier_identity(verifier) for verifier in config.verifiers},
         public_url=config.public_url,
         gateway=account,
@@ -146,7 +152,7 @@ def run_gateway(config: GatewayConfig) -> None:
         waci = build_waci(config, presentations, key)
 
         purger = threading.Thread(
-            target=purge_until, args=(stopped, presentations.purge), name="purge"
+            target=purge_until, args=(stopped, presentations.tend), name="purge"
         )
         purger.start()
         try:
@@ -164,11 +170,13 @@ def run_gateway(config: GatewayConfig) -> None:
 
 
 def purge_until(
-    stopped: threading.Event, purge: Callable[[], int], *, interval_s: float = _PURGE_S
+    stopped: threading.Event, purge: Callable[[], object], *, interval_s: float = _PURGE_S
 ) -> None:
-    """Call `purge` again and again until `stopped`; a database that fails is tried again."""
-    while not stopped.wait(interval_s):
+    """Call `purge` now and then again until `stopped`; a database that fails is tried again."""
+    while True:
         try:
             purge()
         except SQLAlchemyError as error:
             _log.error("purge_failed", error=type(error).__name__)
+        if stopped.wait(interval_s):
+            return

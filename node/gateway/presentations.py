@@ -10,15 +10,15 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import structlog
 from joserfc.jwk import ECKey
 
-from chaincode.encoding import JsonObject
-from client_sdk.checks import Check, VerificationReport, list_checks
+from client_sdk.checks import Check, list_checks, receipt_check
 from client_sdk.credentials.jose import export_private_jwk, parse_compact, parse_private_jwk
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import CredentialFormatError, RequestError
+from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
 from client_sdk.ledger.grants import ClaimPath, new_record_id, new_salt
+from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vp.access_certificate import AccessIdentity
 from client_sdk.openid4vp.dcql import CredentialQuery
-from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
+from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import (
     ErrorResponse,
@@ -31,6 +31,8 @@ from client_sdk.openid4vp.signed_request import RequestLink, build_link, sign_re
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
 from node.gateway.question import QUERY_ID, Question
+from node.gateway.receipts import Receipts
+from node.gateway.releases import Releases, checks_fields
 from node.gateway.store import RequestState, RequestStore, StoredRequest
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
@@ -56,6 +58,7 @@ class Presentations:
         *,
         store: RequestStore,
         verifier: Verifier,
+        receipts: Receipts,
         identities: dict[str, AccessIdentity],
         public_url: str,
         gateway: str,
@@ -70,6 +73,7 @@ class Presentations:
         Args:
             store: Where requests are kept.
             verifier: What checks presentations.
+            receipts: What writes the receipts of accesses.
             identities: Certificate and key of each verifier, by its id.
             public_url: Where wallets reach the gateway.
             gateway: The gateway's ledger account.
@@ -87,6 +91,7 @@ class Presentations:
         self._ledger_id = ledger_id
         self._request_ms = request_seconds * 1000
         self._result_ms = result_seconds * 1000
+        self._releases = Releases(store, receipts, result_ms=self._result_ms, now_ms=now_ms)
         self._encrypt_responses = encrypt_responses
         self._now_ms = now_ms
 
@@ -265,26 +270,29 @@ class Presentations:
             self._note_refusal(stored, "refused", report.checks)
             raise ResponseRefusedError
         code = _new_code(stored)
-        self._accept(stored, report, code)
+        try:
+            is_taken = self._releases.accept(
+                stored,
+                report,
+                offer=parse_grant_offer(request.transaction_data[0]),
+                shown=digest_shown(response.presentations),
+                response_code_sha256=None if code is None else _hash_code(code),
+            )
+        except ReceiptRefusedError as error:
+            self._note_refusal(stored, "refused", (*report.checks, receipt_check(str(error))))
+            raise ResponseRefusedError from None
+        if not is_taken:
+            raise ResponseRefusedError
         return _redirect(stored, code)
+
+    def tend(self) -> None:
+        """Go on with answers whose receipts are not written yet, and delete what is over."""
+        self._releases.settle()
+        self.purge()
 
     def purge(self) -> int:
         """Delete the values whose time is over; return how many results had any."""
         return self._store.purge(self._now_ms())
-
-    def _accept(self, stored: StoredRequest, report: VerificationReport, code: str | None) -> None:
-        now_ms = self._now_ms()
-        is_written = self._store.accept(
-            stored.id,
-            now_ms=now_ms,
-            result_until_ms=now_ms + self._result_ms,
-            checks=_checks_fields(report.checks),
-            shown=report.attributes,
-            response_code_sha256=None if code is None else _hash_code(code),
-        )
-        _log.info("response", request=stored.id, state="accepted" if is_written else "too late")
-        if not is_written:
-            raise ResponseRefusedError
 
     def _note_refusal(
         self,
@@ -301,7 +309,7 @@ class Presentations:
             state=state,
             now_ms=now_ms,
             result_until_ms=now_ms + self._result_ms,
-            checks=_checks_fields(checks) or None,
+            checks=checks_fields(checks) or None,
             response_code_sha256=None if code is None else _hash_code(code),
         )
         _log.info(
@@ -357,12 +365,6 @@ def _redirect(stored: StoredRequest, code: str | None) -> str | None:
     parameter = urlencode({"response_code": code})
     query = f"{parts.query}&{parameter}" if parts.query else parameter
     return urlunsplit(parts._replace(query=query))
-
-
-def _checks_fields(checks: Sequence[Check]) -> list[JsonObject]:
-    return [
-        {"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks
-    ]
 
 
 def _unknown_request() -> ApiError:

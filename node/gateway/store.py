@@ -16,7 +16,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from chaincode.encoding import JsonObject
 from node.database import open_database
 
-RequestState = Literal["pending", "fetched", "accepted", "refused", "declined", "expired"]
+RequestState = Literal[
+    "pending", "fetched", "recording", "accepted", "refused", "declined", "expired"
+]
 ANSWERED: Final = "answered"
 """What is told of an answered same-device request to who does not bring its response code."""
 OPEN: Final = ("pending", "fetched", "refused", "declined")
@@ -49,6 +51,8 @@ class StoredRequest(_Base):
         state: `expired` is never stored: it follows from the time.
         checks: The checks of the answer, once there is one.
         shown: The attributes' values, from acceptance to `result_until_ms`.
+        held: The same while `recording`: verified, and not shown before the receipt is written.
+        receipt: The signed transaction that writes it, while `recording`.
         tries: How many answers were not accepted.
     """
 
@@ -67,7 +71,8 @@ class StoredRequest(_Base):
     state: Mapped[str] = mapped_column(String(16), default="pending")
     checks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     shown: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-
+    held: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    receipt: Mapped[bytes | None]
     tries: Mapped[int] = mapped_column(default=0)
 
     def state_at(self, now_ms: int) -> str:
@@ -139,17 +144,18 @@ class RequestStore:
             tries=StoredRequest.tries + 1,
         )
 
-    def accept(
+    def hold(
         self,
         request_id: str,
         *,
         now_ms: int,
         result_until_ms: int,
         checks: list[JsonObject],
-        shown: JsonObject | None,
+        held: JsonObject | None,
+        receipt: bytes,
         response_code_sha256: str | None = None,
     ) -> bool:
-        """Write the one answer that was accepted.
+        """Write the one answer that passed; nobody is shown it before its receipt is written.
 
         Returns:
             Whether it was written; False where the request takes no answer any more.
@@ -158,11 +164,54 @@ class RequestStore:
             request_id,
             OPEN,
             now_ms,
-            state="accepted",
+            state="recording",
             checks=checks,
-            shown=shown,
+            held=held,
+            receipt=receipt,
             response_key=None,
             response_code_sha256=response_code_sha256,
+            result_until_ms=result_until_ms,
+        )
+
+    def held(self) -> list[StoredRequest]:
+        """Return the requests whose receipts are being written."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            return [
+                *session.scalars(select(StoredRequest).where(StoredRequest.state == "recording"))
+            ]
+
+    def release(self, request_id: str, *, result_until_ms: int, checks: list[JsonObject]) -> bool:
+        """Show the verifier what was held: its receipt is on the ledger.
+
+        Returns:
+            Whether this call did; False where another one has.
+        """
+        return self._update(
+            request_id,
+            ("recording",),
+            None,
+            state="accepted",
+            checks=checks,
+            shown=StoredRequest.held,
+            held=None,
+            receipt=None,
+            result_until_ms=result_until_ms,
+        )
+
+    def drop(self, request_id: str, *, result_until_ms: int, checks: list[JsonObject]) -> bool:
+        """Forget what was held: the ledger refuses its receipt.
+
+        Returns:
+            Whether this call did; False where another one has.
+        """
+        return self._update(
+            request_id,
+            ("recording",),
+            None,
+            state="refused",
+            checks=checks,
+            held=None,
+            receipt=None,
             result_until_ms=result_until_ms,
         )
 

@@ -28,7 +28,9 @@ _SECURITY: Final[list[dict[str, list[str]]]] = [{"api_key": []}]
 
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Attribute = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
-Status = Literal["pending", "fetched", "answered", "accepted", "refused", "declined", "expired"]
+Status = Literal[
+    "pending", "fetched", "recording", "answered", "accepted", "refused", "declined", "expired"
+]
 
 
 class _Body(BaseModel):
@@ -84,8 +86,9 @@ class RequestResult(_Body):
 
     id: str
     status: Status = Field(
-        description="`answered` where a response code is needed to read more. A refused or "
-        "declined request takes further answers until it ends."
+        description="`recording` while the receipt of the access goes to the ledger; `answered` "
+        "where a response code is needed to read more. A refused or declined request takes further "
+        "answers until it ends."
     )
     requested: list[str]
     purpose: str

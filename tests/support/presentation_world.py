@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from chaincode.encoding import JsonObject, encode_base64url
 from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.protocol.commands_pb2 import Command
+from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import (
     CredentialRecord,
     GrantRecord,
@@ -22,9 +24,10 @@ from client_sdk.credentials.jose import (
     thumbprint,
 )
 from client_sdk.credentials.sd_jwt_vc import anchor_hash, issue_credential, present_credential
-from client_sdk.errors import QueryFailedError, TransportError
+from client_sdk.errors import QueryFailedError, TransactionFailedError, TransportError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.ledger.receipts import receipt_key
 from client_sdk.openid4vp.access_certificate import (
     AccessIdentity,
     certify_verifier,
@@ -44,6 +47,7 @@ from client_sdk.verifier import Verifier
 RESIDENT = "urn:tegata:credential:resident:1"
 LEDGER_ID = "ab" * 32
 ISSUER, HOLDER, GATEWAY = "issuer@tegata", "h4f2@tegata", "gateway@tegata"
+RECEIPT_SECRET = bytes(32)
 NOW_MS = 1_790_000_000_000
 ATTRIBUTES: JsonObject = {
     "name": "Tanaka Aiko",
@@ -60,14 +64,39 @@ class RecordTable:
         self.details: dict[tuple[str, str], str] = {}
         self.keys: dict[str, frozenset[str]] = {}
         self.failure: Exception | None = None
+        self.refusal: TransactionFailedError | None = None
+        self.is_writable = True
 
     def put(self, account: str, record_id: str, record: IdentityRecord) -> None:
         self.details[account, record.key(record_id)] = encode_record(record)
 
-    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
+    def record(
+        self, account_id: str, record_id: str, kind: type[_Record], *, writer: str | None = None
+    ) -> _Record | None:
+        """Return a record; this table keeps no writers apart."""
+        del writer
         self._fail()
         value = self.details.get((account_id, kind.key(record_id)))
         return None if value is None else decode_record(value, kind)
+
+    def build_transaction(self, *commands: Command) -> Transaction:
+        transaction = Transaction()
+        transaction.payload.reduced_payload.commands.extend(commands)
+        return transaction
+
+    def sign_transaction(self, transaction: Transaction) -> None:
+        """Leave it as it is: this table asks for no signature."""
+
+    def send(self, transaction: Transaction) -> None:
+        """Write what the transaction compares and sets, without the rules of the ledger."""
+        self._fail()
+        if not self.is_writable:
+            raise TransportError("the node cannot be reached")
+        if self.refusal is not None:
+            raise self.refusal
+        for command in transaction.payload.reduced_payload.commands:
+            written = command.compare_and_set_account_detail
+            self.details[written.account_id, written.key] = written.value
 
     def signatories(self, account_id: str) -> frozenset[str]:
         self._fail()
@@ -224,7 +253,13 @@ class World:
             **changes,
         }
         self.ledger.put(HOLDER, grant_id, GrantRecord(**fields))
-        return GrantProof(ledger=LEDGER_ID, account=HOLDER, grant=grant_id, opening=opening)
+        return GrantProof(
+            ledger=LEDGER_ID,
+            account=HOLDER,
+            grant=grant_id,
+            receipt_key=receipt_key(RECEIPT_SECRET, grant_id).public_bytes,
+            opening=opening,
+        )
 
     def present(
         self,

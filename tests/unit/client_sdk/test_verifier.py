@@ -483,7 +483,13 @@ def test_against_a_ledger_with_the_real_rules() -> None:
         parse_grant_offer(request.transaction_data[0]), gateway=gateway, ledger=ledger_id
     )
     request = dataclasses.replace(request, transaction_data=(encode_grant_offer(offer),))
-    proof = GrantProof(ledger=ledger_id, account=holder, grant=new_record_id(), opening=new_salt())
+    proof = GrantProof(
+        ledger=ledger_id,
+        account=holder,
+        grant=new_record_id(),
+        receipt_key=bytes(32),
+        opening=new_salt(),
+    )
     grant = GrantRecord(
         commitment=offer.terms(world.record_id).commitment(proof.opening),
         gateway=gateway,
@@ -494,7 +500,7 @@ def test_against_a_ledger_with_the_real_rules() -> None:
     ledger.write_record(holder, proof.grant, grant)
     presentation = world.present(request, proof, credential=credential)
     verifier = Verifier(ledger.client(gateway), ledger_id, gateway=gateway, now_ms=lambda: NOW_MS)
-    assert verifier.verify(presentation, request).grant == proof.grant
+    assert verifier.verify(presentation, request).grant.id == proof.grant
 
     ledger.write_record(issuer, world.record_id, dataclasses.replace(anchor, state="suspended"))
     with pytest.raises(errors.RevokedError):
@@ -558,7 +564,13 @@ def test_a_replaced_key_is_of_no_use_on_the_thiefs_account() -> None:
         parse_grant_offer(request.transaction_data[0]), gateway=gateway, ledger=ledger_id
     )
     request = dataclasses.replace(request, transaction_data=(encode_grant_offer(offer),))
-    proof = GrantProof(ledger=ledger_id, account=thief, grant=new_record_id(), opening=new_salt())
+    proof = GrantProof(
+        ledger=ledger_id,
+        account=thief,
+        grant=new_record_id(),
+        receipt_key=bytes(32),
+        opening=new_salt(),
+    )
     grant = GrantRecord(
         commitment=offer.terms(world.record_id).commitment(proof.opening),
         gateway=gateway,

@@ -127,7 +127,11 @@ def test_the_offer_and_the_query_must_agree() -> None:
 
 
 PROOF = GrantProof(
-    ledger="ab" * 32, account="h4f2@tegata", grant=new_record_id(), opening=new_salt()
+    ledger="ab" * 32,
+    account="h4f2@tegata",
+    grant=new_record_id(),
+    receipt_key=bytes(range(32)),
+    opening=new_salt(),
 )
 
 
@@ -141,7 +145,15 @@ def test_a_proof_survives_the_key_binding() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ledger": 1}, {"account": "x"}, {"grant": "AB" * 16}, {"opening": "AAAA"}, {"opening": "é"}],
+    [
+        {"ledger": 1},
+        {"account": "x"},
+        {"grant": "AB" * 16},
+        {"opening": "AAAA"},
+        {"opening": "é"},
+        {"receipt_key": None},
+        {"receipt_key": "AAAA"},
+    ],
 )
 def test_proofs_that_are_refused(changes: dict[str, Any]) -> None:
     proof = PROOF.to_claims(())["tegata"]

@@ -16,6 +16,7 @@ from client_sdk.wallet.wallet_records import (
     LedgerAccount,
     StoredCredential,
     StoredGrant,
+    StoredPresentation,
     WalletContents,
 )
 
@@ -52,15 +53,30 @@ GRANTS = st.builds(
     gateway=TEXTS,
     granted_at_ms=TIMES,
     expires_at_ms=TIMES,
+    uses=TIMES,
     opening=TEXTS,
+)
+PRESENTATIONS = st.builds(
+    StoredPresentation,
+    verifier=TEXTS,
+    verifier_name=TEXTS,
+    attributes=st.lists(PATHS, max_size=3).map(tuple),
+    purpose=st.none() | TEXTS,
+    grant=st.none() | TEXTS,
+    sent_at_ms=st.integers(min_value=0, max_value=2**53),
+    shown=st.binary(max_size=32),
+    is_taken=st.booleans(),
 )
 CONTENTS = st.builds(
     WalletContents,
     seed=st.binary(min_size=32, max_size=32),
+    receipt_secret=st.binary(min_size=32, max_size=32),
     trust_anchors=TEXTS,
     account=st.none() | ACCOUNTS,
     credentials=st.lists(CREDENTIALS, max_size=3).map(lambda c: {x.record_id: x for x in c}),
     grants=st.lists(GRANTS, max_size=3).map(lambda g: {x.grant_id: x for x in g}),
+    presentations=st.lists(PRESENTATIONS, max_size=3).map(tuple),
+    receipt_writers=st.lists(TEXTS, max_size=3).map(tuple),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -82,6 +98,7 @@ def full_contents() -> WalletContents:
         gateway="gateway_1@gateway",
         granted_at_ms=1,
         expires_at_ms=2,
+        uses=3,
         opening="opening-that-is-secret",
     )
     credential = StoredCredential(
@@ -105,6 +122,19 @@ def full_contents() -> WalletContents:
         account=account,
         credentials={"c0": credential},
         grants={"g0": grant},
+        presentations=(
+            StoredPresentation(
+                verifier="x509_hash:v",
+                verifier_name="Ward Office",
+                attributes=(("address",),),
+                purpose=None,
+                grant="g0",
+                sent_at_ms=1,
+                shown=b"shown",
+                is_taken=True,
+            ),
+        ),
+        receipt_writers=("gateway_1@gateway",),
     )
 
 
@@ -133,6 +163,12 @@ def _places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 PLACES = _places(full_contents().to_fields())
+OPTIONAL = {
+    ("account",),
+    ("protection",),
+    ("presentations", 0, "purpose"),
+    ("presentations", 0, "grant"),
+}
 
 
 @given(st.sampled_from(PLACES), JSON)
@@ -169,7 +205,7 @@ def test_a_missing_member_is_refused(place: tuple[Any, ...]) -> None:
     inner = fields
     for step in place[:-1]:
         inner = inner[step]
-    if isinstance(inner, list) or place in {("account",), ("protection",)}:
+    if isinstance(inner, list) or place in OPTIONAL:
         return
     del inner[place[-1]]
     with pytest.raises(VaultFormatError, match="the wallet's contents"):
