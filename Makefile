@@ -12,18 +12,18 @@ help: ## List the verbs
 
 setup: $(STAMP) ## Make the environment in .venv, with exact and hashed versions
 
-$(STAMP): requirements/dev.txt setup.cfg pyproject.toml $(wildcard native/ed25519/src/*) native/ed25519/Cargo.lock
+$(STAMP): requirements/dev.txt setup.cfg pyproject.toml $(wildcard native/*/src/* native/*/Cargo.lock)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(MAKE) --no-print-directory native
 	@touch $@
 
-native: ## Build the faster signature check, where a Rust compiler is found
-	@if command -v cargo >/dev/null; then \
+native: ## Build the faster signature check and gRPC server, where a Rust compiler is found
+	@if command -v cargo >/dev/null; then for part in ed25519 grpc; do \
 	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
-	    --no-build-isolation ./native/ed25519 || echo "native/ed25519 was not built; libsodium verifies signatures"; \
-	else echo "no cargo: libsodium verifies signatures (docs/adr/0029)"; fi
+	    --no-build-isolation ./native/$$part || echo "native/$$part was not built; a library stands in for it"; \
+	done; else echo "no cargo: libraries do the work of native/, more slowly (docs/adr/0029, 0048)"; fi
 
 demo: $(STAMP) ## Run the story end to end, with real processes on loopback
 	@$(BIN)/tegata demo

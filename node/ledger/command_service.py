@@ -7,6 +7,7 @@ from typing import Final
 import grpc
 import structlog
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
 
 from chaincode.batches import group_transactions
 from chaincode.errors import InvalidTransactionError
@@ -15,7 +16,7 @@ from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxS
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import transaction_hash
 from node.errors import BatchRefusedError, PeerUnreachableError, StoppingError
-from node.ledger.grpc_server import abort, decode
+from node.ledger.calls import CallContext, CallEndedError, abort, answer_unary, decode
 from node.ledger.statuses import FINAL, Status
 from node.ledger.stream_places import StreamPlaces
 from node.ledger.torii_parts import ToriiParts
@@ -43,11 +44,23 @@ class CommandService:
         self._parts = parts
         self._places = places
 
-    def torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
+    def torii(self, data: bytes, context: CallContext) -> Empty:
         """Take one transaction; what becomes of it is told by its status."""
         return self._take([decode(data, Transaction, context)], context)
 
-    def list_torii(self, data: bytes, context: grpc.ServicerContext) -> Empty:
+    def torii_together(
+        self, calls: Sequence[tuple[bytes, CallContext]]
+    ) -> Sequence[Message | None]:
+        """Take one transaction of each call; their signatures are verified together."""
+        answers: list[Message | None] = []
+        for data, context in calls:
+            try:
+                answers.append(answer_unary(self.torii, data, context))
+            except CallEndedError:
+                answers.append(None)
+        return answers
+
+    def list_torii(self, data: bytes, context: CallContext) -> Empty:
         """Take a list of transactions. One that is invalid makes the whole list invalid."""
         transactions = decode(data, TxList, context).transactions
         if len(transactions) > MAX_LIST_TRANSACTIONS:
@@ -58,19 +71,19 @@ class CommandService:
             )
         return self._take(transactions, context)
 
-    def status(self, data: bytes, context: grpc.ServicerContext) -> ToriiResponse:
+    def status(self, data: bytes, context: CallContext) -> ToriiResponse:
         """Return the newest status of a transaction."""
         tx_hash = _status_hash(data, context)
         status = self._parts.statuses.newest(tx_hash) or self._stored_status(tx_hash)
         return status.response()
 
-    def status_stream(self, data: bytes, context: grpc.ServicerContext) -> Iterator[ToriiResponse]:
+    def status_stream(self, data: bytes, context: CallContext) -> Iterator[ToriiResponse]:
         """Yield a transaction's status and all that follow, until a final one."""
         tx_hash = _status_hash(data, context)
         with self._places.hold(context):
             yield from self._follow(tx_hash, context)
 
-    def _follow(self, tx_hash: bytes, context: grpc.ServicerContext) -> Iterator[ToriiResponse]:
+    def _follow(self, tx_hash: bytes, context: CallContext) -> Iterator[ToriiResponse]:
         stream = self._parts.statuses.open_stream(self._stored_status(tx_hash))
         # When the client leaves, the waiting thread is woken and ends.
         if not context.add_callback(lambda: stream.put(None)):
@@ -89,7 +102,7 @@ class CommandService:
         finally:
             self._parts.statuses.close_stream(stream)
 
-    def _take(self, messages: Sequence[Transaction], context: grpc.ServicerContext) -> Empty:
+    def _take(self, messages: Sequence[Transaction], context: CallContext) -> Empty:
         window = self._parts.window()
         undecided = self._undecided(messages)
         try:
@@ -140,6 +153,6 @@ class CommandService:
         return Status(tx_hash, status)
 
 
-def _status_hash(data: bytes, context: grpc.ServicerContext) -> bytes:
+def _status_hash(data: bytes, context: CallContext) -> bytes:
     """Return the hash that is asked for; as in irohad, text that is no hex is the empty hash."""
     return bytes.fromhex(hex_or_nothing(decode(data, TxStatusRequest, context).tx_hash))

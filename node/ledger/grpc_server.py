@@ -1,84 +1,46 @@
-"""What the gRPC servers of a node share: methods that decode by themselves, and their addresses.
-
-Requests are decoded here and not by gRPC, so that bytes that are no message get a clear answer.
-"""
+"""The gRPC server of the `grpcio` library: its handlers, and binding its addresses."""
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final, NoReturn, TypeVar
+from collections.abc import Iterator, Mapping
 
 import grpc
-import structlog
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
-from node.errors import ConfigError, PoolFullError, StorageError
+from node.errors import ConfigError
+from node.ledger.calls import Method, Streamed, Unary, answer_streamed, answer_unary
 from node.ledger.config import TlsPort
-from node.ledger.large_requests import LargeRequests
-
-_LARGE_REQUESTS: Final = LargeRequests()
-"""Of all servers of the process: they share its memory."""
-
-_log = structlog.get_logger(__name__)
-_M = TypeVar("_M", bound=Message)
 
 
-def unary_handler(
-    behaviour: Callable[[bytes, grpc.ServicerContext], Message],
-) -> "grpc.RpcMethodHandler[bytes, Message]":
-    """Return the handler of a method with one answer."""
+def service_handler(name: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
+    """Return the handler of a service, from its methods by their names."""
+    return grpc.method_handlers_generic_handler(
+        name, {method_name: _handler(method) for method_name, method in methods.items()}
+    )
 
+
+def _handler(method: Method) -> "grpc.RpcMethodHandler[bytes, Message]":
+    if method.streamed is not None:
+        return _stream_handler(method.streamed)
+    assert method.unary is not None
+    return _unary_handler(method.unary)
+
+
+def _unary_handler(behaviour: Unary) -> "grpc.RpcMethodHandler[bytes, Message]":
     def answer(data: bytes, context: grpc.ServicerContext) -> Message:
-        with _own_errors(context), _LARGE_REQUESTS.hold(len(data)):
-            return behaviour(data, context)
+        return answer_unary(behaviour, data, context)
 
     return grpc.unary_unary_rpc_method_handler(
         answer, response_serializer=lambda message: message.SerializeToString()
     )
 
 
-def stream_handler(
-    behaviour: Callable[[bytes, grpc.ServicerContext], Iterator[Message]],
-) -> "grpc.RpcMethodHandler[bytes, Message]":
-    """Return the handler of a method with any number of answers."""
-
+def _stream_handler(behaviour: Streamed) -> "grpc.RpcMethodHandler[bytes, Message]":
     def answer(data: bytes, context: grpc.ServicerContext) -> Iterator[Message]:
-        with _own_errors(context):
-            yield from behaviour(data, context)
+        yield from answer_streamed(behaviour, data, context)
 
     return grpc.unary_stream_rpc_method_handler(
         answer, response_serializer=lambda message: message.SerializeToString()
     )
-
-
-@contextmanager
-def _own_errors(context: grpc.ServicerContext) -> Iterator[None]:
-    try:
-        yield
-    except PoolFullError as error:
-        abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-    except StorageError as error:
-        _log.critical("the ledger cannot be read", error=str(error))
-        abort(context, grpc.StatusCode.INTERNAL, "the node's store is damaged; its log says where")
-
-
-def decode(data: bytes, kind: type[_M], context: grpc.ServicerContext) -> _M:
-    """Return a request's message; bytes that are none end the call."""
-    try:
-        return kind.FromString(data)
-    except DecodeError:
-        # The code is the one that irohad answers with.
-        abort(
-            context,
-            grpc.StatusCode.INTERNAL,
-            f"the bytes are not a message of type {kind.DESCRIPTOR.full_name}",
-        )
-
-
-def abort(context: grpc.ServicerContext, code: grpc.StatusCode, text: str) -> NoReturn:
-    """End the call with a status."""
-    context.abort(code, text)
-    raise AssertionError("abort raises")
 
 
 def bind(service: str, server: grpc.Server, address: str) -> str:
@@ -90,7 +52,7 @@ def bind(service: str, server: grpc.Server, address: str) -> str:
     try:
         port = server.add_insecure_port(address)
     except RuntimeError:
-        raise _cannot_bind(service, address) from None
+        raise cannot_bind(service, address) from None
     return _with_port(address, port)
 
 
@@ -113,7 +75,7 @@ def bind_tls(service: str, server: grpc.Server, tls: TlsPort) -> str:
     try:
         port = server.add_secure_port(tls.address, grpc.ssl_server_credentials([pair]))
     except RuntimeError:
-        raise _cannot_bind(service, tls.address) from None
+        raise cannot_bind(service, tls.address) from None
     return _with_port(tls.address, port)
 
 
@@ -121,5 +83,6 @@ def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
 
 
-def _cannot_bind(service: str, address: str) -> ConfigError:
+def cannot_bind(service: str, address: str) -> ConfigError:
+    """Return what is raised where an address cannot be bound."""
     return ConfigError(f"{service}: {address} cannot be bound; is another node running there?")

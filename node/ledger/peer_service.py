@@ -9,9 +9,10 @@ import grpc
 from chaincode.protocol.block_feed_pb2 import ChainNews, FollowRequest
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.loader_pb2 import BlockRequest
+from node.ledger.calls import CallContext, Method, abort, decode
 from node.ledger.command_service import CommandService
 from node.ledger.commit_notices import CommitStream
-from node.ledger.grpc_server import abort, bind, decode, stream_handler, unary_handler
+from node.ledger.grpc_server import bind, service_handler
 from node.ledger.state_store import StateStore
 from node.ledger.stream_places import StreamPlaces
 from node.ledger.torii import MAX_REQUEST_BYTES
@@ -31,14 +32,14 @@ class LoaderService:
     def __init__(self, state: StateStore) -> None:
         self._state = state
 
-    def retrieve_block(self, data: bytes, context: grpc.ServicerContext) -> Block:
+    def retrieve_block(self, data: bytes, context: CallContext) -> Block:
         """Return one block."""
         block = self._block_at(decode(data, BlockRequest, context).height)
         if block is None:
             abort(context, grpc.StatusCode.NOT_FOUND, "No such block.")
         return block
 
-    def retrieve_blocks(self, data: bytes, context: grpc.ServicerContext) -> Iterator[Block]:
+    def retrieve_blocks(self, data: bytes, context: CallContext) -> Iterator[Block]:
         """Yield the blocks from a height on, up to the top."""
         height = decode(data, BlockRequest, context).height
         while (block := self._block_at(height)) is not None:
@@ -60,7 +61,7 @@ class BlockFeedService:
         self._commits = parts.commits
         self._statuses = parts.statuses
 
-    def follow(self, data: bytes, context: grpc.ServicerContext) -> Iterator[ChainNews]:
+    def follow(self, data: bytes, context: CallContext) -> Iterator[ChainNews]:
         """Yield the height of the chain, then each block from a height on, until either leaves."""
         stream = CommitStream(max(1, decode(data, FollowRequest, context).next_height))
         # When the replica leaves, the waiting thread is woken and ends.
@@ -115,20 +116,17 @@ class PeerServer:
         )
         services = {
             loader.name: {
-                "retrieveBlock": unary_handler(loader.retrieve_block),
-                "retrieveBlocks": stream_handler(loader.retrieve_blocks),
+                "retrieveBlock": Method(unary=loader.retrieve_block),
+                "retrieveBlocks": Method(streamed=loader.retrieve_blocks),
             },
-            feed.name: {"Follow": stream_handler(feed.follow)},
+            feed.name: {"Follow": Method(streamed=feed.follow)},
             # Its message, BatchesRequest, equals TxList on the wire.
             "iroha.ordering.proto.OnDemandOrdering": {
-                "SendBatches": unary_handler(commands.list_torii)
+                "SendBatches": Method(unary=commands.list_torii)
             },
         }
         self._server.add_generic_rpc_handlers(
-            tuple(
-                grpc.method_handlers_generic_handler(name, methods)
-                for name, methods in services.items()
-            )
+            tuple(service_handler(name, methods) for name, methods in services.items())
         )
         self.address = bind("internal", self._server, address)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from chaincode.errors import InvalidQueryError
@@ -20,7 +19,7 @@ from chaincode.queries import answer_query, error_response, may_fetch_commits
 from chaincode.stateless import validate_blocks_query, validate_query
 from chaincode.transactions import hash_payload
 from node.ledger.answered_queries import AnsweredQueries
-from node.ledger.grpc_server import decode
+from node.ledger.calls import CallContext, decode
 from node.ledger.stream_places import StreamPlaces
 from node.ledger.torii_parts import ToriiParts
 
@@ -35,7 +34,7 @@ class QueryService:
         self._places = places
         self._answered = AnsweredQueries()
 
-    def find(self, data: bytes, context: grpc.ServicerContext) -> QueryResponse:
+    def find(self, data: bytes, context: CallContext) -> QueryResponse:
         """Answer one query."""
         query = decode(data, Query, context)
         payload_hash = hash_payload(query.payload)
@@ -53,9 +52,7 @@ class QueryService:
         self._answered.remember(payload_hash, signatory)
         return response
 
-    def fetch_commits(
-        self, data: bytes, context: grpc.ServicerContext
-    ) -> Iterator[BlockQueryResponse]:
+    def fetch_commits(self, data: bytes, context: CallContext) -> Iterator[BlockQueryResponse]:
         """Yield the blocks that are committed from now on, until the client leaves."""
         query = decode(data, BlocksQuery, context)
         try:
@@ -73,7 +70,7 @@ class QueryService:
         with self._places.hold(context):
             yield from self._follow_commits(context)
 
-    def _follow_commits(self, context: grpc.ServicerContext) -> Iterator[BlockQueryResponse]:
+    def _follow_commits(self, context: CallContext) -> Iterator[BlockQueryResponse]:
         commits = self._parts.commits
         stream = commits.open_stream()
         # When the client leaves, the waiting thread is woken and ends.
@@ -87,7 +84,7 @@ class QueryService:
             # gRPC asks for the next block when the one before is sent: nothing piles up here.
             yield BlockQueryResponse(block_response=BlockResponse(block=block))
 
-    def healthcheck(self, data: bytes, context: grpc.ServicerContext) -> HealthcheckData:
+    def healthcheck(self, data: bytes, context: CallContext) -> HealthcheckData:
         """Report on the node."""
         decode(data, Empty, context)
         return self._parts.health().message()

@@ -8,7 +8,7 @@ from typing import Final
 
 import grpc
 
-from node.ledger.grpc_server import abort
+from node.ledger.calls import CallContext, abort
 
 MAX_STREAMS: Final = 192
 """Streams in all. Torii has more workers than that, for the calls that are short."""
@@ -24,7 +24,7 @@ class StreamPlaces:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def hold(self, context: grpc.ServicerContext) -> Iterator[None]:
+    def hold(self, context: CallContext) -> Iterator[None]:
         """Hold a place for the caller; where there is none, the call ends."""
         host = context.peer().rpartition(":")[0]
         if refusal := self._take(host):

@@ -3,15 +3,19 @@
 gRPC itself answers OK even to invalid transactions and queries: their errors are in the messages.
 """
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import grpc
 
 from chaincode.queries import MAX_RESPONSE_BYTES
+from node.ledger import native_server
+from node.ledger.calls import Method
 from node.ledger.command_service import CommandService
 from node.ledger.config import TlsPort
-from node.ledger.grpc_server import bind, bind_tls, stream_handler, unary_handler
+from node.ledger.grpc_server import bind, bind_tls, service_handler
+from node.ledger.native_server import NativeServer
 from node.ledger.query_service import QueryService
 from node.ledger.stream_places import MAX_STREAMS, StreamPlaces
 from node.ledger.torii_parts import ToriiParts
@@ -44,10 +48,10 @@ class ToriiServer:
             ConfigError: An address cannot be bound, or the certificate or its key cannot be used.
         """
         places = StreamPlaces()
-        commands = CommandService(parts, places)
-        queries = QueryService(parts, places)
+        services = _services(CommandService(parts, places), QueryService(parts, places))
         self._statuses = parts.statuses
         self._commits = parts.commits
+        self._native = _native_server(services, address) if native_server.is_built() else None
         self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="torii")
         self._server = grpc.server(
             self._pool,
@@ -60,37 +64,62 @@ class ToriiServer:
             ],
         )
         self._server.add_generic_rpc_handlers(
-            (
-                grpc.method_handlers_generic_handler(
-                    commands.name,
-                    {
-                        "Torii": unary_handler(commands.torii),
-                        "ListTorii": unary_handler(commands.list_torii),
-                        "Status": unary_handler(commands.status),
-                        "StatusStream": stream_handler(commands.status_stream),
-                    },
-                ),
-                grpc.method_handlers_generic_handler(
-                    queries.name,
-                    {
-                        "Find": unary_handler(queries.find),
-                        "FetchCommits": stream_handler(queries.fetch_commits),
-                        "Healthcheck": unary_handler(queries.healthcheck),
-                    },
-                ),
-            )
+            tuple(service_handler(name, methods) for name, methods in services.items())
         )
-        self.address = bind("Torii", self._server, address)
+        if self._native is None:
+            self.address = bind("Torii", self._server, address)
+        else:
+            self.address = self._native.address
         self.tls_address = None if tls is None else bind_tls("Torii", self._server, tls)
 
     def start(self) -> None:
         """Begin to answer."""
+        if self._native is not None:
+            self._native.start()
         self._server.start()
 
     def stop(self, grace_s: float = 5) -> None:
         """Take nothing new, end the streams, and return when the open calls are answered."""
+        if self._native is not None:
+            self._native.close()
         stopped = self._server.stop(grace_s)
         self._statuses.end_streams()
         self._commits.end_streams()
+        if self._native is not None:
+            self._native.join(grace_s)
         stopped.wait()
         self._pool.shutdown()
+
+
+def _services(
+    commands: CommandService, queries: QueryService
+) -> Mapping[str, Mapping[str, Method]]:
+    return {
+        commands.name: {
+            "Torii": Method(unary=commands.torii, together=commands.torii_together),
+            "ListTorii": Method(unary=commands.list_torii),
+            "Status": Method(unary=commands.status),
+            "StatusStream": Method(streamed=commands.status_stream),
+        },
+        queries.name: {
+            "Find": Method(unary=queries.find),
+            "FetchCommits": Method(streamed=queries.fetch_commits),
+            "Healthcheck": Method(unary=queries.healthcheck),
+        },
+    }
+
+
+def _native_server(services: Mapping[str, Mapping[str, Method]], address: str) -> NativeServer:
+    return NativeServer(
+        "Torii",
+        address,
+        {
+            f"/{service}/{name}": method
+            for service, methods in services.items()
+            for name, method in methods.items()
+        },
+        max_request_bytes=MAX_REQUEST_BYTES,
+        max_response_bytes=MAX_RESPONSE_BYTES,
+        max_calls=MAX_CALLS,
+        max_long_calls=_WORKERS,
+    )
