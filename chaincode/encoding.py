@@ -1,16 +1,21 @@
 """Canonical JSON and base64url: the one text form of every identity record (RFC 8785, RFC 4648)."""
 
-import base64
 import binascii
 import json
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
+import pybase64
 import rfc8785
 
 from chaincode.errors import DecodeError
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, "JsonValue"]
+
+_ALTERNATIVE_CHARS: Final = b"-_"
+_PADDINGS: Final = (b"", b"", b"==", b"=")
+_LAST_CHARS: Final = (None, "", "AQgw", "AEIMQUYcgkosw048")
+"""Which characters may stand last, by the length modulo 4: those whose spare bits are zero."""
 
 
 def encode_canonical_json(value: JsonValue) -> bytes:
@@ -45,7 +50,7 @@ def decode_canonical_json(data: bytes) -> JsonObject:
 
 def encode_base64url(data: bytes) -> str:
     """Return base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return pybase64.b64encode_as_string(data, _ALTERNATIVE_CHARS).rstrip("=")
 
 
 def decode_base64url(text: str) -> bytes:
@@ -54,15 +59,18 @@ def decode_base64url(text: str) -> bytes:
     Raises:
         DecodeError: Another alphabet, padding, white space or non-zero trailing bits.
     """
-    try:
-        data = base64.b64decode(
-            text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True
-        )
-    except (UnicodeEncodeError, binascii.Error):
-        raise DecodeError("not base64url without padding (RFC 4648 section 5)") from None
-    if encode_base64url(data) != text:
+    spare = len(text) % 4
+    allowed = _LAST_CHARS[spare]
+    if allowed is not None and text[-1] not in allowed:
         raise DecodeError("base64url with trailing bits or padding (RFC 4648 section 3.5)")
-    return data
+    try:
+        # The decoder also takes padding, and `+` and `/` of the other alphabet.
+        if "=" not in text and "+" not in text and "/" not in text:
+            encoded = text.encode("ascii") + _PADDINGS[spare]
+            return pybase64.b64decode(encoded, _ALTERNATIVE_CHARS, validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        pass
+    raise DecodeError("not base64url without padding (RFC 4648 section 5)")
 
 
 def _refuse_number(_text: str) -> NoReturn:

@@ -1,65 +1,66 @@
-"""Signed JWTs and public JWKs, by joserfc: EdDSA (Ed25519) and ES256 (P-256), and nothing else.
+"""Signed JWTs in compact form: EdDSA (Ed25519) and ES256 (P-256), and nothing else.
 
 The key decides the algorithm; a header only has to agree (RFC 8725 sections 3.1 and 3.2).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, cast
+from typing import Final
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwa import EdDSAAlgorithm
-from joserfc.jwk import ECKey, OKPKey
-from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
-
-from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
+from chaincode.encoding import JsonObject, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.errors import (
-    CredentialFormatError,
-    ExpiredError,
-    KeyFormatError,
-    SignatureError,
+from client_sdk.credentials.jwk import (
+    ALGORITHMS,
+    EDDSA,
+    ES256,
+    Key,
+    algorithm_of,
+    export_private_jwk,
+    export_public_jwk,
+    generate_key,
+    key_from_seed,
+    parse_private_jwk,
+    parse_public_jwk,
+    sign_bytes,
+    thumbprint,
+    verify_bytes,
 )
+from client_sdk.errors import CredentialFormatError, ExpiredError, SignatureError
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 
-Key: TypeAlias = ECKey | OKPKey
+__all__ = [
+    "ALGORITHMS",
+    "EDDSA",
+    "ES256",
+    "MAX_TOKEN_CHARS",
+    "Key",
+    "UnverifiedToken",
+    "algorithm_of",
+    "export_private_jwk",
+    "export_public_jwk",
+    "generate_key",
+    "key_from_seed",
+    "parse_compact",
+    "parse_private_jwk",
+    "parse_public_jwk",
+    "sign_bytes",
+    "sign_compact",
+    "sign_compact_elsewhere",
+    "thumbprint",
+    "validate_times",
+    "verify_bytes",
+    "verify_compact",
+]
 
-EDDSA: Final = "EdDSA"
-ES256: Final = "ES256"
-ALGORITHMS: Final = (EDDSA, ES256)
 MAX_TOKEN_CHARS: Final = 1 << 18
 
 _MAX_HEADER_CHARS: Final = 1 << 15
-_COORDINATE_BYTES: Final = 32
-
-
-class _Ed25519(EdDSAAlgorithm):
-    """EdDSA as peers write it; RFC 9864 renames it, so joserfc would warn at each use.
-
-    It verifies with libsodium, which also refuses keys of small order and takes half the time.
-    """
-
-    security_warning = ""
-
-    def verify(self, msg: bytes, sig: bytes, key: OKPKey) -> bool:
-        try:
-            VerifyKey(key.public_key.public_bytes_raw()).verify(msg, sig)
-        except (BadSignatureError, ValueError):
-            return False
-        return True
-
-
-class _Registry(jws.JWSRegistry):
-    def __init__(self) -> None:
-        super().__init__(algorithms=ALGORITHMS, strict_check_header=False)
-        self.algorithms = {EDDSA: _Ed25519(), ES256: jws.JWSRegistry.algorithms[ES256]}
-        self.max_header_length = _MAX_HEADER_CHARS
-        self.max_payload_length = MAX_TOKEN_CHARS
-
-
-_REGISTRY: Final = _Registry()
+_HEADER_TYPES: Final[dict[str, type]] = {
+    **dict.fromkeys(("alg", "cty", "jku", "kid", "typ", "x5t", "x5t#S256", "x5u"), str),
+    "jwk": dict,
+    "x5c": list,
+}
+"""What the header parameters of RFC 7515 section 4.1 are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,8 @@ class UnverifiedToken:
 
     unverified_header: JsonObject
     unverified_payload: JsonObject = field(repr=False)
-    _signature: jws.CompactSignature = field(repr=False)
+    _signing_input: bytes = field(repr=False)
+    _signature: str = field(repr=False)
 
     def verify(self, *, key: Key, expected_typ: str) -> tuple[JsonObject, JsonObject]:
         """Return header and claims, now known to be signed under `key` (RFC 7515 section 5.2).
@@ -89,11 +91,14 @@ class UnverifiedToken:
         algorithm = algorithm_of(key)
         if header.get("alg") != algorithm:
             raise SignatureError(f"JWT header: alg {algorithm!r} is expected for this key")
+        misfit = _ill_typed(header)
+        if misfit is not None:
+            raise SignatureError(f"JWT header: {misfit} is of another type than it has in RFC 7515")
         try:
-            is_valid = jws.validate_compact(self._signature, key, registry=_REGISTRY)
-        except JoseError as error:
-            raise SignatureError(f"JWT header: {error}") from None
-        if not is_valid:
+            signature = decode_base64url(self._signature)
+        except DecodeError:
+            raise SignatureError("the JWT's signature is not base64url") from None
+        if not verify_bytes(self._signing_input, signature, key):
             raise SignatureError("the JWT's signature does not verify under the expected key")
         return header, self.unverified_payload
 
@@ -110,6 +115,8 @@ def parse_compact(token: str) -> UnverifiedToken:
     parts = token.split(".")
     if len(parts) != 3 or not all(parts) or not token.isascii():
         raise CredentialFormatError("a signed JWT has three parts with a dot between them")
+    if len(parts[0]) > _MAX_HEADER_CHARS:
+        raise CredentialFormatError(f"a JWT's header has at most {_MAX_HEADER_CHARS} characters")
     try:
         header_bytes, payload_bytes = decode_base64url(parts[0]), decode_base64url(parts[1])
     except DecodeError as error:
@@ -118,12 +125,12 @@ def parse_compact(token: str) -> UnverifiedToken:
     payload = parse_strict_json_object(payload_bytes)
     if "crit" in header or "b64" in header:
         raise CredentialFormatError("JWT header: extensions (crit, b64) are not supported")
-    # Not `jws.extract_compact`: it would parse the header again, and accept a name twice.
-    signature = jws.CompactSignature(header, payload_bytes)
-    protected, claims, proof = (part.encode("ascii") for part in parts)
-    signature.segments = {"header": protected, "payload": claims, "signature": proof}
+    signing_input, _, signature = token.rpartition(".")
     return UnverifiedToken(
-        unverified_header=header, unverified_payload=payload, _signature=signature
+        unverified_header=header,
+        unverified_payload=payload,
+        _signing_input=signing_input.encode("ascii"),
+        _signature=signature,
     )
 
 
@@ -146,14 +153,7 @@ def sign_compact(header: JsonObject, payload: JsonObject, key: Key) -> str:
         CredentialFormatError: The header names another `alg` or an extension, header or payload
             is not JSON, or the JWT would be too long.
     """
-    if not key.is_private:
-        raise KeyFormatError("a private key is needed to sign; this is the public half")
-    protected = _protected_header(header, key)
-    try:
-        token = jws.serialize_compact(protected, encode_json(payload), key, registry=_REGISTRY)
-    except (JoseError, ValueError) as error:
-        raise CredentialFormatError(f"JWT header: {type(error).__name__}") from None
-    return _check_length(token)
+    return sign_compact_elsewhere(header, payload, key, lambda data: sign_bytes(data, key))
 
 
 def sign_compact_elsewhere(
@@ -183,9 +183,18 @@ def _protected_header(header: JsonObject, key: Key) -> JsonObject:
         raise CredentialFormatError(
             "JWT header: alg follows from the key; crit and b64 are refused"
         )
-    protected: JsonObject = {"alg": algorithm, **header}
-    encode_json(protected)
-    return protected
+    misfit = _ill_typed(header)
+    if misfit is not None:
+        raise CredentialFormatError(f"JWT header: {misfit} is of another type than in RFC 7515")
+    return {"alg": algorithm, **header}
+
+
+def _ill_typed(header: JsonObject) -> str | None:
+    """Return the name of a header parameter that is of another type than RFC 7515 gives it."""
+    for name, value in header.items():
+        if name in _HEADER_TYPES and not isinstance(value, _HEADER_TYPES[name]):
+            return name
+    return None
 
 
 def _check_length(token: str) -> str:
@@ -213,131 +222,6 @@ def validate_times(claims: JsonObject, *, now_s: int, leeway_s: int) -> None:
         raise ExpiredError("it is not valid yet (nbf)")
     if issued is not None and now_s + leeway_s < issued:
         raise ExpiredError("it was issued in the future (iat); check this computer's clock")
-
-
-def generate_key(algorithm: str = EDDSA) -> Key:
-    """Return a new random private key for `algorithm`.
-
-    Raises:
-        KeyFormatError: Not one of `ALGORITHMS`.
-    """
-    match algorithm:
-        case "EdDSA":
-            return OKPKey.generate_key("Ed25519")
-        case "ES256":
-            return ECKey.generate_key("P-256")
-        case _:
-            raise KeyFormatError(f"keys are made for {' and '.join(ALGORITHMS)} only")
-
-
-def key_from_seed(seed: bytes) -> Key:
-    """Return the private key on Ed25519 that 32 secret bytes stand for (RFC 8032 section 5.1.5)."""
-    public_key = bytes(SigningKey(seed).verify_key)
-    return parse_private_jwk(
-        {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "x": encode_base64url(public_key),
-            "d": encode_base64url(seed),
-        }
-    )
-
-
-def algorithm_of(key: Key) -> str:
-    """Return the one algorithm that a key may be used with: `EdDSA` or `ES256`.
-
-    Raises:
-        KeyFormatError: The key is of another type or curve.
-    """
-    match key:
-        case OKPKey() if key.curve_name == "Ed25519":
-            return EDDSA
-        case ECKey() if key.curve_name == "P-256":
-            return ES256
-        case _:
-            raise KeyFormatError("a key on Ed25519 or P-256 is expected")
-
-
-def parse_public_jwk(jwk: JsonValue) -> Key:
-    """Return the key of a public JWK (RFC 7517, RFC 8037); only `kty`, `crv`, `x`, `y` are read.
-
-    Raises:
-        KeyFormatError: Not a JWK on Ed25519 or P-256, a coordinate of another length or off the
-            curve, or the JWK holds a private key.
-    """
-    if isinstance(jwk, dict) and "d" in jwk:
-        raise KeyFormatError("JWK: a private key where only a public one may stand")
-    return _parse_jwk(jwk, private=False)
-
-
-def parse_private_jwk(jwk: JsonValue) -> Key:
-    """Return the key of a private JWK, as `export_private_jwk` writes it.
-
-    Raises:
-        KeyFormatError: As `parse_public_jwk`; `d` is absent, or is not the private half of the key.
-    """
-    key = _parse_jwk(jwk, private=True)
-    # OpenSSL compares the halves on P-256 only; an Ed25519 JWK with a foreign `x` would sign as it.
-    if isinstance(key, OKPKey):
-        derived = OKPKey.import_key(key.raw_value)
-        if export_public_jwk(derived) != export_public_jwk(key):
-            raise KeyFormatError("JWK: the private and the public half do not belong together")
-    return key
-
-
-def export_public_jwk(key: Key) -> JsonObject:
-    """Return the public JWK with its required members only, also of a private key."""
-    coordinates = ("x", "y") if isinstance(key, ECKey) else ("x",)
-    return {name: cast(str, key[name]) for name in ("kty", "crv", *coordinates)}
-
-
-def export_private_jwk(key: Key) -> JsonObject:
-    """Return the JWK with its private member `d`: for sealed storage only.
-
-    Raises:
-        KeyFormatError: The key is only the public half.
-    """
-    if not key.is_private:
-        raise KeyFormatError("a private key is expected; this is the public half")
-    return {**export_public_jwk(key), "d": cast(str, key["d"])}
-
-
-def thumbprint(key: Key) -> str:
-    """Return the SHA-256 thumbprint of the public key, base64url (RFC 7638)."""
-    return key.thumbprint()
-
-
-def _parse_jwk(jwk: JsonValue, *, private: bool) -> Key:
-    if not isinstance(jwk, dict):
-        raise KeyFormatError("JWK: a JSON object is expected")
-    secret = ("d",) if private else ()
-    try:
-        match jwk.get("kty"), jwk.get("crv"):
-            case "OKP", "Ed25519":
-                return OKPKey.import_key(_read_members(jwk, "x", *secret))
-            case "EC", "P-256":
-                return ECKey.import_key(_read_members(jwk, "x", "y", *secret))
-            case _:
-                raise KeyFormatError("JWK: a key on Ed25519 (OKP) or P-256 (EC) is expected")
-    except (JoseError, ValueError) as error:
-        raise KeyFormatError(f"JWK: not a point of its curve ({type(error).__name__})") from None
-
-
-def _read_members(jwk: JsonObject, *coordinates: str) -> dict[str, str | list[str]]:
-    members: dict[str, str | list[str]] = {}
-    for name in ("kty", "crv", *coordinates):
-        text = jwk.get(name)
-        if not isinstance(text, str) or (name in coordinates and not _is_coordinate(text)):
-            raise KeyFormatError(f"JWK: {name} must be {_COORDINATE_BYTES} bytes in base64url")
-        members[name] = text
-    return members
-
-
-def _is_coordinate(text: str) -> bool:
-    try:
-        return len(decode_base64url(text)) == _COORDINATE_BYTES
-    except DecodeError:
-        return False
 
 
 def _numeric_date(claims: JsonObject, name: str) -> float | None:

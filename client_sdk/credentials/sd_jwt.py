@@ -4,7 +4,7 @@ Pure: it signs nothing, checks no signature and reads no clock.
 """
 
 import hashlib
-import re
+import string
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,7 +24,7 @@ HASHES: Final = {
 }
 """The hash algorithms of `_sd_alg` that are accepted, by their IANA names (section 4.1.1)."""
 
-_JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_BASE64URL: Final = f"{string.ascii_letters}{string.digits}-_".encode()
 
 
 def hash_algorithm_of(payload: JsonObject) -> str:
@@ -105,9 +105,9 @@ def parse_sd_jwt(text: str) -> SdJwt:
     if not isinstance(text, str) or len(text) > MAX_SD_JWT_CHARS:
         raise CredentialFormatError(f"an SD-JWT is text of at most {MAX_SD_JWT_CHARS} characters")
     issuer_jwt, *encoded, key_binding_jwt = text.split("~") if "~" in text else ("", "")
-    if not _JWT.fullmatch(issuer_jwt):
+    if not _is_jwt(issuer_jwt):
         raise CredentialFormatError("an SD-JWT begins with a signed JWT and `~`")
-    if key_binding_jwt and not _JWT.fullmatch(key_binding_jwt):
+    if key_binding_jwt and not _is_jwt(key_binding_jwt):
         raise CredentialFormatError("an SD-JWT ends with `~` or with a key-binding JWT")
     if len(encoded) > MAX_DISCLOSURES:
         raise DisclosureError(f"more than {MAX_DISCLOSURES} disclosures")
@@ -115,19 +115,31 @@ def parse_sd_jwt(text: str) -> SdJwt:
         raise DisclosureError("the same disclosure stands there twice")
     return SdJwt(
         issuer_jwt=issuer_jwt,
-        disclosures=tuple(_parse_disclosure(item) for item in encoded),
+        disclosures=tuple([_parse_disclosure(item) for item in encoded]),
         key_binding_jwt=key_binding_jwt or None,
+    )
+
+
+def _is_jwt(text: str) -> bool:
+    """Tell whether a text is three parts of base64url, none of them empty."""
+    return (
+        text.isascii()
+        and text.encode("ascii").translate(None, _BASE64URL) == b".."
+        and ".." not in text
+        and text[0] != "."
+        and text[-1] != "."
     )
 
 
 def _parse_disclosure(encoded: str) -> Disclosure:
     try:
-        match parse_strict_json(decode_base64url(encoded)):
-            case [str(salt), str(name), value]:
-                return Disclosure(salt=salt, name=name, value=value, encoded=encoded)
-            case [str(salt), value]:
-                return Disclosure(salt=salt, name=None, value=value, encoded=encoded)
-            case _:
-                raise DisclosureError("a disclosure is an array of salt, name (if any) and value")
+        contents = parse_strict_json(decode_base64url(encoded))
     except (DecodeError, CredentialFormatError) as error:
         raise DisclosureError(f"a disclosure is not base64url of JSON: {error}") from None
+    match contents:
+        case [str(salt), str(name), value]:
+            return Disclosure(salt=salt, name=name, value=value, encoded=encoded)
+        case [str(salt), value]:
+            return Disclosure(salt=salt, name=None, value=value, encoded=encoded)
+        case _:
+            raise DisclosureError("a disclosure is an array of salt, name (if any) and value")

@@ -71,6 +71,18 @@ def holder_key_of(claims: JsonObject) -> Key | None:
             raise HolderBindingError("cnf: a holder's key in jwk is expected")
 
 
+def bound_jwk_of(claims: JsonObject) -> JsonObject | None:
+    """Return the members of the JWK in `cnf` that make a key; `None` where there is no JWK.
+
+    It is compared with a key that is at hand; `holder_key_of` checks that it is one.
+    """
+    match claims.get("cnf"):
+        case {"jwk": dict() as jwk}:
+            return {name: jwk[name] for name in ("kty", "crv", "x", "y") if name in jwk}
+        case _:
+            return None
+
+
 def _types_of(claims: JsonObject) -> list[str]:
     names = [claims["vct"]]
     if "aka_vcts" in claims:

@@ -4,15 +4,15 @@ A path names a claim as if all were disclosed: member names and array positions 
 as `("address", "locality")`. Pure, but for the salts.
 """
 
-import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from secrets import token_bytes, token_urlsafe
 from typing import Final, TypeAlias
 
 from chaincode.encoding import JsonObject, JsonValue, encode_base64url
 from client_sdk.credentials.sd_jwt import DEFAULT_HASH, Disclosure, digest_of, hash_algorithm_of
 from client_sdk.errors import CredentialFormatError, DisclosureError, RequestError
-from client_sdk.strict_json import MAX_DEPTH, encode_json
+from client_sdk.strict_json import MAX_DEPTH, encode_validated_json, validate_json
 
 Path: TypeAlias = tuple[str | int, ...]
 PathPattern: TypeAlias = tuple[str | int | None, ...]
@@ -70,15 +70,9 @@ def conceal(claims: JsonObject, paths: Collection[Path], *, decoy_count: int = 0
         CredentialFormatError: There is no claim at a path; a claim is not JSON, has a name that
             SD-JWT reserves (`_sd`, `_sd_alg`, `...`) or is nested deeper than `MAX_DEPTH`.
     """
+    validate_json(claims)
     _refuse_reserved_names(claims, 1)
-    marks = _Marks()
-    for path in paths:
-        if not path or not has_claim(claims, path):
-            raise CredentialFormatError(f"there is no claim to conceal at {list(path)}")
-        branch = marks
-        for step in path:
-            branch = branch.children.setdefault(step, _Marks())
-        branch.is_concealed = True
+    marks = _mark(claims, paths)
     concealer = _Concealer(decoy_count)
     payload = concealer.conceal_object(claims, marks)
     if concealer.disclosures:
@@ -90,6 +84,18 @@ def conceal(claims: JsonObject, paths: Collection[Path], *, decoy_count: int = 0
 class _Marks:
     is_concealed: bool = False
     children: "dict[str | int, _Marks]" = field(default_factory=dict)
+
+
+def _mark(claims: JsonObject, paths: Collection[Path]) -> _Marks:
+    marks = _Marks()
+    for path in paths:
+        if not path or not has_claim(claims, path):
+            raise CredentialFormatError(f"there is no claim to conceal at {list(path)}")
+        branch = marks
+        for step in path:
+            branch = branch.children.setdefault(step, _Marks())
+        branch.is_concealed = True
+    return marks
 
 
 class _Concealer:
@@ -136,45 +142,50 @@ class _Concealer:
         return value
 
     def _disclose(self, name: str | None, value: JsonValue) -> str:
-        salt = secrets.token_urlsafe(_SALT_BYTES)
+        salt = encode_base64url(token_bytes(_SALT_BYTES))
         contents: list[JsonValue] = [salt, value] if name is None else [salt, name, value]
-        encoded = encode_base64url(encode_json(contents))
+        encoded = encode_base64url(encode_validated_json(contents))
         disclosure = Disclosure(salt=salt, name=name, value=value, encoded=encoded)
         self.disclosures.append(disclosure)
         return disclosure.digest()
 
     def _build_decoys(self) -> list[str]:
-        return [digest_of(secrets.token_urlsafe(_SALT_BYTES)) for _ in range(self._decoy_count)]
+        return [digest_of(token_urlsafe(_SALT_BYTES)) for _ in range(self._decoy_count)]
 
 
-def reveal(payload: JsonObject, disclosures: Iterable[Disclosure]) -> Revealed:
+def reveal(
+    payload: JsonObject, disclosures: Iterable[Disclosure], *, counts_concealed: bool = True
+) -> Revealed:
     """Put the disclosed claims back into the payload (section 7.1, steps 3 to 5).
+
+    Args:
+        payload: The issuer-signed payload.
+        disclosures: What is at hand.
+        counts_concealed: Whether positions in paths count the undisclosed elements of an array too,
+            as the issuer's do. Otherwise they are those in the revealed claims.
 
     Raises:
         DisclosureError: Any rejection of section 7.1: an unknown `_sd_alg`, or one below the root;
             a digest twice, however deep; a disclosure that no digest refers to or of the wrong
             kind; a reserved or already taken name; `_sd` or `...` of the wrong form; too deep.
     """
-    return _Revealer(payload, disclosures, counts_concealed=True).reveal()
+    return _Revealer(payload, disclosures, counts_concealed=counts_concealed).reveal()
 
 
 def select_disclosures(
-    payload: JsonObject, disclosures: Iterable[Disclosure], paths: Collection[PathPattern]
+    revealed: Revealed, paths: Collection[PathPattern]
 ) -> tuple[Disclosure, ...]:
     """Choose the disclosures that show the claims at `paths`, and no others.
 
     With a claim come the parents it is concealed in, and all that is concealed within it.
 
     Args:
-        payload: The issuer-signed payload.
-        disclosures: All that the holder has.
-        paths: Positions count what `disclosures` can show, as in the claims that they reveal.
+        revealed: All that the holder has, with positions as in its claims.
+        paths: Where the claims are.
 
     Raises:
-        DisclosureError: As `reveal`.
         RequestError: There is no claim at a path.
     """
-    revealed = _Revealer(payload, disclosures, counts_concealed=False).reveal()
     for path in paths:
         if not path or not has_claim(revealed.claims, path):
             raise RequestError(f"the credential has no claim at {list(path)}")
@@ -213,9 +224,9 @@ class _Revealer:
         return Revealed(claims=claims, disclosed=tuple(self._disclosed))
 
     def _reveal_value(self, value: JsonValue, path: Path) -> JsonValue:
-        if isinstance(value, dict):
+        if type(value) is dict:
             return self._reveal_object(value, path)
-        if isinstance(value, list):
+        if type(value) is list:
             return self._reveal_array(value, path)
         return value
 
@@ -224,10 +235,13 @@ class _Revealer:
             raise DisclosureError(f"claims nested deeper than {MAX_DEPTH} levels")
         claims: JsonObject = {}
         for name, value in members.items():
-            if name not in _RESERVED_NAMES:
+            if name in _RESERVED_NAMES:
+                if name != "_sd":
+                    raise DisclosureError(f"{name!r} stands where it may not")
+            elif type(value) is dict or type(value) is list:
                 claims[name] = self._reveal_value(value, (*path, name))
-            elif name != "_sd":
-                raise DisclosureError(f"{name!r} stands where it may not")
+            else:
+                claims[name] = value
         digests = members.get("_sd", [])
         if not isinstance(digests, list):
             raise DisclosureError("_sd: an array of digests is expected")
@@ -235,8 +249,9 @@ class _Revealer:
             disclosure = self._take(digest)
             if disclosure is not None:
                 name = _free_name(disclosure, claims)
-                self._disclosed.append(((*path, name), disclosure))
-                claims[name] = self._reveal_value(disclosure.value, (*path, name))
+                place = (*path, name)
+                self._disclosed.append((place, disclosure))
+                claims[name] = self._reveal_value(disclosure.value, place)
         return claims
 
     def _reveal_array(self, elements: list[JsonValue], path: Path) -> JsonValue:
@@ -287,8 +302,9 @@ def has_claim(claims: JsonObject, path: PathPattern) -> bool:
     for step in path:
         inner: list[JsonValue] = []
         for item in level:
-            if isinstance(item, dict) and isinstance(step, str) and step in item:
-                inner.append(item[step])
+            if isinstance(item, dict) and isinstance(step, str):
+                if step in item:
+                    inner.append(item[step])
             elif isinstance(item, list) and step is None:
                 inner.extend(item)
             elif isinstance(item, list) and isinstance(step, int) and 0 <= step < len(item):
@@ -299,10 +315,10 @@ def has_claim(claims: JsonObject, path: PathPattern) -> bool:
 
 def _is_same_branch(place: Path, pattern: PathPattern) -> bool:
     """Tell whether one is the other, above it or below it."""
-    return all(
-        step == wanted or (wanted is None and isinstance(step, int))
-        for step, wanted in zip(place, pattern, strict=False)
-    )
+    for step, wanted in zip(place, pattern, strict=False):
+        if step != wanted and not (wanted is None and isinstance(step, int)):
+            return False
+    return True
 
 
 def _refuse_reserved_names(value: JsonValue, depth: int) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import (
     Key,
-    UnverifiedToken,
     export_public_jwk,
     validate_times,
 )
@@ -17,8 +16,13 @@ from client_sdk.credentials.sd_jwt_vc.parsing import (
     parse_unverified,
     reveal_claims,
 )
-from client_sdk.credentials.sd_jwt_vc_claims import holder_key_of, validate_type
-from client_sdk.credentials.selective_disclosure import Path, PathPattern, select_disclosures
+from client_sdk.credentials.sd_jwt_vc_claims import bound_jwk_of, holder_key_of, validate_type
+from client_sdk.credentials.selective_disclosure import (
+    Path,
+    PathPattern,
+    Revealed,
+    select_disclosures,
+)
 from client_sdk.errors import CredentialFormatError, HolderBindingError
 
 
@@ -30,13 +34,76 @@ class HeldCredential:
         sd_jwt: Its parts.
         unverified_header: The issuer-signed JWT's header.
         unverified_claims: All claims, with every disclosure put back.
-        concealed_paths: The claims that can be kept back, parents first.
+        concealed_paths: The claims that can be kept back, parents first, as they stand in
+            `unverified_claims`.
     """
 
     sd_jwt: SdJwt
     unverified_header: JsonObject
-    unverified_claims: JsonObject = field(repr=False)
-    concealed_paths: tuple[Path, ...]
+    _unverified_payload: JsonObject = field(repr=False)
+    _revealed: Revealed = field(repr=False)
+
+    @property
+    def unverified_claims(self) -> JsonObject:
+        """All claims, with every disclosure put back."""
+        return self._revealed.claims
+
+    @property
+    def concealed_paths(self) -> tuple[Path, ...]:
+        """The claims that can be kept back, parents first, as they stand in the claims."""
+        return self._revealed.paths
+
+    def disclose(self, *, paths: Collection[PathPattern]) -> str:
+        """Return a presentation without key binding, for a verifier that requires none.
+
+        Args:
+            paths: The claims to show; `None` in a path stands for every element of an array.
+
+        Raises:
+            RequestError: There is no claim at a path.
+        """
+        return self._select(paths).encode()
+
+    def present(
+        self,
+        *,
+        paths: Collection[PathPattern],
+        holder_key: Key,
+        audience: str,
+        nonce: str,
+        issued_at: int,
+        extra_claims: JsonObject | None = None,
+    ) -> str:
+        """Return a presentation that shows the claims at `paths`, bound to one request.
+
+        Args:
+            paths: The claims to show; `None` in a path stands for every element of an array.
+            holder_key: The private key that the credential is bound to.
+            audience: The verifier, for OpenID4VP its full `client_id`.
+            nonce: The request's.
+            issued_at: Seconds since 1970-01-01 UTC.
+            extra_claims: More for the holder to sign: see `sd_jwt_key_binding.EXTRA_CLAIMS`.
+
+        Raises:
+            RequestError: There is no claim at a path.
+            HolderBindingError: The credential is bound to another key or to none.
+            KeyFormatError: `holder_key` is only a public half.
+        """
+        if bound_jwk_of(self._unverified_payload) != export_public_jwk(holder_key):
+            raise HolderBindingError("the credential is not bound to the wallet's key")
+        bound = sign_key_binding(
+            self._select(paths),
+            hash_algorithm=hash_algorithm_of(self._unverified_payload),
+            holder_key=holder_key,
+            audience=audience,
+            nonce=nonce,
+            issued_at=issued_at,
+            extra_claims=extra_claims,
+        )
+        return bound.encode()
+
+    def _select(self, paths: Collection[PathPattern]) -> SdJwt:
+        return replace(self.sd_jwt, disclosures=select_disclosures(self._revealed, paths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +134,11 @@ def parse_credential(text: str) -> HeldCredential:
     """
     sd_jwt, token = parse_unverified(text)
     _refuse_key_binding(sd_jwt)
-    revealed = reveal_claims(token, sd_jwt)
     return HeldCredential(
         sd_jwt=sd_jwt,
         unverified_header=token.unverified_header,
-        unverified_claims=revealed.claims,
-        concealed_paths=revealed.paths,
+        _unverified_payload=token.unverified_payload,
+        _revealed=reveal_claims(token, sd_jwt, counts_concealed=False),
     )
 
 
@@ -125,8 +191,7 @@ def disclose_credential(text: str, *, paths: Collection[PathPattern]) -> str:
         DisclosureError: A disclosure does not belong to it.
         RequestError: There is no claim at a path.
     """
-    sd_jwt, token = parse_unverified(text)
-    return _select(sd_jwt, token, paths).encode()
+    return parse_credential(text).disclose(paths=paths)
 
 
 def present_credential(
@@ -157,20 +222,14 @@ def present_credential(
         HolderBindingError: The credential is bound to another key or to none.
         KeyFormatError: `holder_key` is only a public half.
     """
-    sd_jwt, token = parse_unverified(text)
-    bound_key = holder_key_of(token.unverified_payload)
-    if bound_key is None or export_public_jwk(bound_key) != export_public_jwk(holder_key):
-        raise HolderBindingError("the credential is not bound to the wallet's key")
-    bound = sign_key_binding(
-        _select(sd_jwt, token, paths),
-        hash_algorithm=hash_algorithm_of(token.unverified_payload),
+    return parse_credential(text).present(
+        paths=paths,
         holder_key=holder_key,
         audience=audience,
         nonce=nonce,
         issued_at=issued_at,
         extra_claims=extra_claims,
     )
-    return bound.encode()
 
 
 def _refuse_key_binding(sd_jwt: SdJwt) -> None:
@@ -178,9 +237,3 @@ def _refuse_key_binding(sd_jwt: SdJwt) -> None:
         raise CredentialFormatError(
             "a credential, not a presentation with a key binding, is needed"
         )
-
-
-def _select(sd_jwt: SdJwt, token: UnverifiedToken, paths: Collection[PathPattern]) -> SdJwt:
-    _refuse_key_binding(sd_jwt)
-    chosen = select_disclosures(token.unverified_payload, sd_jwt.disclosures, paths)
-    return replace(sd_jwt, disclosures=chosen)

@@ -23,14 +23,23 @@ def parse_unverified(text: str) -> tuple[SdJwt, UnverifiedToken]:
     return sd_jwt, parse_compact(sd_jwt.issuer_jwt)
 
 
-def reveal_claims(token: UnverifiedToken, sd_jwt: SdJwt) -> Revealed:
+def reveal_claims(
+    token: UnverifiedToken, sd_jwt: SdJwt, *, counts_concealed: bool = True
+) -> Revealed:
     """Return the claims with what the disclosures show, in the form that SD-JWT VC gives them.
+
+    Args:
+        token: The issuer-signed JWT.
+        sd_jwt: All parts.
+        counts_concealed: As for `reveal`.
 
     Raises:
         CredentialFormatError: A registered claim is malformed.
         DisclosureError: A disclosure does not belong to it, or holds what may not be concealed.
     """
-    revealed = reveal(token.unverified_payload, sd_jwt.disclosures)
+    revealed = reveal(
+        token.unverified_payload, sd_jwt.disclosures, counts_concealed=counts_concealed
+    )
     if has_open_claim(revealed.paths):
         raise DisclosureError(f"never disclosed apart: {', '.join(sorted(NEVER_CONCEALED))}")
     validate_claims(revealed.claims)

@@ -61,15 +61,12 @@ def test_what_is_signed_verifies(key: jose.Key) -> None:
 def test_eddsa_is_that_of_rfc_8037() -> None:
     key = jose.parse_private_jwk(RFC8037_PRIVATE)
     assert jose.thumbprint(key) == RFC8037_THUMBPRINT
-    signed = jws.CompactSignature({"alg": "EdDSA"}, b"Example of Ed25519 signing")
-    segments = [part.encode() for part in RFC8037_JWS.split(".")]
-    signed.segments = {
-        "header": segments[0],
-        "payload": segments[1],
-        "signature": segments[2],
-    }
+    signing_input, _, signature = RFC8037_JWS.rpartition(".")
     token = jose.UnverifiedToken(
-        unverified_header={"alg": "EdDSA", "typ": "x"}, unverified_payload={}, _signature=signed
+        unverified_header={"alg": "EdDSA", "typ": "x"},
+        unverified_payload={},
+        _signing_input=signing_input.encode(),
+        _signature=signature,
     )
     assert token.verify(key=key, expected_typ="x")
 
