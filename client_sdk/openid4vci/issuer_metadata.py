@@ -4,6 +4,7 @@ Both sides share these forms: what a service publishes is what a wallet reads.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +21,11 @@ from client_sdk.credentials.jose import (
 from client_sdk.errors import KeyFormatError, OfferError
 from client_sdk.openid4vci.account_assertion import JWT_BEARER
 from client_sdk.openid4vci.credential_offer import PRE_AUTHORIZED_CODE, parse_url
+from client_sdk.openid4vci.message_encryption import (
+    CONTENT_ALGORITHMS,
+    KEY_ALGORITHM,
+    MessageEncryption,
+)
 from client_sdk.strict_json import text_list
 
 FORMAT: Final = "dc+sd-jwt"
@@ -51,6 +57,7 @@ class CredentialConfiguration:
         claims: The paths of its claims; for publishing only.
         signing_algorithms: What it is signed with; for publishing only.
         proof_algorithms: What the holder's key may be; for publishing only.
+        scope: What an authorization request names it by; None where it has no such name.
     """
 
     credential_type: str
@@ -58,11 +65,14 @@ class CredentialConfiguration:
     claims: tuple[tuple[str, ...], ...] = ()
     signing_algorithms: tuple[str, ...] = ALGORITHMS
     proof_algorithms: tuple[str, ...] = ALGORITHMS
+    scope: str | None = None
 
     def to_fields(self) -> JsonObject:
         """Return it as `credential_configurations_supported` holds it."""
         claims: list[JsonValue] = [{"path": list(path)} for path in self.claims]
+        named: JsonObject = {} if self.scope is None else {"scope": self.scope}
         return {
+            **named,
             "format": FORMAT,
             "vct": self.credential_type,
             "credential_signing_alg_values_supported": list(self.signing_algorithms),
@@ -136,6 +146,12 @@ class IssuerMetadata:
         authorization_servers: Who gives tokens; empty where the issuer itself does.
         configurations: Its kinds of credentials in the format `dc+sd-jwt`, by their names.
         accounts: Where holders get an account; None where this is no issuer of Tegata.
+        deferred_endpoint: Where deferred credentials are had; None where none are deferred.
+        notification_endpoint: Where wallets say what became of credentials; None for nowhere.
+        batch_size: How many proofs a credential request may have.
+        request_encryption: How requests are encrypted; None where they are not.
+        response_encryption: Whether answers can be encrypted so that we can read them.
+        encryption_required: Whether requests and answers must be encrypted.
     """
 
     credential_issuer: str
@@ -144,6 +160,12 @@ class IssuerMetadata:
     authorization_servers: tuple[str, ...] = ()
     configurations: Mapping[str, CredentialConfiguration]
     accounts: AccountService | None = None
+    deferred_endpoint: str | None = None
+    notification_endpoint: str | None = None
+    batch_size: int = 1
+    request_encryption: MessageEncryption | None = None
+    response_encryption: bool = False
+    encryption_required: bool = False
 
     def to_fields(self) -> JsonObject:
         """Return the metadata as a JSON object."""
@@ -155,8 +177,27 @@ class IssuerMetadata:
                 for name, configuration in self.configurations.items()
             },
         }
-        if self.nonce_endpoint is not None:
-            fields["nonce_endpoint"] = self.nonce_endpoint
+        for name, url in (
+            ("nonce_endpoint", self.nonce_endpoint),
+            ("deferred_credential_endpoint", self.deferred_endpoint),
+            ("notification_endpoint", self.notification_endpoint),
+        ):
+            if url is not None:
+                fields[name] = url
+        if self.batch_size > 1:
+            fields["batch_credential_issuance"] = {"batch_size": self.batch_size}
+        algorithms: JsonObject = {
+            "enc_values_supported": [*CONTENT_ALGORITHMS],
+            "encryption_required": self.encryption_required,
+        }
+        if self.request_encryption is not None:
+            jwks: JsonObject = {"keys": [self.request_encryption.to_jwk()]}
+            fields["credential_request_encryption"] = {"jwks": jwks, **algorithms}
+        if self.response_encryption:
+            fields["credential_response_encryption"] = {
+                "alg_values_supported": [KEY_ALGORITHM],
+                **algorithms,
+            }
         if self.authorization_servers:
             fields["authorization_servers"] = list(self.authorization_servers)
         if self.accounts is not None:
@@ -176,7 +217,6 @@ class IssuerMetadata:
         """
         if fields.get("credential_issuer") != expected_issuer:
             raise OfferError("issuer metadata: it is another issuer's (credential_issuer)")
-        nonce_endpoint = fields.get("nonce_endpoint")
         supported = fields.get("credential_configurations_supported")
         if not isinstance(supported, dict):
             raise OfferError("issuer metadata: credential_configurations_supported is an object")
@@ -185,15 +225,25 @@ class IssuerMetadata:
         return cls(
             credential_issuer=expected_issuer,
             credential_endpoint=parse_url(fields.get("credential_endpoint"), "credential_endpoint"),
-            nonce_endpoint=(
-                None if nonce_endpoint is None else parse_url(nonce_endpoint, "nonce_endpoint")
+            nonce_endpoint=_optional_url(fields, "nonce_endpoint"),
+            deferred_endpoint=_optional_url(fields, "deferred_credential_endpoint"),
+            notification_endpoint=_optional_url(fields, "notification_endpoint"),
+            batch_size=_batch_size(fields),
+            request_encryption=_request_encryption(fields),
+            response_encryption=_encrypts_responses(fields),
+            encryption_required=any(
+                isinstance(member := fields.get(f"credential_{name}_encryption"), dict)
+                and member.get("encryption_required") is True
+                for name in ("request", "response")
             ),
             authorization_servers=tuple(
                 parse_url(server, "authorization_servers") for server in text_list(servers)
             ),
             configurations={
                 name: CredentialConfiguration(
-                    credential_type=vct, name=_display_name(configuration)
+                    credential_type=vct,
+                    name=_display_name(configuration),
+                    scope=scope if isinstance(scope := configuration.get("scope"), str) else None,
                 )
                 for name, configuration in supported.items()
                 if isinstance(configuration, dict)
@@ -269,6 +319,43 @@ def find_published_key(fields: JsonObject, *, expected_issuer: str, kid: JsonVal
             except KeyFormatError as error:
                 raise OfferError(f"issuer keys: {error}") from None
     raise OfferError("issuer keys: the credential is signed with a key that is not published")
+
+
+def _optional_url(fields: JsonObject, name: str) -> str | None:
+    value = fields.get(name)
+    return None if value is None else parse_url(value, name)
+
+
+def _batch_size(fields: JsonObject) -> int:
+    match fields.get("batch_credential_issuance"):
+        case None:
+            return 1
+        case {"batch_size": int() as size} if size >= 2:
+            return size
+        case _:
+            raise OfferError("issuer metadata: batch_credential_issuance.batch_size is 2 or more")
+
+
+def _request_encryption(fields: JsonObject) -> MessageEncryption | None:
+    """Return how requests are encrypted, by the first key that we can use; None for none."""
+    match fields.get("credential_request_encryption"):
+        case {"jwks": {"keys": list() as keys}, "enc_values_supported": list() as known}:
+            pass
+        case _:
+            return None
+    algorithm = next((name for name in CONTENT_ALGORITHMS if name in known), None)
+    for jwk in keys:
+        with suppress(KeyFormatError):
+            return MessageEncryption.from_jwk(jwk, content_algorithm=algorithm)
+    return None
+
+
+def _encrypts_responses(fields: JsonObject) -> bool:
+    match fields.get("credential_response_encryption"):
+        case {"alg_values_supported": list() as keys, "enc_values_supported": list() as known}:
+            return KEY_ALGORITHM in keys and CONTENT_ALGORITHMS[0] in known
+        case _:
+            return False
 
 
 def _display_name(configuration: JsonObject) -> str:

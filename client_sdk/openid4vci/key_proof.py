@@ -65,13 +65,20 @@ def sign_key_proof(
 
 
 def verify_key_proof(
-    proof: str, *, expected_issuer: str, now_s: int, max_age_s: int, leeway_s: int
+    proof: str,
+    *,
+    expected_issuer: str,
+    client_id: str | None = None,
+    now_s: int,
+    max_age_s: int,
+    leeway_s: int,
 ) -> VerifiedKeyProof:
     """Return the key that a proof is of.
 
     Args:
         proof: The JWT.
         expected_issuer: This issuer's identifier.
+        client_id: Who got the access token; None for a wallet that named itself by nothing.
         now_s: Seconds since 1970-01-01 UTC.
         max_age_s: How many seconds a proof may be old.
         leeway_s: How many seconds the two clocks may differ.
@@ -91,9 +98,8 @@ def verify_key_proof(
     _, payload = token.verify(key=key, expected_typ=PROOF_TYP)
     if payload.get("aud") != expected_issuer:
         raise HolderBindingError("key proof: it is for another issuer (aud)")
-    if "iss" in payload:
-        # A pre-authorized code is used without a client id, so there is nothing to name.
-        raise HolderBindingError("key proof: iss is not for wallets without a client id")
+    if "iss" in payload and (client_id is None or payload["iss"] != client_id):
+        raise HolderBindingError("key proof: iss is not the client that got the access token")
     issued_at, nonce = payload.get("iat"), payload.get("nonce")
     if not isinstance(issued_at, int | float) or isinstance(issued_at, bool):
         raise HolderBindingError("key proof: iat is a number of seconds since 1970")

@@ -15,7 +15,8 @@ from client_sdk.ledger.commands import create_account
 from client_sdk.openid4vci.account_enrolment import enrolment_message
 from node.errors import ApiError
 from node.issuer.one_time_secret import hash_secret, new_enrolment_code
-from node.issuer.store import IssuerStore, StoredEnrolment
+from node.issuer.store import IssuerStore
+from node.issuer.tables import StoredEnrolment
 
 ENROLMENT_TRIES: Final = 5
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
@@ -92,7 +93,7 @@ class Accounts:
         """Make an enrolment code."""
         code = new_enrolment_code()
         expires_at_ms = self._now_ms() + self._enrolment_seconds * 1000
-        self._store.add(
+        self._store.enrolments.add(
             StoredEnrolment(
                 code_hash=hash_secret(code), tries_left=ENROLMENT_TRIES, expires_at_ms=expires_at_ms
             )
@@ -111,12 +112,12 @@ class Accounts:
             QueryFailedError: The ledger does not answer this issuer.
         """
         code_hash = hash_secret(request.enrolment_code)
-        enrolment = self._store.find_enrolment(code_hash, self._now_ms())
+        enrolment = self._store.enrolments.find(code_hash, self._now_ms())
         if enrolment is None:
             raise _refused_code()
         self._validate_form(request)
         if not self._is_proven(request):
-            self._store.count_wrong_proof(code_hash)
+            self._store.enrolments.count_wrong_proof(code_hash)
             raise ApiError(
                 400,
                 "invalid_proof",
@@ -124,7 +125,7 @@ class Accounts:
                 "Sign the enrolment message of this service, account and code with the account's "
                 "key. A code is locked after a few wrong proofs.",
             )
-        if not self._store.bind_enrolment(code_hash, request.account_id):
+        if not self._store.enrolments.bind(code_hash, request.account_id):
             raise _refused_code()
         self._create(code_hash, request)
         _log.info("account_created")
@@ -168,7 +169,7 @@ class Accounts:
             # An earlier answer may have been lost on its way: then the account is there already.
             if self._has_key(request.account_id, key):
                 return
-            self._store.unbind_enrolment(code_hash, request.account_id)
+            self._store.enrolments.unbind(code_hash, request.account_id)
             _log.error("ledger_refused", detail=str(error))
             raise ApiError(
                 409,

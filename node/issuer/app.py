@@ -9,13 +9,15 @@ from typing import Final, Protocol
 import structlog
 from flask import Flask, Response
 from flask_openapi.models.security_scheme import SecurityScheme
+from joserfc.jwk import ECKey
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
 from client_sdk.credentials.jose import (
-    EDDSA,
+    ALGORITHMS,
     Key,
     algorithm_of,
+    export_private_jwk,
     export_public_jwk,
     key_from_seed,
     thumbprint,
@@ -38,22 +40,26 @@ from client_sdk.openid4vci.issuer_metadata import (
     ServerMetadata,
     build_key_metadata,
 )
+from client_sdk.openid4vci.message_encryption import encryption_to
 from node.errors import ApiError, ConfigError, StorageError
+from node.issuer.account_routes import add_account_routes
 from node.issuer.accounts import AccountLedger, Accounts
 from node.issuer.approval_routes import add_approval_routes
 from node.issuer.approvals import ApprovalLedger, Approvals
 from node.issuer.config import IssuerConfig, load_signer
+from node.issuer.credential_requests import MessageReader
+from node.issuer.credential_routes import add_credential_routes
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
-from node.issuer.issuance import Issuance, IssuanceTerms
+from node.issuer.issuance import Issuance
+from node.issuer.key_proofs import KeyProofs
+from node.issuer.metadata_routes import add_metadata_routes
+from node.issuer.offer_routes import add_offer_routes
 from node.issuer.offers import CONFIGURATION_ID, Offers
-from node.issuer.operator_routes import add_offer_routes, add_revocation_routes
 from node.issuer.renewals import Renewals
+from node.issuer.reviews import Reviews
+from node.issuer.revocation_routes import add_revocation_routes
 from node.issuer.store import IssuerStore
-from node.issuer.wallet_routes import (
-    add_account_routes,
-    add_credential_routes,
-    add_metadata_routes,
-)
+from node.issuer.token_routes import add_token_routes
 from node.web.app import create_api
 from node.web.nonce import NonceSealer
 from node.web.problems import problem_of
@@ -120,9 +126,13 @@ def create_app(
         issuer,
         ledger,
         nonces,
-        IssuanceTerms(public_url=config.public_url, credential_days=config.credential_days),
+        KeyProofs(
+            nonces, public_url=config.public_url, batch_size=config.batch_size, now_ms=now_ms
+        ),
+        credential_days=config.credential_days,
         now_ms=now_ms,
     )
+    encryption_key = store.keys.encryption_key(str(export_private_jwk(nonce_key)["d"]))
     accounts = Accounts(
         store,
         ledger,
@@ -147,13 +157,19 @@ def create_app(
         app.register_error_handler(kind, _ledger_unavailable)
     add_metadata_routes(
         app,
-        issuer=build_metadata(config, public_key),
+        issuer=build_metadata(config, public_key, encryption_key),
         server=ServerMetadata(
             issuer=config.public_url, token_endpoint=f"{config.public_url}/token"
         ),
         keys=build_key_metadata(config.public_url, (public_key,)),
     )
-    add_credential_routes(app, offers=offers, renewals=renewals, issuance=issuance)
+    add_token_routes(app, offers=offers, renewals=renewals)
+    add_credential_routes(
+        app,
+        offers=offers,
+        issuance=issuance,
+        messages=MessageReader(encryption_key, encryption_required=config.encryption_required),
+    )
     add_account_routes(
         app,
         accounts=accounts,
@@ -161,7 +177,13 @@ def create_app(
         issuer_account=config.ledger.account,
     )
     token_sha256 = config.operator_token_sha256
-    add_offer_routes(app, token_sha256=token_sha256, offers=offers, accounts=accounts)
+    add_offer_routes(
+        app,
+        token_sha256=token_sha256,
+        offers=offers,
+        reviews=Reviews(store, now_ms=now_ms),
+        accounts=accounts,
+    )
     add_revocation_routes(app, token_sha256=token_sha256, issuer=issuer, store=store)
     add_approval_routes(
         app,
@@ -171,20 +193,27 @@ def create_app(
     return app
 
 
-def build_metadata(config: IssuerConfig, signing_key: Key) -> IssuerMetadata:
+def build_metadata(config: IssuerConfig, signing_key: Key, encryption_key: ECKey) -> IssuerMetadata:
     """Return what the issuer publishes of itself."""
     url = config.public_url
     return IssuerMetadata(
         credential_issuer=url,
         credential_endpoint=f"{url}/credential",
         nonce_endpoint=f"{url}/nonce",
+        deferred_endpoint=f"{url}/deferred_credential",
+        notification_endpoint=f"{url}/notification",
+        batch_size=config.batch_size,
+        request_encryption=encryption_to(encryption_key),
+        response_encryption=True,
+        encryption_required=config.encryption_required,
         configurations={
             CONFIGURATION_ID: CredentialConfiguration(
                 credential_type=RESIDENT_CREDENTIAL_TYPE,
                 name=config.display_name,
                 claims=tuple((name,) for name in RESIDENT_CLAIMS),
                 signing_algorithms=(algorithm_of(signing_key),),
-                proof_algorithms=(EDDSA,),
+                proof_algorithms=ALGORITHMS,
+                scope=RESIDENT_CREDENTIAL_TYPE,
             )
         },
         accounts=AccountService(

@@ -77,6 +77,9 @@ class IssuerConfig(ProcessConfig):
         credential_days: How long a credential lasts.
         offer_seconds: How long an offer waits for its wallet.
         enrolment_seconds: How long an enrolment code lasts.
+        batch_size: How many keys a wallet may have credentials bound to at once.
+        encryption_required: Whether wallets must encrypt credential requests and have the answers
+            encrypted, on top of TLS.
         ledger: The ledger.
     """
 
@@ -92,6 +95,8 @@ class IssuerConfig(ProcessConfig):
     credential_days: int = Field(default=365, ge=1, le=3660)
     offer_seconds: int = Field(default=900, ge=30, le=86_400)
     enrolment_seconds: int = Field(default=86_400, ge=60, le=30 * 86_400)
+    batch_size: int = Field(default=10, ge=1, le=100)
+    encryption_required: bool = False
     ledger: LedgerAccess
 
 

@@ -1,22 +1,14 @@
-"""Issuance: from an access token and a key proof to an anchored credential."""
+"""Issuance: from an access token and key proofs to anchored credentials, at once or later."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, cast, get_args
 
 import structlog
 
-from chaincode.encoding import JsonObject, JsonValue, decode_base64url
-from chaincode.signatures import KeyAlgorithm, PublicKey
-from client_sdk.credentials.jose import EDDSA, algorithm_of, parse_public_jwk
-from client_sdk.credentials.resident import (
-    RESIDENT_CREDENTIAL_TYPE,
-    concealed_paths,
-    resident_claims,
-)
+from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import (
-    ClientError,
     FrostError,
     QueryFailedError,
     TransactionFailedError,
@@ -24,37 +16,43 @@ from client_sdk.errors import (
 )
 from client_sdk.issuer import Issuer
 from client_sdk.issuer_anchor import IssuedCredential
-from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM, VerifiedKeyProof, verify_key_proof
-from node.errors import NonceError
+from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
+from client_sdk.strict_json import encode_json, parse_strict_json_object
 from node.issuer.accounts import AccountLedger
+from node.issuer.credential_maker import HolderKey, make_credentials
+from node.issuer.credential_requests import validate_wanted
 from node.issuer.errors import ProtocolError
-from node.issuer.offers import CONFIGURATION_ID, attributes_of, day_in_japan
-from node.issuer.one_time_secret import hash_secret
-from node.issuer.store import IssuerStore, StoredCredential, StoredOffer, StoredRenewal
-from node.web.nonce import NONCE_SECONDS, NonceSealer
+from node.issuer.key_proofs import KeyProofs, check_accounts
+from node.issuer.offers import TOKEN_SECONDS, attributes_of, day_in_japan
+from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
+from node.issuer.store import IssuerStore
+from node.issuer.tables import NotificationEvent, StoredCredential, StoredOffer, StoredRenewal
+from node.web.nonce import NonceSealer
 
-LEEWAY_S: Final = 60
 LEASE_MS: Final = 180_000
 """How long one request may issue; more than a ledger client waits for the ledger."""
+POLL_S: Final = 30
+"""What a wallet is told to wait before it asks again for a deferred credential, in seconds."""
+_DAY_MS: Final = 86_400_000
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssuanceTerms:
-    """How credentials are issued.
+class CredentialAnswer:
+    """The answer to a credential request.
 
     Attributes:
-        public_url: The issuer's identifier.
-        credential_days: How long a credential lasts.
+        fields: The members of the answer.
+        is_deferred: Whether the credential comes later.
     """
 
-    public_url: str
-    credential_days: int
+    fields: JsonObject = field(repr=False)
+    is_deferred: bool
 
 
 class Issuance:
-    """Issues each offer's credential once, to the one who holds its token and a key."""
+    """Issues each offer's credentials once, to the one who holds its token and keys."""
 
     def __init__(
         self,
@@ -62,8 +60,9 @@ class Issuance:
         issuer: Issuer,
         ledger: AccountLedger,
         nonces: NonceSealer,
-        terms: IssuanceTerms,
+        proofs: KeyProofs,
         *,
+        credential_days: int,
         now_ms: Callable[[], int],
     ) -> None:
         """Make the issuance desk.
@@ -73,37 +72,38 @@ class Issuance:
             issuer: Signs and anchors.
             ledger: Says which keys an account has.
             nonces: Knows the issuer's nonces.
-            terms: How credentials are issued.
+            proofs: Verifies key proofs.
+            credential_days: How long a credential lasts.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._issuer = issuer
         self._ledger = ledger
         self._nonces = nonces
-        self._terms = terms
+        self._proofs = proofs
+        self._credential_days = credential_days
         self._now_ms = now_ms
 
     def new_nonce(self) -> str:
-        """Return a nonce for one key proof."""
+        """Return a nonce for key proofs."""
         return self._nonces.new_nonce(self._now_ms())
 
     def check_token(self, token: str) -> StoredOffer:
         """Return the offer that a token stands for.
 
         Raises:
-            ProtocolError: Unknown, used or expired (`invalid_token`).
+            ProtocolError: Unknown or expired (`invalid_token`).
         """
-        offer = self._store.find_token(hash_secret(token), self._now_ms())
+        offer = self._store.offers.find_token(hash_secret(token), self._now_ms())
         if offer is None:
-            raise ProtocolError(
-                "invalid_token", "the access token is unknown, used or expired", status=401
-            )
+            raise ProtocolError("invalid_token", "the access token: unknown or expired", status=401)
         return offer
 
-    def issue(self, token: str, request: JsonObject) -> IssuedCredential:
-        """Issue the credential that a request asks for (OpenID4VCI 1.0 section 8).
+    def issue(self, token: str, request: JsonObject) -> CredentialAnswer:
+        """Issue what a request asks for (OpenID4VCI 1.0 section 8).
 
-        Where the ledger cannot be reached, token and nonce can be used again.
+        Where the ledger cannot be reached, token and nonces can be used again. Who asks again with
+        the same token and keys is given the same answer: the first may have been lost on its way.
 
         Args:
             token: The access token.
@@ -113,38 +113,133 @@ class Issuance:
             ProtocolError: The request is refused; the code says why.
         """
         offer = self.check_token(token)
-        _validate_request(request)
-        proof = self._verify_proof(_only_proof(request.get("proofs")))
-        try:
-            nonce_expires_ms = self._nonces.check_nonce(proof.nonce, self._now_ms())
-        except NonceError as error:
-            raise ProtocolError("invalid_nonce", str(error)) from None
-        with self._reserved(token, proof.nonce, nonce_expires_ms) as until_ms:
-            issued = self._sign_and_anchor(offer, token, proof)
-            credential = StoredCredential(
-                record_id=issued.record_id,
-                reference=offer.reference,
-                state="active",
-                issued_at_ms=self._now_ms(),
-                expires_at_ms=issued.expires_at_ms,
+        validate_wanted(request, offer)
+        proven = self._proofs.verify(request.get("proofs"), client_id=offer.client_id)
+        with self._nonces_spent(proven.nonces):
+            if offer.issued is not None:
+                return _given_again(offer.issued, token, proven.keys)
+            if offer.review in ("waiting", "refused"):
+                return self._defer(offer, token, proven.keys)
+            return self._issue(offer, token, proven.keys)
+
+    def collect(self, token: str, transaction_id: JsonValue) -> CredentialAnswer:
+        """Issue what was deferred, or say that it takes longer (section 9).
+
+        Raises:
+            ProtocolError: The request is refused; the code says why.
+        """
+        offer = self.check_token(token)
+        if (
+            not isinstance(transaction_id, str)
+            or offer.transaction_hash != hash_secret(transaction_id)
+            or offer.requested is None
+        ):
+            raise ProtocolError("invalid_transaction_id", "transaction_id: unknown or used")
+        if offer.review == "waiting":
+            return _deferred(transaction_id)
+        if offer.review == "refused":
+            raise ProtocolError("credential_request_denied", "the review refused it")
+        return self._issue(offer, token, _read_keys(unseal(offer.requested, token)))
+
+    def notify(self, token: str, request: JsonObject) -> None:
+        """Note what a wallet says has become of its credentials (section 11).
+
+        Raises:
+            ProtocolError: The notification is refused; the code says why.
+        """
+        offer = self.check_token(token)
+        notification_id, event = request.get("notification_id"), request.get("event")
+        if not isinstance(notification_id, str):
+            raise ProtocolError("invalid_notification_request", "notification_id is missing")
+        if event not in get_args(NotificationEvent):
+            raise ProtocolError("invalid_notification_request", "event: not one of section 11.1")
+        issued = {} if offer.issued is None else _read(unseal(offer.issued, token))
+        if issued.get("notification_id") != notification_id:
+            raise ProtocolError("invalid_notification_id", "notification_id: not this token's")
+        self._store.credentials.set_event(
+            hash_secret(notification_id), cast(NotificationEvent, event)
+        )
+        _log.info("notified", event_of_wallet=event)
+
+    def _defer(
+        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...]
+    ) -> CredentialAnswer:
+        if offer.review == "refused":
+            raise ProtocolError("credential_request_denied", "the review refused it")
+        self._check_accounts(keys)
+        transaction_id = new_secret()
+        requested = encode_json({"keys": [key.to_fields() for key in keys]})
+        # Who asks again gets another id: an earlier answer may have been lost on its way.
+        self._store.offers.defer(
+            hash_secret(token),
+            transaction_hash=hash_secret(transaction_id),
+            requested=seal(requested, token),
+        )
+        _log.info("credential_deferred")
+        return _deferred(transaction_id)
+
+    def _issue(
+        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...]
+    ) -> CredentialAnswer:
+        with self._leased(token) as until_ms:
+            credentials = self._sign_and_anchor(offer, token, keys)
+            notification_id = new_secret()
+            answer: JsonObject = {
+                "credentials": [_handed_out(made) for made in credentials],
+                "notification_id": notification_id,
+            }
+            now_ms = self._now_ms()
+            rows = [
+                StoredCredential(
+                    record_id=made.record_id,
+                    reference=offer.reference,
+                    state="active",
+                    issued_at_ms=now_ms,
+                    expires_at_ms=made.expires_at_ms,
+                    notification_hash=hash_secret(notification_id),
+                )
+                for made in credentials
+            ]
+            kept: JsonObject = {**answer, "keys": [key.to_fields() for key in keys]}
+            is_recorded = self._store.offers.record_issuance(
+                hash_secret(token),
+                until_ms,
+                credentials=rows,
+                issued=seal(encode_json(kept), token),
+                expires_at_ms=now_ms + TOKEN_SECONDS * 1000,
             )
-            if not self._store.record_issuance(hash_secret(token), until_ms, credential):
-                # Nobody has this credential yet, and nobody will.
+            if not is_recorded:
+                # Nobody has these credentials yet, and nobody will.
                 raise ProtocolError("credential_request_denied", "another request was faster")
-        _log.info("credential_issued", record=issued.record_id)
-        return issued
+        for made in credentials:
+            _log.info("credential_issued", record=made.record_id)
+        return CredentialAnswer(fields=answer, is_deferred=False)
 
     @contextmanager
-    def _reserved(self, token: str, nonce: str, nonce_expires_ms: int) -> Iterator[int]:
-        """Keep others from using nonce and token; give both back where no credential came of it."""
-        token_hash, nonce_hash, now_ms = hash_secret(token), hash_secret(nonce), self._now_ms()
+    def _nonces_spent(self, nonces: dict[str, int]) -> Iterator[None]:
+        """Keep others from using the nonces; give them back where no answer came of it."""
+        spent: list[str] = []
+        is_done = False
+        try:
+            for nonce, expires_at_ms in nonces.items():
+                if not self._store.nonces.spend(hash_secret(nonce), expires_at_ms):
+                    raise ProtocolError("invalid_nonce", "the nonce was used before")
+                spent.append(hash_secret(nonce))
+            yield
+            is_done = True
+        finally:
+            if not is_done:
+                for nonce_hash in spent:
+                    self._store.nonces.give_back(nonce_hash)
+
+    @contextmanager
+    def _leased(self, token: str) -> Iterator[int]:
+        """Keep others from using the token; give it back where no credential came of it."""
+        token_hash, now_ms = hash_secret(token), self._now_ms()
         until_ms = now_ms + LEASE_MS
-        if not self._store.spend_nonce(nonce_hash, nonce_expires_ms):
-            raise ProtocolError("invalid_nonce", "the nonce was used before; ask for a new one")
-        if not self._store.lease_offer(token_hash, now_ms=now_ms, until_ms=until_ms):
-            self._store.return_nonce(nonce_hash)
+        if not self._store.offers.lease(token_hash, now_ms=now_ms, until_ms=until_ms):
             raise ProtocolError(
-                "invalid_token", "another request with this token is being answered", status=401
+                "temporarily_unavailable", "another request with this token is at work", status=503
             )
         is_done = False
         try:
@@ -152,69 +247,36 @@ class Issuance:
             is_done = True
         finally:
             if not is_done:
-                self._store.end_lease(token_hash, until_ms)
-                self._store.return_nonce(nonce_hash)
-
-    def _verify_proof(self, proof: str) -> VerifiedKeyProof:
-        try:
-            verified = verify_key_proof(
-                proof,
-                expected_issuer=self._terms.public_url,
-                now_s=self._now_ms() // 1000,
-                max_age_s=NONCE_SECONDS,
-                leeway_s=LEEWAY_S,
-            )
-        except ClientError as error:
-            raise ProtocolError("invalid_proof", str(error)) from None
-        if algorithm_of(parse_public_jwk(verified.holder_key)) != EDDSA:
-            # The holder's key is the key of the ledger account, which is an Ed25519 key.
-            raise ProtocolError("invalid_proof", "key proof: a key on Ed25519 is expected (EdDSA)")
-        return verified
+                self._store.offers.end_lease(token_hash, until_ms)
 
     def _sign_and_anchor(
-        self, offer: StoredOffer, token: str, proof: VerifiedKeyProof
-    ) -> IssuedCredential:
+        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...]
+    ) -> tuple[IssuedCredential, ...]:
         now_ms = self._now_ms()
-        claims = resident_claims(attributes_of(offer, token), on=day_in_japan(now_ms))
-        expires_at_ms = now_ms + self._terms.credential_days * 86_400_000
-        renewal = self._store.find_renewal_of(hash_secret(token))
-        try:
-            self._check_account(proof)
+        attributes = attributes_of(offer, token)
+        # A whole day: the second at which it ends would tell a credential from all others.
+        expires_at_ms = -(-now_ms // _DAY_MS) * _DAY_MS + self._credential_days * _DAY_MS
+        renewal = self._store.credentials.find_renewal_of(hash_secret(token))
+        self._check_accounts(keys)
+        with _ledger_errors():
             if renewal is not None:
-                self._revoke_replaced(renewal, proof)
+                self._revoke_replaced(renewal, keys)
                 expires_at_ms = renewal.expires_at_ms
-            return self._issuer.issue(
-                claims,
-                concealed=concealed_paths(claims),
-                credential_type=RESIDENT_CREDENTIAL_TYPE,
-                holder_key=proof.holder_key,
-                holder_account=proof.account,
+            return make_credentials(
+                self._issuer,
+                attributes,
+                keys,
+                today=day_in_japan(now_ms),
                 expires_at_ms=expires_at_ms,
             )
-        except TransportError as error:
-            _log.error("ledger_unavailable", detail=str(error))
-            raise ProtocolError(
-                "temporarily_unavailable",
-                "the ledger cannot be reached; nothing was used up, send the same again",
-                status=503,
-            ) from None
-        except FrostError as error:
-            _log.error("authorities_unavailable", detail=str(error))
-            raise ProtocolError(
-                "temporarily_unavailable",
-                "too few of the issuer's authorities signed; nothing was used up, send the same "
-                "again, and tell its operator if this lasts",
-                status=503,
-            ) from None
-        except (TransactionFailedError, QueryFailedError) as error:
-            _log.error("ledger_refused", detail=str(error))
-            raise ProtocolError(
-                "server_error", "the ledger refuses this issuer; tell its operator", status=500
-            ) from None
 
-    def _revoke_replaced(self, renewal: StoredRenewal, proof: VerifiedKeyProof) -> None:
+    def _check_accounts(self, keys: tuple[HolderKey, ...]) -> None:
+        with _ledger_errors():
+            check_accounts(keys, self._ledger)
+
+    def _revoke_replaced(self, renewal: StoredRenewal, keys: tuple[HolderKey, ...]) -> None:
         """Revoke the credential that is issued anew, and what an earlier renewal made of it."""
-        if proof.account != renewal.account_id:
+        if [key.account for key in keys] != [renewal.account_id]:
             raise ProtocolError(
                 "invalid_proof",
                 f"key proof: a renewal stays with its account; name it in {ACCOUNT_CLAIM}",
@@ -227,55 +289,52 @@ class Issuance:
                 )
             if record_id is not None and state == "active":
                 self._issuer.revoke(record_id)
-                self._store.set_credential_state(record_id, "revoked")
+                self._store.credentials.set_state(record_id, "revoked")
                 _log.info("credential_replaced", record=record_id)
 
-    def _check_account(self, proof: VerifiedKeyProof) -> None:
-        """Refuse an account that the proof's key is no signatory of: it is another's."""
-        if proof.account is None:
-            return
-        raw = decode_base64url(str(proof.holder_key["x"]))
-        key = PublicKey(KeyAlgorithm.ED25519_SHA2, raw).encode()
-        try:
-            keys = self._ledger.signatories(proof.account)
-        except QueryFailedError as error:
-            if not error.is_absence:
-                raise
-            keys = frozenset()
-        if key not in keys:
-            raise ProtocolError(
-                "invalid_proof",
-                f"key proof: its key is no signatory of the ledger account in {ACCOUNT_CLAIM}",
-            )
 
-
-def _validate_request(request: JsonObject) -> None:
-    if "credential_response_encryption" in request:
-        raise ProtocolError("invalid_encryption_parameters", "this issuer encrypts by TLS alone")
-    if "credential_identifier" in request:
-        if "credential_configuration_id" in request:
-            raise ProtocolError(
-                "invalid_credential_request", "name the credential in one way, not in two"
-            )
+@contextmanager
+def _ledger_errors() -> Iterator[None]:
+    """Tell a wallet what the ledger's, or the authorities', failures mean for it."""
+    try:
+        yield
+    except TransportError as error:
+        _log.error("ledger_unavailable", detail=str(error))
         raise ProtocolError(
-            "unknown_credential_identifier", "use credential_configuration_id with this issuer"
-        )
-    name = request.get("credential_configuration_id")
-    if not isinstance(name, str):
+            "temporarily_unavailable", "the ledger cannot be reached", status=503
+        ) from None
+    except FrostError as error:
+        _log.error("authorities_unavailable", detail=str(error))
         raise ProtocolError(
-            "invalid_credential_request", "credential_configuration_id is missing or no text"
-        )
-    if name != CONFIGURATION_ID:
-        raise ProtocolError(
-            "unknown_credential_configuration", f"this issuer has only: {CONFIGURATION_ID}"
-        )
+            "temporarily_unavailable", "too few of the issuer's authorities signed", status=503
+        ) from None
+    except (TransactionFailedError, QueryFailedError) as error:
+        _log.error("ledger_refused", detail=str(error))
+        raise ProtocolError("server_error", "the ledger refuses this issuer", status=500) from None
 
 
-def _only_proof(proofs: JsonValue) -> str:
-    match proofs:
-        case {"jwt": [str() as proof], **others} if not others:
-            return proof
-        case {"jwt": [_, _, *_]}:
-            raise ProtocolError("invalid_proof", "this issuer takes one key proof a request")
-        case _:
-            raise ProtocolError("invalid_proof", "proofs holds one list, jwt, with one key proof")
+def _handed_out(made: IssuedCredential) -> JsonObject:
+    if made.inclusion is None:
+        return {"credential": made.credential}
+    return {"credential": made.credential, "tegata_inclusion": made.inclusion.to_json()}
+
+
+def _deferred(transaction_id: str) -> CredentialAnswer:
+    fields: JsonObject = {"transaction_id": transaction_id, "interval": POLL_S}
+    return CredentialAnswer(fields=fields, is_deferred=True)
+
+
+def _given_again(issued: bytes, token: str, keys: tuple[HolderKey, ...]) -> CredentialAnswer:
+    kept = _read(unseal(issued, token))
+    if kept.pop("keys") != [key.to_fields() for key in keys]:
+        raise ProtocolError("credential_request_denied", "it was issued to other keys")
+    return CredentialAnswer(fields=kept, is_deferred=False)
+
+
+def _read(plain: bytes) -> JsonObject:
+    return parse_strict_json_object(plain)
+
+
+def _read_keys(plain: bytes) -> tuple[HolderKey, ...]:
+    keys = _read(plain).get("keys")
+    return tuple(HolderKey.from_fields(key) for key in keys) if isinstance(keys, list) else ()

@@ -23,16 +23,20 @@ from node.issuer.one_time_secret import (
     code_of_offer,
     hash_secret,
     hash_transaction_code,
+    new_enrolment_code,
     new_secret,
     new_transaction_code,
     seal,
     unseal,
 )
-from node.issuer.store import IssuerStore, StoredOffer
+from node.issuer.store import IssuerStore
+from node.issuer.tables import StoredOffer
 
 CONFIGURATION_ID: Final = "resident"
 TRANSACTION_CODE_TRIES: Final = 5
 TOKEN_SECONDS: Final = 600
+REVIEW_SECONDS: Final = 30 * 86_400
+"""How long a token is good where a review has to approve first."""
 _TX_CODE: Final = TransactionCode(
     input_mode="numeric", length=6, description="The six digits that the counter gave you"
 )
@@ -49,12 +53,14 @@ class NewOffer:
         link: What opens the wallet: for a QR code.
         tx_code: Six digits that the person is told separately.
         expires_at_ms: Milliseconds since 1970, UTC.
+        review_code: What the offer is reviewed by; None where nobody reviews it.
     """
 
     id: str = field(repr=False)
     link: str = field(repr=False)
     tx_code: str = field(repr=False)
     expires_at_ms: int
+    review_code: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +100,19 @@ class Offers:
         self._offer_seconds = offer_seconds
         self._now_ms = now_ms
 
-    def create(self, attributes: ResidentAttributes, *, reference: str | None = None) -> NewOffer:
+    def create(
+        self,
+        attributes: ResidentAttributes,
+        *,
+        reference: str | None = None,
+        is_reviewed: bool = False,
+    ) -> NewOffer:
         """Make an offer of a resident credential.
 
         Args:
             attributes: What is attested.
             reference: The operator's own case number; not personal data.
+            is_reviewed: Whether the credential waits until a review approves it.
 
         Raises:
             CredentialFormatError: The birth date cannot be one, as of today.
@@ -107,24 +120,35 @@ class Offers:
         age_on(attributes.birth_date, day_in_japan(self._now_ms()))
         offer_id, tx_code = new_secret(), new_transaction_code()
         code = code_of_offer(offer_id)
+        review_code = new_enrolment_code() if is_reviewed else None
         expires_at_ms = self._now_ms() + self._offer_seconds * 1000
-        self._store.add(
+        plain = encode_attributes(attributes)
+        self._store.offers.add(
             StoredOffer(
                 offer_hash=hash_secret(offer_id),
                 code_hash=hash_secret(code),
                 tx_code_hash=hash_transaction_code(tx_code, code),
                 tries_left=TRANSACTION_CODE_TRIES,
-                attributes=seal(encode_attributes(attributes), code),
+                attributes=seal(plain, code),
                 reference=reference,
                 expires_at_ms=expires_at_ms,
+                review_hash=review_code and hash_secret(review_code),
+                review=review_code and "waiting",
+                review_attributes=review_code and seal(plain, review_code),
             )
         )
         link = build_offer_link(OfferReference(uri=f"{self._public_url}/offers/{offer_id}"))
-        return NewOffer(id=offer_id, link=link, tx_code=tx_code, expires_at_ms=expires_at_ms)
+        return NewOffer(
+            id=offer_id,
+            link=link,
+            tx_code=tx_code,
+            expires_at_ms=expires_at_ms,
+            review_code=review_code,
+        )
 
     def find(self, offer_id: str) -> CredentialOffer | None:
         """Return an open offer, as a wallet fetches it (OpenID4VCI 1.0 section 4.1.3)."""
-        if self._store.find_offer(hash_secret(offer_id), self._now_ms()) is None:
+        if self._store.offers.find(hash_secret(offer_id), self._now_ms()) is None:
             return None
         return CredentialOffer(
             credential_issuer=self._public_url,
@@ -142,22 +166,23 @@ class Offers:
             ProtocolError: The code or the transaction code is wrong, used, locked or expired.
         """
         code_hash, now_ms = hash_secret(code), self._now_ms()
-        offer = self._store.take_try(code_hash, now_ms)
+        offer = self._store.offers.take_try(code_hash, now_ms)
         if offer is None:
             raise ProtocolError("invalid_grant", _REFUSED)
         if not hmac.compare_digest(hash_transaction_code(tx_code, code), offer.tx_code_hash):
-            self._store.lock_offer(code_hash)
+            self._store.offers.lock(code_hash)
             raise ProtocolError("invalid_grant", _REFUSED)
         token = new_secret()
-        is_first = self._store.redeem_offer(
+        lifetime_s = TOKEN_SECONDS if offer.review is None else REVIEW_SECONDS
+        is_first = self._store.offers.redeem(
             code_hash,
             token_hash=hash_secret(token),
             attributes=seal(unseal(offer.attributes, code), token),
-            expires_at_ms=now_ms + TOKEN_SECONDS * 1000,
+            expires_at_ms=now_ms + lifetime_s * 1000,
         )
         if not is_first:
             raise ProtocolError("invalid_grant", _REFUSED)
-        return AccessToken(token=token, lifetime_s=TOKEN_SECONDS)
+        return AccessToken(token=token, lifetime_s=lifetime_s)
 
 
 def attributes_of(offer: StoredOffer, token: str) -> ResidentAttributes:
@@ -166,7 +191,12 @@ def attributes_of(offer: StoredOffer, token: str) -> ResidentAttributes:
     Raises:
         StorageError: The row is damaged.
     """
-    fields = parse_strict_json_object(unseal(offer.attributes, token))
+    return decode_attributes(unseal(offer.attributes, token))
+
+
+def decode_attributes(plain: bytes) -> ResidentAttributes:
+    """Return what `encode_attributes` wrote."""
+    fields = parse_strict_json_object(plain)
     portrait = fields["portrait"]
     return ResidentAttributes(
         name=str(fields["name"]),
@@ -196,7 +226,7 @@ def parse_portrait(text: str) -> bytes:
 
 
 def encode_attributes(attributes: ResidentAttributes) -> bytes:
-    """Return what `attributes_of` reads, for sealing."""
+    """Return attributes as bytes, for sealing."""
     portrait = attributes.portrait
     fields: JsonObject = {
         "name": attributes.name,

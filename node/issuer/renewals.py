@@ -29,7 +29,8 @@ from node.errors import NonceError
 from node.issuer.errors import ProtocolError
 from node.issuer.offers import TOKEN_SECONDS, AccessToken, encode_attributes
 from node.issuer.one_time_secret import hash_secret, new_secret, seal
-from node.issuer.store import IssuerStore, StoredOffer, StoredRenewal
+from node.issuer.store import IssuerStore
+from node.issuer.tables import StoredOffer, StoredRenewal
 from node.web.nonce import NonceSealer
 
 LEEWAY_S: Final = 60
@@ -105,8 +106,8 @@ class Renewals:
             raise _refused(f"the old credential: {error}") from None
         self._spend_nonce(proven.nonce)
         token = new_secret()
-        issued = self._store.find_credential(record_id)
-        self._store.begin_renewal(
+        issued = self._store.credentials.find(record_id)
+        self._store.credentials.begin_renewal(
             StoredRenewal(
                 record_id=record_id,
                 account_id=proven.account,
@@ -132,7 +133,7 @@ class Renewals:
             expires_at_ms = self._nonces.check_nonce(nonce, self._now_ms())
         except NonceError as error:
             raise ProtocolError("invalid_nonce", str(error)) from None
-        if not self._store.spend_nonce(hash_secret(nonce), expires_at_ms):
+        if not self._store.nonces.spend(hash_secret(nonce), expires_at_ms):
             raise ProtocolError("invalid_nonce", "the nonce was used before; ask for a new one")
 
     def _verify_assertion(self, assertion: str) -> VerifiedAssertion:
@@ -181,7 +182,7 @@ class Renewals:
         record = self._ledger.record(self._account, record_id, CredentialRecord)
         if record is None or record.salted_hash != anchor_hash(old.issuer_jwt):
             raise _refused("the ledger's record is of another credential")
-        renewal = self._store.find_renewal(record_id)
+        renewal = self._store.credentials.find_renewal(record_id)
         is_owed = renewal is not None and renewal.account_id == proven.account
         if record.state == "suspended" or (record.state == "revoked" and not is_owed):
             raise _refused(f"the old credential is {record.state}; ask at the counter")

@@ -64,6 +64,7 @@ class IssuerWorld:
         *,
         public_url: str = "https://issuer.example",
         signer_on: Callable[[str], Key | CredentialSigner] = lambda _ledger_id: generate_key(),
+        **settings: Any,
     ) -> None:
         self.clock = Clock()
         self.ledger = MemoryLedger.tegata(clock=self.clock)
@@ -92,6 +93,7 @@ class IssuerWorld:
                 private_key_file=folder / "account.priv",
                 ledger_id=self.ledger_id,
             ),
+            **settings,
         )
         self.app: Flask = create_app(
             self.config,

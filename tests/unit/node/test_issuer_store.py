@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from node.issuer.store import IssuerStore, StoredCredential, StoredEnrolment, StoredOffer
+from node.issuer.store import IssuerStore
+from node.issuer.tables import StoredCredential, StoredEnrolment, StoredOffer
 
 NOW_MS = 1_800_000_000_000
 
@@ -39,17 +40,27 @@ def credential() -> StoredCredential:
 
 
 def redeem(store: IssuerStore, token_hash: str = "k" * 64) -> bool:
-    return store.redeem_offer(
+    return store.offers.redeem(
         "c" * 64, token_hash=token_hash, attributes=b"again", expires_at_ms=NOW_MS + 1000
     )
 
 
+def record(store: IssuerStore, until_ms: int) -> bool:
+    return store.offers.record_issuance(
+        "k" * 64,
+        until_ms,
+        credentials=[credential()],
+        issued=b"answer",
+        expires_at_ms=NOW_MS + 2000,
+    )
+
+
 def test_tries_run_out_also_for_many_at_once(store: IssuerStore) -> None:
-    store.add(offer(tries_left=3))
+    store.offers.add(offer(tries_left=3))
     taken: list[bool] = []
 
     def take() -> None:
-        taken.append(store.take_try("c" * 64, NOW_MS) is not None)
+        taken.append(store.offers.take_try("c" * 64, NOW_MS) is not None)
 
     threads = [threading.Thread(target=take) for _ in range(6)]
     for thread in threads:
@@ -60,84 +71,90 @@ def test_tries_run_out_also_for_many_at_once(store: IssuerStore) -> None:
 
 
 def test_lock_takes_only_an_offer_without_tries(store: IssuerStore) -> None:
-    store.add(offer(tries_left=1))
-    store.lock_offer("c" * 64)
-    assert store.find_offer("o" * 64, NOW_MS) is not None
-    assert store.take_try("c" * 64, NOW_MS) is not None
-    store.lock_offer("c" * 64)
-    assert store.find_offer("o" * 64, NOW_MS) is None
+    store.offers.add(offer(tries_left=1))
+    store.offers.lock("c" * 64)
+    assert store.offers.find("o" * 64, NOW_MS) is not None
+    assert store.offers.take_try("c" * 64, NOW_MS) is not None
+    store.offers.lock("c" * 64)
+    assert store.offers.find("o" * 64, NOW_MS) is None
 
 
 def test_code_is_redeemed_once(store: IssuerStore) -> None:
-    store.add(offer())
+    store.offers.add(offer())
     assert redeem(store)
     assert not redeem(store, "m" * 64)
-    assert store.take_try("c" * 64, NOW_MS) is None
-    assert store.find_offer("o" * 64, NOW_MS) is None
-    assert store.find_token("m" * 64, NOW_MS) is None
-    found = store.find_token("k" * 64, NOW_MS)
+    assert store.offers.take_try("c" * 64, NOW_MS) is None
+    assert store.offers.find("o" * 64, NOW_MS) is None
+    assert store.offers.find_token("m" * 64, NOW_MS) is None
+    found = store.offers.find_token("k" * 64, NOW_MS)
     assert found is not None
     assert found.attributes == b"again"
 
 
 def test_lease_lasts_its_time_and_ends_early_only_for_its_owner(store: IssuerStore) -> None:
-    store.add(offer())
+    store.offers.add(offer())
     redeem(store)
-    assert store.lease_offer("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 100)
-    assert not store.lease_offer("k" * 64, now_ms=NOW_MS + 99, until_ms=NOW_MS + 200)
-    store.end_lease("k" * 64, NOW_MS + 7)
-    assert not store.lease_offer("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 200)
-    store.end_lease("k" * 64, NOW_MS + 100)
-    assert store.lease_offer("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 300)
-    assert store.lease_offer("k" * 64, now_ms=NOW_MS + 300, until_ms=NOW_MS + 400)
+    assert store.offers.lease("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 100)
+    assert not store.offers.lease("k" * 64, now_ms=NOW_MS + 99, until_ms=NOW_MS + 200)
+    store.offers.end_lease("k" * 64, NOW_MS + 7)
+    assert not store.offers.lease("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 200)
+    store.offers.end_lease("k" * 64, NOW_MS + 100)
+    assert store.offers.lease("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 300)
+    assert store.offers.lease("k" * 64, now_ms=NOW_MS + 300, until_ms=NOW_MS + 400)
 
 
 def test_issuance_is_recorded_only_under_the_lease(store: IssuerStore) -> None:
-    store.add(offer())
+    store.offers.add(offer())
     redeem(store)
-    store.lease_offer("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 100)
-    assert not store.record_issuance("k" * 64, NOW_MS + 99, credential())
-    assert not store.credentials(reference=None, after=0, limit=9)
-    assert store.record_issuance("k" * 64, NOW_MS + 100, credential())
-    assert store.find_token("k" * 64, NOW_MS) is None
-    assert [row.record_id for row in store.credentials(reference=None, after=0, limit=9)] == [
-        "ab" * 16
-    ]
+    store.offers.lease("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 100)
+    assert not record(store, NOW_MS + 99)
+    assert not store.credentials.page(reference=None, after=0, limit=9)
+    assert record(store, NOW_MS + 100)
+    (row,) = store.credentials.page(reference=None, after=0, limit=9)
+    assert row.record_id == "ab" * 16
+    found = store.offers.find_token("k" * 64, NOW_MS)
+    assert found is not None
+    assert (found.attributes, found.issued) == (b"", b"answer")
+    assert not store.offers.lease("k" * 64, now_ms=NOW_MS + 101, until_ms=NOW_MS + 200)
 
 
 def test_nonce_is_spent_once_until_it_is_returned(store: IssuerStore) -> None:
-    assert store.spend_nonce("n" * 64, NOW_MS + 1)
-    assert not store.spend_nonce("n" * 64, NOW_MS + 1)
-    store.return_nonce("n" * 64)
-    assert store.spend_nonce("n" * 64, NOW_MS + 1)
+    assert store.nonces.spend("n" * 64, NOW_MS + 1)
+    assert not store.nonces.spend("n" * 64, NOW_MS + 1)
+    store.nonces.give_back("n" * 64)
+    assert store.nonces.spend("n" * 64, NOW_MS + 1)
 
 
 def test_purge_leaves_what_is_in_use(store: IssuerStore) -> None:
-    store.add(offer())
+    store.offers.add(offer())
     redeem(store)
-    store.lease_offer("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 5000)
-    store.spend_nonce("n" * 64, NOW_MS + 1000)
-    store.add(StoredEnrolment(code_hash="e" * 64, tries_left=1, expires_at_ms=NOW_MS + 1000))
+    store.offers.lease("k" * 64, now_ms=NOW_MS, until_ms=NOW_MS + 5000)
+    store.nonces.spend("n" * 64, NOW_MS + 1000)
+    store.enrolments.add(
+        StoredEnrolment(code_hash="e" * 64, tries_left=1, expires_at_ms=NOW_MS + 1000)
+    )
     store.purge(NOW_MS + 999)
-    assert not store.spend_nonce("n" * 64, NOW_MS + 1000)
-    assert store.find_enrolment("e" * 64, NOW_MS) is not None
+    assert not store.nonces.spend("n" * 64, NOW_MS + 1000)
+    assert store.enrolments.find("e" * 64, NOW_MS) is not None
     store.purge(NOW_MS + 1000)
-    assert store.spend_nonce("n" * 64, NOW_MS + 2000)
-    assert store.find_enrolment("e" * 64, NOW_MS) is None
-    assert store.find_token("k" * 64, NOW_MS) is not None
+    assert store.nonces.spend("n" * 64, NOW_MS + 2000)
+    assert store.enrolments.find("e" * 64, NOW_MS) is None
+    assert store.offers.find_token("k" * 64, NOW_MS) is not None
     store.purge(NOW_MS + 5000)
-    assert store.find_token("k" * 64, NOW_MS) is None
+    assert store.offers.find_token("k" * 64, NOW_MS) is None
 
 
 def test_enrolment_is_bound_to_one_account(store: IssuerStore) -> None:
-    store.add(StoredEnrolment(code_hash="e" * 64, tries_left=1, expires_at_ms=NOW_MS + 1))
-    assert store.bind_enrolment("e" * 64, "a@holder")
-    assert store.bind_enrolment("e" * 64, "a@holder")
-    assert not store.bind_enrolment("e" * 64, "b@holder")
-    store.unbind_enrolment("e" * 64, "b@holder")
-    assert not store.bind_enrolment("e" * 64, "b@holder")
-    store.unbind_enrolment("e" * 64, "a@holder")
-    assert store.bind_enrolment("e" * 64, "b@holder")
+    store.enrolments.add(
+        StoredEnrolment(code_hash="e" * 64, tries_left=1, expires_at_ms=NOW_MS + 1)
+    )
+    assert store.enrolments.bind("e" * 64, "a@holder")
+    assert store.enrolments.bind("e" * 64, "a@holder")
+    assert not store.enrolments.bind("e" * 64, "b@holder")
+    store.enrolments.unbind("e" * 64, "b@holder")
+    assert not store.enrolments.bind("e" * 64, "b@holder")
+    store.enrolments.unbind("e" * 64, "a@holder")
+    assert store.enrolments.bind("e" * 64, "b@holder")
 
 
 def test_reprs_hold_no_hash() -> None:

@@ -1,0 +1,87 @@
+"""Makes the credentials of one dataset: as many as there are holder keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.credentials.resident import (
+    RESIDENT_CREDENTIAL_TYPE,
+    ResidentAttributes,
+    concealed_paths,
+    resident_claims,
+)
+from client_sdk.issuer import Issuer
+from client_sdk.issuer_anchor import IssuedCredential
+from node.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HolderKey:
+    """A key that a credential is to be bound to.
+
+    Attributes:
+        jwk: The public JWK, from a checked proof.
+        account: The ledger account that it is a signatory of; None where the wallet named none.
+    """
+
+    jwk: JsonObject
+    account: str | None
+
+    def to_fields(self) -> JsonObject:
+        """Return the key as a JSON object."""
+        return {"jwk": self.jwk, "account": self.account}
+
+    @classmethod
+    def from_fields(cls, value: JsonValue) -> Self:
+        """Return what `to_fields` wrote.
+
+        Raises:
+            StorageError: It is something else.
+        """
+        match value:
+            case {"jwk": dict() as jwk, "account": None | str() as account}:
+                return cls(jwk=jwk, account=account)
+            case _:
+                raise StorageError("the store's holder keys are damaged")
+
+
+def make_credentials(
+    issuer: Issuer,
+    attributes: ResidentAttributes,
+    keys: Sequence[HolderKey],
+    *,
+    today: date,
+    expires_at_ms: int,
+) -> tuple[IssuedCredential, ...]:
+    """Sign and anchor one credential for each key, all of the same attributes.
+
+    Args:
+        issuer: Signs and anchors.
+        attributes: What is attested.
+        keys: At least one, all different.
+        today: What day it is where the issuer is.
+        expires_at_ms: Milliseconds since 1970, UTC.
+
+    Returns:
+        The credentials in the order of the keys.
+
+    Raises:
+        FrostError: The issuer's authorities did not sign.
+        TransactionFailedError: The ledger refused.
+        TransportError: The ledger cannot be reached. What was anchored before belongs to
+            credentials that nobody has.
+    """
+    claims = resident_claims(attributes, on=today)
+    return tuple(
+        issuer.issue(
+            claims,
+            concealed=concealed_paths(claims),
+            credential_type=RESIDENT_CREDENTIAL_TYPE,
+            holder_key=key.jwk,
+            holder_account=key.account,
+            expires_at_ms=expires_at_ms,
+        )
+        for key in keys
+    )

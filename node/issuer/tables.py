@@ -1,0 +1,156 @@
+"""The issuer's tables: codes and tokens as hashes, what is said of a person only sealed."""
+
+from typing import Literal
+
+from sqlalchemy import BigInteger, LargeBinary, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+ReviewState = Literal["waiting", "approved", "refused"]
+NotificationEvent = Literal["credential_accepted", "credential_failure", "credential_deleted"]
+
+
+class Base(DeclarativeBase):
+    """The root of the tables."""
+
+
+class StoredOffer(Base):
+    """An offer from the counter to the wallet's last word; the row goes when it is over or expired.
+
+    Attributes:
+        offer_hash: The hash of the offer's secret id.
+        code_hash: The hash of its pre-authorized code.
+        tx_code_hash: The hash of the transaction code, keyed by the code.
+        tries_left: How often the transaction code may still be tried.
+        token_hash: The hash of the access token; None until the code was redeemed.
+        attributes: What is attested, sealed under the code, then under the token; empty once it is
+            issued.
+        reference: The operator's own case number; None for none.
+        expires_at_ms: When code or token expires.
+        leased_until_ms: While a request issues the credential: until when no other may.
+        needs_card: Whether the attributes have yet to come from a My Number card.
+        dpop_jkt: The thumbprint of the key that the token is bound to (RFC 9449); None for none.
+        client_id: Who got the token; None for a wallet that named itself by nothing.
+        identifier: The `credential_identifier` that requests must name; None where they name the
+            configuration.
+        review_hash: The hash of the review's code; None where nobody reviews.
+        review: What the review has come to; None where nobody reviews.
+        review_attributes: What is attested, sealed under the review's code.
+        transaction_hash: The hash of the deferred issuance's id; None until it is deferred.
+        requested: The holder's keys of a deferred request, sealed under the token.
+        issued: The answer that was given, sealed under the token, so that it can be given again.
+    """
+
+    __tablename__ = "offer"
+
+    offer_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    tx_code_hash: Mapped[str] = mapped_column(String(64))
+    tries_left: Mapped[int]
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    attributes: Mapped[bytes] = mapped_column(LargeBinary)
+    reference: Mapped[str | None] = mapped_column(String(64))
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    leased_until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    needs_card: Mapped[bool] = mapped_column(default=False)
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
+    client_id: Mapped[str | None] = mapped_column(String(256))
+    identifier: Mapped[str | None] = mapped_column(String(64))
+    review_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    review: Mapped[str | None] = mapped_column(String(16))
+    review_attributes: Mapped[bytes | None] = mapped_column(LargeBinary)
+    transaction_hash: Mapped[str | None] = mapped_column(String(64))
+    requested: Mapped[bytes | None] = mapped_column(LargeBinary)
+    issued: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    def __repr__(self) -> str:
+        return f"StoredOffer(expires_at_ms={self.expires_at_ms})"
+
+
+class SpentNonce(Base):
+    """A nonce that a proof has used, until it expires by itself."""
+
+    __tablename__ = "spent_nonce"
+
+    nonce_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class StoredCredential(Base):
+    """A credential that was issued: where its record is, and nothing of what it says.
+
+    Attributes:
+        number: Ascending by issuance.
+        record_id: The id of its record on the ledger.
+        reference: The operator's own case number; None for none.
+        state: As this service last wrote it to the ledger.
+        issued_at_ms: Milliseconds since 1970, UTC.
+        expires_at_ms: Milliseconds since 1970, UTC.
+        notification_hash: The hash of the `notification_id` that it was handed out with.
+        event: What the wallet said has become of it; None until it said something.
+    """
+
+    __tablename__ = "credential"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    record_id: Mapped[str] = mapped_column(String(32), unique=True)
+    reference: Mapped[str | None] = mapped_column(String(64), index=True)
+    state: Mapped[str] = mapped_column(String(16))
+    issued_at_ms: Mapped[int] = mapped_column(BigInteger)
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger)
+    notification_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+    event: Mapped[str | None] = mapped_column(String(32))
+
+
+class StoredEnrolment(Base):
+    """A code that is good for one account.
+
+    Attributes:
+        code_hash: The hash of the code.
+        tries_left: How often it may still come with a wrong proof.
+        expires_at_ms: Milliseconds since 1970, UTC.
+        account_id: The account that it was used for; None until then.
+    """
+
+    __tablename__ = "enrolment"
+
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tries_left: Mapped[int]
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    account_id: Mapped[str | None] = mapped_column(String(320))
+
+    def __repr__(self) -> str:
+        return f"StoredEnrolment(expires_at_ms={self.expires_at_ms})"
+
+
+class StoredRenewal(Base):
+    """A credential that is being, or was, issued anew to another key of its account.
+
+    Attributes:
+        record_id: The record of the credential that is replaced.
+        account_id: The holder's account, which both credentials name.
+        token_hash: The hash of the access token that was given last.
+        expires_at_ms: When the replaced credential expires, and so the new one.
+        replaced_by: The record of the new credential; None until it was issued.
+    """
+
+    __tablename__ = "renewal"
+
+    record_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account_id: Mapped[str] = mapped_column(String(320))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger)
+    replaced_by: Mapped[str | None] = mapped_column(String(32))
+
+
+class StoredKey(Base):
+    """A key that all instances of the service share.
+
+    Attributes:
+        name: What it is for.
+        jwk: The private JWK, sealed.
+    """
+
+    __tablename__ = "service_key"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    jwk: Mapped[bytes] = mapped_column(LargeBinary)
