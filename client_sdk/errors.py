@@ -63,6 +63,14 @@ class UnknownPurposeError(ClientError):
     """A purpose is no term of the vocabulary. `tegata gateway purposes` lists them."""
 
 
+class RegistrationError(ClientError):
+    """A verifier's registration certificate cannot be relied on."""
+
+
+class OverAskingError(ClientError):
+    """The verifier asks for more than it is registered for; the holder must say that it may."""
+
+
 class GuardRefusedError(TransactionFailedError):
     """The guard of the account refused this for now; the message says what can be done."""
 

@@ -93,13 +93,17 @@ class JsonFields:
         """Return the bytes of a list of texts in base64url."""
         return tuple(self._decode(name, text) for text in self.texts(name))
 
-    def objects(self, name: str) -> tuple[Self, ...]:
-        """Return a list of objects."""
+    def items(self, name: str) -> tuple[JsonValue, ...]:
+        """Return a list of any values."""
         values = self._members.get(name)
         if not isinstance(values, list):
             raise self._error(f"{self._what}: {name} is missing or no list")
+        return tuple(values)
+
+    def objects(self, name: str) -> tuple[Self, ...]:
+        """Return a list of objects."""
         kind, what = type(self), f"{self._what}: {name}"
-        return tuple(kind(value, what=what, error=self._error) for value in values)
+        return tuple(kind(value, what=what, error=self._error) for value in self.items(name))
 
     def _decode(self, name: str, text: str) -> bytes:
         try:

@@ -290,7 +290,8 @@ def _builder(
 
 def _key_usage(*, certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not certificates,
+        # An authority signs registrations too, not only certificates.
+        digital_signature=True,
         key_cert_sign=certificates,
         crl_sign=certificates,
         content_commitment=False,

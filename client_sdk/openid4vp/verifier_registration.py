@@ -1,0 +1,256 @@
+"""What a verifier may ask: registration certificates that an access authority signs.
+
+An access certificate says who asks; a registration certificate says what that one registered to
+ask, for which purpose. A request carries them in `verifier_info` (OpenID4VP 1.0 section 5.1) as
+`registration_cert`. They are JWTs after ETSI TS 119 475 (`typ` `rc-wrp+jwt`), one for each intended
+use; credentials are written as DCQL writes them. Two members are ours: `sub` is the client
+identifier, so that nobody can show another's, and `intended_use` is the purpose's term.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from joserfc.jwk import ECKey
+
+from chaincode.encoding import JsonObject, encode_base64url
+from client_sdk.credentials.jose import parse_compact, sign_compact, validate_times
+from client_sdk.errors import (
+    CredentialFormatError,
+    ExpiredError,
+    KeyFormatError,
+    RegistrationError,
+    SignatureError,
+    UnknownPurposeError,
+)
+from client_sdk.json_fields import JsonFields
+from client_sdk.openid4vp.access_certificate import AccessIdentity, organization_of, public_key_of
+from client_sdk.openid4vp.plain_text import is_plain_text
+from client_sdk.purposes import PurposeTerm, find_term
+
+FORMAT: Final = "registration_cert"
+TYP: Final = "rc-wrp+jwt"
+MAX_REGISTRATIONS: Final = 8
+_LEEWAY_S: Final = 60
+_THUMBPRINT: Final = "x5t#S256"
+_MAX_WORDS_CHARS: Final = 200
+
+_Path: TypeAlias = tuple[str | int | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredCredential:
+    """What may be asked of credentials of some types.
+
+    Attributes:
+        types: The credential types (`vct`).
+        paths: The claims; what lies below one of them is meant too.
+    """
+
+    types: tuple[str, ...]
+    paths: tuple[_Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One intended use of a verifier.
+
+    Attributes:
+        client_id: The verifier's client identifier.
+        name: The verifier's name.
+        purpose: What attributes may be asked for.
+        words: The same in the verifier's words.
+        credentials: What may be asked.
+        issued_at: Seconds since 1970-01-01 UTC.
+        expires_at: The same.
+        authority: Who registered it; empty before it is signed.
+    """
+
+    client_id: str
+    name: str
+    purpose: PurposeTerm
+    words: str
+    credentials: tuple[RegisteredCredential, ...]
+    issued_at: int
+    expires_at: int
+    authority: str = ""
+
+    def covers(self, credential_type: str, path: _Path) -> bool:
+        """Tell whether a claim of a credential type may be asked under it."""
+        return any(
+            credential_type in registered.types
+            and any(path[: len(wide)] == wide for wide in registered.paths)
+            for registered in self.credentials
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedClaim:
+    """One claim that a request asks for.
+
+    Attributes:
+        credential_type: Of which type of credential.
+        path: Where it is in the credential.
+    """
+
+    credential_type: str
+    path: _Path
+
+
+def find_exceeding(
+    asked: Iterable[AskedClaim],
+    registrations: Iterable[Registration],
+    *,
+    purpose: PurposeTerm | None,
+) -> tuple[AskedClaim, ...]:
+    """Return the claims that no registration covers, in the order of the request.
+
+    Args:
+        asked: What is asked.
+        registrations: The verifier's registrations, verified.
+        purpose: What it is asked for; None where the request does not say, and any will do.
+    """
+    fitting = [
+        registration
+        for registration in registrations
+        if purpose is None or purpose.is_within(registration.purpose)
+    ]
+    return tuple(
+        claim
+        for claim in asked
+        if not any(found.covers(claim.credential_type, claim.path) for found in fitting)
+    )
+
+
+def sign_registration(registration: Registration, authority: AccessIdentity) -> str:
+    """Return the registration certificate.
+
+    Raises:
+        RegistrationError: A member is not acceptable.
+        KeyFormatError: The authority's certificate is not for signing statements.
+    """
+    _check_signs_statements(authority.chain[0])
+    payload: JsonObject = {
+        "iss": authority.name,
+        "sub": registration.client_id,
+        "name": registration.name,
+        "iat": registration.issued_at,
+        "exp": registration.expires_at,
+        "intended_use": registration.purpose.iri,
+        "purpose": [{"lang": "und", "value": registration.words}],
+        "credentials": [
+            {
+                "format": "dc+sd-jwt",
+                "meta": {"vct_values": list(credential.types)},
+                "claims": [{"path": list(path)} for path in credential.paths],
+            }
+            for credential in registration.credentials
+        ],
+    }
+    _parse_claims(payload)
+    header: JsonObject = {"typ": TYP, _THUMBPRINT: _thumbprint(authority.chain[0])}
+    return sign_compact(header, payload, authority.signing_key)
+
+
+def verify_registration(
+    token: str, *, client_id: str, trust_anchors: tuple[x509.Certificate, ...], now_s: int
+) -> Registration:
+    """Return a registration certificate, verified.
+
+    Args:
+        token: The JWT.
+        client_id: The verifier that shows it.
+        trust_anchors: The authorities that register verifiers.
+        now_s: Seconds since 1970-01-01 UTC.
+
+    Raises:
+        RegistrationError: It is malformed, expired, another verifier's, or signed by nobody who is
+            trusted; the text says which.
+    """
+    try:
+        unverified = parse_compact(token)
+        signer = unverified.unverified_header.get(_THUMBPRINT)
+        for anchor in trust_anchors:
+            if signer == _thumbprint(anchor):
+                break
+        else:
+            raise RegistrationError("the registration is signed by no authority that is trusted")
+        _check_signs_statements(anchor)
+        _check_validity(anchor, now_s)
+        key = ECKey.import_key(public_key_of(anchor))
+        _, payload = unverified.verify(key=key, expected_typ=TYP)
+        validate_times(payload, now_s=now_s, leeway_s=_LEEWAY_S)
+        authority = organization_of(anchor)
+    except (CredentialFormatError, ExpiredError, KeyFormatError, SignatureError) as error:
+        raise RegistrationError(f"the registration: {error}") from None
+    registration = _parse_claims(payload, authority=authority)
+    if registration.client_id != client_id:
+        raise RegistrationError("the registration is another verifier's")
+    return registration
+
+
+def _parse_claims(payload: JsonObject, *, authority: str = "") -> Registration:
+    fields = JsonFields(payload, what="the registration", error=RegistrationError)
+    words = fields.objects("purpose")
+    text, name = words[0].text("value") if words else "", fields.text("name")
+    if len(text) > _MAX_WORDS_CHARS or not is_plain_text(text) or not is_plain_text(name):
+        raise RegistrationError("the registration: name or purpose is no text to be shown")
+    try:
+        purpose = find_term(fields.text("intended_use"))
+    except UnknownPurposeError as error:
+        raise RegistrationError(f"the registration: {error}") from None
+    return Registration(
+        client_id=fields.text("sub"),
+        name=name,
+        purpose=purpose,
+        words=text,
+        credentials=tuple(_parse_credential(item) for item in fields.objects("credentials")),
+        issued_at=fields.whole("iat"),
+        expires_at=fields.whole("exp"),
+        authority=authority,
+    )
+
+
+def _parse_credential(fields: JsonFields) -> RegisteredCredential:
+    return RegisteredCredential(
+        types=fields.member("meta").texts("vct_values"),
+        paths=tuple(_parse_path(claim) for claim in fields.objects("claims")),
+    )
+
+
+def _parse_path(claim: JsonFields) -> _Path:
+    path = claim.items("path")
+    elements = tuple(
+        element
+        for element in path
+        if element is None
+        or isinstance(element, str)
+        or (isinstance(element, int) and not isinstance(element, bool))
+    )
+    if not elements or len(elements) != len(path):
+        raise RegistrationError("the registration: a claims path is expected")
+    return elements
+
+
+def _thumbprint(certificate: x509.Certificate) -> str:
+    """Return `x5t#S256` (RFC 7515 section 4.1.8)."""
+    return encode_base64url(certificate.fingerprint(hashes.SHA256()))
+
+
+def _check_signs_statements(certificate: x509.Certificate) -> None:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (ValueError, x509.ExtensionNotFound):
+        raise KeyFormatError("certificate: it does not say what its key is for") from None
+    if not constraints.ca or not usage.digital_signature:
+        raise KeyFormatError("certificate: it is not an authority's that registers verifiers")
+
+
+def _check_validity(certificate: x509.Certificate, now_s: int) -> None:
+    now = datetime.fromtimestamp(now_s, tz=UTC)
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise RegistrationError("the registration: the authority's certificate is not valid now")
