@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from chaincode.encoding import JsonValue
 from client_sdk.errors import UnknownPurposeError
 
 VOCABULARY: Final = "https://w3id.org/dpv#"
@@ -40,14 +41,24 @@ class PurposeTerm:
         return other in _with_broader(self)
 
 
-def find_term(text: str) -> PurposeTerm:
-    """Return the term of an identifier (`https://w3id.org/dpv#...`) or of a name alone.
+def parse_identifier(value: JsonValue) -> PurposeTerm:
+    """Return the term of an identifier (`https://w3id.org/dpv#...`).
+
+    Raises:
+        UnknownPurposeError: It is no term of this list.
+    """
+    text = value if isinstance(value, str) else ""
+    return find_term(text.removeprefix(VOCABULARY) if text.startswith(VOCABULARY) else "")
+
+
+def find_term(name: str) -> PurposeTerm:
+    """Return the term with this name, such as `AgeVerification`.
 
     Raises:
         UnknownPurposeError: It is no term of this list.
     """
     try:
-        return PURPOSE_TERMS[text.removeprefix(VOCABULARY)]
+        return PURPOSE_TERMS[name]
     except KeyError:
         raise UnknownPurposeError(
             f"purpose: a term of {VOCABULARY} is expected, such as {VOCABULARY}{DEFAULT_TERM.name}"

@@ -18,6 +18,7 @@ from chaincode.encoding import (
 )
 from chaincode.errors import DecodeError
 from client_sdk.errors import GrantError
+from client_sdk.purposes import DEFAULT_TERM
 
 SALT_BYTES: Final = 16
 TRANSACTION_DATA_TYPE: Final = "tegata_grant"
@@ -44,12 +45,14 @@ class GrantTerms:
         credential: The credential's record id, 32 hex digits.
         attributes: Claim paths, sorted.
         purpose: Plain words that the holder was shown.
+        purpose_term: The identifier of the purpose's term (`client_sdk.purposes`).
     """
 
     verifier: str
     credential: str
     attributes: tuple[ClaimPath, ...]
     purpose: str
+    purpose_term: str = DEFAULT_TERM.iri
 
     def commitment(self, salt: str) -> bytes:
         """Return the 32 bytes that the ledger holds for these terms.
@@ -64,6 +67,7 @@ class GrantTerms:
             "attributes": [list(path) for path in sorted(self.attributes)],
             "credential": self.credential,
             "purpose": self.purpose,
+            "purpose_term": self.purpose_term,
             "salt": salt,
             "verifier": self.verifier,
         }

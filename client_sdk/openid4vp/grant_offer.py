@@ -18,11 +18,18 @@ from chaincode.encoding import (
 from chaincode.errors import DecodeError
 from chaincode.ids import ACCOUNT_ID, HASH, RECORD_ID
 from chaincode.records import MAX_TIME_MS
-from client_sdk.errors import AnchorError, CredentialFormatError, HolderBindingError, RequestError
+from client_sdk.errors import (
+    AnchorError,
+    CredentialFormatError,
+    HolderBindingError,
+    RequestError,
+    UnknownPurposeError,
+)
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import SALT_BYTES, TRANSACTION_DATA_TYPE, ClaimPath, GrantTerms
 from client_sdk.openid4vp.dcql import CredentialQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
+from client_sdk.purposes import DEFAULT_TERM, PurposeTerm, parse_identifier
 from client_sdk.sealing import KEY_BYTES
 from client_sdk.strict_json import parse_strict_json_object
 
@@ -39,6 +46,7 @@ _MEMBERS: Final = frozenset(
         "verifier_name",
         "attributes",
         "purpose",
+        "purpose_term",
         "expires_at_ms",
         "uses",
         "gateway",
@@ -61,6 +69,7 @@ class GrantOffer:
         uses: How often it may be used.
         gateway: The ledger account that serves the verifier.
         ledger: The ledger's id, 64 hex digits.
+        purpose_term: The purpose's term in the vocabulary.
     """
 
     query_id: str
@@ -72,6 +81,7 @@ class GrantOffer:
     uses: int
     gateway: str
     ledger: str
+    purpose_term: PurposeTerm = DEFAULT_TERM
 
     def terms(self, credential: str) -> GrantTerms:
         """Return what the holder would grant for the credential with this record id."""
@@ -80,6 +90,7 @@ class GrantOffer:
             credential=credential,
             attributes=self.attributes,
             purpose=self.purpose,
+            purpose_term=self.purpose_term.iri,
         )
 
 
@@ -185,6 +196,7 @@ def encode_grant_offer(offer: GrantOffer) -> str:
         "verifier_name": offer.verifier_name,
         "attributes": [list(path) for path in offer.attributes],
         "purpose": offer.purpose,
+        "purpose_term": offer.purpose_term.iri,
         "expires_at_ms": offer.expires_at_ms,
         "uses": offer.uses,
         "gateway": offer.gateway,
@@ -233,6 +245,7 @@ def parse_grant_offer(text: str) -> GrantOffer:
         uses=_whole(fields["uses"], "uses", 1_000_000),
         gateway=gateway,
         ledger=ledger,
+        purpose_term=_purpose_term(fields["purpose_term"]),
     )
 
 
@@ -261,6 +274,13 @@ def _attributes(value: JsonValue) -> tuple[ClaimPath, ...]:
     if paths != sorted(set(paths)):
         raise RequestError("transaction_data.attributes: sorted paths are expected, each once")
     return tuple(paths)
+
+
+def _purpose_term(value: JsonValue) -> PurposeTerm:
+    try:
+        return parse_identifier(value)
+    except UnknownPurposeError as error:
+        raise RequestError(f"transaction_data.purpose_term: {error}") from None
 
 
 def _text(value: JsonValue, name: str, most: int) -> str:

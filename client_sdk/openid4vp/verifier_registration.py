@@ -29,7 +29,7 @@ from client_sdk.errors import (
 from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vp.access_certificate import AccessIdentity, organization_of, public_key_of
 from client_sdk.openid4vp.plain_text import is_plain_text
-from client_sdk.purposes import PurposeTerm, find_term
+from client_sdk.purposes import PurposeTerm, parse_identifier
 
 FORMAT: Final = "registration_cert"
 TYP: Final = "rc-wrp+jwt"
@@ -199,7 +199,7 @@ def _parse_claims(payload: JsonObject, *, authority: str = "") -> Registration:
     if len(text) > _MAX_WORDS_CHARS or not is_plain_text(text) or not is_plain_text(name):
         raise RegistrationError("the registration: name or purpose is no text to be shown")
     try:
-        purpose = find_term(fields.text("intended_use"))
+        purpose = parse_identifier(fields.text("intended_use"))
     except UnknownPurposeError as error:
         raise RegistrationError(f"the registration: {error}") from None
     return Registration(

@@ -139,6 +139,7 @@ class StoredGrant:
             "credential": self.terms.credential,
             "attributes": [list(path) for path in self.terms.attributes],
             "purpose": self.terms.purpose,
+            "purpose_term": self.terms.purpose_term,
             "gateway": self.gateway,
             "granted_at_ms": self.granted_at_ms,
             "expires_at_ms": self.expires_at_ms,
@@ -155,6 +156,7 @@ class StoredGrant:
             credential=_text(fields, "credential"),
             attributes=_paths(fields.get("attributes")),
             purpose=_text(fields, "purpose"),
+            purpose_term=_text(fields, "purpose_term"),
         )
         return cls(
             grant_id=_text(fields, "grant_id"),

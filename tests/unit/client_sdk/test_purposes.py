@@ -4,14 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaincode.encoding import JsonValue
 from client_sdk.errors import UnknownPurposeError
-from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, PurposeTerm, find_term
+from client_sdk.purposes import (
+    DEFAULT_TERM,
+    PURPOSE_TERMS,
+    PurposeTerm,
+    find_term,
+    parse_identifier,
+)
 
 TERMS = list(PURPOSE_TERMS.values())
 
 
 def test_a_term_is_found_by_its_identifier_and_by_its_name() -> None:
-    found = find_term("https://w3id.org/dpv#AgeVerification")
+    found = parse_identifier("https://w3id.org/dpv#AgeVerification")
     assert found is find_term("AgeVerification")
     assert found.iri == "https://w3id.org/dpv#AgeVerification"
     assert (found.english, found.japanese) == ("Age verification", "年齢確認")
@@ -50,3 +57,11 @@ def test_what_is_no_term_is_refused(text: str) -> None:
         return
     with pytest.raises(UnknownPurposeError, match=r"w3id\.org/dpv"):
         find_term(text)
+
+
+@pytest.mark.parametrize(
+    "value", ["AgeVerification", "https://w3id.org/dpv#", "https://w3id.org/dpv#Nothing", 1, None]
+)
+def test_what_is_no_identifier_is_refused(value: JsonValue) -> None:
+    with pytest.raises(UnknownPurposeError, match=r"w3id\.org/dpv"):
+        parse_identifier(value)

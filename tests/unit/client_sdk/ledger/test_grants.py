@@ -35,12 +35,13 @@ def test_the_bytes_that_are_hashed() -> None:
     # RFC 8785, written down by hand.
     text = (
         '{"attributes":[["address"],["name"]],"credential":"00000000000000000000000000000000",'
-        '"purpose":"住民票の写し","salt":"AAECAwQFBgcICQoLDA0ODw","verifier":"x509_hash:abc"}'
+        '"purpose":"住民票の写し","purpose_term":"https://w3id.org/dpv#RequestedServiceProvision",'
+        '"salt":"AAECAwQFBgcICQoLDA0ODw","verifier":"x509_hash:abc"}'
     )
     assert TERMS.commitment(SALT) == hashlib.sha256(text.encode()).digest()
     assert (
         TERMS.commitment(SALT).hex()
-        == "788c6ad86827137235643712b3df61ef6c316590f923314dae8c277e87601d19"
+        == "c1104da5269df9a6fd5c86cb7efe0cf905859677f6f525926b77c5fa51b80bfc"
     )
 
 

@@ -1,0 +1,171 @@
+"""Registration certificates: what a verifier may ask, by the word of an access authority."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.presentation_world import NOW_MS, RESIDENT, make_identity
+
+from chaincode.encoding import JsonObject
+from client_sdk.credentials.jose import generate_key, parse_compact, sign_compact
+from client_sdk.errors import KeyFormatError, RegistrationError
+from client_sdk.openid4vp.access_certificate import create_access_authority
+from client_sdk.openid4vp.verifier_registration import (
+    AskedClaim,
+    RegisteredCredential,
+    Registration,
+    find_exceeding,
+    sign_registration,
+    verify_registration,
+)
+from client_sdk.purposes import find_term
+
+NOW_S = NOW_MS // 1000
+AUTHORITY, SHOP = make_identity("Sake Shop")
+REGISTRATION = Registration(
+    client_id=SHOP.client_id,
+    name="Sake Shop",
+    purpose=find_term("AgeVerification"),
+    words="お酒の販売",
+    credentials=(
+        RegisteredCredential(types=(RESIDENT,), paths=(("birth_date",), ("address", "country"))),
+    ),
+    issued_at=NOW_S,
+    expires_at=NOW_S + 86_400,
+)
+TOKEN = sign_registration(REGISTRATION, AUTHORITY)
+
+
+def verify(token: str, *, client_id: str = SHOP.client_id, now_s: int = NOW_S) -> Registration:
+    anchors = AUTHORITY.chain
+    return verify_registration(token, client_id=client_id, trust_anchors=anchors, now_s=now_s)
+
+
+def asked(*paths: tuple[str, ...], credential_type: str = RESIDENT) -> tuple[AskedClaim, ...]:
+    return tuple(AskedClaim(credential_type=credential_type, path=path) for path in paths)
+
+
+def test_what_was_registered_is_read_back() -> None:
+    assert verify(TOKEN) == replace(REGISTRATION, authority="Access Authority")
+    header = parse_compact(TOKEN).unverified_header
+    assert header["typ"] == "rc-wrp+jwt"
+
+
+@pytest.mark.parametrize(
+    ("claims", "purpose", "expected"),
+    [
+        (asked(("birth_date",)), "AgeVerification", ()),
+        (asked(("birth_date",), ("name",)), "AgeVerification", asked(("name",))),
+        # A narrower claim is within a wider one, and not the other way round.
+        (asked(("address", "country")), "AgeVerification", ()),
+        (asked(("address", "country", "code")), "AgeVerification", ()),
+        (asked(("address",)), "AgeVerification", asked(("address",))),
+        # For another purpose nothing was registered, also not for a wider one.
+        (asked(("birth_date",)), "Marketing", asked(("birth_date",))),
+        (asked(("birth_date",)), "Verification", asked(("birth_date",))),
+        (asked(("birth_date",)), None, ()),
+        (
+            asked(("birth_date",), credential_type="urn:other"),
+            "AgeVerification",
+            asked(("birth_date",), credential_type="urn:other"),
+        ),
+    ],
+)
+def test_what_exceeds_a_registration(
+    claims: tuple[AskedClaim, ...], purpose: str | None, expected: tuple[AskedClaim, ...]
+) -> None:
+    term = None if purpose is None else find_term(purpose)
+    assert find_exceeding(claims, [REGISTRATION], purpose=term) == expected
+    assert find_exceeding(claims, [], purpose=term) == claims
+
+
+def test_a_registered_purpose_covers_those_within_it() -> None:
+    wide = replace(REGISTRATION, purpose=find_term("Verification"))
+    claims = asked(("birth_date",))
+    assert find_exceeding(claims, [wide], purpose=find_term("AgeVerification")) == ()
+
+
+def test_two_registrations_add_up() -> None:
+    other = replace(
+        REGISTRATION, credentials=(RegisteredCredential(types=(RESIDENT,), paths=(("name",),)),)
+    )
+    claims = asked(("birth_date",), ("name",), ("sex",))
+    purpose = REGISTRATION.purpose
+    assert find_exceeding(claims, [REGISTRATION, other], purpose=purpose) == asked(("sex",))
+
+
+def test_another_verifier_s_registration_counts_for_nothing() -> None:
+    with pytest.raises(RegistrationError, match="another verifier's"):
+        verify(TOKEN, client_id=make_identity()[1].client_id)
+
+
+def test_a_stranger_cannot_register_anybody() -> None:
+    stranger, _ = make_identity()
+    with pytest.raises(RegistrationError, match="no authority that is trusted"):
+        verify(sign_registration(REGISTRATION, stranger))
+    header = parse_compact(TOKEN).unverified_header
+    forged = sign_compact(
+        {"typ": header["typ"], "x5t#S256": header["x5t#S256"]},
+        parse_compact(TOKEN).unverified_payload,
+        generate_key("ES256"),
+    )
+    with pytest.raises(RegistrationError, match="does not verify"):
+        verify(forged)
+
+
+def test_a_verifier_cannot_register_itself() -> None:
+    with pytest.raises(KeyFormatError, match="not an authority's"):
+        sign_registration(REGISTRATION, SHOP)
+
+
+@pytest.mark.parametrize("now_s", [NOW_S - 120, NOW_S + 86_400 + 3600])
+def test_a_registration_counts_in_its_time_only(now_s: int) -> None:
+    with pytest.raises(RegistrationError, match=r"expired|future"):
+        verify(TOKEN, now_s=now_s)
+
+
+def test_an_authority_counts_in_its_time_only() -> None:
+    later = datetime.fromtimestamp(NOW_S + 7200, tz=UTC)
+    late = create_access_authority(name="Late", now=later)
+    token = sign_registration(REGISTRATION, late)
+    with pytest.raises(RegistrationError, match="certificate is not valid now"):
+        verify_registration(token, client_id=SHOP.client_id, trust_anchors=late.chain, now_s=NOW_S)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sub": None},
+        {"sub": 1},
+        {"name": "two\nlines"},
+        {"purpose": []},
+        {"purpose": [{"value": "right\u202eleft"}]},
+        {"intended_use": "AgeVerification"},
+        {"intended_use": "https://w3id.org/dpv#Nothing"},
+        {"credentials": None},
+        {"credentials": [{}]},
+        {"credentials": [{"meta": {"vct_values": ["a"]}, "claims": [{"path": []}]}]},
+        {"credentials": [{"meta": {"vct_values": ["a"]}, "claims": [{"path": [True]}]}]},
+        {"credentials": [{"meta": {"vct_values": ["a"]}, "claims": [{"path": "name"}]}]},
+        {"exp": None},
+        {"exp": "tomorrow"},
+    ],
+)
+def test_malformed_registrations_are_refused(changes: JsonObject) -> None:
+    token = parse_compact(TOKEN)
+    header = {
+        name: value
+        for name, value in token.unverified_header.items()
+        if name in ("typ", "x5t#S256")
+    }
+    payload = {**token.unverified_payload, **changes}
+    with pytest.raises(RegistrationError):
+        verify(sign_compact(header, payload, AUTHORITY.signing_key))
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_refused_with_our_own_error(text: str) -> None:
+    with pytest.raises(RegistrationError):
+        verify(text)
