@@ -70,6 +70,9 @@ RECEIPT: Final = (
     "The access cannot be put on the holder's record, so nothing is shown",
 )
 """What the check `receipt` says: the gateway makes it last, after all of `CHECKS`."""
+HOLDER_CHECKS: Final = frozenset({"holder_binding", "nonce", "holder_key", "recovery", "grant"})
+"""The checks that are waived where a request asks for no proof of the holder."""
+_WAIVED: Final = "Not checked, since the request asks for no proof of the holder."
 _NOT_REACHED: Final = "Not checked, since an earlier check failed."
 
 
@@ -79,7 +82,7 @@ class Check:
 
     Attributes:
         name: One of `CHECKS`, or `receipt`.
-        passed: None where it was not reached.
+        passed: None where it was not reached, or waived by the request.
         detail: A sentence for the person at the counter.
     """
 
@@ -95,30 +98,34 @@ class UsedGrant:
     Attributes:
         id: Its record id, 32 hex digits.
         account: The holder's account.
+        attributes: The combination of claims that it is for, sorted.
         receipt_key: What the receipt of the access is sealed to, 32 bytes.
     """
 
     id: str
     account: str
+    attributes: tuple[tuple[str | int | None, ...], ...]
     receipt_key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedAttributes:
-    """What is now known of a holder.
+    """What is now known of a holder, by one credential.
 
     Attributes:
+        query_id: The credential query that it answers.
         attributes: The values, by the name of the attribute.
         credential_type: The credential's `vct`.
         issuer: The issuer's ledger account.
-        grant: The holder's grant.
-        checks: All checks; each passed.
+        grant: The holder's grant; None where the request asks for no proof of the holder.
+        checks: All checks; each passed, or was waived by the request.
     """
 
+    query_id: str
     attributes: JsonObject = field(repr=False)
     credential_type: str
     issuer: str
-    grant: UsedGrant
+    grant: UsedGrant | None
     checks: tuple[Check, ...]
 
 
@@ -129,14 +136,15 @@ class VerificationReport:
     Attributes:
         accepted: Whether all checks passed.
         checks: Every check, in order.
-        attributes: The values, by the name of the attribute; None unless accepted.
-        grant: The holder's grant; None unless accepted.
+        attributes: The values of all credentials, by the name of the attribute; None unless
+            accepted. Where two credentials have the same, the first one's stands there.
+        credentials: What each credential proves; empty unless accepted.
     """
 
     accepted: bool
     checks: tuple[Check, ...]
     attributes: JsonObject | None = field(default=None, repr=False)
-    grant: UsedGrant | None = None
+    credentials: tuple[VerifiedAttributes, ...] = ()
 
 
 def receipt_check(refusal: str | None = None) -> Check:
@@ -152,7 +160,11 @@ def receipt_check(refusal: str | None = None) -> Check:
 
 
 def list_checks(
-    passed: Collection[str], *, failed: str | None = None, reason: str = ""
+    passed: Collection[str],
+    *,
+    failed: str | None = None,
+    reason: str = "",
+    waived: Collection[str] = (),
 ) -> tuple[Check, ...]:
     """Return every check, in order.
 
@@ -160,6 +172,7 @@ def list_checks(
         passed: The names of those that passed.
         failed: The name of the one that failed, if any.
         reason: What exactly was wrong; no value of an attribute.
+        waived: The names of those that the request does not ask for.
     """
     checks: list[Check] = []
     for name, (meaning, failure) in CHECKS.items():
@@ -169,5 +182,6 @@ def list_checks(
         elif name in passed:
             checks.append(Check(name=name, passed=True, detail=meaning))
         else:
-            checks.append(Check(name=name, passed=None, detail=_NOT_REACHED))
+            detail = _WAIVED if name in waived else _NOT_REACHED
+            checks.append(Check(name=name, passed=None, detail=detail))
     return tuple(checks)

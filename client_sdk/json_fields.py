@@ -81,13 +81,17 @@ class JsonFields:
             raise self._error(f"{self._what}: {name} is missing or no list of texts")
         return texts
 
-    def text_lists(self, name: str) -> tuple[tuple[str, ...], ...]:
-        """Return a list of lists of texts, none of them empty."""
+    def paths(self, name: str) -> tuple[tuple[str | int | None, ...], ...]:
+        """Return a list of paths into JSON: lists of names, positions and nulls, none empty."""
         values = self._members.get(name)
-        lists = tuple(map(text_list, values)) if isinstance(values, list) else ((),)
-        if not all(lists):
-            raise self._error(f"{self._what}: {name} is missing or no list of lists of texts")
-        return lists
+        paths: list[tuple[str | int | None, ...]] = []
+        for value in values if isinstance(values, list) else [None]:
+            elements = value if isinstance(value, list) else []
+            path = tuple(step for step in elements if step is None or isinstance(step, str | int))
+            if not path or len(path) != len(elements):
+                raise self._error(f"{self._what}: {name} is missing or no list of paths")
+            paths.append(path)
+        return tuple(paths)
 
     def data_list(self, name: str) -> tuple[bytes, ...]:
         """Return the bytes of a list of texts in base64url."""

@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from chaincode.records import (
 from chaincode.records.recovery import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.checks import (
+    HOLDER_CHECKS,
     Check,
     UsedGrant,
     VerificationReport,
@@ -52,15 +53,20 @@ from client_sdk.errors import (
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
-from client_sdk.openid4vp.dcql import check_disclosed, only_asked
+from client_sdk.openid4vp.claims_path import ClaimsPath
+from client_sdk.openid4vp.credential_view import view_presented
+from client_sdk.openid4vp.dcql_evaluation import check_answer, check_credential, only_asked
+from client_sdk.openid4vp.dcql_query import SD_JWT_VC, CredentialQuery
 from client_sdk.openid4vp.grant_offer import (
     HASH_ALGORITHM,
     GrantOffer,
     GrantProof,
     hash_transaction_data,
+    offers_for,
     parse_grant_offer,
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.response import Presentation
 from client_sdk.status_lists import StatusLists
 
 MAX_AGE_S: Final = 300
@@ -105,8 +111,14 @@ class Verifier:
         self._status_lists = status_lists or StatusLists(HttpClient().get, now_ms=now_ms)
         self._now_ms = now_ms
 
-    def report(self, presentation: str, request: PresentationRequest) -> VerificationReport:
-        """Verify a presentation and tell the result, also where it is refused.
+    def report(
+        self, answer: str | Mapping[str, Sequence[Presentation]], request: PresentationRequest
+    ) -> VerificationReport:
+        """Verify an answer and tell the result, also where it is refused.
+
+        Args:
+            answer: As for `verify_answer`; or the one presentation, where the request is for one.
+            request: The request that it answers.
 
         Raises:
             RequestError: The request is not one that this verifier can check answers to.
@@ -114,22 +126,21 @@ class Verifier:
             QueryFailedError: The ledger does not answer this verifier's account.
         """
         try:
-            verified = self.verify(presentation, request)
+            verified = self.verify_answer(_by_query(answer, request), request)
         except VerificationError as error:
             return VerificationReport(accepted=False, checks=error.checks)
+        attributes: JsonObject = {}
+        for credential in reversed(verified):
+            attributes |= credential.attributes
         return VerificationReport(
             accepted=True,
-            checks=verified.checks,
-            attributes=verified.attributes,
-            grant=verified.grant,
+            checks=_merge_checks([credential.checks for credential in verified]),
+            attributes=attributes,
+            credentials=verified,
         )
 
     def verify(self, presentation: str, request: PresentationRequest) -> VerifiedAttributes:
-        """Return what a presentation proves.
-
-        Args:
-            presentation: An SD-JWT VC with key binding.
-            request: The request that it answers, for one credential and with a grant offer.
+        """Return what the one presentation proves that answers a request for one credential.
 
         Raises:
             VerificationError: A check failed; the subclass says which, `checks` tells of all.
@@ -137,9 +148,67 @@ class Verifier:
             TransportError: The ledger cannot be reached; nothing is known.
             QueryFailedError: The ledger does not answer this verifier's account.
         """
-        if len(request.query.credentials) != 1 or len(request.transaction_data) != 1:
-            raise RequestError("the request: one credential and one grant offer are expected")
-        offer = parse_grant_offer(request.transaction_data[0])
+        (verified,) = self.verify_answer(_by_query(presentation, request), request)
+        return verified
+
+    def verify_answer(
+        self, answer: Mapping[str, Sequence[Presentation]], request: PresentationRequest
+    ) -> tuple[VerifiedAttributes, ...]:
+        """Return what a whole answer proves, by credential (OpenID4VP 1.0 section 8.6).
+
+        Args:
+            answer: The presentations by the id of the credential query.
+            request: The request that it answers, with a grant offer for each credential whose
+                holder is to be proved.
+
+        Raises:
+            VerificationError: A check failed; the subclass says which, `checks` tells of all.
+            RequestError: The request is not one that this verifier can check answers to.
+            TransportError: The ledger cannot be reached; nothing is known.
+            QueryFailedError: The ledger does not answer this verifier's account.
+        """
+        offers = self._offers_of(request)
+        try:
+            check_answer(request.query, answer)
+        except RequestMismatchError as error:
+            error.checks = list_checks({"presentation"}, failed=error.check, reason=str(error))
+            raise
+        return tuple(
+            self._verify_one(presentation, query, request, offers, answer)
+            for query in request.query.credentials
+            for presentation in answer.get(query.id, ())
+        )
+
+    def check_request(self, request: PresentationRequest) -> None:
+        """Check that this verifier can check the answers to a request.
+
+        Raises:
+            RequestError: It cannot; the text says why.
+        """
+        self._offers_of(request)
+
+    def _offers_of(self, request: PresentationRequest) -> dict[str, GrantOffer]:
+        offers = {
+            offer.query_id: offer for offer in map(parse_grant_offer, request.transaction_data)
+        }
+        for query in request.query.credentials:
+            if query.format != SD_JWT_VC:
+                raise RequestError(f"query {query.id}: the format {query.format} is not verified")
+            if query.holder_binding is not (query.id in offers):
+                raise RequestError(
+                    f"query {query.id}: a grant offer is expected where the holder is to be "
+                    "proved, and nowhere else"
+                )
+        return offers
+
+    def _verify_one(
+        self,
+        presentation: Presentation,
+        query: CredentialQuery,
+        request: PresentationRequest,
+        offers: Mapping[str, GrantOffer],
+        answer: Mapping[str, Sequence[Presentation]],
+    ) -> VerifiedAttributes:
         attempt = _Attempt(
             ledger=self._ledger,
             status_lists=self._status_lists,
@@ -147,7 +216,9 @@ class Verifier:
             gateway=self._gateway,
             now_ms=self._now_ms(),
             request=request,
-            offer=offer,
+            query=query,
+            offer=offers.get(query.id),
+            answer=answer,
         )
         try:
             return attempt.run(presentation)
@@ -177,62 +248,91 @@ class _Attempt:
     gateway: str
     now_ms: int
     request: PresentationRequest
-    offer: GrantOffer
+    query: CredentialQuery
+    offer: GrantOffer | None
+    answer: Mapping[str, Sequence[Presentation]]
     passed: set[str] = field(default_factory=set)
     issuer_record: str = ""
     issuer_keys: dict[str, Key] = field(default_factory=dict)
     record: CredentialRecord | None = None
 
-    def run(self, presentation: str) -> VerifiedAttributes:
-        query = self.request.query.credentials[0]
+    def run(self, presentation: Presentation) -> VerifiedAttributes:
+        if not isinstance(presentation, str):
+            raise CredentialFormatError("a presentation of this format is a text")
         if self.request.expires_at * 1000 <= self.now_ms:
             raise ExpiredError("the request has expired; make a new one")
+        # Where no proof of the holder is asked for, one that is there anyway is checked.
+        is_bound = self.query.holder_binding or not presentation.endswith("~")
         verified = verify_presentation(
             presentation,
             find_issuer_key=self._find_issuer_key,
-            expected_vcts=query.vct_values,
+            expected_vcts=self.query.vct_values,
             expected_audience=self.request.client_id,
             expected_nonce=self.request.nonce,
             now_s=self.now_ms // 1000,
             max_age_s=MAX_AGE_S,
             leeway_s=LEEWAY_S,
+            key_binding_required=is_bound,
         )
-        self.passed |= {"issuer_signature", "disclosures", "validity", "nonce"}
+        self.passed |= {"issuer_signature", "disclosures", "validity"}
+        if is_bound:
+            self.passed.add("nonce")
         proof = self._check_holder_binding(verified)
-        self.passed.add("holder_binding")
-        vct = str(verified.claims["vct"])
-        check_disclosed(
-            query, vct=vct, claims=verified.claims, disclosed_paths=verified.disclosed_paths
+        combinations = check_credential(
+            self.query, view_presented(verified), also_asked=self._also_answered(verified)
         )
         self.passed.add("request_match")
         place = CredentialPlace.from_claim(verified.claims.get(PLACE_CLAIM))
-        anchor = self._check_anchor(verified, place, proof.inclusion)
+        anchor = self._check_anchor(verified, place, None if proof is None else proof.inclusion)
         self.passed.add("anchor")
         listed = self._read_list(verified, place)
         self.passed.add("status_list")
         self._check_status(anchor, listed)
         self.passed.add("status")
-        if place.account is not None or not anchor.in_batch:
-            # A member of a batch may be bound to its own key alone, so that it tells no account.
-            self._check_holder_key(verified, proof, place.account)
-        self.passed.add("holder_key")
-        self._check_no_recovery(proof.account)
-        self.passed.add("recovery")
-        self._check_grant(proof, place)
-        self.passed.add("grant")
+        asked, grant = combinations[0], None
+        if proof is not None and self.offer is not None:
+            if place.account is not None or not anchor.in_batch:
+                # A member of a batch may be bound to its own key alone, to tell no account.
+                self._check_holder_key(verified, proof, place.account)
+            self.passed.add("holder_key")
+            self._check_no_recovery(proof.account)
+            self.passed.add("recovery")
+            asked = self._check_grant(proof, self.offer, place, combinations)
+            self.passed.add("grant")
+            grant = UsedGrant(
+                id=proof.grant,
+                account=proof.account,
+                attributes=asked,
+                receipt_key=proof.receipt_key,
+            )
         return VerifiedAttributes(
-            attributes=only_asked(query, verified.claims),
-            credential_type=vct,
+            query_id=self.query.id,
+            attributes=only_asked(asked, verified.claims),
+            credential_type=str(verified.claims["vct"]),
             issuer=place.issuer,
-            grant=UsedGrant(id=proof.grant, account=proof.account, receipt_key=proof.receipt_key),
-            checks=list_checks(self.passed),
+            grant=grant,
+            checks=list_checks(self.passed, waived=self._waived),
         )
+
+    @property
+    def _waived(self) -> Collection[str]:
+        return () if self.query.holder_binding else HOLDER_CHECKS
+
+    def _also_answered(self, verified: VerifiedPresentation) -> list[CredentialQuery]:
+        """Return the other queries of the request that are answered by the same credential."""
+        return [
+            query
+            for query in self.request.query.credentials
+            if query.id != self.query.id
+            for shown in self.answer.get(query.id, ())
+            if isinstance(shown, str) and shown.startswith(f"{verified.issuer_jwt}~")
+        ]
 
     def checks_after(self, error: VerificationError) -> tuple[Check, ...]:
         """Return all checks after one has failed."""
         if "issuer_trusted" in self.passed and "issuer_signature" not in self.passed:
             self.passed |= _passed_before(error)
-        return list_checks(self.passed, failed=error.check, reason=str(error))
+        return list_checks(self.passed, failed=error.check, reason=str(error), waived=self._waived)
 
     def _find_issuer_key(self, header: JsonObject, payload: JsonObject) -> Key:
         """Return the registered key that a credential says it is signed with."""
@@ -270,13 +370,18 @@ class _Attempt:
             raise AnchorError("the ledger holds no record of this credential")
         return self.record.issuer_record
 
-    def _check_holder_binding(self, verified: VerifiedPresentation) -> GrantProof:
+    def _check_holder_binding(self, verified: VerifiedPresentation) -> GrantProof | None:
         claims = verified.key_binding
-        expected = [hash_transaction_data(text) for text in self.request.transaction_data]
+        if self.offer is None:
+            return None
+        terms = offers_for(self.request.transaction_data, self.query.id)
+        expected = [hash_transaction_data(text) for text in terms]
         algorithm = claims.get("transaction_data_hashes_alg", HASH_ALGORITHM)
         if claims.get("transaction_data_hashes") != expected or algorithm != HASH_ALGORITHM:
             raise HolderBindingError("the holder did not sign the terms of this request")
-        return GrantProof.from_claims(claims)
+        proof = GrantProof.from_claims(claims)
+        self.passed.add("holder_binding")
+        return proof
 
     def _check_anchor(
         self, verified: VerifiedPresentation, place: CredentialPlace, inclusion: Inclusion | None
@@ -358,7 +463,14 @@ class _Attempt:
         if status is not None and status.is_open_recovery(self.now_ms):
             raise RecoveryOpenError("the holder can use it again when the recovery has ended")
 
-    def _check_grant(self, proof: GrantProof, place: CredentialPlace) -> None:
+    def _check_grant(
+        self,
+        proof: GrantProof,
+        offer: GrantOffer,
+        place: CredentialPlace,
+        combinations: tuple[tuple[ClaimsPath, ...], ...],
+    ) -> tuple[ClaimsPath, ...]:
+        """Return the combination of claims that the grant is for."""
         if proof.ledger != self.ledger_id:
             raise GrantError("the grant is on another ledger")
         grant = self._read(proof.account, proof.grant, GrantRecord)
@@ -368,13 +480,15 @@ class _Attempt:
             raise GrantError("the holder has revoked the grant")
         if grant.expires_at_ms <= self.now_ms:
             raise GrantError("the grant has expired")
-        if grant.gateway != self.gateway or self.offer.gateway != self.gateway:
+        if grant.gateway != self.gateway or offer.gateway != self.gateway:
             raise GrantError("the grant names another gateway")
-        if (grant.expires_at_ms, grant.uses) != (self.offer.expires_at_ms, self.offer.uses):
+        if (grant.expires_at_ms, grant.uses) != (offer.expires_at_ms, offer.uses):
             raise GrantError("the grant has another end or number of uses than was asked for")
-        expected = self.offer.terms(place.record).commitment(proof.opening)
-        if not hmac.compare_digest(grant.commitment, expected):
-            raise GrantError("the grant was made for other terms, or for another credential")
+        for combination in combinations:
+            expected = offer.terms(place.record, combination).commitment(proof.opening)
+            if hmac.compare_digest(grant.commitment, expected):
+                return combination
+        raise GrantError("the grant was made for other terms, or for another credential")
 
     def _read(self, account: str, record_id: str, kind: type[_Record]) -> _Record | None:
         try:
@@ -383,6 +497,24 @@ class _Attempt:
             if not error.is_absence:
                 raise
             return None
+
+
+def _by_query(
+    answer: str | Mapping[str, Sequence[Presentation]], request: PresentationRequest
+) -> Mapping[str, Sequence[Presentation]]:
+    if not isinstance(answer, str):
+        return answer
+    if len(request.query.credentials) != 1:
+        raise RequestError("the request: one credential is expected where one is presented")
+    return {request.query.credentials[0].id: (answer,)}
+
+
+def _merge_checks(of_each: Sequence[tuple[Check, ...]]) -> tuple[Check, ...]:
+    """Return the checks of an accepted answer: passed where each credential passed them."""
+    return tuple(
+        next((check for check in checks if check.passed is not True), checks[0])
+        for checks in zip(*of_each, strict=True)
+    )
 
 
 def _passed_before(error: VerificationError) -> set[str]:

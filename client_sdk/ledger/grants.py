@@ -23,7 +23,8 @@ from client_sdk.purposes import DEFAULT_TERM
 SALT_BYTES: Final = 16
 TRANSACTION_DATA_TYPE: Final = "tegata_grant"
 
-ClaimPath = tuple[str, ...]
+ClaimPath = tuple[str | int | None, ...]
+"""Where a claim is: names, positions in arrays, None for all elements of one."""
 
 
 def new_record_id() -> str:
@@ -64,7 +65,7 @@ class GrantTerms:
             GrantError: The salt is not 16 bytes in base64url, or a term has no canonical form.
         """
         fields: JsonObject = {
-            "attributes": [list(path) for path in sorted(self.attributes)],
+            "attributes": [list(path) for path in self.attributes],
             "credential": self.credential,
             "purpose": self.purpose,
             "purpose_term": self.purpose_term,

@@ -84,7 +84,7 @@ class Access:
             use=fields.whole("use"),
             verifier=fields.text("verifier"),
             verifier_name=fields.text("verifier_name"),
-            attributes=fields.text_lists("attributes"),
+            attributes=fields.paths("attributes"),
             purpose=fields.text("purpose"),
             seen_at_ms=fields.whole("seen_at_ms"),
             shown=fields.data("shown"),

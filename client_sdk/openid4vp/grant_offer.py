@@ -27,7 +27,8 @@ from client_sdk.errors import (
 )
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import SALT_BYTES, TRANSACTION_DATA_TYPE, ClaimPath, GrantTerms
-from client_sdk.openid4vp.dcql import CredentialQuery
+from client_sdk.openid4vp.claims_path import sort_paths
+from client_sdk.openid4vp.dcql_query import CredentialQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
 from client_sdk.purposes import DEFAULT_TERM, PurposeTerm, parse_identifier
 from client_sdk.sealing import KEY_BYTES
@@ -63,7 +64,7 @@ class GrantOffer:
         query_id: The id of the credential query that it belongs to.
         verifier: The verifier's client identifier, with its prefix.
         verifier_name: Who asks, as the holder sees it.
-        attributes: Claim paths, sorted.
+        attributes: The claims that may be asked for, sorted; a combination of them is shown.
         purpose: What for, in plain words.
         expires_at_ms: When the grant ends; milliseconds since 1970, UTC.
         uses: How often it may be used.
@@ -83,12 +84,18 @@ class GrantOffer:
     ledger: str
     purpose_term: PurposeTerm = DEFAULT_TERM
 
-    def terms(self, credential: str) -> GrantTerms:
-        """Return what the holder would grant for the credential with this record id."""
+    def terms(self, credential: str, attributes: tuple[ClaimPath, ...] | None = None) -> GrantTerms:
+        """Return what the holder would grant.
+
+        Args:
+            credential: The credential's record id.
+            attributes: The combination of claims that is shown, sorted; by default all that the
+                offer names.
+        """
         return GrantTerms(
             verifier=self.verifier,
             credential=credential,
-            attributes=self.attributes,
+            attributes=self.attributes if attributes is None else attributes,
             purpose=self.purpose,
             purpose_term=self.purpose_term.iri,
         )
@@ -249,12 +256,25 @@ def parse_grant_offer(text: str) -> GrantOffer:
     )
 
 
+def offers_for(transaction_data: tuple[str, ...], query_id: str) -> tuple[str, ...]:
+    """Return the elements that are about one credential query, exactly as received.
+
+    Raises:
+        RequestError: One of them is no grant offer.
+    """
+    return tuple(text for text in transaction_data if parse_grant_offer(text).query_id == query_id)
+
+
 def check_offer(offer: GrantOffer, *, query: CredentialQuery, client_id: str) -> None:
     """Check that an offer and the query around it speak of the same verifier and attributes.
 
     Raises:
         RequestError: The holder would be shown other terms than the query takes.
     """
+    if not query.holder_binding:
+        raise RequestError(
+            "transaction_data: a grant needs a credential that is bound to its holder"
+        )
     if offer.verifier != client_id:
         raise RequestError("transaction_data.verifier: another verifier than the one that asks")
     if set(offer.attributes) != {claim.path for claim in query.claims}:
@@ -262,16 +282,16 @@ def check_offer(offer: GrantOffer, *, query: CredentialQuery, client_id: str) ->
 
 
 def _attributes(value: JsonValue) -> tuple[ClaimPath, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_ATTRIBUTES:
+    if not isinstance(value, list) or len(value) > MAX_ATTRIBUTES:
         raise RequestError(
-            f"transaction_data.attributes: a list of 1 to {MAX_ATTRIBUTES} paths is expected"
+            f"transaction_data.attributes: a list of at most {MAX_ATTRIBUTES} paths is expected"
         )
     paths: list[ClaimPath] = []
     for item in value:
         if not isinstance(item, list) or not 1 <= len(item) <= 16:
-            raise RequestError("transaction_data.attributes: a path is a list of 1 to 16 names")
-        paths.append(tuple(_text(name, "attributes", 256) for name in item))
-    if paths != sorted(set(paths)):
+            raise RequestError("transaction_data.attributes: a path is a list of 1 to 16 elements")
+        paths.append(tuple(_path_element(element) for element in item))
+    if tuple(paths) != sort_paths(set(paths)):
         raise RequestError("transaction_data.attributes: sorted paths are expected, each once")
     return tuple(paths)
 
@@ -281,6 +301,12 @@ def _purpose_term(value: JsonValue) -> PurposeTerm:
         return parse_identifier(value)
     except UnknownPurposeError as error:
         raise RequestError(f"transaction_data.purpose_term: {error}") from None
+
+
+def _path_element(value: JsonValue) -> str | int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    return _text(value, "attributes", 256)
 
 
 def _text(value: JsonValue, name: str, most: int) -> str:

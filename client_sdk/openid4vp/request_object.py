@@ -11,14 +11,15 @@ from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import ALGORITHMS
 from client_sdk.endpoint_url import parse_endpoint, parse_identifier
 from client_sdk.errors import RequestError
-from client_sdk.openid4vp.dcql import FORMAT, DcqlQuery, parse_query
+from client_sdk.openid4vp.dcql import parse_query
+from client_sdk.openid4vp.dcql_query import SD_JWT_VC, DcqlQuery
 from client_sdk.openid4vp.response_encryption import ResponseEncryption
 from client_sdk.strict_json import text_list
 
 AUDIENCE: Final = "https://self-issued.me/v2"
 DIRECT_POST: Final = "direct_post"
 DIRECT_POST_JWT: Final = "direct_post.jwt"
-_MAX_TRANSACTIONS: Final = 8
+_MAX_TRANSACTIONS: Final = 16
 # 22 characters of base64url are 128 bits, the least that section 5.2 recommends.
 _NONCE: Final = re.compile(r"[A-Za-z0-9._~-]{22,512}")
 STATE: Final = re.compile(r"[A-Za-z0-9._~-]{1,512}")
@@ -54,7 +55,7 @@ class PresentationRequest:
         """Return the claims of the request object."""
         metadata: JsonObject = {
             "vp_formats_supported": {
-                FORMAT: {
+                SD_JWT_VC: {
                     "sd-jwt_alg_values": list(ALGORITHMS),
                     "kb-jwt_alg_values": list(ALGORITHMS),
                 }
@@ -120,8 +121,8 @@ class PresentationRequest:
 
 def _check_formats(metadata: JsonValue) -> None:
     formats = metadata.get("vp_formats_supported") if isinstance(metadata, dict) else None
-    if not isinstance(formats, dict) or not isinstance(formats.get(FORMAT), dict):
-        raise RequestError(f"client_metadata: vp_formats_supported does not list {FORMAT}")
+    if not isinstance(formats, dict) or not isinstance(formats.get(SD_JWT_VC), dict):
+        raise RequestError(f"client_metadata: vp_formats_supported does not list {SD_JWT_VC}")
 
 
 def _transaction_data(payload: JsonObject) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Pure: the wallet builds the form that it posts, the verifier reads it.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from joserfc.jwk import ECKey
 
@@ -14,7 +14,10 @@ from chaincode.encoding import JsonObject
 from client_sdk.errors import CredentialFormatError
 from client_sdk.openid4vp.request_object import STATE, PresentationRequest
 from client_sdk.openid4vp.response_encryption import decrypt_response, encrypt_response
-from client_sdk.strict_json import encode_json, parse_strict_json_object, text_list
+from client_sdk.strict_json import encode_json, parse_strict_json_object
+
+Presentation: TypeAlias = str | JsonObject
+"""A presentation in a `vp_token`: a text, or an object where the format is JSON (`ldp_vc`)."""
 
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 
@@ -23,7 +26,7 @@ _ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 class PresentationResponse:
     """What a wallet sent: presentations by the id of the credential query; none is verified."""
 
-    presentations: dict[str, tuple[str, ...]] = field(repr=False)
+    presentations: dict[str, tuple[Presentation, ...]] = field(repr=False)
     state: str | None
 
 
@@ -41,7 +44,7 @@ class ErrorResponse:
 
 
 def build_response(
-    presentations: Mapping[str, Sequence[str]], *, request: PresentationRequest
+    presentations: Mapping[str, Sequence[Presentation]], *, request: PresentationRequest
 ) -> dict[str, str]:
     """Return the form that a wallet posts to the response URI (sections 8.1 to 8.3).
 
@@ -113,13 +116,14 @@ def read_response(parameters: JsonObject) -> PresentationResponse | ErrorRespons
     if isinstance(token, str):
         token = _parse_object(token)
     if not isinstance(token, dict):
-        raise CredentialFormatError("response: vp_token is an object, lists of texts by query id")
-    presentations: dict[str, tuple[str, ...]] = {}
+        raise CredentialFormatError("response: vp_token is an object, lists by query id")
+    presentations: dict[str, tuple[Presentation, ...]] = {}
     for query_id, shown in token.items():
-        texts = text_list(shown)
-        if not texts:
-            raise CredentialFormatError("response: vp_token is lists of texts by query id")
-        presentations[query_id] = texts
+        items = shown if isinstance(shown, list) else []
+        found = tuple(item for item in items if isinstance(item, str | dict))
+        if not found or len(found) != len(items):
+            raise CredentialFormatError("response: vp_token is lists of presentations by query id")
+        presentations[query_id] = found
     return PresentationResponse(presentations=presentations, state=state)
 
 

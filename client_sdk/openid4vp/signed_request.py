@@ -7,7 +7,7 @@ identifiers are of the kind `x509_hash`.
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -56,13 +56,19 @@ class VerifiedRequest:
         verifier_name: The organization in the certificate.
         is_anchored: Whether a trusted authority certified the verifier. Where it did not, the name
             is the verifier's own claim, and a wallet must say so.
-        offer: The grant that the verifier asks for; None where it asks for none.
+        offers: The grants that the verifier asks for, at most one for each credential query; they
+            differ in nothing but credential and attributes.
     """
 
     request: PresentationRequest
     verifier_name: str
     is_anchored: bool
-    offer: GrantOffer | None
+    offers: tuple[GrantOffer, ...] = ()
+
+    @property
+    def offer(self) -> GrantOffer | None:
+        """The first of the offers, whose purpose, end and uses are those of all; None for none."""
+        return self.offers[0] if self.offers else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,7 @@ def sign_request(
     payload = request.to_claims()
     if PresentationRequest.from_claims(payload) != request:
         raise RequestError("dcql_query: not in the form that a wallet reads")
-    _parse_offer(request, identity.name)
+    _parse_offers(request, identity.name)
     if wallet_nonce is not None:
         if not STATE.fullmatch(wallet_nonce):
             raise RequestError(
@@ -148,7 +154,7 @@ def verify_request(
         request=request,
         verifier_name=name,
         is_anchored=find_anchor(chain, trust_anchors=trust_anchors, now_s=now_s) is not None,
-        offer=_parse_offer(request, name),
+        offers=_parse_offers(request, name),
     )
 
 
@@ -182,24 +188,25 @@ def parse_link(text: str) -> RequestLink:
     )
 
 
-def _parse_offer(request: PresentationRequest, verifier_name: str) -> GrantOffer | None:
-    """Read the transaction data; one entry that is not understood is an error (5.1)."""
-    if not request.transaction_data:
-        return None
-    if len(request.transaction_data) > 1:
-        raise RequestError("transaction_data: one grant at a time is supported")
-    offer = parse_grant_offer(request.transaction_data[0])
-    for query in request.query.credentials:
-        if query.id == offer.query_id:
-            check_offer(offer, query=query, client_id=request.client_id)
-            break
-    else:
-        raise RequestError("transaction_data.credential_ids: dcql_query has no such credential")
-    if offer.verifier_name != verifier_name:
-        raise RequestError("transaction_data.verifier_name: not the name in the certificate")
-    if offer.expires_at_ms < request.issued_at * 1000:
-        raise RequestError("transaction_data.expires_at_ms: the grant would end before it begins")
-    return offer
+def _parse_offers(request: PresentationRequest, verifier_name: str) -> tuple[GrantOffer, ...]:
+    """Read the transaction data; one entry that is not understood is an error (section 5.1)."""
+    offers = tuple(parse_grant_offer(text) for text in request.transaction_data)
+    if len({offer.query_id for offer in offers}) != len(offers):
+        raise RequestError("transaction_data: two grants for one credential")
+    if len({replace(offer, query_id="", attributes=()) for offer in offers}) > 1:
+        raise RequestError("transaction_data: the grants of one request differ in their terms")
+    for offer in offers:
+        query = request.query.find(offer.query_id)
+        if query is None:
+            raise RequestError("transaction_data.credential_ids: dcql_query has no such credential")
+        check_offer(offer, query=query, client_id=request.client_id)
+        if offer.verifier_name != verifier_name:
+            raise RequestError("transaction_data.verifier_name: not the name in the certificate")
+        if offer.expires_at_ms < request.issued_at * 1000:
+            raise RequestError(
+                "transaction_data.expires_at_ms: the grant would end before it begins"
+            )
+    return offers
 
 
 def _parse_chain(value: JsonValue) -> tuple[x509.Certificate, ...]:

@@ -1,14 +1,17 @@
 """What a consent screen shows: who asks, for what, and exactly what an answer would disclose."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 from chaincode.encoding import JsonValue
 from client_sdk.credentials.sd_jwt_vc import disclose_credential, parse_credential
 from client_sdk.credentials.sd_jwt_vc_claims import NEVER_CONCEALED, PLACE_CLAIM
 from client_sdk.errors import RequestError
-from client_sdk.openid4vp.dcql import ClaimsPath, CredentialQuery, select_paths
+from client_sdk.openid4vp.claims_path import ClaimsPath
+from client_sdk.openid4vp.credential_view import view_held
+from client_sdk.openid4vp.dcql_query import CredentialQuery
+from client_sdk.openid4vp.dcql_selection import AnswerableSet, find_sets, select_claims
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.wallet.wallet_records import StoredCredential
@@ -31,21 +34,47 @@ class SharedAttribute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedCredential:
+    """One credential that answers one credential query, and what of it would be shown.
+
+    Attributes:
+        query_id: The credential query.
+        credential: The credential.
+        asked: The claims of the combination that it answers, as the query writes them.
+        paths: Where exactly they are in the credential.
+        shares: Exactly what would be shown, and nothing else would be: also what stands in the
+            credential openly, and what comes along with a claim that is asked for.
+        offer: The grant that the verifier asks for; None where it asks for none.
+    """
+
+    query_id: str
+    credential: StoredCredential
+    asked: tuple[ClaimsPath, ...]
+    paths: tuple[ClaimsPath, ...]
+    shares: tuple[SharedAttribute, ...]
+    offer: GrantOffer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRequest:
     """A verified request together with what would answer it: all that a consent screen shows.
 
+    At first it holds the least that answers: of each required set the verifier's first choice, of
+    the optional ones nothing. `choose` and `use` return what the holder changes of that.
+
     Attributes:
         request: The verified request.
-        credential: The credential that would be shown.
-        paths: The claims that the request asks for.
-        shares: Exactly what would be shown, and nothing else would be: also what stands in the
-            credential openly, and what comes along with a claim that is asked for.
+        candidates: By credential query, what the wallet has for it, in the order of preference.
+        sets: The sets of credentials that are asked for, with the options that the wallet has.
+        options: By set, which of its options is chosen; None for none of an optional set.
+        credentials: By credential query, the record ids of the credentials that are chosen.
     """
 
     request: VerifiedRequest
-    credential: StoredCredential
-    paths: tuple[ClaimsPath, ...]
-    shares: tuple[SharedAttribute, ...]
+    candidates: Mapping[str, tuple[SharedCredential, ...]]
+    sets: tuple[AnswerableSet, ...]
+    options: tuple[int | None, ...]
+    credentials: Mapping[str, tuple[str, ...]]
 
     @property
     def verifier_name(self) -> str:
@@ -59,48 +88,130 @@ class PendingRequest:
 
     @property
     def offer(self) -> GrantOffer | None:
-        """The grant that the verifier asks for; None where it asks for none."""
+        """The terms of the grants that the verifier asks for; None where it asks for none.
+
+        Purpose, end and uses are the same for every credential.
+        """
         return self.request.offer
+
+    @property
+    def shown(self) -> tuple[SharedCredential, ...]:
+        """What an answer would show, in the order of the request."""
+        chosen = {
+            query_id
+            for asked, option in zip(self.sets, self.options, strict=True)
+            if option is not None
+            for query_id in asked.options[option]
+        }
+        return tuple(
+            candidate
+            for query in self.request.request.query.credentials
+            if query.id in chosen
+            for candidate in self.candidates[query.id]
+            if candidate.credential.record_id in self.credentials[query.id]
+        )
+
+    @property
+    def shares(self) -> tuple[SharedAttribute, ...]:
+        """Every attribute that an answer would show."""
+        return tuple(share for shown in self.shown for share in shown.shares)
+
+    def choose(self, place: int, option: int | None) -> Self:
+        """Return the request with another option of a set.
+
+        Args:
+            place: The set.
+            option: One of its options; None to show nothing for an optional set.
+
+        Raises:
+            RequestError: There is no such set or option, or a required set would not be answered.
+        """
+        if not 0 <= place < len(self.sets):
+            raise RequestError("the request asks for no such set of credentials")
+        asked = self.sets[place]
+        if option is None and asked.required:
+            raise RequestError("the verifier requires these credentials; decline to show none")
+        if option is not None and not 0 <= option < len(asked.options):
+            raise RequestError("the set has no such option that the wallet can answer")
+        options = [*self.options]
+        options[place] = option
+        return replace(self, options=tuple(options))
+
+    def use(self, query_id: str, *record_ids: str) -> Self:
+        """Return the request with other credentials for a credential query.
+
+        Args:
+            query_id: The credential query.
+            record_ids: One of its candidates, or several where the verifier takes several.
+
+        Raises:
+            RequestError: Another number of credentials is asked for, or one is no candidate.
+        """
+        query = self.request.request.query.find(query_id)
+        known = {shared.credential.record_id for shared in self.candidates.get(query_id, ())}
+        if query is None or not record_ids or not known.issuperset(record_ids):
+            raise RequestError(f"query {query_id}: the wallet has no such credential for it")
+        if len(record_ids) > 1 and not query.multiple:
+            raise RequestError(f"query {query_id}: one credential is asked for")
+        return replace(self, credentials={**self.credentials, query_id: record_ids})
 
 
 def find_answer(
     request: VerifiedRequest, credentials: Iterable[StoredCredential], *, now_ms: int
 ) -> PendingRequest:
-    """Return what answers a request: the first credential that does.
+    """Return what answers a request.
 
     Args:
-        request: The verified request, for one credential.
+        request: The verified request.
         credentials: In the order of preference.
         now_ms: Milliseconds since 1970, UTC.
 
     Raises:
-        RequestError: None answers it, or it asks for several at once.
+        RequestError: What the wallet holds does not answer it; the text says why.
     """
-    if len(request.request.query.credentials) != 1:
-        raise RequestError("the verifier asks for several credentials at once")
-    (query,) = request.request.query.credentials
-    refusal = RequestError("the wallet holds no credential")
-    for credential in credentials:
-        if credential.expires_at_ms <= now_ms:
-            refusal = RequestError("the wallet's credential has expired; ask for a new one")
-            continue
-        try:
-            paths = _matching_paths(query, credential)
-        except RequestError as error:
-            refusal = error
-            continue
-        return PendingRequest(
-            request=request,
-            credential=credential,
-            paths=paths,
-            shares=tuple(_shares(credential, paths)),
-        )
-    raise refusal
+    held = tuple(credentials)
+    candidates: dict[str, tuple[SharedCredential, ...]] = {}
+    unanswered: dict[str, str] = {}
+    for query in request.request.query.credentials:
+        offer = next((offer for offer in request.offers if offer.query_id == query.id), None)
+        found: list[SharedCredential] = []
+        refusal = "the wallet holds no credential"
+        for credential in held:
+            if credential.expires_at_ms <= now_ms:
+                refusal = "the wallet's credential has expired; ask for a new one"
+                continue
+            try:
+                found.append(_answer_query(query, credential, offer))
+            except RequestError as error:
+                refusal = str(error)
+        if found:
+            candidates[query.id] = tuple(found)
+        else:
+            unanswered[query.id] = refusal
+    sets = find_sets(request.request.query, unanswered)
+    return PendingRequest(
+        request=request,
+        candidates=candidates,
+        sets=sets,
+        options=tuple(0 if asked.required else None for asked in sets),
+        credentials={
+            query_id: (found[0].credential.record_id,) for query_id, found in candidates.items()
+        },
+    )
 
 
-def _matching_paths(query: CredentialQuery, credential: StoredCredential) -> tuple[ClaimsPath, ...]:
-    claims = parse_credential(credential.sd_jwt).unverified_claims
-    return select_paths(query, vct=credential.credential_type, claims=claims)
+def _answer_query(
+    query: CredentialQuery, credential: StoredCredential, offer: GrantOffer | None
+) -> SharedCredential:
+    selected = select_claims(query, view_held(parse_credential(credential.sd_jwt)))
+    return SharedCredential(
+        query_id=query.id,
+        credential=credential,
+        asked=selected.asked,
+        paths=selected.places,
+        shares=tuple(_shares(credential, selected.places)),
+        offer=offer,
+    )
 
 
 def _shares(

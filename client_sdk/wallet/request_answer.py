@@ -1,6 +1,7 @@
 """What a wallet answers a verifier's request with, once its holder has consented."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key
@@ -8,53 +9,62 @@ from client_sdk.credentials.sd_jwt_vc import present_credential
 from client_sdk.errors import NotRegisteredError
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import digest_shown, receipt_key
-from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
-from client_sdk.wallet.consent import PendingRequest
-from client_sdk.wallet.wallet_records import (
-    LedgerAccount,
-    StoredCredential,
-    StoredGrant,
-    StoredPresentation,
-)
+from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof, offers_for
+from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.wallet.consent import PendingRequest, SharedCredential
+from client_sdk.wallet.wallet_records import LedgerAccount, StoredGrant, StoredPresentation
 
 
-def build_grant(offer: GrantOffer, credential: StoredCredential, *, now_ms: int) -> StoredGrant:
-    """Return the grant that an offer asks for, with a new opening."""
-    return StoredGrant(
-        grant_id=new_record_id(),
-        verifier_name=offer.verifier_name,
-        terms=offer.terms(credential.record_id),
-        gateway=offer.gateway,
-        granted_at_ms=now_ms,
-        expires_at_ms=offer.expires_at_ms,
-        uses=offer.uses,
-        opening=new_salt(),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedCredential:
+    """A credential to show, with the grant that it is shown under; None where none is asked for."""
+
+    shown: SharedCredential
+    grant: StoredGrant | None
+
+
+def build_grants(pending: PendingRequest, *, now_ms: int) -> tuple[GrantedCredential, ...]:
+    """Return what an answer shows, with the grants that are asked for, each with a new opening.
+
+    Args:
+        pending: What the holder consented to.
+        now_ms: Milliseconds since 1970, UTC.
+    """
+    return tuple(
+        GrantedCredential(
+            shown=shown,
+            grant=None if shown.offer is None else _build_grant(shown.offer, shown, now_ms=now_ms),
+        )
+        for shown in pending.shown
     )
 
 
-def build_record(
+def build_records(
     pending: PendingRequest,
-    grant: StoredGrant | None,
+    granted: Sequence[GrantedCredential],
     presentations: Mapping[str, Sequence[str]],
     *,
     now_ms: int,
-) -> StoredPresentation:
-    """Return what the wallet keeps of an answer; its verifier has not taken it yet."""
-    return StoredPresentation(
-        verifier=pending.request.request.client_id,
-        verifier_name=pending.verifier_name,
-        attributes=tuple(tuple(map(str, path)) for path in pending.paths),
-        purpose=None if pending.offer is None else pending.offer.purpose,
-        grant=None if grant is None else grant.grant_id,
-        sent_at_ms=now_ms,
-        shown=digest_shown(presentations),
-        is_taken=False,
+) -> tuple[StoredPresentation, ...]:
+    """Return what the wallet keeps of an answer, by credential; it is not taken yet."""
+    return tuple(
+        StoredPresentation(
+            verifier=pending.request.request.client_id,
+            verifier_name=pending.verifier_name,
+            attributes=one.shown.asked,
+            purpose=None if pending.offer is None else pending.offer.purpose,
+            grant=None if one.grant is None else one.grant.grant_id,
+            sent_at_ms=now_ms,
+            shown=digest_shown(presentations),
+            is_taken=False,
+        )
+        for one in granted
     )
 
 
 def build_presentations(
     pending: PendingRequest,
-    grant: StoredGrant | None,
+    granted: Sequence[GrantedCredential],
     *,
     account: LedgerAccount | None,
     holder_key: Key,
@@ -63,40 +73,68 @@ def build_presentations(
 ) -> dict[str, list[str]]:
     """Return what is shown, by the id of the credential query (OpenID4VP 1.0 section 8.1).
 
+    Every presentation proves its holder, also where the verifier does not ask for it: a copy of one
+    that does not could be shown by anybody.
+
     Args:
         pending: What the holder consented to.
-        grant: The grant that it is shown under; None where none was asked for.
+        granted: As `build_grants` made them.
         account: The wallet's account; needed for a grant.
-        holder_key: The private key that the credential is bound to.
+        holder_key: The private key that the credentials are bound to.
         receipt_secret: The wallet's secret that the keys of receipts follow from.
         now_ms: Milliseconds since 1970, UTC.
 
     Raises:
         NotRegisteredError: There is a grant, and no account.
-        HolderBindingError: The credential is bound to another key.
+        HolderBindingError: A credential is bound to another key.
     """
     request = pending.request.request
-    claims: JsonObject = {}
-    if grant is not None:
-        if account is None:
-            raise NotRegisteredError("the wallet has no account yet; register it first")
-        proof = GrantProof(
-            ledger=account.ledger_id,
-            account=account.account_id,
-            grant=grant.grant_id,
-            receipt_key=receipt_key(receipt_secret, grant.grant_id).public_bytes,
-            opening=grant.opening,
-            inclusion=pending.credential.inclusion,
+    presentations: dict[str, list[str]] = {}
+    for one in granted:
+        claims: JsonObject = {}
+        if one.grant is not None:
+            if account is None:
+                raise NotRegisteredError("the wallet has no account yet; register it first")
+            claims = _grant_claims(one.shown, one.grant, request, account, receipt_secret)
+        presentation = present_credential(
+            one.shown.credential.sd_jwt,
+            paths=one.shown.paths,
+            holder_key=holder_key,
+            audience=request.client_id,
+            nonce=request.nonce,
+            issued_at=now_ms // 1000,
+            extra_claims=claims,
         )
-        claims = proof.to_claims(request.transaction_data)
-    presentation = present_credential(
-        pending.credential.sd_jwt,
-        paths=pending.paths,
-        holder_key=holder_key,
-        audience=request.client_id,
-        nonce=request.nonce,
-        issued_at=now_ms // 1000,
-        extra_claims=claims,
+        presentations.setdefault(one.shown.query_id, []).append(presentation)
+    return presentations
+
+
+def _build_grant(offer: GrantOffer, shown: SharedCredential, *, now_ms: int) -> StoredGrant:
+    return StoredGrant(
+        grant_id=new_record_id(),
+        verifier_name=offer.verifier_name,
+        terms=offer.terms(shown.credential.record_id, shown.asked),
+        gateway=offer.gateway,
+        granted_at_ms=now_ms,
+        expires_at_ms=offer.expires_at_ms,
+        uses=offer.uses,
+        opening=new_salt(),
     )
-    query_id = request.query.credentials[0].id
-    return {query_id: [presentation]}
+
+
+def _grant_claims(
+    shown: SharedCredential,
+    grant: StoredGrant,
+    request: PresentationRequest,
+    account: LedgerAccount,
+    receipt_secret: bytes,
+) -> JsonObject:
+    proof = GrantProof(
+        ledger=account.ledger_id,
+        account=account.account_id,
+        grant=grant.grant_id,
+        receipt_key=receipt_key(receipt_secret, grant.grant_id).public_bytes,
+        opening=grant.opening,
+        inclusion=shown.credential.inclusion,
+    )
+    return proof.to_claims(offers_for(request.transaction_data, shown.query_id))

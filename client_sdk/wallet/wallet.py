@@ -34,11 +34,7 @@ from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import write_grant
 from client_sdk.wallet.recovery import WalletRecovery
-from client_sdk.wallet.request_answer import (
-    build_grant,
-    build_presentations,
-    build_record,
-)
+from client_sdk.wallet.request_answer import build_grants, build_presentations, build_records
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import (
     LedgerAccount,
@@ -53,12 +49,18 @@ class Answer:
     """What the holder sent.
 
     Attributes:
-        grant_id: The grant on the ledger that it was shown under; None where none was asked for.
+        grant_ids: The grants on the ledger that it was shown under, one for each credential; empty
+            where none was asked for.
         redirect_uri: Where the verifier wants the holder's browser to go; None for nowhere.
     """
 
-    grant_id: str | None
+    grant_ids: tuple[str, ...]
     redirect_uri: str | None
+
+    @property
+    def grant_id(self) -> str | None:
+        """The first of the grants; None where none was asked for."""
+        return self.grant_ids[0] if self.grant_ids else None
 
 
 class Wallet:
@@ -261,7 +263,7 @@ class Wallet:
             now_s=self._session.now_ms() // 1000,
             http=self._session.http,
         )
-        if request.offer is not None and request.offer.ledger != self.account.ledger_id:
+        if any(offer.ledger != self.account.ledger_id for offer in request.offers):
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
         # The newest first: an older credential of the same kind was replaced.
         return find_answer(request, reversed(self.credentials), now_ms=self._session.now_ms())
@@ -276,28 +278,27 @@ class Wallet:
             RequestError: The verifier refused the answer. The grant stays: revoke it or ask anew.
             TransportError: Ledger or verifier cannot be reached.
         """
-        grant, now_ms = None, self._session.now_ms()
-        if pending.offer is not None:
-            grant = build_grant(pending.offer, pending.credential, now_ms=now_ms)
+        now_ms = self._session.now_ms()
+        granted = build_grants(pending, now_ms=now_ms)
         presentations = build_presentations(
             pending,
-            grant,
+            granted,
             account=self._session.contents.account,
             holder_key=self._session.holder_key,
             receipt_secret=self._session.contents.receipt_secret,
             now_ms=now_ms,
         )
-        if grant is not None:
+        grants = [one.grant for one in granted if one.grant is not None]
+        for grant in grants:
             write_grant(self._session, grant)
         request = pending.request.request
-        shown = build_record(pending, grant, presentations, now_ms=now_ms)
-        self._session.update(lambda contents: contents.with_presentation(shown))
+        records = build_records(pending, granted, presentations, now_ms=now_ms)
+        self._session.update(lambda contents: contents.with_presentations(records))
         form = build_response(presentations, request=request)
         redirect_uri = send_response(request.response_uri, form, http=self._session.http)
-        self._session.update(lambda contents: contents.with_taken(shown))
+        self._session.update(lambda contents: contents.with_taken(records))
         return Answer(
-            grant_id=None if grant is None else grant.grant_id,
-            redirect_uri=redirect_uri,
+            grant_ids=tuple(grant.grant_id for grant in grants), redirect_uri=redirect_uri
         )
 
     def decline(self, pending: PendingRequest) -> None:

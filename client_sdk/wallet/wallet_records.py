@@ -13,7 +13,6 @@ from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import ClaimPath, GrantTerms
-from client_sdk.strict_json import text_list
 
 RECEIPT_SECRET_BYTES: Final = 32
 
@@ -154,7 +153,7 @@ class StoredGrant:
         terms = GrantTerms(
             verifier=_text(fields, "verifier"),
             credential=_text(fields, "credential"),
-            attributes=_paths(fields.get("attributes")),
+            attributes=_strict(fields).paths("attributes"),
             purpose=_text(fields, "purpose"),
             purpose_term=_text(fields, "purpose_term"),
         )
@@ -210,11 +209,11 @@ class StoredPresentation:
     @classmethod
     def from_fields(cls, value: JsonValue) -> Self:
         """Return the presentation that a JSON object stands for."""
-        fields = JsonFields(value, what="the wallet's contents", error=VaultFormatError)
+        fields = _strict(value)
         return cls(
             verifier=fields.text("verifier"),
             verifier_name=fields.text("verifier_name"),
-            attributes=fields.text_lists("attributes"),
+            attributes=fields.paths("attributes"),
             purpose=fields.optional_text("purpose"),
             grant=fields.optional_text("grant"),
             sent_at_ms=fields.whole("sent_at_ms"),
@@ -280,16 +279,18 @@ class WalletContents:
         grants = {key: grant for key, grant in self.grants.items() if key != grant_id}
         return replace(self, grants=grants)
 
-    def with_presentation(self, shown: StoredPresentation) -> Self:
-        """Return the contents with one presentation more."""
-        return replace(self, presentations=(*self.presentations, shown))
+    def with_presentations(self, shown: tuple[StoredPresentation, ...]) -> Self:
+        """Return the contents with the presentations of one more answer."""
+        return replace(self, presentations=(*self.presentations, *shown))
 
-    def with_taken(self, shown: StoredPresentation) -> Self:
-        """Return the contents with a presentation marked as taken by its verifier."""
-        taken = replace(shown, is_taken=True)
+    def with_taken(self, shown: tuple[StoredPresentation, ...]) -> Self:
+        """Return the contents with an answer's presentations marked as taken by its verifier."""
         return replace(
             self,
-            presentations=tuple(taken if known == shown else known for known in self.presentations),
+            presentations=tuple(
+                replace(known, is_taken=True) if known in shown else known
+                for known in self.presentations
+            ),
         )
 
     def to_fields(self) -> JsonObject:
@@ -343,10 +344,12 @@ class WalletContents:
             presentations=tuple(
                 StoredPresentation.from_fields(shown) for shown in _list(fields, "presentations")
             ),
-            receipt_writers=JsonFields(
-                fields, what="the wallet's contents", error=VaultFormatError
-            ).texts("receipt_writers"),
+            receipt_writers=_strict(fields).texts("receipt_writers"),
         )
+
+
+def _strict(value: JsonValue) -> JsonFields:
+    return JsonFields(value, what="the wallet's contents", error=VaultFormatError)
 
 
 def _object(value: JsonValue) -> JsonObject:
@@ -391,11 +394,3 @@ def _list(fields: JsonObject, name: str) -> list[JsonValue]:
     if not isinstance(value, list):
         raise VaultFormatError(f"the wallet's contents: {name} is missing or no list")
     return value
-
-
-def _paths(value: JsonValue) -> tuple[ClaimPath, ...]:
-    items = value if isinstance(value, list) else [None]
-    paths = tuple(text_list(item) for item in items)
-    if not all(paths):
-        raise VaultFormatError("the wallet's contents: attributes are no list of paths")
-    return paths

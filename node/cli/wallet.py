@@ -12,7 +12,7 @@ from rich.text import Text
 
 from chaincode.records import MAX_TIME_MS
 from client_sdk.errors import UnknownGrantError
-from client_sdk.openid4vp.dcql import name_path
+from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import StoredGrant
@@ -150,15 +150,28 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
 @wallet.command()
 @wallet_argument
 @click.argument("link", metavar="REQUEST")
+@click.option(
+    "--choose",
+    "choices",
+    multiple=True,
+    metavar="SET=OPTION",
+    help="Show other credentials than the verifier prefers, or optional ones; SET=none for none.",
+)
 @click.option("--yes", is_flag=True, help="Consent without being asked.")
 @click.option("--decline", is_flag=True, help="Tell the verifier that you do not consent.")
 @json_option
 def present(
-    wallet_file: Path, passphrase: str, link: str, yes: bool, decline: bool, as_json: bool
+    wallet_file: Path,
+    passphrase: str,
+    link: str,
+    choices: tuple[str, ...],
+    yes: bool,
+    decline: bool,
+    as_json: bool,
 ) -> None:
     """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        pending = holder.read_request(link)
+        pending = _choose(holder.read_request(link), choices)
         # Who asks for JSON gets nothing but JSON on standard output.
         Console(highlight=False, stderr=as_json).print(consent(pending))
         if decline or not (yes or click.confirm("Share this?", default=False, err=as_json)):
@@ -166,7 +179,10 @@ def present(
             show({"shared": False}, as_json=as_json)
             return
         answer = holder.present(pending)
-    show({"shared": True, "grant": answer.grant_id}, as_json=as_json)
+    shared: dict[str, Value] = {"shared": True, "grant": answer.grant_id}
+    if answer.redirect_uri is not None:
+        shared["continue_at"] = answer.redirect_uri
+    show(shared, as_json=as_json)
 
 
 @wallet.command()
@@ -179,7 +195,7 @@ def grants(wallet_file: Path, passphrase: str, as_json: bool) -> None:
             {
                 "grant": grant.grant_id,
                 "verifier": grant.verifier_name,
-                "attributes": ", ".join(".".join(path) for path in grant.terms.attributes),
+                "attributes": ", ".join(name_path(path) for path in grant.terms.attributes),
                 "purpose": grant.terms.purpose,
                 "until": when(grant.expires_at_ms),
                 "state": _state(holder, grant),
@@ -213,13 +229,48 @@ def consent(pending: PendingRequest) -> Panel:
         until = f"{when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)"
         lines += [plain(f"Purpose: {pending.offer.purpose}"), Text(f"Until:   {until}")]
     lines.append(Text("Shared, and nothing else:"))
-    lines += [
-        Text.assemble(
-            "  ", plain(name_path(share.path), "cyan"), "  ", plain(_preview(share.value))
-        )
-        for share in pending.shares
-    ]
+    for shown in pending.shown:
+        if len(pending.shown) > 1:
+            lines.append(Text.assemble("From ", plain(shown.credential.credential_type, "bold")))
+        lines += [
+            Text.assemble(
+                "  ", plain(name_path(share.path), "cyan"), "  ", plain(_preview(share.value))
+            )
+            for share in shown.shares
+        ]
+    lines += _choices(pending)
     return Panel(Text("\n").join(lines), title="Request", border_style="cyan", expand=False)
+
+
+def _choices(pending: PendingRequest) -> list[Text]:
+    """Return what else the holder may choose, as `--choose` takes it."""
+    lines: list[Text] = []
+    for place, (asked, chosen) in enumerate(zip(pending.sets, pending.options, strict=True)):
+        for option, query_ids in enumerate(asked.options):
+            if option != chosen:
+                names = plain(", ".join(_attributes_of(pending, query_ids)), "cyan")
+                kind = "Optional" if chosen is None else "Instead"
+                lines.append(Text.assemble(f"{kind}, --choose {place}={option}: ", names))
+        if chosen is not None and not asked.required:
+            lines.append(Text(f"Or nothing of it: --choose {place}=none"))
+    return lines
+
+
+def _attributes_of(pending: PendingRequest, query_ids: tuple[str, ...]) -> list[str]:
+    return [
+        name_path(share.path)
+        for query_id in query_ids
+        for share in pending.candidates[query_id][0].shares
+    ]
+
+
+def _choose(pending: PendingRequest, choices: tuple[str, ...]) -> PendingRequest:
+    for choice in choices:
+        place, _, option = choice.partition("=")
+        if not place.isdecimal() or not (option.isdecimal() or option == "none"):
+            raise click.BadParameter(f"{choice!r}: SET=OPTION is expected, as in 0=1 or 1=none")
+        pending = pending.choose(int(place), None if option == "none" else int(option))
+    return pending
 
 
 def _state(holder: Wallet, grant: StoredGrant) -> str:

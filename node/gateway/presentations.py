@@ -14,10 +14,10 @@ from client_sdk.checks import Check, list_checks, receipt_check
 from client_sdk.credentials.jose import export_private_jwk, parse_compact, parse_private_jwk
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
-from client_sdk.ledger.grants import ClaimPath, new_record_id, new_salt
+from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vp.access_certificate import AccessIdentity
-from client_sdk.openid4vp.dcql import CredentialQuery
+from client_sdk.openid4vp.claims_path import sort_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import (
@@ -30,7 +30,7 @@ from client_sdk.openid4vp.response_encryption import ResponseEncryption, generat
 from client_sdk.openid4vp.signed_request import RequestLink, build_link, sign_request
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
-from node.gateway.question import QUERY_ID, Question
+from node.gateway.question import Question
 from node.gateway.receipts import Receipts
 from node.gateway.releases import Releases, checks_fields
 from node.gateway.store import RequestState, RequestStore, StoredRequest
@@ -108,29 +108,18 @@ class Presentations:
         redirect_uri = question.redirect_uri
         if redirect_uri is not None:
             parse_endpoint(redirect_uri, "redirect_uri")
-        (query,) = question.query.credentials
-        offer = GrantOffer(
-            query_id=query.id,
-            verifier=identity.client_id,
-            verifier_name=identity.name,
-            attributes=_claim_paths(query),
-            purpose=question.purpose,
-            expires_at_ms=now_ms + question.grant_seconds * 1000,
-            uses=1,
-            gateway=self._gateway,
-            ledger=self._ledger_id,
-        )
         request = PresentationRequest(
             client_id=identity.client_id,
             response_uri=f"{self._public_url}/oid4vp/responses/{request_id}",
             nonce=new_salt(),
             state=new_salt(),
             query=question.query,
-            transaction_data=(encode_grant_offer(offer),),
+            transaction_data=self._offers(question, identity, now_ms),
             issued_at=now_ms // 1000,
             expires_at=(now_ms + self._request_ms) // 1000,
             encryption=ResponseEncryption.for_key(response_key) if response_key else None,
         )
+        self._verifier.check_request(request)
         stored = StoredRequest(
             id=request_id,
             verifier=verifier_id,
@@ -146,6 +135,26 @@ class Presentations:
         self._store.add(stored)
         _log.info("request_created", request=request_id, verifier=verifier_id)
         return stored
+
+    def _offers(self, question: Question, identity: AccessIdentity, now_ms: int) -> tuple[str, ...]:
+        """Return the grants to ask for: one for each credential whose holder is to be proved."""
+        return tuple(
+            encode_grant_offer(
+                GrantOffer(
+                    query_id=query.id,
+                    verifier=identity.client_id,
+                    verifier_name=identity.name,
+                    attributes=sort_paths({claim.path for claim in query.claims}),
+                    purpose=question.purpose,
+                    expires_at_ms=now_ms + question.grant_seconds * 1000,
+                    uses=1,
+                    gateway=self._gateway,
+                    ledger=self._ledger_id,
+                )
+            )
+            for query in question.query.credentials
+            if query.holder_binding
+        )
 
     def find(self, verifier_id: str, request_id: str) -> StoredRequest:
         """Return a verifier's own request, with the values while they may be read.
@@ -257,7 +266,6 @@ class Presentations:
                 code = _new_code(stored)
                 self._note_refusal(stored, "declined", (), error=response.error, code=code)
                 return _redirect(stored, code)
-            presentation = _only_presentation(response)
         except CredentialFormatError as error:
             checks = list_checks((), failed="presentation", reason=str(error))
             self._note_refusal(stored, "refused", checks)
@@ -265,7 +273,7 @@ class Presentations:
         if not stored.is_answerable(self._now_ms()):
             _log.warning("response_refused", request=request_id, reason="not open")
             raise ResponseRefusedError
-        report = self._verifier.report(presentation, request)
+        report = self._verifier.report(response.presentations, request)
         if not report.accepted:
             self._note_refusal(stored, "refused", report.checks)
             raise ResponseRefusedError
@@ -274,8 +282,8 @@ class Presentations:
             is_taken = self._releases.accept(
                 stored,
                 report,
-                offer=parse_grant_offer(request.transaction_data[0]),
-                shown=digest_shown(response.presentations),
+                offers=tuple(map(parse_grant_offer, request.transaction_data)),
+                shown=_digest(response),
                 response_code_sha256=None if code is None else _hash_code(code),
             )
         except ReceiptRefusedError as error:
@@ -333,20 +341,14 @@ def _response_key(stored: StoredRequest) -> ECKey | None:
     return cast(ECKey, parse_private_jwk(stored.response_key))
 
 
-def _only_presentation(response: PresentationResponse) -> str:
-    shown = response.presentations.get(QUERY_ID, ())
-    if len(response.presentations) != 1 or len(shown) != 1:
-        raise CredentialFormatError("one presentation, for the credential asked for, is expected")
-    return shown[0]
-
-
-def _claim_paths(query: CredentialQuery) -> tuple[ClaimPath, ...]:
-    """Return the claims that a grant is to name, sorted."""
-    paths = [
-        tuple(element for element in claim.path if isinstance(element, str))
-        for claim in query.claims
-    ]
-    return tuple(sorted(paths))
+def _digest(response: PresentationResponse) -> bytes:
+    """Return by what receipts know an answer; each format that is verified is a text."""
+    return digest_shown(
+        {
+            query_id: [text for text in shown if isinstance(text, str)]
+            for query_id, shown in response.presentations.items()
+        }
+    )
 
 
 def _new_code(stored: StoredRequest) -> str | None:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
-from client_sdk.openid4vp.dcql import DcqlQuery, build_query, name_path
+from client_sdk.openid4vp.claims_path import name_path
+from client_sdk.openid4vp.dcql import build_query
+from client_sdk.openid4vp.dcql_query import DcqlQuery
 
 QUERY_ID: Final = "resident"
 """The id of the only credential query where a verifier names attributes instead of a query."""

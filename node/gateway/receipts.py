@@ -1,11 +1,13 @@
 """Receipts of accesses, as the gateway writes them: the ledger first, the verifier then."""
 
+from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
 from chaincode.errors import DecodeError, RecordCode
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import IdentityRecord, SeenRecord, decode_record, parse_record_key
+from client_sdk.checks import UsedGrant
 from client_sdk.errors import (
     KeyFormatError,
     ReceiptError,
@@ -61,31 +63,34 @@ class Receipts:
         self._gateway = gateway
         self._ledger_id = ledger_id
 
-    def prepare(self, access: Access, *, account: str, receipt_key: bytes) -> bytes:
-        """Return the signed transaction that writes the receipt of an access.
+    def prepare(self, accesses: Sequence[tuple[Access, UsedGrant]]) -> bytes:
+        """Return the signed transaction that writes the receipts of accesses, all or none.
 
         Who keeps it before `write` can go on after a crash: the ledger takes it once, however often
         it is sent.
 
         Args:
-            access: What is about to be seen.
-            account: The holder's account.
-            receipt_key: The grant's receipt key, as the holder signed it: 32 bytes.
+            accesses: What is about to be seen, and under which grant.
 
         Raises:
-            ReceiptRefusedError: The access is too long for a receipt, or the key is none.
+            ReceiptRefusedError: An access is too long for a receipt, or a receipt key is none.
         """
         try:
-            record = build_receipt(access, receipt_key, ledger=self._ledger_id, account=account)
-            command = write_receipt(account, access.grant, access.use, record)
+            commands = [self._command(access, grant) for access, grant in accesses]
         except (DecodeError, ReceiptError, KeyFormatError) as error:
             raise ReceiptRefusedError(str(error)) from None
-        transaction = self._ledger.build_transaction(command)
+        transaction = self._ledger.build_transaction(*commands)
         self._ledger.sign_transaction(transaction)
         return transaction.SerializeToString()
 
+    def _command(self, access: Access, grant: UsedGrant) -> Command:
+        record = build_receipt(
+            access, grant.receipt_key, ledger=self._ledger_id, account=grant.account
+        )
+        return write_receipt(grant.account, access.grant, access.use, record)
+
     def write(self, receipt: bytes) -> None:
-        """Write a receipt to the ledger, and wait until it is committed.
+        """Write receipts to the ledger, and wait until it is committed.
 
         Args:
             receipt: What `prepare` returned; it may have been sent before.
@@ -103,8 +108,10 @@ class Receipts:
                 raise ReceiptRefusedError(_reason(error)) from None
 
     def _stands(self, transaction: Transaction) -> bool:
-        """Tell whether the ledger holds this receipt: it may have been sent long ago."""
-        (command,) = transaction.payload.reduced_payload.commands
+        """Tell whether the ledger holds these receipts: they may have been sent long ago."""
+        return all(map(self._is_written, transaction.payload.reduced_payload.commands))
+
+    def _is_written(self, command: Command) -> bool:
         written = command.compare_and_set_account_detail
         _, record_id = parse_record_key(written.key)
         found = self._ledger.record(written.account_id, record_id, SeenRecord, writer=self._gateway)

@@ -5,13 +5,19 @@ the ledger has committed that transaction is it released. Whatever dies in betwe
 from what the store holds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
 
 from chaincode.encoding import JsonObject
-from client_sdk.checks import Check, VerificationReport, receipt_check
+from client_sdk.checks import (
+    Check,
+    UsedGrant,
+    VerificationReport,
+    VerifiedAttributes,
+    receipt_check,
+)
 from client_sdk.errors import QueryFailedError, ReceiptRefusedError, TransportError
 from client_sdk.ledger.receipts import Access
 from client_sdk.openid4vp.grant_offer import GrantOffer
@@ -50,50 +56,53 @@ class Releases:
         stored: StoredRequest,
         report: VerificationReport,
         *,
-        offer: GrantOffer,
+        offers: Sequence[GrantOffer],
         shown: bytes,
         response_code_sha256: str | None,
     ) -> bool:
-        """Take an answer that passed all checks, and show it once its receipt is written.
+        """Take an answer that passed all checks, and show it once its receipts are written.
 
         Where the ledger cannot be reached the answer is taken all the same; `settle` shows it.
 
         Args:
             stored: The request.
-            report: The checks, the values and the grant.
-            offer: What the holder granted.
-            shown: What the presentations are known by in the receipt, 32 bytes.
+            report: The checks, and what each credential proves, under which grant.
+            offers: What the holder granted.
+            shown: What the presentations are known by in the receipts, 32 bytes.
             response_code_sha256: As `StoredRequest` has it.
 
         Returns:
             Whether it was taken; False where the request takes no answer any more, or the ledger
-            refuses the receipt.
+            refuses the receipts.
 
         Raises:
             ReceiptRefusedError: No receipt can be made of it; the request still takes answers.
         """
-        grant, now_ms = report.grant, self._now_ms()
-        if grant is None:
-            raise ValueError("a report that was accepted names the grant")
-        access = Access(
-            grant=grant.id,
-            use=1,
-            verifier=offer.verifier,
-            verifier_name=offer.verifier_name,
-            attributes=offer.attributes,
-            purpose=offer.purpose,
-            seen_at_ms=now_ms,
-            shown=shown,
-        )
-        receipt = self._receipts.prepare(
-            access, account=grant.account, receipt_key=grant.receipt_key
-        )
+        now_ms = self._now_ms()
+        terms = {offer.query_id: offer for offer in offers}
+        due: list[tuple[Access, UsedGrant]] = []
+        for credential in report.credentials:
+            if credential.grant is not None:
+                offer = terms[credential.query_id]
+                access = Access(
+                    grant=credential.grant.id,
+                    use=1,
+                    verifier=offer.verifier,
+                    verifier_name=offer.verifier_name,
+                    attributes=credential.grant.attributes,
+                    purpose=offer.purpose,
+                    seen_at_ms=now_ms,
+                    shown=shown,
+                )
+                due.append((access, credential.grant))
+        receipt = self._receipts.prepare(due) if due else None
         is_held = self._store.hold(
             stored.id,
             now_ms=now_ms,
             result_until_ms=now_ms + self._result_ms,
             checks=checks_fields(report.checks),
             held=report.attributes,
+            credentials=[_credential_fields(credential) for credential in report.credentials],
             receipt=receipt,
             response_code_sha256=response_code_sha256,
         )
@@ -105,13 +114,14 @@ class Releases:
     def settle(self) -> None:
         """Go on with what was held when the process died, or the ledger could not be reached."""
         for stored in self._store.held():
-            if stored.receipt is not None:
-                self._settle(stored.id, stored.receipt, stored.checks or [])
+            self._settle(stored.id, stored.receipt, stored.checks or [])
 
-    def _settle(self, request_id: str, receipt: bytes, checks: list[JsonObject]) -> bool:
-        """Write a receipt and release what was held for it; False where the ledger refuses it."""
+    def _settle(self, request_id: str, receipt: bytes | None, checks: list[JsonObject]) -> bool:
+        """Write receipts and release what was held for them; False where the ledger refuses."""
+        written = [] if receipt is None else [receipt_check()]
         try:
-            self._receipts.write(receipt)
+            if receipt is not None:
+                self._receipts.write(receipt)
         except ReceiptRefusedError as error:
             refused = [*checks, *checks_fields([receipt_check(str(error))])]
             self._store.drop(
@@ -125,10 +135,20 @@ class Releases:
         self._store.release(
             request_id,
             result_until_ms=self._now_ms() + self._result_ms,
-            checks=[*checks, *checks_fields([receipt_check()])],
+            checks=[*checks, *checks_fields(written)],
         )
         _log.info("response", request=request_id, state="accepted")
         return True
+
+
+def _credential_fields(credential: VerifiedAttributes) -> JsonObject:
+    return {
+        "query_id": credential.query_id,
+        "credential_type": credential.credential_type,
+        "issuer": credential.issuer,
+        "grant": None if credential.grant is None else credential.grant.id,
+        "attributes": credential.attributes,
+    }
 
 
 def checks_fields(checks: Iterable[Check]) -> list[JsonObject]:

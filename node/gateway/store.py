@@ -50,9 +50,11 @@ class StoredRequest(_Base):
         result_until_ms: Until when the verifier can read the values.
         state: `expired` is never stored: it follows from the time.
         checks: The checks of the answer, once there is one.
-        shown: The attributes' values, from acceptance to `result_until_ms`.
+        shown: The attributes' values of all credentials, from acceptance to `result_until_ms`.
         held: The same while `recording`: verified, and not shown before the receipt is written.
-        receipt: The signed transaction that writes it, while `recording`.
+        credentials: What each credential proves; nobody is told while `recording`.
+        receipt: The signed transaction that writes the receipts, while `recording`; None where no
+            grant is asked for.
         tries: How many answers were not accepted.
     """
 
@@ -72,6 +74,7 @@ class StoredRequest(_Base):
     checks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     shown: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     held: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    credentials: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     receipt: Mapped[bytes | None]
     tries: Mapped[int] = mapped_column(default=0)
 
@@ -152,7 +155,8 @@ class RequestStore:
         result_until_ms: int,
         checks: list[JsonObject],
         held: JsonObject | None,
-        receipt: bytes,
+        credentials: list[JsonObject],
+        receipt: bytes | None,
         response_code_sha256: str | None = None,
     ) -> bool:
         """Write the one answer that passed; nobody is shown it before its receipt is written.
@@ -167,6 +171,7 @@ class RequestStore:
             state="recording",
             checks=checks,
             held=held,
+            credentials=credentials,
             receipt=receipt,
             response_key=None,
             response_code_sha256=response_code_sha256,
@@ -211,6 +216,7 @@ class RequestStore:
             state="refused",
             checks=checks,
             held=None,
+            credentials=None,
             receipt=None,
             result_until_ms=result_until_ms,
         )
@@ -224,7 +230,7 @@ class RequestStore:
         erase = (
             update(StoredRequest)
             .where(StoredRequest.result_until_ms <= now_ms, StoredRequest.shown.is_not(None))
-            .values(shown=None)
+            .values(shown=None, credentials=None)
         )
         forget_keys = (
             update(StoredRequest)

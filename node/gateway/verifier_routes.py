@@ -77,8 +77,18 @@ class CheckResult(_Body):
     """One check of the wallet's answer."""
 
     name: str
-    passed: bool | None = Field(description="null where an earlier check failed.")
+    passed: bool | None = Field(description="null where an earlier check failed, or it is waived.")
     detail: str
+
+
+class CredentialResult(_Body):
+    """What one credential proves."""
+
+    query_id: str = Field(description="The id of the credential query that it answers.")
+    credential_type: str
+    issuer: str = Field(description="The issuer's ledger account.")
+    grant: str | None = Field(description="The grant's record; null where none was asked for.")
+    attributes: dict[str, object]
 
 
 class RequestResult(_Body):
@@ -96,6 +106,9 @@ class RequestResult(_Body):
     checks: list[CheckResult]
     attributes: dict[str, object] | None = Field(
         description="The values, once accepted, until they are deleted."
+    )
+    credentials: list[CredentialResult] | None = Field(
+        description="The same by credential, in the order of the query."
     )
 
 
@@ -199,6 +212,7 @@ def _result(stored: StoredRequest, state: str, *, is_readable: bool) -> RequestR
             "expires_at": _utc(stored.expires_at_ms),
             "checks": [check for check in stored.checks or [] if is_readable],
             "attributes": stored.shown if is_readable else None,
+            "credentials": stored.credentials if is_readable else None,
         }
     )
 

@@ -11,10 +11,11 @@ from rich.console import Console
 from client_sdk.checks import Check
 from client_sdk.gateway_client import RequestResult
 from client_sdk.openid4vp.dcql import build_query
+from client_sdk.openid4vp.dcql_selection import AnswerableSet
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import VerifiedRequest
-from client_sdk.wallet.consent import PendingRequest, SharedAttribute
+from client_sdk.wallet.consent import PendingRequest, SharedAttribute, SharedCredential
 from client_sdk.wallet.wallet_records import StoredCredential
 from node.cli.output import show, show_rows
 from node.cli.toml import encode_toml
@@ -68,13 +69,28 @@ def pending(name: str, purpose: str, value: Any, *, is_anchored: bool = False) -
     )
     return PendingRequest(
         request=VerifiedRequest(
-            request=request, verifier_name=name, is_anchored=is_anchored, offer=offer
+            request=request, verifier_name=name, is_anchored=is_anchored, offers=(offer,)
         ),
-        credential=StoredCredential(
-            record_id="c", credential_type="urn:x", issuer="i@issuer", expires_at_ms=1, sd_jwt="x"
-        ),
-        paths=(("address",),),
-        shares=(SharedAttribute(path=("address",), value=value),),
+        candidates={
+            "q": (
+                SharedCredential(
+                    query_id="q",
+                    credential=StoredCredential(
+                        record_id="c",
+                        credential_type="urn:x",
+                        issuer="i@issuer",
+                        expires_at_ms=1,
+                        sd_jwt="x",
+                    ),
+                    asked=(("address",),),
+                    paths=(("address",),),
+                    shares=(SharedAttribute(path=("address",), value=value),),
+                ),
+            )
+        },
+        sets=(AnswerableSet(options=(("q",),), required=True),),
+        options=(0,),
+        credentials={"q": ("c",)},
     )
 
 
@@ -93,9 +109,19 @@ def test_a_consent_screen_says_whether_the_verifier_is_certified() -> None:
     assert "Until:   2027-01-15 08:00 UTC, 1 time(s)" in certified
 
 
+def test_a_consent_screen_says_what_else_can_be_chosen() -> None:
+    both = AnswerableSet(options=(("q",), ("q", "q")), required=True)
+    optional = AnswerableSet(options=(("q",),), required=False)
+    asked = replace(pending("v", "why", "here"), sets=(both, optional), options=(0, None))
+    shown = printed(consent(asked))
+    assert "Instead, --choose 0=1: address, address" in shown
+    assert "Optional, --choose 1=0: address" in shown
+    assert "Or nothing of it: --choose 1=none" in printed(consent(asked.choose(1, 0)))
+
+
 def test_a_consent_screen_without_a_grant() -> None:
     asked = pending("Ward Office", "why", "here")
-    without = replace(asked, request=replace(asked.request, offer=None))
+    without = replace(asked, request=replace(asked.request, offers=()))
     shown = printed(consent(without))
     assert "Purpose" not in shown
     assert "address  here" in shown

@@ -36,7 +36,9 @@ from client_sdk.gateway_client import GatewayClient
 from client_sdk.issuer_client import IssuerClient, MadeOffer
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.credential_offer import OfferReference, build_offer_link
-from client_sdk.openid4vp.dcql import build_query, parse_query
+from client_sdk.openid4vp.dcql import build_query
+from client_sdk.openid4vp.dcql_query import DcqlQuery
+from client_sdk.openid4vp.grant_offer import encode_grant_offer
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.wallet_records import StoredGrant, WalletContents
@@ -336,7 +338,7 @@ class TestReceiving:
             record_id = receive(wallet, city.offer(moved))
             assert len(wallet.credentials) == 2
             pending = wallet.read_request(stand.ask("address"))
-            assert pending.credential.record_id == record_id
+            assert pending.shown[0].credential.record_id == record_id
             assert [share.value for share in pending.shares] == ["moved to 4-5-6"]
 
     def test_an_expired_credential_is_not_shown(
@@ -457,19 +459,32 @@ class TestReadingARequest:
         with pytest.raises(RequestError, match="the credential has no"):
             resident.read_request(stand.ask(*names))
 
-    def test_several_credentials_at_once(self, resident: Wallet, stand: VerifierStand) -> None:
-        fields = build_query(
-            query_id="resident", vct=RESIDENT_CREDENTIAL_TYPE, attributes=("address",)
-        ).to_fields()
-        credentials = fields["credentials"]
-        assert isinstance(credentials, list)
-        assert isinstance(credentials[0], dict)
-        credentials.append({**credentials[0], "id": "again"})
-        with pytest.raises(RequestError, match="several credentials"):
-            resident.read_request(stand.ask("address", query=parse_query(fields)))
-
 
 class TestPresenting:
+    def test_two_credentials_each_under_its_own_grant(
+        self, resident: Wallet, stand: VerifierStand
+    ) -> None:
+        queries = [
+            build_query(query_id=name, vct=RESIDENT_CREDENTIAL_TYPE, attributes=(name,))
+            for name in ("address", "name")
+        ]
+        offers = [stand.offer(name, query_id=name) for name in ("address", "name")]
+        link = stand.ask(
+            query=DcqlQuery(credentials=tuple(query.credentials[0] for query in queries)),
+            transaction_data=tuple(encode_grant_offer(offer) for offer in offers),
+        )
+        pending = resident.read_request(link)
+        assert {share.path for share in pending.shares} == {("address",), ("name",)}
+        answer = resident.present(pending)
+        assert len(set(answer.grant_ids)) == 2
+        for grant_id in answer.grant_ids:
+            assert resident.grant_state(grant_id).state == "live"
+        shown = json.loads(stand.answers[-1]["vp_token"])
+        assert {name: len(presentations) for name, presentations in shown.items()} == {
+            "address": 1,
+            "name": 1,
+        }
+
     def test_accepted_then_revoked(self, resident: Wallet, ward_office: GatewayClient) -> None:
         request = ward_office.ask(["address"], purpose="A library card")
         answer = resident.present(resident.read_request(request.link))

@@ -38,6 +38,7 @@ from client_sdk.openid4vp.grant_offer import (
     GrantOffer,
     GrantProof,
     encode_grant_offer,
+    offers_for,
     parse_grant_offer,
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
@@ -240,12 +241,26 @@ class World:
         }
         return PresentationRequest(**fields)
 
-    def grant(self, request: PresentationRequest, **changes: Any) -> GrantProof:
-        """Write the grant that a request asks for, and return the proof of it."""
-        offer = parse_grant_offer(request.transaction_data[0])
+    def grant(
+        self,
+        request: PresentationRequest,
+        query_id: str | None = None,
+        attributes: "tuple[tuple[str | int | None, ...], ...] | None" = None,
+        **changes: Any,
+    ) -> GrantProof:
+        """Write the grant that a request asks for, and return the proof of it.
+
+        Args:
+            request: The request.
+            query_id: For which credential query; the first where it is left out.
+            attributes: The combination of claims that is granted; all where it is left out.
+            changes: Other fields of the record.
+        """
+        offers = [parse_grant_offer(text) for text in request.transaction_data]
+        offer = next(one for one in offers if query_id in (None, one.query_id))
         opening, grant_id = new_salt(), new_record_id()
         fields = {
-            "commitment": offer.terms(self.record_id).commitment(opening),
+            "commitment": offer.terms(self.record_id, attributes).commitment(opening),
             "gateway": offer.gateway,
             "expires_at_ms": offer.expires_at_ms,
             "uses": offer.uses,
@@ -265,17 +280,20 @@ class World:
         self,
         request: PresentationRequest,
         proof: GrantProof | None = None,
+        query_id: str | None = None,
         **changes: Any,
     ) -> str:
-        """Answer a request as a genuine wallet does, but for `changes`."""
-        proof = proof or self.grant(request)
+        """Answer a credential query, the first by default, genuinely but for `changes`."""
+        query = request.query.find(query_id or request.query.credentials[0].id)
+        assert query is not None
+        proof = proof or self.grant(request, query.id)
         fields: dict[str, Any] = {
-            "paths": [claim.path for claim in request.query.credentials[0].claims],
+            "paths": [claim.path for claim in query.claims],
             "holder_key": key_of_account(self.holder),
             "audience": request.client_id,
             "nonce": request.nonce,
             "issued_at": self.now_ms // 1000,
-            "extra_claims": proof.to_claims(request.transaction_data),
+            "extra_claims": proof.to_claims(offers_for(request.transaction_data, query.id)),
             **changes,
         }
         return present_credential(fields.pop("credential", self.credential), **fields)

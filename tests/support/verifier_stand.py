@@ -15,7 +15,8 @@ from client_sdk.openid4vp.access_certificate import (
     certify_verifier,
     create_access_authority,
 )
-from client_sdk.openid4vp.dcql import DcqlQuery, build_query
+from client_sdk.openid4vp.dcql import build_query
+from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import (

@@ -319,7 +319,8 @@ def test_an_answer_that_cannot_be_read_is_refused(gateway: GatewayWorld, token: 
     assert (response.status_code, response.get_json()) == (400, CONSTANT_REFUSAL)
     result = gateway.read(created["id"])
     assert result["status"] == "refused"
-    assert [c["name"] for c in result["checks"] if c["passed"] is False] == ["presentation"]
+    (failed,) = [check["name"] for check in result["checks"] if check["passed"] is False]
+    assert failed in ("presentation", "request_match")
 
 
 def test_a_stranger_without_the_state_consumes_nothing(gateway: GatewayWorld) -> None:

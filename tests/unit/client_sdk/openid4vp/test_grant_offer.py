@@ -12,7 +12,7 @@ from support.presentation_world import World
 from chaincode.encoding import encode_base64url
 from client_sdk.errors import ClientError, GrantError, HolderBindingError, RequestError
 from client_sdk.ledger.grants import new_record_id, new_salt
-from client_sdk.openid4vp.dcql import ClaimsQuery, CredentialQuery
+from client_sdk.openid4vp.dcql_query import ClaimsQuery, CredentialQuery
 from client_sdk.openid4vp.grant_offer import (
     GrantProof,
     check_offer,
@@ -81,12 +81,14 @@ def test_the_terms_commit_to_the_credential() -> None:
         {"credential_ids": []},
         {"credential_ids": ["a", "b"]},
         {"credential_ids": [1]},
-        {"attributes": []},
+        {"attributes": [["a"]] * 33},
         {"attributes": [[]]},
         {"attributes": [["name"], ["address"]]},
         {"attributes": [["name"], ["name"]]},
-        {"attributes": [[1]]},
+        {"attributes": [[-1]]},
         {"attributes": ["name"]},
+        {"attributes": [[True]]},
+        {"attributes": [["a", None], ["a", "b"]]},
         {"expires_at_ms": 0},
         {"expires_at_ms": 1.5},
         {"expires_at_ms": True},

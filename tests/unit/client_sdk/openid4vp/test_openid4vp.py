@@ -108,7 +108,7 @@ def test_a_request_may_come_without_state_and_without_a_grant() -> None:
     plain = dataclasses.replace(REQUEST, state=None, transaction_data=())
     verified = verify(sign_request(plain, identity=WORLD.identity))
     assert verified.request == plain
-    assert verified.offer is None
+    assert verified.offers == ()
 
 
 def test_a_wallet_finds_its_nonce() -> None:
@@ -163,7 +163,7 @@ def test_unknown_parameters_and_iss_are_ignored() -> None:
         ({"transaction_data": [1]}, "transaction_data"),
         ({"transaction_data": "text"}, "transaction_data"),
         ({"transaction_data": [encode_base64url(b'{"type":"payment"}')]}, "type"),
-        ({"transaction_data": list(REQUEST.transaction_data) * 2}, "one grant"),
+        ({"transaction_data": list(REQUEST.transaction_data) * 2}, "two grants"),
         ({"exp": ...}, "exp"),
         ({"iat": ...}, "iat"),
         ({"iat": 1.5}, "iat"),

@@ -1,5 +1,8 @@
 """The consent screen lists exactly what a presentation shows, whatever the credential's shape."""
 
+from dataclasses import replace
+from typing import ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +13,8 @@ from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.sd_jwt_vc import issue_credential, present_credential
 from client_sdk.credentials.selective_disclosure import reveal
 from client_sdk.errors import RequestError
-from client_sdk.openid4vp.dcql import DcqlQuery, parse_query
+from client_sdk.openid4vp.dcql import parse_query
+from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.wallet.consent import PendingRequest, find_answer
@@ -42,6 +46,7 @@ def credential(claims: JsonObject, *concealed: tuple[str | int, ...]) -> StoredC
 
 
 def request(*paths: list[JsonValue], count: int = 1) -> VerifiedRequest:
+    """Ask for the same claims `count` times."""
     query: JsonObject = {
         "id": "q",
         "format": "dc+sd-jwt",
@@ -49,7 +54,11 @@ def request(*paths: list[JsonValue], count: int = 1) -> VerifiedRequest:
         "claims": [{"path": list(path)} for path in paths],
     }
     queries: list[JsonValue] = [{**query, "id": f"q{number}"} for number in range(count)]
-    parsed: DcqlQuery = parse_query({"credentials": queries})
+    return ask({"credentials": queries})
+
+
+def ask(query: JsonObject) -> VerifiedRequest:
+    parsed: DcqlQuery = parse_query(query)
     return VerifiedRequest(
         request=PresentationRequest(
             client_id="x509_hash:" + "A" * 43,
@@ -63,14 +72,13 @@ def request(*paths: list[JsonValue], count: int = 1) -> VerifiedRequest:
         ),
         verifier_name="Somebody",
         is_anchored=True,
-        offer=None,
     )
 
 
 def seen_by_verifier(pending: PendingRequest) -> JsonObject:
     presented = present_credential(
-        pending.credential.sd_jwt,
-        paths=pending.paths,
+        pending.shown[0].credential.sd_jwt,
+        paths=pending.shown[0].paths,
         holder_key=HOLDER_KEY,
         audience="a",
         nonce="n",
@@ -123,9 +131,81 @@ def test_only_what_is_asked_of_a_finely_concealed_credential_is_listed() -> None
     assert listed(pending) == {(("address", "locality"), "'Kyoto'")}
 
 
-def test_several_credentials_at_once_are_refused() -> None:
-    with pytest.raises(RequestError, match="several credentials at once"):
-        find_answer(request(["name"], count=2), [credential({"name": "A"})], now_ms=NOW_MS)
+class TestSets:
+    """OpenID4VP 1.0 section 6.4.2: credential sets, as the holder is asked about them."""
+
+    QUERY: ClassVar[JsonObject] = {
+        "credentials": [
+            {
+                "id": name,
+                "format": "dc+sd-jwt",
+                "meta": {"vct_values": [VCT]},
+                "claims": [{"path": [name]}],
+            }
+            for name in ("name", "address", "phone", "car")
+        ],
+        "credential_sets": [
+            {"options": [["car"], ["name", "address"], ["name"]]},
+            {"options": [["phone"]], "required": False},
+            {"options": [["car"]], "required": False},
+        ],
+    }
+
+    def pending(self) -> PendingRequest:
+        held = credential({"name": "A", "address": "K", "phone": "0"}, ("name",), ("address",))
+        return find_answer(ask(self.QUERY), [held], now_ms=NOW_MS)
+
+    def test_the_first_option_that_is_there_and_nothing_optional(self) -> None:
+        pending = self.pending()
+        assert [shown.query_id for shown in pending.shown] == ["name", "address"]
+        assert [asked.options for asked in pending.sets] == [
+            (("name", "address"), ("name",)),
+            (("phone",),),
+            (),
+        ]
+        assert [asked.required for asked in pending.sets] == [True, False, False]
+
+    def test_the_holder_chooses(self) -> None:
+        pending = self.pending().choose(0, 1).choose(1, 0)
+        assert [shown.query_id for shown in pending.shown] == ["name", "phone"]
+        assert [shown.query_id for shown in pending.choose(1, None).shown] == ["name"]
+
+    def test_what_cannot_be_chosen(self) -> None:
+        pending = self.pending()
+        for place, option in ((0, None), (0, 2), (0, -1), (2, 0), (3, 0), (-1, 0)):
+            with pytest.raises(RequestError):
+                pending.choose(place, option)
+
+    def test_nothing_for_a_required_set(self) -> None:
+        held = credential({"phone": "0"}, ("phone",))
+        with pytest.raises(RequestError, match="the credential has no car"):
+            find_answer(ask(self.QUERY), [held], now_ms=NOW_MS)
+
+
+def test_all_credentials_of_a_query_without_sets() -> None:
+    held = credential({"name": "A", "car": "B"}, ("name",), ("car",))
+    asked = request(["name"], count=2)
+    assert [shown.query_id for shown in find_answer(asked, [held], now_ms=NOW_MS).shown] == [
+        "q0",
+        "q1",
+    ]
+
+
+def test_another_credential_or_several_of_them() -> None:
+    one, two = credential({"name": "A"}, ("name",)), credential({"name": "B"}, ("name",))
+    two = replace(two, record_id="cd" * 16)
+    pending = find_answer(request(["name"]), [one, two], now_ms=NOW_MS)
+    assert [share.value for share in pending.shares] == ["A"]
+    assert [share.value for share in pending.use("q0", two.record_id).shares] == ["B"]
+    for records in ((), ("ef" * 16,), (one.record_id, two.record_id)):
+        with pytest.raises(RequestError):
+            pending.use("q0", *records)
+    query = request(["name"]).request.query.to_fields()
+    query["credentials"][0]["multiple"] = True  # type: ignore[index,call-overload]
+    many = find_answer(ask(query), [one, two], now_ms=NOW_MS)
+    assert [share.value for share in many.shares] == ["A"]
+    both = many.use("q0", one.record_id, two.record_id)
+    assert [share.value for share in both.shares] == ["A", "B"]
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])

@@ -217,7 +217,7 @@ def test_a_missing_member_is_refused(place: tuple[Any, ...]) -> None:
     [
         lambda fields: fields.update(seed="AAAA"),
         lambda fields: fields.update(seed="A" * 43 + "="),
-        lambda fields: fields["grants"][0].update(attributes=[["address", 5]]),
+        lambda fields: fields["grants"][0].update(attributes=[["address", 5.5]]),
         lambda fields: fields["grants"][0].update(attributes=[[]]),
         lambda fields: fields["grants"][0].update(attributes=["address"]),
         lambda fields: fields["grants"][0].update(attributes=None),

@@ -1,0 +1,73 @@
+"""Credentials of each format as a query of DCQL sees them."""
+
+import base64
+import binascii
+from typing import Final
+
+from cryptography import x509
+
+from chaincode.encoding import JsonObject, encode_base64url
+from client_sdk.credentials.sd_jwt_vc import HeldCredential, VerifiedPresentation
+from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
+from client_sdk.openid4vp.dcql_query import AKI, LEDGER_AUTHORITY, SD_JWT_VC
+from client_sdk.openid4vp.dcql_selection import CredentialView
+from client_sdk.strict_json import text_list
+
+_MAX_CERTIFICATES: Final = 8
+
+
+def view_held(credential: HeldCredential) -> CredentialView:
+    """Return the view of an SD-JWT VC in a wallet; nothing of it is verified."""
+    claims = credential.unverified_claims
+    return CredentialView(
+        format=SD_JWT_VC,
+        types=_types_of(claims),
+        claims=claims,
+        disclosed_paths=credential.concealed_paths,
+        authorities=_authorities_of(credential.unverified_header, claims),
+        is_bound="cnf" in claims,
+        identity=credential.sd_jwt.issuer_jwt,
+    )
+
+
+def view_presented(presentation: VerifiedPresentation) -> CredentialView:
+    """Return the view of a verified presentation of an SD-JWT VC."""
+    return CredentialView(
+        format=SD_JWT_VC,
+        types=_types_of(presentation.claims),
+        claims=presentation.claims,
+        disclosed_paths=presentation.disclosed_paths,
+        authorities=_authorities_of(presentation.header, presentation.claims),
+        is_bound=bool(presentation.key_binding),
+        identity=presentation.issuer_jwt,
+    )
+
+
+def _types_of(claims: JsonObject) -> frozenset[str]:
+    vct = claims.get("vct")
+    types = {vct} if isinstance(vct, str) else set()
+    return frozenset(types.union(text_list(claims.get("aka_vcts"))))
+
+
+def _authorities_of(header: JsonObject, claims: JsonObject) -> frozenset[tuple[str, str]]:
+    """Return who vouches for the issuer: by certificates in the header, and by the ledger."""
+    found = {(AKI, value) for value in _key_identifiers(header)}
+    place = claims.get(PLACE_CLAIM)
+    ledger = place.get("ledger") if isinstance(place, dict) else None
+    if isinstance(ledger, str):
+        found.add((LEDGER_AUTHORITY, ledger))
+    return frozenset(found)
+
+
+def _key_identifiers(header: JsonObject) -> list[str]:
+    """Return the authority key identifiers of the certificates in `x5c`, in base64url."""
+    identifiers: list[str] = []
+    for text in text_list(header.get("x5c"))[:_MAX_CERTIFICATES]:
+        try:
+            certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+            extension = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+        except (binascii.Error, ValueError, x509.ExtensionNotFound, x509.InvalidVersion):
+            continue
+        if extension.value.key_identifier is not None:
+            identifiers.append(encode_base64url(extension.value.key_identifier))
+    return identifiers
