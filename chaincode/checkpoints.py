@@ -1,13 +1,14 @@
 """Checkpoints: what a peer signs of its chain, as a log whose entries are the blocks.
 
-A checkpoint is a C2SP tlog-checkpoint in a signed note (c2sp.org/tlog-checkpoint, c2sp.org/
-signed-note): the log's name, its size, which is the height of the chain, and the root of the Merkle
-tree over its entries. Entry number `height - 1` says of a block its height, its time, its hash, and
-the root of the state above it; the checkpoint has no extension lines, so that whatever it leads to
-stands in the log, where two people who compare checkpoints find every difference.
+A checkpoint is a C2SP tlog-checkpoint (c2sp.org/tlog-checkpoint): the log's name, its size, which
+is the height of the chain, and the root of the Merkle tree over its entries. Entry `height - 1`
+says of a block its height, time and hash, and the root of the state above it. There are no
+extension lines: whatever a checkpoint leads to stands in the log, where two people who compare
+checkpoints find every difference.
 
-A peer with an `ed0120` key signs as the specification says (type 0x01). For a SHA-3 key, which only
-Iroha knows, the type is 0xff with a name of ours.
+A peer signs it as a timestamped cosignature (c2sp.org/tlog-cosignature, Ed25519): at this time, no
+larger log is known. A ledger at rest makes no blocks, so a block's time would not show that a state
+is current. For a SHA-3 key, which only Iroha knows, the type is 0xff with a name of ours.
 """
 
 import base64
@@ -26,10 +27,11 @@ MAX_NOTE_BYTES: Final = 16 * 1024
 _ENTRY: Final = struct.Struct(">QQ32s32s")
 _HASH_BYTES: Final = 32
 _KEY_ID_BYTES: Final = 4
+_SIGNATURE: Final = struct.Struct(">4sQ64s")
 _MARK: Final = "\u2014 "
 _BODY: Final = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/=]+)\n")
 _TYPES: Final = {
-    KeyAlgorithm.ED25519_SHA2: b"\x01",
+    KeyAlgorithm.ED25519_SHA2: b"\x04",
     KeyAlgorithm.ED25519_SHA3: b"\xfftegata ed25519-sha3-256\n",
 }
 
@@ -88,15 +90,21 @@ class Checkpoint:
         origin: The name of the log (`log_origin`).
         size: How many entries it has: the height of the chain.
         root: The root of the tree over them, 32 bytes.
+        time_s: When it was signed as the largest, seconds since 1970, UTC.
     """
 
     origin: str
     size: int
     root: bytes
+    time_s: int
 
-    def text(self) -> bytes:
-        """Return the text that is signed."""
+    def body(self) -> bytes:
+        """Return the text of the note."""
         return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n".encode()
+
+    def message(self) -> bytes:
+        """Return what a cosignature signs."""
+        return b"cosignature/v1\ntime %d\n" % self.time_s + self.body()
 
 
 def log_origin(ledger_id: str) -> str:
@@ -110,10 +118,10 @@ def log_origin(ledger_id: str) -> str:
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: CheckpointSigner) -> bytes:
     """Return the signed note."""
-    text = checkpoint.text()
-    key = parse_public_key(signer.public_key)
-    signature = _key_id(checkpoint.origin, key) + bytes.fromhex(signer.sign(text))
-    return text + f"\n{_MARK}{checkpoint.origin} {_base64(signature)}\n".encode()
+    key_id = _key_id(checkpoint.origin, parse_public_key(signer.public_key))
+    signature = bytes.fromhex(signer.sign(checkpoint.message()))
+    line = _base64(_SIGNATURE.pack(key_id, checkpoint.time_s, signature))
+    return checkpoint.body() + f"\n{_MARK}{checkpoint.origin} {line}\n".encode()
 
 
 def verify_checkpoint(note: bytes, origin: str, public_keys: Iterable[str]) -> Checkpoint:
@@ -129,21 +137,25 @@ def verify_checkpoint(note: bytes, origin: str, public_keys: Iterable[str]) -> C
         SignatureInvalidError: It is of another log, no such key has signed it, or a signature that
             should be by one of them does not verify.
     """
-    checkpoint, signatures = _parse_note(note)
-    if checkpoint.origin != origin:
+    origin_found, size, root, signatures = _parse_note(note)
+    if origin_found != origin:
         raise SignatureInvalidError("the checkpoint is of another ledger")
-    is_signed = False
-    for text in public_keys:
-        prefix = _key_id(origin, parse_public_key(text))
-        for signature in signatures:
-            # A key id is short: as the specification says, a known one must verify.
-            if signature.startswith(prefix):
-                signed = signature[_KEY_ID_BYTES:].hex()
-                verify_signature(public_key=text, signature=signed, payload=checkpoint.text())
-                is_signed = True
-    if not is_signed:
+    newest: Checkpoint | None = None
+    for public_key in public_keys:
+        own_id = _key_id(origin, parse_public_key(public_key))
+        for key_id, time_s, signature in signatures:
+            if key_id != own_id:
+                continue
+            # A key id is short: as the specification says, one under a known id must verify.
+            found = Checkpoint(origin=origin, size=size, root=root, time_s=time_s)
+            verify_signature(
+                public_key=public_key, signature=signature.hex(), payload=found.message()
+            )
+            if newest is None or newest.time_s < time_s:
+                newest = found
+    if newest is None:
         raise SignatureInvalidError("no known peer of the ledger has signed the checkpoint")
-    return checkpoint
+    return newest
 
 
 def verifier_key(origin: str, public_key: str) -> str:
@@ -158,8 +170,8 @@ def _key_id(name: str, key: PublicKey) -> bytes:
     return hashlib.sha256(data).digest()[:_KEY_ID_BYTES]
 
 
-def _parse_note(note: bytes) -> tuple[Checkpoint, list[bytes]]:
-    """Return the checkpoint, and the signatures under the log's own name, each after its key id."""
+def _parse_note(note: bytes) -> tuple[str, int, bytes, list[tuple[bytes, int, bytes]]]:
+    """Return origin, size, root, and the key id, time and bytes of the log's own signatures."""
     if len(note) > MAX_NOTE_BYTES:
         raise DecodeError(f"checkpoint: more than {MAX_NOTE_BYTES} bytes")
     try:
@@ -169,19 +181,19 @@ def _parse_note(note: bytes) -> tuple[Checkpoint, list[bytes]]:
     found = _BODY.fullmatch(body + "\n")
     if found is None or not tail.endswith("\n"):
         raise DecodeError("checkpoint: three lines, an empty one and signatures are expected")
-    origin, size, root = found.groups()
-    checkpoint = Checkpoint(origin=origin, size=int(size), root=_from_base64(root))
-    if len(checkpoint.root) != _HASH_BYTES:
+    origin, size, encoded_root = found.groups()
+    root = _from_base64(encoded_root)
+    if len(root) != _HASH_BYTES:
         raise DecodeError("checkpoint: its root is no SHA-256 hash")
     signatures = []
     for line in tail.removesuffix("\n").split("\n"):
         name, _, encoded = line.removeprefix(_MARK).partition(" ")
         if not line.startswith(_MARK) or not name or not encoded:
             raise DecodeError("checkpoint: a line is no signature")
-        # Those of others, such as witnesses, are passed over whatever their form.
-        if name == origin:
-            signatures.append(_from_base64(encoded))
-    return checkpoint, signatures
+        # Those under other names, such as of witnesses, and of other types are passed over.
+        if name == origin and len(data := _from_base64(encoded)) == _SIGNATURE.size:
+            signatures.append(_SIGNATURE.unpack(data))
+    return origin, int(size), root, signatures
 
 
 def _base64(data: bytes) -> str:

@@ -1,18 +1,17 @@
-"""A Merkle tree over an append-only log: its root, and proofs of an entry and of growth.
+"""A Merkle tree over an append-only log on disk: its root, and proofs of an entry and of growth.
 
-The tree is that of RFC 6962 section 2.1. The hash above each 2^level entries from an even place on
-never changes again and is kept; all else is made of those, so that a log of n entries is extended,
-and proven, with about log2(n) of them.
+The tree is that of `chaincode.merkle` (RFC 6962 section 2.1). The hash above each 2^level entries
+from an even place on never changes again and is kept; all else is made of those, so that a log of n
+entries is extended, and proven, with about log2(n) of them.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from chaincode.errors import DecodeError, ProofInvalidError
+from chaincode.merkle import hash_children, hash_leaf
 
-_LEAF: Final = b"\x00"
-_NODE: Final = b"\x01"
 _EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
 LogNode: TypeAlias = tuple[int, int]
@@ -27,28 +26,16 @@ class LogView(Protocol):
         ...
 
 
-class ExtendedLog:
-    """A log with hashes above it that are not written yet."""
-
-    def __init__(self, below: LogView, nodes: Mapping[LogNode, bytes]) -> None:
-        self._below = below
-        self._nodes = nodes
-
-    def get_log_node(self, node: LogNode) -> bytes | None:
-        """Return the hash at a place, or None."""
-        return self._nodes.get(node) or self._below.get_log_node(node)
-
-
 def extend_log(view: LogView, size: int, entry: bytes) -> dict[LogNode, bytes]:
     """Return the hashes that an entry adds to a log of `size` entries.
 
     Raises:
         DecodeError: A hash is missing from the view.
     """
-    level, number, found = 0, size, _sha256(_LEAF + entry)
+    level, number, found = 0, size, hash_leaf(entry)
     nodes = {(level, number): found}
     while number % 2:
-        found = _join(_read(view, (level, number - 1)), found)
+        found = hash_children(_read(view, (level, number - 1)), found)
         level, number = level + 1, number // 2
         nodes[level, number] = found
     return nodes
@@ -83,23 +70,6 @@ def prove_consistency(view: LogView, old_size: int, size: int) -> list[bytes]:
     return list(_subproof(view, old_size, 0, size, is_whole=True))
 
 
-def verify_inclusion(
-    root: bytes, *, size: int, index: int, entry: bytes, path: Sequence[bytes]
-) -> None:
-    """Check that an entry stands at `index`, from 0, in the log with this root (RFC 9162 2.1.3.2).
-
-    Raises:
-        ProofInvalidError: The path does not lead to the root.
-    """
-    if not 0 <= index < size:
-        raise ProofInvalidError("the log has no such entry")
-    found = _sha256(_LEAF + entry)
-    for sibling, is_left in _climb(path, index, size - 1):
-        found = _join(sibling, found) if is_left else _join(found, sibling)
-    if found != root:
-        raise ProofInvalidError("the path does not lead to the root of the log")
-
-
 def verify_consistency(
     old_root: bytes, root: bytes, *, old_size: int, size: int, path: Sequence[bytes]
 ) -> None:
@@ -124,9 +94,9 @@ def verify_consistency(
     old_found = found = hashes[0]
     for sibling, is_left in _climb(hashes[1:], place, last):
         if is_left:
-            old_found, found = _join(sibling, old_found), _join(sibling, found)
+            old_found, found = hash_children(sibling, old_found), hash_children(sibling, found)
         else:
-            found = _join(found, sibling)
+            found = hash_children(found, sibling)
     if (old_found, found) != (old_root, root):
         raise ProofInvalidError("the log was changed: it does not begin with the older one")
 
@@ -184,7 +154,7 @@ def _hash_of(view: LogView, start: int, end: int) -> bytes:
     if size & (size - 1) == 0:
         return _read(view, (size.bit_length() - 1, start // size))
     middle = start + _split(size)
-    return _join(_hash_of(view, start, middle), _hash_of(view, middle, end))
+    return hash_children(_hash_of(view, start, middle), _hash_of(view, middle, end))
 
 
 def _split(size: int) -> int:
@@ -197,11 +167,3 @@ def _read(view: LogView, node: LogNode) -> bytes:
     if found is None:
         raise DecodeError(f"the log lacks its hash {node[1]} on level {node[0]}")
     return found
-
-
-def _join(left: bytes, right: bytes) -> bytes:
-    return _sha256(_NODE + left + right)
-
-
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()

@@ -6,7 +6,7 @@ ordered batches give the same blocks, receipts and root, whoever the orderer is.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from chaincode.batches import Batch, restore_batches, validate_batches
 from chaincode.blocks import (
@@ -18,8 +18,10 @@ from chaincode.blocks import (
     verify_block,
     verify_link,
 )
+from chaincode.checkpoints import CheckpointSigner, LogEntry
 from chaincode.errors import DecodeError, InvalidBlockError, InvalidTransactionError
 from chaincode.ids import HASH
+from chaincode.merkle_log import LogNode, extend_log
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
@@ -42,19 +44,6 @@ _MAX_TIME_MS: Final = 2**63 - 1
 """The highest number that the state's tables hold."""
 
 
-class BlockSigner(Protocol):
-    """The peer's key."""
-
-    @property
-    def public_key(self) -> str:
-        """The public half, in the form that Iroha writes."""
-        ...
-
-    def sign(self, payload: bytes) -> str:
-        """Return the signature of serialised payload bytes, 128 hex digits."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A block that is decided, but not yet written.
@@ -64,12 +53,16 @@ class Candidate:
         receipts: What became of each transaction, in the order they were given.
         changes: The new value of each key of the state; None where it goes.
         root: What the state above the block is committed to, and the changed pages of its map.
+        entry: What the log of blocks says of it.
+        log_nodes: The new hashes of that log's tree.
     """
 
     block: Block
     receipts: tuple[Receipt, ...]
     changes: Mapping[bytes, bytes | None]
     root: RootChange
+    entry: LogEntry
+    log_nodes: Mapping[LogNode, bytes]
 
 
 class Engine:
@@ -79,7 +72,7 @@ class Engine:
         self,
         blocks: BlockStore,
         state: StateStore,
-        signer: BlockSigner,
+        signer: CheckpointSigner,
         *,
         max_batch_transactions: int = MAX_BLOCK_TRANSACTIONS,
         quarantine: Quarantine | None = None,
@@ -141,13 +134,13 @@ class Engine:
                 only_voter=self._signer.public_key,
             )
             outcome = apply_block(view, context, batches, self._quarantine.note)
-            root = _change_root(view, tip, outcome.changes)
-        block = build_block(context, tip.block_hash, batches, outcome.receipts)
+            block = build_block(context, tip.block_hash, batches, outcome.receipts)
+            candidate = _candidate(view, block, outcome)
         payload = block.block_v1.payload.SerializeToString()
         block.block_v1.signatures.append(
             Signature(public_key=self._signer.public_key, signature=self._signer.sign(payload))
         )
-        return Candidate(block=block, receipts=outcome.receipts, changes=outcome.changes, root=root)
+        return candidate
 
     def commit(self, candidate: Candidate) -> None:
         """Write a block: first the block file, synced, then the state.
@@ -204,12 +197,7 @@ def replay(
                 f"{receipt.reason}"
             )
     _check_decisions(view, block)
-    return Candidate(
-        block=block,
-        receipts=outcome.receipts,
-        changes=outcome.changes,
-        root=_change_root(view, tip, outcome.changes),
-    )
+    return _candidate(view, block, outcome)
 
 
 def _check_decisions(view: StateSnapshot, block: Block) -> None:
@@ -263,16 +251,35 @@ def recover(blocks: BlockStore, state: StateStore) -> int:
     return count
 
 
-def _change_root(
-    view: StateSnapshot, tip: Tip, changes: Mapping[bytes, bytes | None]
-) -> RootChange:
+def _candidate(view: StateSnapshot, block: Block, outcome: BlockOutcome) -> Candidate:
+    """Return a block and all that it changes in the stores.
+
+    Raises:
+        StorageError: The state on disk is damaged.
+    """
+    payload = block.block_v1.payload
     try:
-        return change_root(view, tip.state_root, changes)
+        root = change_root(view, view.tip().state_root, outcome.changes)
+        entry = LogEntry(
+            height=payload.height,
+            time_ms=payload.created_time,
+            block_hash=block_hash(block),
+            root=root.root.digest(),
+        )
+        log_nodes = extend_log(view, payload.height - 1, entry.encode())
     except DecodeError as error:
         raise StorageError(
             f"the state on disk is damaged: {error}; move state.sqlite away, and the node "
             "rebuilds it from the blocks"
         ) from None
+    return Candidate(
+        block=block,
+        receipts=outcome.receipts,
+        changes=outcome.changes,
+        root=root,
+        entry=entry,
+        log_nodes=log_nodes,
+    )
 
 
 def _state_change(candidate: Candidate, start: int, following: int) -> StateChange:
@@ -281,7 +288,7 @@ def _state_change(candidate: Candidate, start: int, following: int) -> StateChan
         tip=Tip(
             height=payload.height,
             time_ms=payload.created_time,
-            block_hash=block_hash(candidate.block),
+            block_hash=candidate.entry.block_hash,
             state_root=candidate.root.root,
             next_start=following,
         ),
@@ -289,6 +296,7 @@ def _state_change(candidate: Candidate, start: int, following: int) -> StateChan
         places=encode_places(candidate.block),
         entries=candidate.changes,
         pages=candidate.root.pages,
+        log_nodes=candidate.log_nodes,
         committed=[transaction_hash(message) for message in payload.transactions],
         rejected=[bytes.fromhex(tx_hash) for tx_hash in payload.rejected_transactions_hashes],
         histories=[

@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Final, TypeVar
 
+from chaincode.merkle_log import LogNode
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries.view import HistorySearch
@@ -24,10 +25,16 @@ from node.ledger.block_store import BlockStore
 from node.ledger.history_index import HistoryEntry
 from node.ledger.transaction_places import PLACE_BYTES, decode_place
 
-_SCHEMA_VERSION: Final = 4
+_SCHEMA_VERSION: Final = 5
 _SCHEMA: Final = f"""
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE map_page (prefix TEXT PRIMARY KEY, page BLOB NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE log_node (  -- chaincode.merkle_log
+    level INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (level, number)
+) WITHOUT ROWID, STRICT;
 CREATE TABLE block (
     height INTEGER PRIMARY KEY,
     start INTEGER NOT NULL,  -- in the block file
@@ -44,7 +51,9 @@ CREATE TABLE tip (
     block_hash BLOB NOT NULL,
     set_hash BLOB NOT NULL,
     map_root BLOB NOT NULL,
-    next_start INTEGER NOT NULL
+    next_start INTEGER NOT NULL,
+    genesis_hash BLOB,  -- of the block at height 1
+    transactions INTEGER NOT NULL  -- how many are committed
 ) STRICT;
 {history_index.SCHEMA}"""
 
@@ -83,6 +92,7 @@ class StateChange:
         places: Those of its transactions (`transaction_places.encode_places`).
         entries: The new value of each key; None where it goes.
         pages: The new page of the authenticated map at each prefix; None where it goes.
+        log_nodes: The new hashes of the log of blocks.
         committed: The hashes of the block's transactions, in order.
         rejected: The hashes of the transactions that it rejects.
         histories: The entries of its transactions, in the order of their positions.
@@ -93,6 +103,7 @@ class StateChange:
     places: bytes
     entries: Mapping[bytes, bytes | None]
     pages: Mapping[str, bytes | None]
+    log_nodes: Mapping[LogNode, bytes]
     committed: Sequence[bytes]
     rejected: Sequence[bytes]
     histories: Sequence[HistoryEntry]
@@ -125,6 +136,18 @@ class StateSnapshot:
         ).fetchone()
         return None if row is None else bytes(row[0])
 
+    def get_log_node(self, node: LogNode) -> bytes | None:
+        """Return a hash of the log of blocks, or None."""
+        row = self._connection.execute(
+            "SELECT hash FROM log_node WHERE level = ? AND number = ?", node
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def ledger_id(self) -> str | None:
+        """Return the hash of the genesis block, 64 hex digits, or None for an empty chain."""
+        (genesis_hash,) = self._connection.execute("SELECT genesis_hash FROM tip").fetchone()
+        return None if genesis_hash is None else genesis_hash.hex()
+
     def has_transaction(self, tx_hash: bytes) -> bool:
         """Tell whether a block has already committed or rejected this transaction."""
         return self.decision(tx_hash) is not None
@@ -137,9 +160,9 @@ class StateSnapshot:
         return None if row is None else bool(row[0])
 
     def count_transactions(self) -> int:
-        """Return how many transactions are committed. It reads a whole table."""
+        """Return how many transactions are committed."""
         number: int
-        (number,) = self._connection.execute("SELECT COUNT(position) FROM decided").fetchone()
+        (number,) = self._connection.execute("SELECT transactions FROM tip").fetchone()
         return number
 
     def block_at(self, height: int) -> Block | None:
@@ -188,6 +211,7 @@ class StateSnapshot:
         for statement in (
             "SELECT key, value FROM state ORDER BY key",
             "SELECT prefix, page FROM map_page ORDER BY prefix",
+            "SELECT level, number, hash FROM log_node ORDER BY level, number",
             "SELECT height, start, places FROM block ORDER BY height",
             "SELECT tx_hash, height, position FROM decided ORDER BY tx_hash",
             "SELECT * FROM history ORDER BY account_id, asset_id, height, position",
@@ -277,6 +301,8 @@ class StateStore:
             writer.execute("BEGIN IMMEDIATE")
             _write(writer, "state", "key", change.entries)
             _write(writer, "map_page", "prefix", change.pages)
+            nodes = [(*node, node_hash) for node, node_hash in change.log_nodes.items()]
+            writer.executemany("INSERT INTO log_node VALUES (?, ?, ?)", nodes)
             writer.executemany("INSERT INTO decided VALUES (?, ?, ?)", decided)
             history_index.insert_entries(writer, tip.height, change.histories)
             writer.execute(
@@ -284,7 +310,8 @@ class StateStore:
             )
             writer.execute(
                 "UPDATE tip SET height = ?, time_ms = ?, block_hash = ?, set_hash = ?,"
-                " map_root = ?, next_start = ?",
+                " map_root = ?, next_start = ?, genesis_hash = COALESCE(genesis_hash, ?),"
+                " transactions = transactions + ?",
                 (
                     tip.height,
                     tip.time_ms,
@@ -292,6 +319,8 @@ class StateStore:
                     tip.state_root.set_hash,
                     tip.state_root.map_root,
                     tip.next_start,
+                    tip.block_hash,
+                    len(change.committed),
                 ),
             )
             writer.execute("COMMIT")
@@ -344,7 +373,7 @@ class StateStore:
         for statement in _SCHEMA.split(";\n"):
             self._writer.execute(statement)
         self._writer.execute(
-            "INSERT INTO tip VALUES (0, 0, ?, ?, ?, ?)",
+            "INSERT INTO tip VALUES (0, 0, ?, ?, ?, ?, NULL, 0)",
             (bytes(32), empty.set_hash, empty.map_root, self._blocks.start),
         )
         self._writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")

@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import Self
 
 from chaincode.protocol.block_pb2 import Block
-from chaincode.transactions import block_hash
 from node.errors import StorageError
 from node.ledger.block_store import BlockStore, check_not_in_use
 from node.ledger.engine import recover, replay, write_block
@@ -59,8 +58,7 @@ class LedgerStores:
     def ledger_id(self) -> str | None:
         """Return the hash of the genesis block, 64 hex digits, or None for an empty chain."""
         with self.state.snapshot() as view:
-            first = view.block_at(1)
-        return None if first is None else block_hash(first).hex()
+            return view.ledger_id()
 
     def append(self, block: Block) -> None:
         """Check that a block follows from the chain, apply it and write it.

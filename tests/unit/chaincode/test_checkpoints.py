@@ -1,6 +1,7 @@
 """Checkpoints: signed notes as C2SP specifies them, and nothing that only looks like one."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from client_sdk.ledger.account_key import AccountKey
 ORIGIN = log_origin("ab" * 32)
 KEY = named_key("peer")
 SHA3_KEY = AccountKey(bytes(32), KeyAlgorithm.ED25519_SHA3)
-CHECKPOINT = Checkpoint(origin=ORIGIN, size=20852163, root=bytes(range(32)))
+CHECKPOINT = Checkpoint(origin=ORIGIN, size=20852163, root=bytes(range(32)), time_s=1_800_000_000)
 
 
 @pytest.mark.parametrize("key", [KEY, SHA3_KEY], ids=["ed0120", "sha3"])
@@ -35,40 +36,35 @@ def test_a_signed_checkpoint_verifies(key: AccountKey) -> None:
 
 
 def test_the_form_is_that_of_the_specification() -> None:
-    """c2sp.org/tlog-checkpoint: origin, size, root; c2sp.org/signed-note: the signature line."""
+    """c2sp.org/tlog-checkpoint and c2sp.org/tlog-cosignature, word by word."""
     lines = sign_checkpoint(CHECKPOINT, KEY).decode().split("\n")
     assert lines[:4] == [ORIGIN, "20852163", base64.b64encode(bytes(range(32))).decode(), ""]
     assert lines[4].startswith(f"\u2014 {ORIGIN} ")
     signature = base64.b64decode(lines[4].split(" ")[2])
-    assert len(signature) == 4 + 64
+    assert int.from_bytes(signature[4:12], "big") == 1_800_000_000
+    body = "\n".join(lines[:3]) + "\n"
+    verify_signature(
+        public_key=KEY.public_key,
+        signature=signature[12:].hex(),
+        payload=b"cosignature/v1\ntime 1800000000\n" + body.encode(),
+    )
     name, key_id, encoded = verifier_key(ORIGIN, KEY.public_key).split("+", 2)
     assert (name, key_id) == (ORIGIN, signature[:4].hex())
-    assert base64.b64decode(encoded) == b"\x01" + KEY.raw_public_key
+    assert base64.b64decode(encoded) == b"\x04" + KEY.raw_public_key
     assert lines[5:] == [""]
-
-
-def test_key_ids_are_those_of_the_specification() -> None:
-    """The example of c2sp.org/signed-note: its key, and that key's signature."""
-    raw = base64.b64decode("AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k")[1:]
-    public_key = "ed0120" + raw.hex()
-    vkey = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
-    assert verifier_key("example.com/foo", public_key) == vkey
-    signature = base64.b64decode(
-        "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM="
-    )
-    assert signature[:4].hex() == "530d903a"
-    verify_signature(
-        public_key=public_key,
-        signature=signature[4:].hex(),
-        payload=b"This is an example message.\n",
-    )
 
 
 def test_signatures_of_others_stand_beside_it() -> None:
     note = sign_checkpoint(CHECKPOINT, KEY) + b"\xe2\x80\x94 witness.example w1tnes/+no/base64?\n"
-    note += sign_checkpoint(CHECKPOINT, SHA3_KEY).partition(b"\n\n")[2]
-    keys = [KEY.public_key, SHA3_KEY.public_key]
-    assert verify_checkpoint(note, ORIGIN, keys) == CHECKPOINT
+    note += f"\u2014 {ORIGIN} {base64.b64encode(bytes(68)).decode()}\n".encode()
+    later = replace(CHECKPOINT, time_s=CHECKPOINT.time_s + 1)
+    note += sign_checkpoint(later, SHA3_KEY).partition(b"\n\n")[2]
+    for keys, expected in (
+        ([KEY.public_key], CHECKPOINT),
+        ([SHA3_KEY.public_key, KEY.public_key], later),
+        ([KEY.public_key, SHA3_KEY.public_key], later),
+    ):
+        assert verify_checkpoint(note, ORIGIN, keys) == expected
 
 
 def test_one_of_another_ledger_is_refused() -> None:

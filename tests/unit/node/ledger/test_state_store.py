@@ -49,6 +49,7 @@ def change(
         places=b"",
         entries=entries,
         pages=pages or {},
+        log_nodes={(0, height - 1): bytes([height % 256]) * 32},
         committed=committed or [],
         rejected=rejected or [],
         histories=[],
@@ -271,7 +272,7 @@ def test_damaged_pages_are_a_storage_error_wherever_they_are_read(
     store.commit(change(1, {b"%04d" % n: bytes(200) for n in range(500)}))
     store.close()
     content_of_file = bytearray(path.read_bytes())
-    for page in range(6 * 4096, len(content_of_file), 4096):
+    for page in range(20 * 4096, len(content_of_file), 4096):
         content_of_file[page : page + 4096] = b"\xa5" * 4096
     path.write_bytes(content_of_file)
     store = StateStore(path, blocks)
