@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from chaincode.broken_rules import BrokenRule, Finding, gather
 from chaincode.errors import InvalidQueryError, InvalidTransactionError, SignatureInvalidError
-from chaincode.field_rules import account_id, public_key, quorum, signature_hex
+from chaincode.field_rules import account_id, detail_key, public_key, quorum, signature_hex
 from chaincode.message_rules import (
     command_form_problem,
     command_problem,
@@ -21,8 +21,10 @@ from chaincode.message_rules import (
 )
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.primitive_pb2 import Signature
+from chaincode.protocol.proofs_pb2 import ProofRequest, StateEntry
 from chaincode.protocol.queries_pb2 import BlocksQuery, Query, QueryPayloadMeta
 from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.records import RESERVED_PREFIX
 from chaincode.signatures import verify_signature
 from chaincode.transactions import ValidTransaction, hash_payload, transaction_hash
 
@@ -32,6 +34,7 @@ MAX_COMMANDS: Final = 10_000
 genesis block."""
 MAX_SIGNATURES: Final = 256
 """Twice the highest quorum. irohad has no limit, and would verify as many as fit in 128 MiB."""
+MAX_PROVEN_ENTRIES: Final = 32
 _PAGED_QUERIES: Final = ("get_account_transactions", "get_account_asset_transactions")
 
 
@@ -113,6 +116,16 @@ def validate_blocks_query(query: BlocksQuery, window: TimeWindow) -> str:
     return _validate_signed(problem, query.meta, query)
 
 
+def validate_proof_request(request: ProofRequest, window: TimeWindow) -> str:
+    """Return the key, lower-case hex, that is now known to have signed a well-formed request.
+
+    Raises:
+        InvalidQueryError: A rule is broken; the text names the field.
+    """
+    findings = _proof_findings(request.payload, window)
+    return _validate_signed(gather("Proof request", findings), request.payload, request)
+
+
 def _refusal(problem: BrokenRule, tx_hash: bytes) -> InvalidTransactionError:
     return InvalidTransactionError(
         f"Transaction deserialization failed: hash Hash: [{tx_hash.hex()}], {problem}",
@@ -168,8 +181,30 @@ def _meta_findings(meta: QueryPayloadMeta, window: TimeWindow) -> Iterator[Findi
         yield BrokenRule("Counter", (reason,))
 
 
+def _proof_findings(payload: ProofRequest.Payload, window: TimeWindow) -> Iterator[Finding]:
+    yield from _meta_findings(payload.meta, window)
+    if len(payload.entries) > MAX_PROVEN_ENTRIES:
+        yield f"At most {MAX_PROVEN_ENTRIES} entries are proven at once."
+        return
+    for number, entry in enumerate(payload.entries, start=1):
+        if problem := gather(f"Entry #{number}", _entry_findings(entry)):
+            yield problem
+
+
+def _entry_findings(entry: StateEntry) -> Iterator[Finding]:
+    yield from account_id(entry.account_id)
+    if entry.writer:
+        yield from account_id(entry.writer)
+    if entry.key:
+        yield from detail_key(entry.key)
+        if not entry.key.startswith(RESERVED_PREFIX):
+            yield f"Only accounts and {RESERVED_PREFIX} records can be proven."
+    elif entry.writer:
+        yield "An account has no writer: the key of a record is expected."
+
+
 def _validate_signed(
-    problem: BrokenRule | None, payload: Message, query: Query | BlocksQuery
+    problem: BrokenRule | None, payload: Message, query: Query | BlocksQuery | ProofRequest
 ) -> str:
     signed = [query.signature] if query.HasField("signature") else []
     signatures = _SignatureCheck(payload.SerializeToString(), signed, is_needed=True)

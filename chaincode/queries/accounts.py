@@ -21,7 +21,7 @@ _READ_ACCOUNT: Final[Reach] = (
     RolePermission.can_get_domain_accounts,
     RolePermission.can_get_all_accounts,
 )
-_READ_SIGNATORIES: Final[Reach] = (
+READ_SIGNATORIES: Final[Reach] = (
     RolePermission.can_get_my_signatories,
     RolePermission.can_get_domain_signatories,
     RolePermission.can_get_all_signatories,
@@ -49,7 +49,7 @@ def answer_account(asker: Asker, query: GetAccount) -> QueryResponse:
 
 def answer_signatories(asker: Asker, query: GetSignatories) -> QueryResponse:
     """Answer `GetSignatories`."""
-    asker.require_read(query.account_id, _READ_SIGNATORIES)
+    asker.require_read(query.account_id, READ_SIGNATORIES)
     account = get_account(asker.view, query.account_id)
     if account is None:
         refuse_missing(

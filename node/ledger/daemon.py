@@ -137,6 +137,7 @@ class LedgerNode:
             pending=pending,
             window=lambda: TimeWindow(now_ms=now_ms(), max_past_ms=max_past_ms),
             health=self._health,
+            signer=key,
         )
         collector = LedgerCollector(
             stores.state,

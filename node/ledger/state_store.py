@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Final, TypeVar
 
+from chaincode.checkpoints import LogEntry
 from chaincode.merkle_log import LogNode
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
@@ -219,6 +220,17 @@ class StateSnapshot:
             for row in self._connection.execute(statement):
                 digest.update(repr(row).encode())
         return digest.digest()
+
+    def log_entry(self) -> LogEntry:
+        """Return what the log of blocks says of the top one."""
+        tip = self.tip()
+        return LogEntry(
+            height=tip.height, time_ms=tip.time_ms, block_hash=tip.block_hash, root=tip.root
+        )
+
+    def state_root(self) -> StateRoot:
+        """Return what commits to the whole state."""
+        return self.tip().state_root
 
     def height(self) -> int:
         """Return the height of the top block."""

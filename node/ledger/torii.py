@@ -1,4 +1,4 @@
-"""Torii, the gRPC gate: Iroha 1's command and query services over one ledger.
+"""Torii, the gRPC gate: Iroha 1's command and query services over one ledger, and our proofs.
 
 gRPC itself answers OK even to invalid transactions and queries: their errors are in the messages.
 """
@@ -16,6 +16,7 @@ from node.ledger.command_service import CommandService
 from node.ledger.config import TlsPort
 from node.ledger.grpc_server import bind, bind_tls, service_handler
 from node.ledger.native_server import NativeServer
+from node.ledger.proof_service import ProofService
 from node.ledger.query_service import QueryService
 from node.ledger.stream_places import MAX_STREAMS, StreamPlaces
 from node.ledger.torii_parts import ToriiParts
@@ -29,7 +30,7 @@ _WORKERS: Final = MAX_STREAMS + 64
 
 
 class ToriiServer:
-    """The gRPC server of both services.
+    """The gRPC server of all three services.
 
     Attributes:
         address: `host:port` where clients connect.
@@ -48,7 +49,9 @@ class ToriiServer:
             ConfigError: An address cannot be bound, or the certificate or its key cannot be used.
         """
         places = StreamPlaces()
-        services = _services(CommandService(parts, places), QueryService(parts, places))
+        services = _services(
+            CommandService(parts, places), QueryService(parts, places), ProofService(parts)
+        )
         self._statuses = parts.statuses
         self._commits = parts.commits
         self._native = _native_server(services, address) if native_server.is_built() else None
@@ -92,7 +95,7 @@ class ToriiServer:
 
 
 def _services(
-    commands: CommandService, queries: QueryService
+    commands: CommandService, queries: QueryService, proofs: ProofService
 ) -> Mapping[str, Mapping[str, Method]]:
     return {
         commands.name: {
@@ -105,6 +108,10 @@ def _services(
             "Find": Method(unary=queries.find),
             "FetchCommits": Method(streamed=queries.fetch_commits),
             "Healthcheck": Method(unary=queries.healthcheck),
+        },
+        proofs.name: {
+            "Checkpoint": Method(unary=proofs.checkpoint),
+            "Prove": Method(unary=proofs.prove),
         },
     }
 

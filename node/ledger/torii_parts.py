@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chaincode.batches import Batch
+from chaincode.checkpoints import CheckpointSigner
 from chaincode.multisignature import PendingView
 from chaincode.stateless import TimeWindow
 from node.ledger.commit_notices import CommitNotices
@@ -42,6 +43,7 @@ class ToriiParts:
         pending: Knows what waits for signatures.
         window: Returns the span of creation times that is accepted at this moment.
         health: Tells how the node is.
+        signer: The peer's key, which signs checkpoints.
     """
 
     engine: Engine
@@ -52,3 +54,4 @@ class ToriiParts:
     pending: PendingView
     window: Callable[[], TimeWindow]
     health: Callable[[], NodeHealth]
+    signer: CheckpointSigner

@@ -1,0 +1,87 @@
+"""`tegata.ledger.ProofService`: checkpoints of the chain, and proofs of single entries."""
+
+from typing import Final
+
+from chaincode.checkpoints import Checkpoint, log_origin, sign_checkpoint
+from chaincode.errors import DecodeError, InvalidQueryError
+from chaincode.merkle_log import log_root
+from chaincode.protocol.proofs_pb2 import (
+    CheckpointRequest,
+    CheckpointResponse,
+    ProofRequest,
+    ProofResponse,
+)
+from chaincode.protocol.qry_responses_pb2 import ErrorResponse
+from chaincode.queries import error_response
+from chaincode.queries.proofs import answer_consistency, answer_proof
+from chaincode.stateless import validate_proof_request
+from node.errors import StorageError
+from node.ledger.calls import CallContext, decode
+from node.ledger.state_store import StateSnapshot
+from node.ledger.torii_parts import ToriiParts
+
+
+class ProofService:
+    """`tegata.ledger.ProofService`."""
+
+    name: Final = "tegata.ledger.ProofService"
+
+    def __init__(self, parts: ToriiParts) -> None:
+        self._parts = parts
+        self._newest: tuple[Checkpoint, bytes] | None = None
+
+    def checkpoint(self, data: bytes, context: CallContext) -> CheckpointResponse:
+        """Return the checkpoint of the chain's top, to anybody: it holds no more than a hash."""
+        request = decode(data, CheckpointRequest, context)
+        try:
+            with self._parts.state.snapshot() as view:
+                return CheckpointResponse(
+                    checkpoint=self._sign(view),
+                    consistency=answer_consistency(view, request.known_size, view.height()),
+                )
+        except DecodeError as error:
+            raise _damaged(error) from None
+
+    def prove(self, data: bytes, context: CallContext) -> ProofResponse:
+        """Prove what stands at some entries of the state, or that nothing does."""
+        request = decode(data, ProofRequest, context)
+        try:
+            signatory = validate_proof_request(request, self._parts.window())
+        except InvalidQueryError as error:
+            refusal = error_response(ErrorResponse.Reason.STATELESS_INVALID, 0, str(error))
+            return ProofResponse(error_response=refusal.error_response)
+        try:
+            with self._parts.state.snapshot() as view:
+                return answer_proof(
+                    view,
+                    request,
+                    signatory,
+                    pending=self._parts.pending,
+                    checkpoint=self._sign(view),
+                )
+        except DecodeError as error:
+            raise _damaged(error) from None
+
+    def _sign(self, view: StateSnapshot) -> bytes:
+        """Return the signed checkpoint of a view; in the same second the one signed before."""
+        height, ledger_id = view.height(), view.ledger_id()
+        time_s = self._parts.window().now_ms // 1000
+        newest = self._newest
+        if newest is not None and (newest[0].size, newest[0].time_s) == (height, time_s):
+            return newest[1]
+        checkpoint = Checkpoint(
+            origin=log_origin(ledger_id or ""),
+            size=height,
+            root=log_root(view, height),
+            time_s=time_s,
+        )
+        note = sign_checkpoint(checkpoint, self._parts.signer)
+        self._newest = (checkpoint, note)
+        return note
+
+
+def _damaged(error: DecodeError) -> StorageError:
+    return StorageError(
+        f"the state on disk is damaged: {error}; move state.sqlite away, and the node rebuilds it "
+        "from the blocks"
+    )
