@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from chaincode.authenticated_map import EMPTY_ROOT, MapUpdate, PageView, update_map
+from chaincode.protocol.proofs_pb2 import StateEntry
 from chaincode.set_hash import EMPTY, SetHash
+from chaincode.world_state import detail_key, state_key
 
 _ACCOUNT: Final = b"account\x00"
 _DETAIL: Final = b"detail\x00"
@@ -67,6 +69,13 @@ def is_provable(key: bytes) -> bool:
     return key.startswith(_ACCOUNT) or (
         key.startswith(_DETAIL) and key.rpartition(b"\x00")[2].startswith(_RECORD)
     )
+
+
+def entry_key(entry: StateEntry) -> bytes:
+    """Return the key in the state of an account, or of an identity record."""
+    if not entry.key:
+        return state_key(b"account", entry.account_id)
+    return detail_key(entry.account_id, entry.writer or entry.account_id, entry.key)
 
 
 def change_root(

@@ -94,6 +94,28 @@ class QueryFailedError(ClientError):
         return self.reason.startswith("NO_")
 
 
+class ProofError(ClientError):
+    """A proof of what the ledger holds does not prove it."""
+
+
+class StaleProofError(ProofError):
+    """The proof is older than is accepted. Ask for a new one."""
+
+
+class LedgerForkError(ProofError):
+    """The ledger's peer has signed two histories, or took one back. Keep both checkpoints.
+
+    Attributes:
+        known: The signed checkpoint that was seen before.
+        found: The signed checkpoint that does not follow from it.
+    """
+
+    def __init__(self, message: str, *, known: bytes, found: bytes) -> None:
+        super().__init__(message)
+        self.known = known
+        self.found = found
+
+
 class CredentialFormatError(ClientError):
     """A credential or presentation is not well formed (RFC 9901, SD-JWT VC)."""
 

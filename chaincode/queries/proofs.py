@@ -21,8 +21,7 @@ from chaincode.queries.view import LedgerView
 from chaincode.records import parse_record_key
 from chaincode.rules.details import READ_DETAIL
 from chaincode.set_hash import SetHash
-from chaincode.state_root import StateRoot
-from chaincode.world_state import detail_key, state_key
+from chaincode.state_root import StateRoot, entry_key
 
 
 class ProvableView(LedgerView, PageView, LogView, Protocol):
@@ -35,13 +34,6 @@ class ProvableView(LedgerView, PageView, LogView, Protocol):
     def state_root(self) -> StateRoot:
         """Return what commits to the whole state."""
         ...
-
-
-def entry_key(entry: StateEntry) -> bytes:
-    """Return the key in the state of an account, or of an identity record."""
-    if not entry.key:
-        return state_key(b"account", entry.account_id)
-    return detail_key(entry.account_id, entry.writer or entry.account_id, entry.key)
 
 
 def answer_proof(

@@ -19,6 +19,12 @@ from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
 from chaincode.protocol.primitive_pb2 import Signature
+from chaincode.protocol.proofs_pb2 import (
+    CheckpointRequest,
+    CheckpointResponse,
+    ProofRequest,
+    ProofResponse,
+)
 from chaincode.protocol.qry_responses_pb2 import ErrorResponse, HealthcheckData, QueryResponse
 from chaincode.protocol.queries_pb2 import (
     GetAccountDetail,
@@ -134,6 +140,15 @@ class LedgerClient:
         )
         self._find = self._channel.unary_unary(
             query_service + "Find", Query.SerializeToString, QueryResponse.FromString
+        )
+        proof_service = "/tegata.ledger.ProofService/"
+        self._prove = self._channel.unary_unary(
+            proof_service + "Prove", ProofRequest.SerializeToString, ProofResponse.FromString
+        )
+        self._checkpoint = self._channel.unary_unary(
+            proof_service + "Checkpoint",
+            CheckpointRequest.SerializeToString,
+            CheckpointResponse.FromString,
         )
         self._healthcheck = self._channel.unary_unary(
             query_service + "Healthcheck", Empty.SerializeToString, HealthcheckData.FromString
@@ -296,25 +311,44 @@ class LedgerClient:
             QueryFailedError: The ledger refused it.
             TransportError: The node cannot be reached.
         """
-        payload.meta.CopyFrom(
-            QueryPayloadMeta(
-                created_time=self._now_ms(),
-                creator_account_id=self.account_id,
-                query_counter=next(self._query_counter),
-            )
-        )
+        payload.meta.CopyFrom(self._query_meta())
         query = Query(payload=payload, signature=self._sign(payload))
         with _transport_errors(self._address):
             response = self._find(query, timeout=self._timeout_s)
         if response.HasField("error_response"):
-            error = response.error_response
-            reason = ErrorResponse.Reason.DESCRIPTOR.values_by_number.get(error.reason)
-            raise QueryFailedError(
-                f"ledger query {payload.WhichOneof('query')}: {error.message}",
-                reason=reason.name if reason is not None else str(error.reason),
-                code=error.error_code,
-            )
+            name = f"query {payload.WhichOneof('query')}"
+            raise _query_failed(name, response.error_response)
         return response
+
+    def prove(self, payload: ProofRequest.Payload) -> ProofResponse:
+        """Sign and ask for proofs of entries; nothing of the answer is checked.
+
+        Raises:
+            QueryFailedError: The ledger refused it.
+            TransportError: The node cannot be reached.
+        """
+        payload.meta.CopyFrom(self._query_meta())
+        request = ProofRequest(payload=payload, signature=self._sign(payload))
+        with _transport_errors(self._address):
+            response = self._prove(request, timeout=self._timeout_s)
+        if response.HasField("error_response"):
+            raise _query_failed("proof", response.error_response)
+        return response
+
+    def checkpoint(self, known_size: int = 0) -> CheckpointResponse:
+        """Ask for the checkpoint of the chain's top; nothing of the answer is checked.
+
+        Args:
+            known_size: The size of a checkpoint that is known, for a proof that the log has only
+                grown since.
+
+        Raises:
+            TransportError: The node cannot be reached.
+        """
+        with _transport_errors(self._address):
+            return self._checkpoint(
+                CheckpointRequest(known_size=known_size), timeout=self._timeout_s
+            )
 
     def close(self) -> None:
         """Close the connection."""
@@ -386,6 +420,13 @@ class LedgerClient:
                 return refusal or response
         return None
 
+    def _query_meta(self) -> QueryPayloadMeta:
+        return QueryPayloadMeta(
+            created_time=self._now_ms(),
+            creator_account_id=self.account_id,
+            query_counter=next(self._query_counter),
+        )
+
     def _sign(self, payload: Message) -> Signature:
         return Signature(
             public_key=self._key.public_key,
@@ -412,6 +453,15 @@ def _transport_errors(address: str) -> Iterator[None]:
 
 def _status_code(error: grpc.RpcError) -> grpc.StatusCode | None:
     return error.code() if isinstance(error, grpc.Call) else None
+
+
+def _query_failed(name: str, error: ErrorResponse) -> QueryFailedError:
+    reason = ErrorResponse.Reason.DESCRIPTOR.values_by_number.get(error.reason)
+    return QueryFailedError(
+        f"ledger {name}: {error.message}",
+        reason=reason.name if reason is not None else str(error.reason),
+        code=error.error_code,
+    )
 
 
 def _transaction_failed(tx_hash: str, response: ToriiResponse) -> TransactionFailedError:

@@ -68,6 +68,7 @@ def test_each_query_has_the_recorded_answer_on_the_imported_ledger(tmp_path: Pat
             pending=SignatureCollector(stores.state, stores.pending, expiration_ms=1),
             window=lambda: TimeWindow(now_ms=clock()),
             health=lambda: NodeHealth(height=stores.tip().height),
+            signer=NODE_KEY,
         )
         server = ToriiServer(parts, "127.0.0.1:0")
         server.start()

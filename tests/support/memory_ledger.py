@@ -16,20 +16,30 @@ from support.batches import lone
 
 from chaincode.batches import Batch, validate_batches
 from chaincode.blocks import BlockContext, BlockOutcome, Receipt, Verdict, build_block
+from chaincode.checkpoints import Checkpoint, LogEntry, log_origin, sign_checkpoint
 from chaincode.errors import InvalidQueryError, InvalidTransactionError
 from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.merkle_log import LogNode, extend_log, log_root
 from chaincode.multisignature import PendingBatches
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
 from chaincode.protocol.primitive_pb2 import Peer, Signature
+from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse
 from chaincode.protocol.qry_responses_pb2 import ErrorResponse, HealthcheckData, QueryResponse
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query, error_response
+from chaincode.queries.proofs import answer_proof
 from chaincode.queries.view import HistorySearch, SortField
 from chaincode.records import IdentityRecord
-from chaincode.stateless import TimeWindow, validate_query, validate_transaction
+from chaincode.state_root import StateRoot, change_root
+from chaincode.stateless import (
+    TimeWindow,
+    validate_proof_request,
+    validate_query,
+    validate_transaction,
+)
 from chaincode.transactions import (
     ValidTransaction,
     block_hash,
@@ -82,6 +92,9 @@ class MemoryLedger:
         self._statuses: dict[str, list[ToriiResponse]] = {}
         self.pending = PendingBatches(expiration_ms=24 * 60 * 60 * 1000)
         self._lock = threading.RLock()
+        self._root = StateRoot()
+        self._pages: dict[str, bytes] = {}
+        self._log_nodes: dict[LogNode, bytes] = {}
         self._commit(genesis, apply_genesis(self, genesis, LEDGER_EVM))
 
     @classmethod
@@ -119,6 +132,22 @@ class MemoryLedger:
     def height(self) -> int:
         """Return the height of the top block."""
         return len(self.blocks)
+
+    def state_root(self) -> StateRoot:
+        """Return what commits to the whole state."""
+        return self._root
+
+    def get_page(self, prefix: str) -> bytes | None:
+        """Return a page of the authenticated map, or None."""
+        return self._pages.get(prefix)
+
+    def get_log_node(self, node: LogNode) -> bytes | None:
+        """Return a hash of the log of blocks, or None."""
+        return self._log_nodes.get(node)
+
+    def log_entry(self) -> LogEntry:
+        """Return what the log of blocks says of the top one."""
+        return _log_entry(self.blocks[-1], self._root)
 
     def transactions(self, hashes: Iterable[bytes]) -> Iterator[Transaction]:
         """Yield those transactions that are committed, in the order of the chain."""
@@ -254,8 +283,38 @@ class MemoryLedger:
                 return response
             return answer_query(self, query, signatory, pending=self.pending)
 
+    def ledger_id(self) -> str:
+        """Return the hash of the genesis block, 64 hex digits."""
+        return block_hash(self.blocks[0]).hex()
+
+    def sign_checkpoint(self, *, time_s: int | None = None) -> bytes:
+        """Return the checkpoint of the top, signed by the peer now or at another time."""
+        height = self.height()
+        checkpoint = Checkpoint(
+            origin=log_origin(self.ledger_id()),
+            size=height,
+            root=log_root(self, height),
+            time_s=self._clock() // 1000 if time_s is None else time_s,
+        )
+        return sign_checkpoint(checkpoint, self.peer_key)
+
+    def prove(self, request: ProofRequest) -> ProofResponse:
+        """Answer a request for proofs as a node does."""
+        with self._lock:
+            signatory = validate_proof_request(request, TimeWindow(now_ms=self._last_ms))
+            note = self.sign_checkpoint()
+            return answer_proof(self, request, signatory, pending=self.pending, checkpoint=note)
+
     def _commit(self, block: Block, outcome: BlockOutcome) -> None:
         payload = block.block_v1.payload
+        change = change_root(self, self._root, outcome.changes)
+        self._root = change.root
+        for prefix, page in change.pages.items():
+            self._pages.pop(prefix, None)
+            if page is not None:
+                self._pages[prefix] = page
+        entry = _log_entry(block, self._root).encode()
+        self._log_nodes |= extend_log(self, len(self.blocks), entry)
         for key, value in outcome.changes.items():
             if value is None:
                 self.state.pop(key, None)
@@ -270,7 +329,7 @@ class MemoryLedger:
 
 
 class MemoryLedgerClient(LedgerClient):
-    """A `LedgerClient` whose four remote calls are answered by a `MemoryLedger`."""
+    """A `LedgerClient` whose remote calls are answered by a `MemoryLedger`."""
 
     def __init__(self, ledger: MemoryLedger, account_id: str, key: AccountKey) -> None:
         """Act as `account_id`; no connection is ever opened."""
@@ -281,6 +340,7 @@ class MemoryLedgerClient(LedgerClient):
         self._status_stream = cast(Any, self._answer_status_stream)
         self._find = cast(Any, self._answer_find)
         self._healthcheck = cast(Any, self._answer_healthcheck)
+        self._prove = cast(Any, self._answer_prove)
 
     def _answer_torii(self, request: Transaction, **_options: object) -> Empty:
         self._require_reachable()
@@ -298,6 +358,11 @@ class MemoryLedgerClient(LedgerClient):
         response = self._ledger.answer(Query.FromString(request.SerializeToString()))
         return QueryResponse.FromString(response.SerializeToString())
 
+    def _answer_prove(self, request: ProofRequest, **_options: object) -> ProofResponse:
+        self._require_reachable()
+        response = self._ledger.prove(ProofRequest.FromString(request.SerializeToString()))
+        return ProofResponse.FromString(response.SerializeToString())
+
     def _answer_healthcheck(self, _request: Empty, **_options: object) -> HealthcheckData:
         self._require_reachable()
         return HealthcheckData(is_healthy=True, last_block_height=len(self._ledger.blocks) + 1)
@@ -305,6 +370,16 @@ class MemoryLedgerClient(LedgerClient):
     def _require_reachable(self) -> None:
         if not self._ledger.reachable:
             raise grpc.RpcError("the ledger was made unreachable by the test")
+
+
+def _log_entry(block: Block, root: StateRoot) -> LogEntry:
+    payload = block.block_v1.payload
+    return LogEntry(
+        height=payload.height,
+        time_ms=payload.created_time,
+        block_hash=block_hash(block),
+        root=root.digest(),
+    )
 
 
 def _is_within(least: int | None, value: int, most: int | None) -> bool:

@@ -339,6 +339,7 @@ def test_one_host_cannot_take_the_streams_of_others(
             pending=PendingBatches(1),
             window=lambda: WINDOW,
             health=lambda: NodeHealth(height=1),
+            signer=stores.folder.node_key,
         )
         service = CommandService(parts, StreamPlaces())
 

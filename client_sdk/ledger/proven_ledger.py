@@ -1,0 +1,159 @@
+"""A ledger whose answers are proven, and whose history may only grow."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse, StateEntry, StateProof
+from chaincode.records import IdentityRecord
+from client_sdk.ledger.proofs import (
+    LedgerTrust,
+    ProvenState,
+    SignedCheckpoint,
+    check_growth,
+    record_entry,
+    verify_state_proof,
+)
+
+MAX_AGE_MS: Final = 60_000
+_Record = TypeVar("_Record", bound=IdentityRecord)
+
+
+class ProvingClient(Protocol):
+    """What proofs are asked of: `client_sdk.ledger.client.LedgerClient`."""
+
+    def prove(self, payload: ProofRequest.Payload) -> ProofResponse:
+        """Ask for proofs of entries."""
+        ...
+
+
+class CheckpointStore(Protocol):
+    """Where the newest checkpoint is kept, so that a fork is seen also after a restart."""
+
+    def load(self) -> bytes | None:
+        """Return the signed note that was saved last, or None."""
+        ...
+
+    def save(self, note: bytes) -> None:
+        """Keep a signed note in place of the one before."""
+        ...
+
+
+class MemoryCheckpoints:
+    """Keeps the newest checkpoint as long as the process runs."""
+
+    def __init__(self) -> None:
+        self._note: bytes | None = None
+
+    def load(self) -> bytes | None:
+        """Return the signed note that was saved last, or None."""
+        return self._note
+
+    def save(self, note: bytes) -> None:
+        """Keep a signed note in place of the one before."""
+        self._note = note
+
+
+class ProvenLedger:
+    """Reads one ledger through proofs. Safe to share between threads.
+
+    It reads what a `Verifier` reads, and stands where a `LedgerClient` stands there.
+    """
+
+    def __init__(
+        self,
+        client: ProvingClient,
+        ledger_id: str,
+        *,
+        trust: LedgerTrust | None = None,
+        checkpoints: CheckpointStore | None = None,
+        max_age_ms: int = MAX_AGE_MS,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Prepare; the first read asks the node.
+
+        Args:
+            client: The node that is asked. It is not trusted with the answers.
+            ledger_id: The ledger's id, 64 hex digits.
+            trust: Whose checkpoints count; by default those of the peers that the genesis block
+                names, which the node shows and the ledger's id fixes.
+            checkpoints: Where the newest checkpoint is kept; by default in memory.
+            max_age_ms: How old an answer may be.
+            now_ms: The clock: milliseconds since 1970, UTC.
+        """
+        self._client = client
+        self._ledger_id = ledger_id
+        self._trust = trust
+        self._checkpoints = checkpoints or MemoryCheckpoints()
+        self._max_age_ms = max_age_ms
+        self._now_ms = now_ms
+        self._known: SignedCheckpoint | None = None
+        self._lock = threading.Lock()
+
+    def record(
+        self, account_id: str, record_id: str, kind: type[_Record], *, writer: str | None = None
+    ) -> _Record | None:
+        """Return an identity record, or None where it is proven that there is no valid one.
+
+        Raises:
+            ProofError: The node's answer is not proven, or older than is accepted.
+            LedgerForkError: The ledger's history was changed since it was last read.
+            QueryFailedError: This account may not read it.
+            TransportError: The node cannot be reached.
+        """
+        entry = record_entry(account_id, record_id, kind, writer=writer)
+        return self.read([entry])[1].record(account_id, record_id, kind, writer=writer)
+
+    def signatories(self, account_id: str) -> frozenset[str]:
+        """Return the public keys of an account.
+
+        Raises:
+            ProofError: The node's answer is not proven, or older than is accepted.
+            LedgerForkError: The ledger's history was changed since it was last read.
+            QueryFailedError: There is no such account, or this account may not read its keys.
+            TransportError: The node cannot be reached.
+        """
+        return self.read([StateEntry(account_id=account_id)])[1].signatories(account_id)
+
+    def read(self, entries: Sequence[StateEntry]) -> tuple[StateProof, ProvenState]:
+        """Return the proof of some entries at one height, and what it proves.
+
+        Raises:
+            ProofError: The node's answer is not proven, or older than is accepted.
+            LedgerForkError: The ledger's history was changed since it was last read.
+            QueryFailedError: This account may not read one of them.
+            TransportError: The node cannot be reached.
+        """
+        trust = self._get_trust()
+        known = self._get_known(trust)
+        response = self._client.prove(
+            ProofRequest.Payload(entries=entries, known_size=known[1].size if known else 0)
+        )
+        state = verify_state_proof(response.proof, trust)
+        found = (response.proof.checkpoint, state.checkpoint)
+        if known is not None:
+            check_growth(known, found, response.consistency)
+        state.check_age(self._now_ms(), self._max_age_ms)
+        self._keep(found)
+        return response.proof, state
+
+    def _get_trust(self) -> LedgerTrust:
+        """Return whose checkpoints count; the first call may ask for the genesis block."""
+        if self._trust is None:
+            response = self._client.prove(ProofRequest.Payload(with_genesis=True))
+            self._trust = LedgerTrust.from_genesis(response.genesis, self._ledger_id)
+        return self._trust
+
+    def _get_known(self, trust: LedgerTrust) -> SignedCheckpoint | None:
+        """Return the newest checkpoint that was seen, also before the process began."""
+        with self._lock:
+            if self._known is None and (note := self._checkpoints.load()) is not None:
+                self._known = (note, trust.verify(note))
+            return self._known
+
+    def _keep(self, found: SignedCheckpoint) -> None:
+        with self._lock:
+            if self._known is None or self._known[1].size < found[1].size:
+                self._checkpoints.save(found[0])
+                self._known = found
