@@ -24,6 +24,7 @@ ALLOWED = {
     "itertools",
     "json",
     "re",
+    "struct",
     "types",
     "typing",
 }
