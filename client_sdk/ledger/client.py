@@ -231,6 +231,15 @@ class LedgerClient:
         """
         return self._read_details(GetAccountDetail(account_id=account_id, writer=writer))
 
+    def details_by_writer(self, account_id: str) -> dict[str, dict[str, str]]:
+        """Return all details of an account: by who wrote them, then by key.
+
+        Raises:
+            QueryFailedError: This account may not read them.
+            TransportError: The node cannot be reached.
+        """
+        return self._find_details(GetAccountDetail(account_id=account_id))
+
     def record(
         self, account_id: str, record_id: str, kind: type[_Record], *, writer: str | None = None
     ) -> _Record | None:
@@ -366,15 +375,20 @@ class LedgerClient:
         self.close()
 
     def _read_details(self, query: GetAccountDetail) -> dict[str, str]:
+        return self._find_details(query).get(query.writer, {})
+
+    def _find_details(self, query: GetAccountDetail) -> dict[str, dict[str, str]]:
         response = self.find(Query.Payload(get_account_detail=query))
         try:
             details = json.loads(response.account_detail_response.detail or "{}")
-            written = details.get(query.writer, {}).items()
+            return {
+                writer: {key: value for key, value in written.items() if isinstance(value, str)}
+                for writer, written in details.items()
+            }
         except (ValueError, AttributeError, RecursionError):
             raise TransportError(
                 f"ledger node {self._address}: an account detail answer is not a JSON object"
             ) from None
-        return {key: value for key, value in written if isinstance(value, str)}
 
     def _follow(self, tx_hash: str, deadline: float) -> ToriiResponse | None:
         """Return the status that decides a transaction, or None where it has to be sent again."""

@@ -1,4 +1,5 @@
 """The holder's wallet, in parts: credentials and consent, escrow, recovery, the account's guard."""
 
+from client_sdk.wallet.history import HistoryEntry as HistoryEntry
 from client_sdk.wallet.wallet import Answer as Answer
 from client_sdk.wallet.wallet import Wallet as Wallet

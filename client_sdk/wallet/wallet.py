@@ -33,6 +33,7 @@ from client_sdk.wallet.account_guard import AccountGuard
 from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import write_grant
+from client_sdk.wallet.history import HistoryEntry, read_history
 from client_sdk.wallet.recovery import WalletRecovery
 from client_sdk.wallet.request_answer import build_grants, build_presentations, build_records
 from client_sdk.wallet.session import WalletSession
@@ -336,6 +337,18 @@ class Wallet:
         """
         revoked = replace(self.grant_state(grant_id), state="revoked")
         self._session.ledger.submit(set_record(self.account.account_id, grant_id, revoked))
+
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """Return who saw what, when, why and under which grant, oldest first.
+
+        It is read from the receipts on the ledger and from what the wallet noted itself; where the
+        two do not agree the entry says so.
+
+        Raises:
+            NotRegisteredError: The wallet has no account yet.
+            TransportError: The ledger cannot be reached.
+        """
+        return read_history(self._session)
 
     @classmethod
     def recover(

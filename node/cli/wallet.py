@@ -45,6 +45,7 @@ def wallet_argument(command: _Command) -> _Command:
         "escrow-log": "node.cli.wallet_recovery:escrow_log",
         "paper": "node.cli.wallet_recovery:paper",
         "guard": "node.cli.wallet_guard:guard",
+        "history": "node.cli.wallet_history:history",
         "recoveries": "node.cli.wallet_guard:recoveries",
         "veto": "node.cli.wallet_guard:veto",
         "changes": "node.cli.wallet_guard:changes",

@@ -155,6 +155,12 @@ class TestTheHolder:
         (row,) = [row for row in rows if row["grant"] == shared["grant"]]
         assert row.keys() == {"grant", "verifier", "attributes", "purpose", "until", "state"}
         assert (row["state"], row["attributes"]) == ("live", "address, age_over_18")
+        (seen,) = [e for e in desk.holder("history") if e["grant"] == shared["grant"]]
+        assert (seen["verifier_name"], seen["use"]) == ("Aoba Ward Office", 1)
+        assert seen["attributes"] == ["address", "age_over_18"]
+        assert (seen["purpose"], seen["finding"]) == ("why", None)
+        told = run_inside("wallet", "history", desk.wallet, env=PASSPHRASE).output
+        assert "Aoba Ward Office" in told
         revoked = desk.holder("revoke", shared["grant"], installed=True)
         assert revoked == {"grant": shared["grant"], "state": "revoked"}
         shown = run_inside("wallet", "grants", desk.wallet, env=PASSPHRASE).output
@@ -329,7 +335,7 @@ class TestTheWardOffice:
         assert "Status: accepted" in shown
         assert CARD["--address"] in shown
         assert CARD["--name"] in shown
-        assert shown.count("✓") == len(CHECKS)
+        assert shown.count("✓") == len(CHECKS) + 1  # and the receipt
 
 
 class TestExitCodes:
