@@ -18,7 +18,7 @@ from chaincode.errors import DecodeError, InvalidTransactionError
 from chaincode.ids import hex_or_nothing
 from chaincode.protocol.endpoint_pb2 import TxList
 from chaincode.protocol.transaction_pb2 import Transaction
-from chaincode.stateless import TimeWindow, validate_transaction
+from chaincode.stateless import TimeWindow, validate_transactions
 from chaincode.transactions import ValidTransaction, hash_payload
 
 ATOMIC: Final = Transaction.Payload.BatchMeta.ATOMIC
@@ -92,7 +92,7 @@ def validate_batches(
     Raises:
         InvalidTransactionError: A rule is broken; the text says which, in irohad's words.
     """
-    transactions = iter([validate_transaction(message, window) for message in messages])
+    transactions = iter(validate_transactions(messages, window))
     batches = []
     for group in group_transactions(messages):
         batch = Batch(tuple(next(transactions) for _ in group))
@@ -110,9 +110,11 @@ def restore_batches(messages: Iterable[Transaction]) -> list[Batch]:
     Raises:
         InvalidTransactionError: A transaction is malformed, or an atomic batch is not whole.
     """
+    messages = list(messages)
+    transactions = iter(validate_transactions(messages, None))
     batches = []
     for group in chain.from_iterable(map(_whole_batches, group_transactions(messages))):
-        batch = Batch(tuple(validate_transaction(message, None) for message in group))
+        batch = Batch(tuple(next(transactions) for _ in group))
         if batch.is_atomic and _meta(group[0]) != (ATOMIC, _reduced_hashes(batch)):
             raise InvalidTransactionError(
                 f"transaction {batch.transactions[0].hash.hex()}: its atomic batch is not whole"

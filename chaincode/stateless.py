@@ -4,9 +4,10 @@ Raises only `InvalidTransactionError` and `InvalidQueryError`; their text goes t
 irohad's word for word (ADR 0015).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from google.protobuf.message import Message
 
@@ -25,8 +26,8 @@ from chaincode.protocol.proofs_pb2 import ProofRequest, StateEntry
 from chaincode.protocol.queries_pb2 import BlocksQuery, Query, QueryPayloadMeta
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import RESERVED_PREFIX
-from chaincode.signatures import verify_signature
-from chaincode.transactions import ValidTransaction, hash_payload, transaction_hash
+from chaincode.signatures import PublicKey, SignatureClaim, verify_signatures
+from chaincode.transactions import ValidTransaction, hash_bytes, hash_payload
 
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
 MAX_COMMANDS: Final = 10_000
@@ -35,6 +36,9 @@ genesis block."""
 MAX_SIGNATURES: Final = 256
 """Twice the highest quorum. irohad has no limit, and would verify as many as fit in 128 MiB."""
 MAX_PROVEN_ENTRIES: Final = 32
+_VERIFIED_TOGETHER: Final = 512
+_BATCH_TYPES: Final = frozenset(Transaction.Payload.BatchMeta.BatchType.values())
+_Verdicts: TypeAlias = Mapping[SignatureClaim, PublicKey | SignatureInvalidError]
 _PAGED_QUERIES: Final = ("get_account_transactions", "get_account_asset_transactions")
 
 
@@ -62,7 +66,40 @@ class TimeWindow:
         return (BrokenRule("CreatedTime", (reason,)),)
 
 
-def validate_transaction(message: Transaction, window: TimeWindow | None) -> ValidTransaction:
+def validate_transactions(
+    messages: Sequence[Transaction], window: TimeWindow | None
+) -> list[ValidTransaction]:
+    """Return the transactions of a list, as `validate_transaction` does each.
+
+    Their signatures are verified together, some hundreds at a time.
+
+    Raises:
+        InvalidTransactionError: A rule is broken; the text names the field.
+    """
+    valid = []
+    for start in range(0, len(messages), _VERIFIED_TOGETHER):
+        chunk = messages[start : start + _VERIFIED_TOGETHER]
+        verdicts = _verify_together(chunk)
+        valid += [validate_transaction(message, window, verdicts) for message in chunk]
+    return valid
+
+
+def _verify_together(messages: Iterable[Transaction]) -> _Verdicts:
+    claims = [
+        SignatureClaim(signature.public_key, signature.signature, payload)
+        for message in messages
+        if len(message.signatures) <= MAX_SIGNATURES
+        for payload in [message.payload.SerializeToString()]
+        for signature in message.signatures
+    ]
+    return dict(zip(claims, verify_signatures(claims), strict=True))
+
+
+def validate_transaction(
+    message: Transaction,
+    window: TimeWindow | None,
+    verdicts: _Verdicts = MappingProxyType({}),
+) -> ValidTransaction:
     """Return the transaction, now known to be well formed and signed by the keys that it names.
 
     There may be none or fewer than its quorum: that is for its batch to decide.
@@ -70,17 +107,19 @@ def validate_transaction(message: Transaction, window: TimeWindow | None) -> Val
     Args:
         message: The decoded transaction.
         window: When it may have been made; None where its block has settled that.
+        verdicts: Of signatures that were verified before.
 
     Raises:
         InvalidTransactionError: A rule is broken; the text names the field.
     """
     if problem := gather("Protobuf Transaction", _transaction_form_findings(message)):
         raise _refusal(problem, hash_payload(message.payload))
-    signatures = _SignatureCheck(message.payload.SerializeToString(), message.signatures)
+    payload = message.payload.SerializeToString()
+    signatures = _SignatureCheck(payload, message.signatures, verdicts=verdicts)
     findings = [gather("Transaction", _transaction_findings(message, window)), signatures.problem]
     if problem := gather("SignedData", filter(None, findings)):
         raise _refusal(problem, hash_payload(_completed(message.payload)))
-    return ValidTransaction(message, transaction_hash(message), frozenset(signatures.signatories))
+    return ValidTransaction(message, hash_bytes(payload), frozenset(signatures.signatories))
 
 
 def validate_commands(commands: Iterable[Command]) -> None:
@@ -145,7 +184,7 @@ def _completed(payload: Transaction.Payload) -> Transaction.Payload:
 
 def _transaction_form_findings(message: Transaction) -> Iterator[Finding]:
     payload = message.payload
-    if payload.batch.type not in Transaction.Payload.BatchMeta.BatchType.values():
+    if payload.batch.type not in _BATCH_TYPES:
         yield "Invalid batch type."
     if len(payload.reduced_payload.commands) <= MAX_COMMANDS:
         yield from filter(None, map(command_form_problem, payload.reduced_payload.commands))
@@ -236,9 +275,15 @@ class _SignatureCheck:
     """
 
     def __init__(
-        self, payload: bytes, signatures: Sequence[Signature], *, is_needed: bool = False
+        self,
+        payload: bytes,
+        signatures: Sequence[Signature],
+        *,
+        is_needed: bool = False,
+        verdicts: _Verdicts = MappingProxyType({}),
     ) -> None:
         self._payload = payload
+        self._verdicts = verdicts
         self.signatories: list[str] = []
         self.problem = gather("Signatures list", self._findings(signatures, is_needed=is_needed))
 
@@ -259,9 +304,9 @@ class _SignatureCheck:
         if problem := gather("Signature", (*signature_hex(signature), *public_key(key_hex))):
             yield problem
             return
-        try:
-            key = verify_signature(public_key=key_hex, signature=signature, payload=self._payload)
-        except SignatureInvalidError as error:
-            yield str(error)
+        claim = SignatureClaim(key_hex, signature, self._payload)
+        verdict = self._verdicts.get(claim) or verify_signatures([claim])[0]
+        if isinstance(verdict, SignatureInvalidError):
+            yield str(verdict)
         else:
-            self.signatories.append(key.encode())
+            self.signatories.append(verdict.encode())

@@ -14,7 +14,12 @@ def hash_payload(payload: Message) -> bytes:
 
     The message is serialised anew, as irohad does: unknown fields stay, their order may change.
     """
-    return hashlib.sha3_256(payload.SerializeToString()).digest()
+    return hash_bytes(payload.SerializeToString())
+
+
+def hash_bytes(payload: bytes) -> bytes:
+    """Return SHA3-256 of the bytes of a serialised payload, 32 bytes."""
+    return hashlib.sha3_256(payload).digest()
 
 
 def transaction_hash(transaction: Transaction) -> bytes:

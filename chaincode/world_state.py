@@ -138,9 +138,14 @@ def key_parts(key: bytes) -> list[str]:
     return key.decode().split("\x00")[1:]
 
 
+def account_key(account_id: str) -> bytes:
+    """Return the state key of an account."""
+    return state_key(b"account", account_id)
+
+
 def get_account(state: ReadableState, account_id: str) -> AccountRecord | None:
     """Return an account's quorum, signatories and roles, or None; the caller owns the record."""
-    value = state.get(state_key(b"account", account_id))
+    value = state.get(account_key(account_id))
     return None if value is None else AccountRecord.FromString(value)
 
 
@@ -156,7 +161,7 @@ def put_account(
     record = AccountRecord(
         quorum=quorum, signatories=sorted(set(signatories)), roles=sorted(set(roles))
     )
-    state.put(state_key(b"account", account_id), record.SerializeToString())
+    state.put(account_key(account_id), record.SerializeToString())
 
 
 def get_default_role(state: ReadableState, domain_id: str) -> str | None:
@@ -230,6 +235,11 @@ def put_detail(state: StateOverlay, account_id: str, writer: str, key: str, valu
     state.put(entry, value.encode())
 
 
+def detail_count_key(account_id: str, writer: str) -> bytes:
+    """Return the state key of the number of details of an account by one writer."""
+    return _count_key("detail", account_id, writer)
+
+
 def count_details(state: ReadableState, account_id: str, writer: str) -> int:
     """Return how many details of an account a writer has written."""
     return _count(state, "detail", account_id, writer)
@@ -252,15 +262,20 @@ def put_asset(state: StateOverlay, asset_id: str, precision: int) -> None:
     state.put(state_key(b"asset", asset_id), b"%d" % precision)
 
 
+def balance_key(account_id: str, asset_id: str) -> bytes:
+    """Return the state key of how much of an asset an account has."""
+    return state_key(b"balance", account_id, asset_id)
+
+
 def get_balance(state: ReadableState, account_id: str, asset_id: str) -> Amount:
     """Return how much of an asset an account has."""
-    value = state.get(state_key(b"balance", account_id, asset_id))
+    value = state.get(balance_key(account_id, asset_id))
     return ZERO if value is None else parse_amount(value.decode())
 
 
 def put_balance(state: StateOverlay, account_id: str, asset_id: str, balance: Amount) -> None:
     """Write how much of an asset an account has; none at all is an entry too."""
-    entry = state_key(b"balance", account_id, asset_id)
+    entry = balance_key(account_id, asset_id)
     if state.get(entry) is None:
         _count_one_more(state, "balance", account_id)
     state.put(entry, str(balance).encode())

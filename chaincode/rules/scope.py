@@ -12,6 +12,8 @@ from chaincode.world_state import ReadableState, StateOverlay, get_account, get_
 
 INTERNAL: Final = 1
 NO_PERMISSION: Final = 2
+_ROOT: Final = RolePermission.root
+"""Protobuf looks a name up each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Scope:
         if not self.validated:
             return True
         held = role_permissions(self.state, self.creator)
-        return RolePermission.root in held or any(permission in held for permission in permissions)
+        return _ROOT in held or any(permission in held for permission in permissions)
 
     def may_act_on(
         self, account_id: str, own: RolePermission | None, granted: GrantablePermission
@@ -53,7 +55,7 @@ class Scope:
             return True
         if account_id == self.creator and (own is None or self.has_permission(own)):
             return True
-        if self.has_permission(RolePermission.root):
+        if self.has_permission(_ROOT):
             return True
         return granted in get_grants(self.state, account_id, self.creator)
 
@@ -62,7 +64,7 @@ class Scope:
         if not self.validated:
             return True
         held = role_permissions(self.state, self.creator)
-        return RolePermission.root in held or permissions <= held
+        return _ROOT in held or permissions <= held
 
     def require_account(self, account_id: str, code: int) -> AccountRecord:
         """Return an account, or reject the command with this code."""
@@ -95,7 +97,7 @@ def may_read(
         permissions: What lets it read its own, its domain's and everybody's.
     """
     own, domain, everybody = permissions
-    if RolePermission.root in held or everybody in held:
+    if _ROOT in held or everybody in held:
         return True
     if creator == account_id and own in held:
         return True

@@ -25,13 +25,14 @@ from chaincode.merkle_log import LogNode, extend_log
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
-from chaincode.state_root import RootChange, change_root
+from chaincode.state_root import RootChange, RootView, change_root
 from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash, histories_of, transaction_hash
 from chaincode.transition import apply_block, apply_genesis, apply_history
 from chaincode.world_state import get_voters
 from node.errors import StorageError
 from node.ledger.block_store import NO_HISTORY, BlockStore, ImportedHistory
+from node.ledger.block_view import BlockView
 from node.ledger.evm import LEDGER_EVM
 from node.ledger.history_index import HistoryEntry
 from node.ledger.quarantine import Quarantine
@@ -133,9 +134,10 @@ class Engine:
                 evm=LEDGER_EVM,
                 only_voter=self._signer.public_key,
             )
-            outcome = apply_block(view, context, batches, self._quarantine.note)
+            known = BlockView(view, batches)
+            outcome = apply_block(known, context, batches, self._quarantine.note)
             block = build_block(context, tip.block_hash, batches, outcome.receipts)
-            candidate = _candidate(view, block, outcome)
+            candidate = _candidate(view, known, block, outcome)
         payload = block.block_v1.payload.SerializeToString()
         block.block_v1.signatures.append(
             Signature(public_key=self._signer.public_key, signature=self._signer.sign(payload))
@@ -172,6 +174,7 @@ def replay(
         InvalidBlockError: It does not follow, or one of its transactions fails.
     """
     payload = block.block_v1.payload
+    known: BlockView | StateSnapshot = view
     if payload.height <= imported.height:
         outcome = _replay_history(view, tip, block, imported)
     elif tip.height == 0:
@@ -189,7 +192,8 @@ def replay(
             raise InvalidBlockError(f"block {payload.height}: {error}") from None
         context = BlockContext(height=payload.height, time_ms=payload.created_time, evm=LEDGER_EVM)
         # A fault of the rules rejects; what a block holds was committed, so that ends the replay.
-        outcome = apply_block(view, context, batches, Quarantine().note)
+        known = BlockView(view, batches)
+        outcome = apply_block(known, context, batches, Quarantine().note)
     for receipt in outcome.receipts:
         if receipt.verdict is not Verdict.COMMITTED:
             raise InvalidBlockError(
@@ -197,7 +201,7 @@ def replay(
                 f"{receipt.reason}"
             )
     _check_decisions(view, block)
-    return _candidate(view, block, outcome)
+    return _candidate(view, known, block, outcome)
 
 
 def _check_decisions(view: StateSnapshot, block: Block) -> None:
@@ -251,15 +255,23 @@ def recover(blocks: BlockStore, state: StateStore) -> int:
     return count
 
 
-def _candidate(view: StateSnapshot, block: Block, outcome: BlockOutcome) -> Candidate:
+def _candidate(
+    view: StateSnapshot, known: RootView, block: Block, outcome: BlockOutcome
+) -> Candidate:
     """Return a block and all that it changes in the stores.
+
+    Args:
+        view: The state below it.
+        known: The same, which may remember what was read of it.
+        block: The block.
+        outcome: What it does.
 
     Raises:
         StorageError: The state on disk is damaged.
     """
     payload = block.block_v1.payload
     try:
-        root = change_root(view, view.tip().state_root, outcome.changes)
+        root = change_root(known, view.tip().state_root, outcome.changes)
         entry = LogEntry(
             height=payload.height,
             time_ms=payload.created_time,

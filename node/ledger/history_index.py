@@ -6,11 +6,13 @@ bounds on time reads no more than it returns.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from chaincode.queries.view import HistorySearch, SortField
+from node.ledger.bulk_sql import write_rows
 
 SCHEMA: Final = """
 CREATE TABLE history (
@@ -57,20 +59,23 @@ def insert_entries(
     connection: sqlite3.Connection, height: int, entries: Iterable[HistoryEntry]
 ) -> None:
     """Write what a block adds; its entries come in the order of their positions."""
-    connection.executemany(
-        "INSERT INTO history VALUES (:account, :asset, :height, :position, :created_ms, 1 +"
-        " COALESCE((SELECT number FROM history WHERE account_id = :account AND asset_id = :asset"
-        " ORDER BY height DESC, position DESC LIMIT 1), 0))",
-        (
-            {
-                "account": entry.account_id,
-                "asset": entry.asset_id,
-                "height": height,
-                "position": entry.position,
-                "created_ms": min(entry.created_ms, _MAX_INTEGER),
-            }
-            for entry in entries
-        ),
+    numbers: Counter[tuple[str, str]] = Counter()
+    rows = []
+    for entry in entries:
+        history = (entry.account_id, entry.asset_id)
+        numbers[history] += 1
+        created_ms = min(entry.created_ms, _MAX_INTEGER)
+        rows.append((*history, height, entry.position, created_ms, numbers[history]))
+    write_rows(
+        connection,
+        # The last numbers are those below this block: its own entries are counted in the rows.
+        "INSERT INTO history WITH entry (account, asset, height, position, created_ms, number) AS"
+        " (VALUES",
+        rows,
+        more=") SELECT account, asset, height, position, created_ms, number +"
+        " COALESCE((SELECT number FROM history WHERE account_id = account AND asset_id = asset"
+        " AND history.height < entry.height ORDER BY history.height DESC, history.position DESC"
+        " LIMIT 1), 0) FROM entry",
     )
 
 

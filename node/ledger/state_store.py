@@ -23,6 +23,7 @@ from chaincode.state_root import StateRoot
 from node.errors import StorageError
 from node.ledger import history_index
 from node.ledger.block_store import BlockStore
+from node.ledger.bulk_sql import chunks, marks, write_rows
 from node.ledger.history_index import HistoryEntry
 from node.ledger.transaction_places import PLACE_BYTES, decode_place
 
@@ -130,6 +131,20 @@ class StateSnapshot:
             (max(prefix, start), prefix + b"\xff"),
         )
 
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the values at those keys that have one."""
+        found: dict[bytes, bytes] = {}
+        for chunk in chunks(keys):
+            (texts,) = self._connection.execute(
+                "SELECT group_concat(hex(key) || ':' || hex(value))"  # noqa: S608 - marks alone
+                f" FROM state WHERE key IN {marks(len(chunk))}",
+                chunk,
+            ).fetchone()
+            for text in texts.split(",") if texts else ():
+                key, _, value = text.partition(":")
+                found[bytes.fromhex(key)] = bytes.fromhex(value)
+        return found
+
     def get_page(self, prefix: str) -> bytes | None:
         """Return a page of the authenticated map, or None."""
         row = self._connection.execute(
@@ -152,6 +167,17 @@ class StateSnapshot:
     def has_transaction(self, tx_hash: bytes) -> bool:
         """Tell whether a block has already committed or rejected this transaction."""
         return self.decision(tx_hash) is not None
+
+    def decided_among(self, hashes: Iterable[bytes]) -> frozenset[bytes]:
+        """Return those transactions that a block has already committed or rejected."""
+        return frozenset(
+            row[0]
+            for chunk in chunks(list(hashes))
+            for row in self._connection.execute(
+                f"SELECT tx_hash FROM decided WHERE tx_hash IN {marks(len(chunk))}",  # noqa: S608
+                chunk,
+            )
+        )
 
     def decision(self, tx_hash: bytes) -> bool | None:
         """Return True for a committed transaction, False for a rejected one, None for neither."""
@@ -314,8 +340,8 @@ class StateStore:
             _write(writer, "state", "key", change.entries)
             _write(writer, "map_page", "prefix", change.pages)
             nodes = [(*node, node_hash) for node, node_hash in change.log_nodes.items()]
-            writer.executemany("INSERT INTO log_node VALUES (?, ?, ?)", nodes)
-            writer.executemany("INSERT INTO decided VALUES (?, ?, ?)", decided)
+            write_rows(writer, "INSERT INTO log_node VALUES", nodes)
+            write_rows(writer, "INSERT INTO decided VALUES", decided)
             history_index.insert_entries(writer, tip.height, change.histories)
             writer.execute(
                 "INSERT INTO block VALUES (?, ?, ?)", (tip.height, change.start, change.places)
@@ -401,5 +427,10 @@ def _write(
     """Write the new value of each key of a table; None removes it."""
     puts = [(key, value) for key, value in entries.items() if value is not None]
     deletes = [(key,) for key, value in entries.items() if value is None]
-    writer.executemany(f"REPLACE INTO {table} VALUES (?, ?)", puts)  # noqa: S608
-    writer.executemany(f"DELETE FROM {table} WHERE {key_column} = ?", deletes)  # noqa: S608
+    write_rows(writer, f"REPLACE INTO {table} VALUES", puts)
+    write_rows(
+        writer,
+        f"DELETE FROM {table} WHERE {key_column} IN (VALUES",  # noqa: S608 - names of ours
+        deletes,
+        more=")",
+    )
