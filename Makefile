@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo test test-fast lint format proto requirements bench soak clean
+.PHONY: help setup native demo test test-fast lint format proto requirements threat-model bench soak clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench: $(STAMP) ## Measure, beside a peer in the same run; RESULT=FILE.json keep
 
 proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto
+
+threat-model: $(STAMP) ## Make the threat model's pages; its pictures need Graphviz
+	$(BIN)/python docs/threat-model/build.py
 
 # Not `card`: pyscard is built from source against a reader's driver.
 EXTRAS := node rocksdb gateway evm test

@@ -209,6 +209,7 @@ class TestPeerDids:
             f"{ALICE.did}.S" + encode_base64url(b'{"t":"dm","s":{"uri":"https://a.b/","r":["x"]}}'),
             f"{ALICE.did}.S" + "A" * 2048,
         ],
+        ids=range(10),
     )
     def test_what_cannot_be_written_to(self, did: str) -> None:
         with pytest.raises(DidError):
