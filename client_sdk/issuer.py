@@ -15,21 +15,18 @@ from chaincode.records import (
 )
 from client_sdk.credentials.individual_number import has_individual_number
 from client_sdk.credentials.jose import Key, thumbprint
-from client_sdk.credentials.sd_jwt import parse_sd_jwt
-from client_sdk.credentials.sd_jwt_vc import (
-    CredentialSigner,
-    anchor_hash,
-    issue_credential,
-    public_key_of,
-)
+from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.credentials.selective_disclosure import Path
+from client_sdk.did.ledger_did import ledger_did
 from client_sdk.errors import (
     CredentialFormatError,
     CredentialStateError,
     TransactionFailedError,
     UnknownCredentialError,
 )
+from client_sdk.formats import CredentialTerms, find_format
+from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.issuer_anchor import (
     IssuedCredential,
     IssuerAnchor,
@@ -76,6 +73,11 @@ class Issuer:
         self._now_ms = now_ms
         self.anchor = IssuerAnchor(ledger, account=account, issuer_record=issuer_record)
 
+    @property
+    def did(self) -> str:
+        """The DID of the issuer's account."""
+        return ledger_did(self._ledger_id, self._account)
+
     def issue(
         self,
         claims: JsonObject,
@@ -86,6 +88,7 @@ class Issuer:
         expires_at_ms: int,
         holder_account: str | None = None,
         list_place: ListPlace | None = None,
+        credential_format: str = DcSdJwt.identifier,
     ) -> IssuedCredential:
         """Sign a credential and anchor it alone; it is given out once the ledger has its hash.
 
@@ -98,6 +101,7 @@ class Issuer:
             holder_account: The holder's ledger account. Without it no verifier accepts a
                 credential that is anchored alone.
             list_place: Where its status stands.
+            credential_format: The identifier of its format.
 
         Raises:
             CredentialFormatError: As `sign`, as are the next two.
@@ -115,6 +119,7 @@ class Issuer:
             expires_at_ms=expires_at_ms,
             holder_account=holder_account,
             list_place=list_place,
+            credential_format=credential_format,
         )
         return self.anchor.anchor_alone(signed)
 
@@ -128,6 +133,7 @@ class Issuer:
         expires_at_ms: int,
         holder_account: str | None = None,
         list_place: ListPlace | None = None,
+        credential_format: str = DcSdJwt.identifier,
     ) -> SignedCredential:
         """Sign a credential, for `anchor.anchor_batch` to anchor with others.
 
@@ -140,6 +146,7 @@ class Issuer:
             holder_account: The holder's ledger account, of which `holder_key` is a signatory: the
                 caller has asked the ledger.
             list_place: Where its status stands; a member of a batch needs one.
+            credential_format: The identifier of its format, one of `formats.FORMATS`.
 
         Raises:
             CredentialFormatError: A claim is not acceptable, reads as an individual number, or the
@@ -163,22 +170,25 @@ class Issuer:
         more: JsonObject = {PLACE_CLAIM: place.to_claim()}
         if list_place is not None:
             more["status"] = list_place.reference.to_claim()
-        credential = issue_credential(
-            claims={**claims, **more},
+        secured = find_format(credential_format)
+        terms = CredentialTerms(
+            credential_type=credential_type,
+            attributes=claims,
             concealed=concealed,
-            vct=credential_type,
-            issuer=self._issuer_url,
-            issuer_key=self._signing_key,
+            more=more,
+            issuer_url=self._issuer_url,
+            issuer_did=self.did,
+            key_id=self._key_id,
+            holder_key=holder_key,
             issued_at=now_s,
             expires_at=expires_s,
-            holder_key=holder_key,
-            header={"kid": self._key_id},
         )
+        credential = secured.issue(terms, self._signing_key)
         if has_individual_number(claims):
             raise CredentialFormatError("claims: 12 digits that read as an individual number")
         return SignedCredential(
             record_id=place.record,
-            salted_hash=anchor_hash(parse_sd_jwt(credential).issuer_jwt),
+            salted_hash=secured.anchored_hash(credential),
             expires_at_ms=expires_s * 1000,
             credential=credential,
         )

@@ -45,11 +45,13 @@ class VerifiedDocument:
         document: The document without its proof.
         verification_method: The URL of the key.
         purpose: What the proof was made for.
+        created: When, in seconds since 1970-01-01 UTC; None where the proof does not say.
     """
 
     document: JsonObject = field(repr=False)
     verification_method: str
     purpose: ProofPurpose
+    created: float | None = None
 
 
 def sign_document(
@@ -146,7 +148,12 @@ def verify_document(
         raise SignatureError("proof: the verification method is no key on Ed25519")
     options = {name: value for name, value in proof.items() if name != "proofValue"}
     _verify(key, _hash_data(document, options), str(proof["proofValue"]))
-    return VerifiedDocument(document=document, verification_method=method, purpose=expected_purpose)
+    return VerifiedDocument(
+        document=document,
+        verification_method=method,
+        purpose=expected_purpose,
+        created=parse_date_time_stamp(proof["created"], "created") if "created" in proof else None,
+    )
 
 
 def _read_proof(proof: JsonValue) -> JsonObject:

@@ -50,10 +50,7 @@ def sign_key_binding(
     if sd_jwt.key_binding_jwt is not None:
         raise CredentialFormatError("this SD-JWT already has a key binding")
     extra = extra_claims or {}
-    if not extra.keys() <= EXTRA_CLAIMS:
-        raise CredentialFormatError(
-            f"a key binding may carry {', '.join(sorted(EXTRA_CLAIMS))} and no other extra claim"
-        )
+    require_known_claims(extra)
     claims: JsonObject = {
         "iat": issued_at,
         "aud": audience,
@@ -100,10 +97,49 @@ def verify_key_binding(
         _, claims = verify_compact(sd_jwt.key_binding_jwt, holder_key, KEY_BINDING_TYP)
     except ClientError as error:
         raise HolderBindingError(f"key binding: {error}") from None
-    if claims.get("aud") != expected_audience:
-        raise HolderBindingError("key binding: made for another verifier (aud)")
     if claims.get("sd_hash") != digest_of(sd_jwt.hashed_part, hash_algorithm):
         raise HolderBindingError("key binding: made for other disclosures (sd_hash)")
+    check_binding_claims(
+        claims,
+        expected_audience=expected_audience,
+        expected_nonce=expected_nonce,
+        now_s=now_s,
+        max_age_s=max_age_s,
+        leeway_s=leeway_s,
+    )
+    return claims
+
+
+def require_known_claims(extra: JsonObject) -> None:
+    """Refuse what a holder does not sign beside a standard's claims.
+
+    Raises:
+        CredentialFormatError: A claim is none of `EXTRA_CLAIMS`.
+    """
+    if not extra.keys() <= EXTRA_CLAIMS:
+        raise CredentialFormatError(
+            f"a key binding may carry {', '.join(sorted(EXTRA_CLAIMS))} and no other extra claim"
+        )
+
+
+def check_binding_claims(
+    claims: JsonObject,
+    *,
+    expected_audience: str,
+    expected_nonce: str,
+    now_s: int,
+    max_age_s: int,
+    leeway_s: int,
+) -> None:
+    """Refuse what a holder signed for another verifier, request or time.
+
+    Raises:
+        HolderBindingError: Of another audience, or malformed.
+        NonceMismatchError: The nonce of another request.
+        ExpiredError: Too old, or from the future.
+    """
+    if claims.get("aud") != expected_audience:
+        raise HolderBindingError("key binding: made for another verifier (aud)")
     if claims.get("nonce") != expected_nonce:
         raise NonceMismatchError("key binding: answers another request (nonce)")
     issued = claims.get("iat")
@@ -115,4 +151,3 @@ def verify_key_binding(
         validate_times(claims, now_s=now_s, leeway_s=leeway_s)
     except CredentialFormatError as error:
         raise HolderBindingError(f"key binding: {error}") from None
-    return claims

@@ -39,7 +39,7 @@ def validate_claims(claims: JsonObject) -> None:
         raise CredentialFormatError("iss must be text")
     if not isinstance(claims.get("status", {}), dict):
         raise CredentialFormatError("status must be an object")
-    if "aka_vcts" in claims and claims["vct"] in _types_of(claims)[1:]:
+    if "aka_vcts" in claims and claims["vct"] in types_of(claims)[1:]:
         raise CredentialFormatError("aka_vcts may not hold vct itself")
 
 
@@ -49,7 +49,7 @@ def validate_type(claims: JsonObject, expected_vcts: Collection[str]) -> None:
     Raises:
         RequestMismatchError: Neither `vct` nor one of `aka_vcts` is among `expected_vcts`.
     """
-    if not any(name in expected_vcts for name in _types_of(claims)):
+    if not any(name in expected_vcts for name in types_of(claims)):
         raise RequestMismatchError("the credential is of another type (vct) than was asked for")
 
 
@@ -83,8 +83,13 @@ def bound_jwk_of(claims: JsonObject) -> JsonObject | None:
             return None
 
 
-def _types_of(claims: JsonObject) -> list[str]:
-    names = [claims["vct"]]
+def types_of(claims: JsonObject) -> list[str]:
+    """Return the type of a credential, and the others that it is known as (`aka_vcts`).
+
+    Raises:
+        CredentialFormatError: One of them is malformed.
+    """
+    names = [claims.get("vct")]
     if "aka_vcts" in claims:
         others = claims["aka_vcts"]
         if not isinstance(others, list) or not others:

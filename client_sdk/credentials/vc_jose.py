@@ -15,7 +15,13 @@ from client_sdk.credentials.jose import (
     sign_compact,
     validate_times,
 )
-from client_sdk.credentials.sd_jwt import MAX_SD_JWT_CHARS, SdJwt, parse_sd_jwt
+from client_sdk.credentials.sd_jwt import (
+    DEFAULT_HASH,
+    MAX_SD_JWT_CHARS,
+    SdJwt,
+    hash_algorithm_of,
+    parse_sd_jwt,
+)
 from client_sdk.credentials.selective_disclosure import Path, conceal, reveal
 from client_sdk.credentials.w3c_vc import issuer_of, validate_credential, validate_period
 from client_sdk.errors import CredentialFormatError, DisclosureError, SignatureError
@@ -39,12 +45,14 @@ class VerifiedW3cCredential:
         header: The header of the issuer-signed JWT.
         issuer_jwt: The issuer-signed JWT, whose hash the ledger anchors.
         disclosed_paths: The claims that could have been kept back, parents first.
+        hash_algorithm: What digests and a key binding's `sd_hash` are made with.
     """
 
     credential: JsonObject = field(repr=False)
     header: JsonObject
     issuer_jwt: str = field(repr=False)
     disclosed_paths: tuple[Path, ...] = ()
+    hash_algorithm: str = DEFAULT_HASH
 
 
 def sign_vc_jwt(
@@ -152,6 +160,7 @@ def verify_vc_sd_jwt(
         header=header,
         issuer_jwt=sd_jwt.issuer_jwt,
         disclosed_paths=revealed.paths,
+        hash_algorithm=hash_algorithm_of(payload),
     )
 
 

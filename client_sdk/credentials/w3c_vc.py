@@ -10,6 +10,7 @@ from client_sdk.errors import CredentialFormatError, ExpiredError, RequestMismat
 
 CONTEXT: Final = "https://www.w3.org/ns/credentials/v2"
 CREDENTIAL_TYPE: Final = "VerifiableCredential"
+PRESENTATION_TYPE: Final = "VerifiablePresentation"
 _DATE_TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -34,6 +35,25 @@ def validate_credential(document: JsonObject) -> None:
     for name in ("validFrom", "validUntil"):
         if name in document:
             parse_date_time_stamp(document[name], name)
+
+
+def only_credential(presentation: JsonObject) -> JsonValue:
+    """Return the one credential of a presentation of the data model 2.0 (section 4.13).
+
+    Raises:
+        CredentialFormatError: It is no such presentation, or there is not exactly one.
+    """
+    contexts = presentation.get("@context")
+    if not isinstance(contexts, list) or contexts[:1] != [CONTEXT]:
+        raise CredentialFormatError(f"presentation: @context begins with {CONTEXT}")
+    if PRESENTATION_TYPE not in types_of(presentation):
+        raise CredentialFormatError(f"presentation: the type {PRESENTATION_TYPE} is required")
+    credentials = presentation.get("verifiableCredential")
+    if not isinstance(credentials, list):
+        credentials = [credentials]
+    if len(credentials) != 1:
+        raise CredentialFormatError("presentation: exactly one verifiableCredential is expected")
+    return credentials[0]
 
 
 def types_of(document: JsonObject) -> tuple[str, ...]:

@@ -25,11 +25,13 @@ class DidDocument:
         did: The subject.
         keys: The key of each verification method, by its whole DID URL.
         relationships: The DID URLs that serve each purpose.
+        is_deactivated: Whether its subject has ended it; it has no keys then.
     """
 
     did: str
     keys: Mapping[str, Key]
     relationships: Mapping[Relationship, frozenset[str]]
+    is_deactivated: bool = False
 
     @classmethod
     def for_every_purpose(cls, did: str, keys: Mapping[str, Key]) -> Self:

@@ -33,9 +33,6 @@ class HeldCredential:
     Attributes:
         sd_jwt: Its parts.
         unverified_header: The issuer-signed JWT's header.
-        unverified_claims: All claims, with every disclosure put back.
-        concealed_paths: The claims that can be kept back, parents first, as they stand in
-            `unverified_claims`.
     """
 
     sd_jwt: SdJwt
@@ -52,6 +49,11 @@ class HeldCredential:
     def concealed_paths(self) -> tuple[Path, ...]:
         """The claims that can be kept back, parents first, as they stand in the claims."""
         return self._revealed.paths
+
+    @property
+    def holder_key(self) -> JsonObject | None:
+        """The public JWK that it is bound to; None for none."""
+        return bound_jwk_of(self._unverified_payload)
 
     def disclose(self, *, paths: Collection[PathPattern]) -> str:
         """Return a presentation without key binding, for a verifier that requires none.
@@ -89,7 +91,7 @@ class HeldCredential:
             HolderBindingError: The credential is bound to another key or to none.
             KeyFormatError: `holder_key` is only a public half.
         """
-        if bound_jwk_of(self._unverified_payload) != export_public_jwk(holder_key):
+        if self.holder_key != export_public_jwk(holder_key):
             raise HolderBindingError("the credential is not bound to the wallet's key")
         bound = sign_key_binding(
             self._select(paths),
