@@ -9,6 +9,7 @@ from urllib.parse import quote
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.checks import Check
 from client_sdk.errors import TransportError
+from client_sdk.purposes import DEFAULT_TERM, PurposeTerm
 from client_sdk.service_client import ServiceClient, text_of
 
 OPEN_STATES: Final = frozenset({"pending", "fetched", "recording"})
@@ -59,14 +60,29 @@ class RequestResult:
 class GatewayClient(ServiceClient):
     """One verifier's connection to its gateway; its token is the verifier's API key."""
 
-    def ask(self, attributes: Iterable[str], *, purpose: str) -> CreatedRequest:
+    def ask(
+        self,
+        attributes: Iterable[str],
+        *,
+        purpose: str,
+        purpose_term: PurposeTerm = DEFAULT_TERM,
+    ) -> CreatedRequest:
         """Make a request for attributes, such as `address`.
+
+        Args:
+            attributes: Their names.
+            purpose: What for, in words for the holder.
+            purpose_term: The same as a term of the vocabulary.
 
         Raises:
             ServiceRefusedError: The gateway does not take it; the text says why.
             TransportError: The gateway cannot be reached.
         """
-        body: JsonObject = {"attributes": list(attributes), "purpose": purpose}
+        body: JsonObject = {
+            "attributes": list(attributes),
+            "purpose": purpose,
+            "purpose_term": purpose_term.iri,
+        }
         created = self._post("/requests", body, expected_status=201)
         return CreatedRequest(
             request_id=text_of(created, "id"),

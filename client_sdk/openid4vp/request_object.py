@@ -14,6 +14,10 @@ from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.dcql_query import SD_JWT_VC, DcqlQuery
 from client_sdk.openid4vp.response_encryption import ResponseEncryption
+from client_sdk.openid4vp.verifier_registration import (
+    registrations_from_fields,
+    registrations_to_fields,
+)
 from client_sdk.strict_json import text_list
 
 AUDIENCE: Final = "https://self-issued.me/v2"
@@ -39,6 +43,7 @@ class PresentationRequest:
         issued_at: Seconds since 1970-01-01 UTC.
         expires_at: Seconds since 1970-01-01 UTC.
         encryption: How the response is to be encrypted; None where it travels as it is.
+        registrations: The verifier's registration certificates, as JWTs.
     """
 
     client_id: str
@@ -50,6 +55,7 @@ class PresentationRequest:
     issued_at: int
     expires_at: int
     encryption: ResponseEncryption | None = None
+    registrations: tuple[str, ...] = ()
 
     def to_claims(self) -> JsonObject:
         """Return the claims of the request object."""
@@ -79,6 +85,8 @@ class PresentationRequest:
             payload["state"] = self.state
         if self.transaction_data:
             payload["transaction_data"] = list(self.transaction_data)
+        if self.registrations:
+            payload["verifier_info"] = registrations_to_fields(self.registrations)
         return payload
 
     @classmethod
@@ -116,6 +124,7 @@ class PresentationRequest:
             issued_at=_seconds(payload, "iat"),
             expires_at=_seconds(payload, "exp"),
             encryption=ResponseEncryption.from_metadata(metadata) if is_encrypted else None,
+            registrations=registrations_from_fields(payload.get("verifier_info")),
         )
 
 

@@ -38,6 +38,13 @@ from client_sdk.openid4vp.access_certificate import (
 from client_sdk.openid4vp.grant_offer import GrantOffer, check_offer, parse_grant_offer
 from client_sdk.openid4vp.request_object import STATE, PresentationRequest
 from client_sdk.openid4vp.response import unique_fields
+from client_sdk.openid4vp.verifier_registration import (
+    AskedClaim,
+    Registration,
+    asked_claims,
+    find_exceeding,
+    verify_registrations,
+)
 
 REQUEST_TYP: Final = "oauth-authz-req+jwt"
 REQUEST_MEDIA_TYPE: Final = f"application/{REQUEST_TYP}"
@@ -58,17 +65,31 @@ class VerifiedRequest:
             is the verifier's own claim, and a wallet must say so.
         offers: The grants that the verifier asks for, at most one for each credential query; they
             differ in nothing but credential and attributes.
+        registrations: What the verifier registered to ask, by the word of a trusted authority.
     """
 
     request: PresentationRequest
     verifier_name: str
     is_anchored: bool
     offers: tuple[GrantOffer, ...] = ()
+    registrations: tuple[Registration, ...] = ()
 
     @property
     def offer(self) -> GrantOffer | None:
         """The first of the offers, whose purpose, end and uses are those of all; None for none."""
         return self.offers[0] if self.offers else None
+
+    @property
+    def exceeding(self) -> tuple[AskedClaim, ...]:
+        """The claims that the verifier asks for beyond its registrations; all where it has none.
+
+        Empty for a verifier that nobody certified: there is no registration to compare with.
+        """
+        if not self.is_anchored:
+            return ()
+        purpose = None if self.offer is None else self.offer.purpose_term
+        asked = asked_claims(self.request.query)
+        return find_exceeding(asked, self.registrations, purpose=purpose)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +176,12 @@ def verify_request(
         verifier_name=name,
         is_anchored=find_anchor(chain, trust_anchors=trust_anchors, now_s=now_s) is not None,
         offers=_parse_offers(request, name),
+        registrations=verify_registrations(
+            request.registrations,
+            client_id=request.client_id,
+            trust_anchors=trust_anchors,
+            now_s=now_s,
+        ),
     )
 
 

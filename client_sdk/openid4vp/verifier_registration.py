@@ -8,15 +8,16 @@ identifier, so that nobody can show another's, and `intended_use` is the purpose
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from joserfc.jwk import ECKey
 
-from chaincode.encoding import JsonObject, encode_base64url
+from chaincode.encoding import JsonObject, JsonValue, encode_base64url
 from client_sdk.credentials.jose import parse_compact, sign_compact, validate_times
 from client_sdk.errors import (
     CredentialFormatError,
@@ -28,6 +29,8 @@ from client_sdk.errors import (
 )
 from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vp.access_certificate import AccessIdentity, organization_of, public_key_of
+from client_sdk.openid4vp.claims_path import ClaimsPath
+from client_sdk.openid4vp.dcql_query import CredentialQuery, DcqlQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
 from client_sdk.purposes import PurposeTerm, parse_identifier
 
@@ -37,8 +40,7 @@ MAX_REGISTRATIONS: Final = 8
 _LEEWAY_S: Final = 60
 _THUMBPRINT: Final = "x5t#S256"
 _MAX_WORDS_CHARS: Final = 200
-
-_Path: TypeAlias = tuple[str | int | None, ...]
+_W3C_TYPE: Final = "VerifiableCredential"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +48,12 @@ class RegisteredCredential:
     """What may be asked of credentials of some types.
 
     Attributes:
-        types: The credential types (`vct`).
+        types: The credential types: `vct`, or a type of a W3C credential.
         paths: The claims; what lies below one of them is meant too.
     """
 
     types: tuple[str, ...]
-    paths: tuple[_Path, ...]
+    paths: tuple[ClaimsPath, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Registration:
     expires_at: int
     authority: str = ""
 
-    def covers(self, credential_type: str, path: _Path) -> bool:
+    def covers(self, credential_type: str, path: ClaimsPath) -> bool:
         """Tell whether a claim of a credential type may be asked under it."""
         return any(
             credential_type in registered.types
@@ -97,7 +99,23 @@ class AskedClaim:
     """
 
     credential_type: str
-    path: _Path
+    path: ClaimsPath
+
+
+def asked_claims(query: DcqlQuery) -> tuple[AskedClaim, ...]:
+    """Return the claims that a query asks for, of each credential type that would answer it."""
+    return tuple(
+        AskedClaim(credential_type=credential_type, path=claim.path)
+        for credential in query.credentials
+        for credential_type in _types_of(credential)
+        for claim in credential.claims
+    )
+
+
+def _types_of(query: CredentialQuery) -> tuple[str, ...]:
+    """Return the credential types that would answer; W3C's common type says nothing."""
+    w3c = {name for names in query.type_values for name in names if name != _W3C_TYPE}
+    return (*query.vct_values, *sorted(w3c))
 
 
 def find_exceeding(
@@ -123,6 +141,25 @@ def find_exceeding(
         for claim in asked
         if not any(found.covers(claim.credential_type, claim.path) for found in fitting)
     )
+
+
+def registrations_to_fields(tokens: tuple[str, ...]) -> JsonValue:
+    """Return the parameter `verifier_info` (OpenID4VP 1.0 section 5.1)."""
+    return [{"format": FORMAT, "data": token} for token in tokens]
+
+
+def registrations_from_fields(value: JsonValue) -> tuple[str, ...]:
+    """Return the registration certificates in a parameter `verifier_info`.
+
+    What is of another format, or malformed, is passed over, as the specification wants it.
+    """
+    entries = value if isinstance(value, list) else []
+    tokens = [
+        entry.get("data")
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("format") == FORMAT
+    ]
+    return tuple(token for token in tokens if isinstance(token, str))[:MAX_REGISTRATIONS]
 
 
 def sign_registration(registration: Registration, authority: AccessIdentity) -> str:
@@ -153,6 +190,37 @@ def sign_registration(registration: Registration, authority: AccessIdentity) -> 
     _parse_claims(payload)
     header: JsonObject = {"typ": TYP, _THUMBPRINT: _thumbprint(authority.chain[0])}
     return sign_compact(header, payload, authority.signing_key)
+
+
+def read_registration(token: str) -> Registration:
+    """Return what a registration certificate says, unverified: for the verifier's own side.
+
+    Raises:
+        RegistrationError: It is malformed.
+    """
+    try:
+        return _parse_claims(parse_compact(token).unverified_payload)
+    except CredentialFormatError as error:
+        raise RegistrationError(f"the registration: {error}") from None
+
+
+def verify_registrations(
+    tokens: Iterable[str],
+    *,
+    client_id: str,
+    trust_anchors: tuple[x509.Certificate, ...],
+    now_s: int,
+) -> tuple[Registration, ...]:
+    """Return the registration certificates that `verify_registration` takes, and no others."""
+    found: list[Registration] = []
+    for token in tokens:
+        with suppress(RegistrationError):
+            found.append(
+                verify_registration(
+                    token, client_id=client_id, trust_anchors=trust_anchors, now_s=now_s
+                )
+            )
+    return tuple(found)
 
 
 def verify_registration(
@@ -221,7 +289,7 @@ def _parse_credential(fields: JsonFields) -> RegisteredCredential:
     )
 
 
-def _parse_path(claim: JsonFields) -> _Path:
+def _parse_path(claim: JsonFields) -> ClaimsPath:
     path = claim.items("path")
     elements = tuple(
         element

@@ -14,6 +14,7 @@ from client_sdk.openid4vp.dcql_query import CredentialQuery
 from client_sdk.openid4vp.dcql_selection import AnswerableSet, find_sets, select_claims
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.signed_request import VerifiedRequest
+from client_sdk.openid4vp.verifier_registration import AskedClaim
 from client_sdk.wallet.wallet_records import StoredCredential
 
 # What every presentation shows of the credential itself, and nothing of its holder's attributes.
@@ -85,6 +86,11 @@ class PendingRequest:
     def is_verified(self) -> bool:
         """Whether an authority that the wallet trusts certified the verifier."""
         return self.request.is_anchored
+
+    @property
+    def exceeding(self) -> tuple[AskedClaim, ...]:
+        """What a certified verifier asks for beyond what it registered to ask."""
+        return self.request.exceeding
 
     @property
     def offer(self) -> GrantOffer | None:

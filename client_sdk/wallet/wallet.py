@@ -14,6 +14,7 @@ from client_sdk.credentials.sd_jwt_vc import parse_credential
 from client_sdk.errors import (
     EscrowError,
     OfferError,
+    OverAskingError,
     QueryFailedError,
     RequestError,
     UnknownCredentialError,
@@ -25,6 +26,7 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_record
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
+from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.client import fetch_request, send_response
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
@@ -269,16 +271,28 @@ class Wallet:
         # The newest first: an older credential of the same kind was replaced.
         return find_answer(request, reversed(self.credentials), now_ms=self._session.now_ms())
 
-    def present(self, pending: PendingRequest) -> Answer:
+    def present(self, pending: PendingRequest, *, beyond_registration: bool = False) -> Answer:
         """Answer a request: the holder has consented to exactly what it lists.
 
         The grant is written to the ledger first; only then are the attributes sent.
 
+        Args:
+            pending: What the holder was shown.
+            beyond_registration: That the holder consents, although the verifier asks for more than
+                it is registered for (`pending.exceeding`).
+
         Raises:
+            OverAskingError: It does, and the holder has not consented to that; nothing was sent.
             TransactionFailedError: The ledger refused the grant; nothing was sent.
             RequestError: The verifier refused the answer. The grant stays: revoke it or ask anew.
             TransportError: Ledger or verifier cannot be reached.
         """
+        if pending.exceeding and not beyond_registration:
+            names = ", ".join(name_path(claim.path) for claim in pending.exceeding)
+            raise OverAskingError(
+                f"{pending.verifier_name} is not registered to ask for: {names}; decline, or "
+                "consent to just that"
+            )
         now_ms = self._session.now_ms()
         granted = build_grants(pending, now_ms=now_ms)
         presentations = build_presentations(

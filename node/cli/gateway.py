@@ -17,6 +17,7 @@ from client_sdk.openid4vp.access_certificate import (
 )
 from client_sdk.purposes import PURPOSE_TERMS
 from node.cli.gateway_keys import DAY_MS, key
+from node.cli.gateway_registration import may_ask_option, parse_uses, register
 from node.cli.network import Network
 from node.cli.output import json_option, show, show_rows
 from node.cli.toml import encode_toml
@@ -103,8 +104,22 @@ def init(
     show_default=True,
     help="How long it is certified.",
 )
+@may_ask_option
+@click.option(
+    "--may-exceed",
+    is_flag=True,
+    help="Make requests beyond the registration all the same; wallets warn.",
+)
 @json_option
-def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: bool) -> None:
+def add_verifier(
+    folder: Path,
+    verifier_id: str,
+    name: str,
+    days: int,
+    may_ask: tuple[str, ...],
+    may_exceed: bool,
+    as_json: bool,
+) -> None:
     """Certify a verifier in FOLDER and give it an API key, which is shown only now.
 
     The key opens everything for as long as the certificate is valid; `tegata gateway key` makes
@@ -113,10 +128,14 @@ def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: 
     config_file = folder / FILE_NAME
     key_file = Path("keys") / f"verifier_{verifier_id}.key"
     chain_file = f"verifier_{verifier_id}.crt"
-    section = {
+    uses = parse_uses(may_ask)
+    registration_files = [f"verifier_{verifier_id}_{place}.rc" for place in range(len(uses))]
+    section: dict[str, str | bool | list[str]] = {
         "id": verifier_id,
         "certificate_chain_file": chain_file,
         "private_key_file": str(key_file),
+        "registration_files": registration_files,
+        "may_exceed_registration": may_exceed,
     }
     try:
         text = config_file.read_text(encoding="utf-8") + "\n[[verifiers]]\n" + encode_toml(section)
@@ -125,16 +144,20 @@ def add_verifier(folder: Path, verifier_id: str, name: str, days: int, as_json: 
     # Before anything is written: the gateway must start with what is left here.
     config = parse_config(text, GatewayConfig, path=config_file)
     public_url = config.public_url
+    authority = _load_authority(folder)
     identity = certify_verifier(
-        _load_authority(folder),
+        authority,
         name=name,
         url=public_url,
         host=urlsplit(public_url).hostname or "localhost",
         now=datetime.now(UTC),
         days=days,
     )
+    registrations = register(uses, identity, authority=authority, days=days)
     save_secret(folder / key_file, identity.encode_key().decode())
     (folder / chain_file).write_bytes(identity.encode_chain())
+    for file, token in zip(registration_files, registrations, strict=True):
+        (folder / file).write_text(token, encoding="ascii")
     draft = config_file.with_suffix(".new")
     draft.unlink(missing_ok=True)
     save_secret(draft, text)

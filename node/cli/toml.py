@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 
 
-def encode_toml(values: Mapping[str, str]) -> str:
-    """Return `name = "value"` lines.
+def encode_toml(values: Mapping[str, str | bool | list[str]]) -> str:
+    """Return lines such as `name = "value"`.
 
     A JSON string is a TOML basic string but for two things: TOML has no surrogate pairs, and wants
     DEL escaped.

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client_sdk.gateway_client import GatewayClient, RequestResult
+from client_sdk.purposes import DEFAULT_TERM, find_term
 from node.cli.output import Value, json_option, plain, show
 
 EXIT_REFUSED = 3
@@ -33,15 +34,27 @@ def verify() -> None:
 @verify.command()
 @click.argument("attributes", nargs=-1, required=True)
 @click.option("--purpose", required=True, help="What for; the holder reads this.")
+@click.option(
+    "--purpose-term",
+    default=DEFAULT_TERM.name,
+    show_default=True,
+    help="The same as a term that `tegata gateway purposes` lists.",
+)
 @click.option("--qr/--no-qr", default=True, help="Draw the request as a QR code.")
 @_gateway_options
 @json_option
 def ask(
-    attributes: tuple[str, ...], purpose: str, gateway: str, api_key: str, qr: bool, as_json: bool
+    attributes: tuple[str, ...],
+    purpose: str,
+    purpose_term: str,
+    gateway: str,
+    api_key: str,
+    qr: bool,
+    as_json: bool,
 ) -> None:
     """Ask for ATTRIBUTES, such as `address`."""
     with GatewayClient(gateway, api_key) as client:
-        created = client.ask(attributes, purpose=purpose)
+        created = client.ask(attributes, purpose=purpose, purpose_term=find_term(purpose_term))
     if qr and not as_json:
         segno.make(created.link, micro=False).terminal(compact=True)
     show(

@@ -159,6 +159,11 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
     help="Show other credentials than the verifier prefers, or optional ones; SET=none for none.",
 )
 @click.option("--yes", is_flag=True, help="Consent without being asked.")
+@click.option(
+    "--beyond-registration",
+    is_flag=True,
+    help="Consent also to what the verifier is not registered to ask for.",
+)
 @click.option("--decline", is_flag=True, help="Tell the verifier that you do not consent.")
 @json_option
 def present(
@@ -167,6 +172,7 @@ def present(
     link: str,
     choices: tuple[str, ...],
     yes: bool,
+    beyond_registration: bool,
     decline: bool,
     as_json: bool,
 ) -> None:
@@ -179,7 +185,11 @@ def present(
             holder.decline(pending)
             show({"shared": False}, as_json=as_json)
             return
-        answer = holder.present(pending)
+        if pending.exceeding and not (beyond_registration or yes):
+            beyond_registration = click.confirm(
+                "Share also what it is not registered to ask for?", default=False, err=as_json
+            )
+        answer = holder.present(pending, beyond_registration=beyond_registration)
     shared: dict[str, Value] = {"shared": True, "grant": answer.grant_id}
     if answer.redirect_uri is not None:
         shared["continue_at"] = answer.redirect_uri
@@ -228,7 +238,20 @@ def consent(pending: PendingRequest) -> Panel:
         lines.append(Text("It states no purpose and no end, and nothing can be revoked.", "red"))
     else:
         until = f"{when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)"
-        lines += [plain(f"Purpose: {pending.offer.purpose}"), Text(f"Until:   {until}")]
+        term = pending.offer.purpose_term
+        lines += [
+            plain(f"Purpose: {pending.offer.purpose}"),
+            Text(f"         {term.english} / {term.japanese}"),
+            Text(f"Until:   {until}"),
+        ]
+    if pending.exceeding:
+        names = ", ".join(dict.fromkeys(name_path(claim.path) for claim in pending.exceeding))
+        lines += [
+            Text(
+                "IT ASKS FOR MORE THAN IT IS REGISTERED FOR / 登録の範囲を超えています:", "bold red"
+            ),
+            plain(f"  {names}", "bold red"),
+        ]
     lines.append(Text("Shared, and nothing else:"))
     for shown in pending.shown:
         if len(pending.shown) > 1:

@@ -15,12 +15,13 @@ from client_sdk.ledger.client import LedgerClient
 from client_sdk.verifier import Ledger, Verifier
 from node.errors import ConfigError
 from node.gateway.api_keys import ApiKeyStore
-from node.gateway.config import GatewayConfig, load_verifier_identity
+from node.gateway.config import GatewayConfig
 from node.gateway.presentations import Presentations
 from node.gateway.receipts import ReceiptLedger, Receipts
 from node.gateway.routes import create_routes
 from node.gateway.store import RequestStore
 from node.gateway.verifier_access import VerifierAccess
+from node.gateway.verifier_profile import VerifierProfile
 from node.gateway.waci import WaciVerification
 from node.web.didcomm import agreement_key
 from node.web.rate_limit import RateLimiter
@@ -64,7 +65,7 @@ def build_presentations(
         store=store,
         verifier=Verifier(ledger, ledger_id, gateway=account, now_ms=now_ms),
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
-        identities={verifier.id: load_verifier_identity(verifier) for verifier in config.verifiers},
+        profiles={verifier.id: VerifierProfile.load(verifier) for verifier in config.verifiers},
         public_url=config.public_url,
         gateway=account,
         ledger_id=ledger_id,

@@ -1,15 +1,15 @@
 """The gateway's configuration: one TOML file."""
 
+from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import KeyFormatError, RequestError
-from client_sdk.openid4vp.access_certificate import AccessIdentity, load_identity
-from node.config import ConfigPath, LedgerAccess, ProcessConfig
+from client_sdk.errors import RequestError
+from client_sdk.openid4vp.verifier_registration import MAX_REGISTRATIONS
+from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
-from node.errors import ConfigError
 from node.web.rate_limit import Rate
 
 FILE_NAME: Final = "gateway.toml"
@@ -29,6 +29,8 @@ class VerifierConfig(BaseModel):
         id: A short name for logs and configuration.
         certificate_chain_file: PEM; the verifier's certificate first.
         private_key_file: PEM; the key of that certificate.
+        registration_files: Registration certificates: what it may ask, for which purpose.
+        may_exceed_registration: Whether requests for more are made all the same; wallets warn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +38,10 @@ class VerifierConfig(BaseModel):
     id: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
     certificate_chain_file: ConfigPath
     private_key_file: ConfigPath
+    registration_files: tuple[Annotated[Path, AfterValidator(in_folder)], ...] = Field(
+        default=(), max_length=MAX_REGISTRATIONS
+    )
+    may_exceed_registration: bool = False
 
 
 class GatewayConfig(ProcessConfig):
@@ -76,18 +82,3 @@ class GatewayConfig(ProcessConfig):
         if len({verifier.id for verifier in self.verifiers}) != len(self.verifiers):
             raise ValueError("verifiers: two have the same id")
         return self
-
-
-def load_verifier_identity(verifier: VerifierConfig) -> AccessIdentity:
-    """Read a verifier's certificates and key.
-
-    Raises:
-        ConfigError: A file cannot be read, or is not what it should be.
-    """
-    try:
-        return load_identity(
-            chain_pem=verifier.certificate_chain_file.read_bytes(),
-            key_pem=verifier.private_key_file.read_bytes(),
-        )
-    except (OSError, KeyFormatError) as error:
-        raise ConfigError(f"verifier {verifier.id}: {error}") from None

@@ -34,6 +34,7 @@ from node.gateway.question import Question
 from node.gateway.receipts import Receipts
 from node.gateway.releases import Releases, checks_fields
 from node.gateway.store import RequestState, RequestStore, StoredRequest
+from node.gateway.verifier_profile import VerifierProfile
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 
@@ -59,7 +60,7 @@ class Presentations:
         store: RequestStore,
         verifier: Verifier,
         receipts: Receipts,
-        identities: dict[str, AccessIdentity],
+        profiles: dict[str, VerifierProfile],
         public_url: str,
         gateway: str,
         ledger_id: str,
@@ -74,7 +75,7 @@ class Presentations:
             store: Where requests are kept.
             verifier: What checks presentations.
             receipts: What writes the receipts of accesses.
-            identities: Certificate and key of each verifier, by its id.
+            profiles: Who each verifier is, by its id.
             public_url: Where wallets reach the gateway.
             gateway: The gateway's ledger account.
             ledger_id: The ledger's id.
@@ -85,7 +86,7 @@ class Presentations:
         """
         self._store = store
         self._verifier = verifier
-        self._identities = identities
+        self._profiles = profiles
         self._public_url = public_url
         self._gateway = gateway
         self._ledger_id = ledger_id
@@ -100,8 +101,11 @@ class Presentations:
 
         Raises:
             RequestError: The question cannot be asked; the text says which part of it.
+            ApiError: The verifier is not registered to ask it.
         """
-        identity = self._identities[verifier_id]
+        profile = self._profiles[verifier_id]
+        identity = profile.identity
+        profile.check_registered(question.query, question.purpose_term)
         now_ms = self._now_ms()
         request_id = new_record_id()
         response_key = generate_response_key() if self._encrypt_responses else None
@@ -118,6 +122,7 @@ class Presentations:
             issued_at=now_ms // 1000,
             expires_at=(now_ms + self._request_ms) // 1000,
             encryption=ResponseEncryption.for_key(response_key) if response_key else None,
+            registrations=profile.registration_tokens,
         )
         self._verifier.check_request(request)
         stored = StoredRequest(
@@ -150,6 +155,7 @@ class Presentations:
                     uses=1,
                     gateway=self._gateway,
                     ledger=self._ledger_id,
+                    purpose_term=question.purpose_term,
                 )
             )
             for query in question.query.credentials
@@ -227,7 +233,7 @@ class Presentations:
         try:
             return sign_request(
                 _request_of(stored),
-                identity=self._identities[stored.verifier],
+                identity=self._profiles[stored.verifier].identity,
                 wallet_nonce=wallet_nonce,
             )
         except RequestError as error:
@@ -248,7 +254,7 @@ class Presentations:
             QueryFailedError: The ledger does not answer the gateway's account.
         """
         stored = self._store.find(request_id)
-        if stored is None or stored.verifier not in self._identities:
+        if stored is None or stored.verifier not in self._profiles:
             raise ResponseRefusedError
         request = _request_of(stored)
         try:

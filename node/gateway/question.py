@@ -6,6 +6,7 @@ from typing import Final, Self
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.dcql_query import DcqlQuery
+from client_sdk.purposes import DEFAULT_TERM, PurposeTerm
 
 QUERY_ID: Final = "resident"
 """The id of the only credential query where a verifier names attributes instead of a query."""
@@ -22,12 +23,14 @@ class Question:
         redirect_uri: Where the holder's browser goes after the answer, on the same device; a fresh
             `response_code` is added, and only who brings it reads the result. None where the holder
             answers from another device.
+        purpose_term: The purpose's term in the vocabulary.
     """
 
     query: DcqlQuery
     purpose: str
     grant_seconds: int
     redirect_uri: str | None = None
+    purpose_term: PurposeTerm = DEFAULT_TERM
 
     @classmethod
     def for_attributes(
@@ -38,6 +41,7 @@ class Question:
         purpose: str,
         grant_seconds: int,
         redirect_uri: str | None = None,
+        purpose_term: PurposeTerm = DEFAULT_TERM,
     ) -> Self:
         """Return the question for top-level claims of one credential.
 
@@ -47,6 +51,7 @@ class Question:
             purpose: What for, in words for the holder.
             grant_seconds: How long the holder's grant is to last.
             redirect_uri: Where the holder's browser goes after the answer.
+            purpose_term: The purpose's term in the vocabulary.
 
         Raises:
             RequestError: An attribute is there twice, or a text is not acceptable.
@@ -56,6 +61,7 @@ class Question:
             purpose=purpose,
             grant_seconds=grant_seconds,
             redirect_uri=redirect_uri,
+            purpose_term=purpose_term,
         )
 
     @property

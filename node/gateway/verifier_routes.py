@@ -8,10 +8,11 @@ import segno
 from flask import Response, jsonify
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from client_sdk.errors import RequestError
+from client_sdk.errors import RequestError, UnknownPurposeError
 from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
+from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, parse_identifier
 from node.errors import ApiError
 from node.gateway.api_keys import Scope
 from node.gateway.presentations import Presentations
@@ -33,6 +34,13 @@ Status = Literal[
 ]
 
 
+def _known_purpose(text: str) -> str:
+    try:
+        return parse_identifier(text).iri
+    except UnknownPurposeError as error:
+        raise ValueError(str(error)) from None
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +53,11 @@ class NewRequest(_Body):
     )
     purpose: str = Field(
         min_length=1, max_length=MAX_PURPOSE_CHARS, description="What for; the holder reads this."
+    )
+    purpose_term: Annotated[str, AfterValidator(_known_purpose)] = Field(
+        default=DEFAULT_TERM.iri,
+        json_schema_extra={"enum": [term.iri for term in PURPOSE_TERMS.values()]},
+        description="The purpose's term in the W3C Data Privacy Vocabulary.",
     )
     credential_type: str = Field(
         default=RESIDENT_CREDENTIAL, pattern=r"^[!-~]{1,200}$", description="The `vct`."
@@ -156,6 +169,7 @@ def add_verifier_routes(
                     purpose=body.purpose,
                     grant_seconds=body.grant_seconds,
                     redirect_uri=body.redirect_uri,
+                    purpose_term=parse_identifier(body.purpose_term),
                 ),
             )
         except RequestError as error:

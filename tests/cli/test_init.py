@@ -3,6 +3,7 @@
 import hashlib
 import json
 import stat
+import time
 import tomllib
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from support.command_line import run, run_inside, run_json
 
 from client_sdk.errors import KeyFormatError, RequestError, TransactionFailedError
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.openid4vp.access_certificate import load_certificates
+from client_sdk.openid4vp.verifier_registration import verify_registration
 from node.cli.demo.town import Town
 from node.config import load_config
 from node.errors import ConfigError
 from node.gateway.config import GatewayConfig
+from node.gateway.verifier_profile import VerifierProfile
 from node.issuer.config import IssuerConfig
 
 pytestmark = pytest.mark.xdist_group("town")
@@ -161,6 +165,42 @@ class TestGateway:
         assert mode_of(verifier.private_key_file) == 0o600
         assert mode_of(folder / "gateway.toml") == 0o600
         assert all(added["api_key"].encode() not in data for data in files_in(folder).values())
+
+    def test_what_a_verifier_may_ask(self, folder: Path) -> None:
+        add = ("gateway", "add-verifier", folder, "shop", "--name", "Sake Shop")
+        uses = (
+            "--may-ask",
+            "AgeVerification=birth_date",
+            "--may-ask",
+            "ServiceProvision=name, sex",
+        )
+        assert run_inside(*add, *uses).exit_code == 0
+        (verifier,) = load_config(folder / "gateway.toml", GatewayConfig).verifiers
+        profile = VerifierProfile.load(verifier)
+        assert [
+            (found.purpose.name, [path for item in found.credentials for path in item.paths])
+            for found in profile.registrations
+        ] == [
+            ("AgeVerification", [("birth_date",)]),
+            ("ServiceProvision", [("name",), ("sex",)]),
+        ]
+        anchors = load_certificates((folder / "access_authority.crt").read_bytes())
+        for token in profile.registration_tokens:
+            verify_registration(
+                token,
+                client_id=profile.identity.client_id,
+                trust_anchors=anchors,
+                now_s=int(time.time()),
+            )
+
+    @pytest.mark.parametrize("text", ["AgeVerification", "=name", "Curiosity=name", "Marketing= ,"])
+    def test_uses_that_are_refused(self, folder: Path, text: str) -> None:
+        before = files_in(folder.parent)
+        add = ("gateway", "add-verifier", folder, "shop", "--name", "Sake Shop", "--may-ask", text)
+        result = run_inside(*add)
+        assert result.exit_code == 2
+        assert "--may-ask" in result.output
+        assert files_in(folder.parent) == before
 
     def test_keys_of_a_verifier(self, folder: Path) -> None:
         add = ("gateway", "add-verifier", folder, "ward", "--name", "Ward Office")

@@ -18,8 +18,17 @@ from node.gateway.config import GatewayConfig
 from node.gateway.store import RequestStore
 
 
-def write_config(folder: Path, world: World, **changes: Any) -> Path:
-    """Write gateway.toml, certificates and keys into a folder; return the file."""
+def write_config(
+    folder: Path, world: World, *, verifier_changes: dict[str, Any] | None = None, **changes: Any
+) -> Path:
+    """Write gateway.toml, certificates and keys into a folder; return the file.
+
+    Args:
+        folder: Where.
+        world: The city's identity is its.
+        verifier_changes: Other settings of the city.
+        changes: Other settings of the gateway.
+    """
     _, bank = make_identity("Minato Bank")
     sections = []
     for name, identity in (("city", world.identity), ("bank", bank)):
@@ -29,6 +38,9 @@ def write_config(folder: Path, world: World, **changes: Any) -> Path:
             f'[[verifiers]]\nid = "{name}"\n'
             f'certificate_chain_file = "{name}.crt"\nprivate_key_file = "{name}.key"\n'
         )
+    sections[0] += "".join(
+        f"{name} = {json.dumps(value)}\n" for name, value in (verifier_changes or {}).items()
+    )
     values = {
         "public_url": "http://127.0.0.1:8080/",
         "database_url": f"sqlite:///{folder / 'gateway.db'}",
@@ -53,10 +65,13 @@ class GatewayWorld:
     world: World = field(default_factory=World)
     encrypt_responses: bool = True
     changes: dict[str, Any] = field(default_factory=dict)
+    verifier_changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         changes = {"encrypt_responses": self.encrypt_responses, **self.changes}
-        path = write_config(self.folder, self.world, **changes)
+        path = write_config(
+            self.folder, self.world, verifier_changes=self.verifier_changes, **changes
+        )
         self.config = load_config(path, GatewayConfig)
         self.store = RequestStore(self.config.database_url)
         self.presentations = build_presentations(

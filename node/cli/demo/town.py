@@ -124,7 +124,10 @@ class Town:
             *("gateway", "init", gateway, "--network", ledger),
             *("--listen", self._listen_gateway),
         )
-        added = run("gateway", "add-verifier", gateway, "ward_office", "--name", "Aoba Ward Office")
+        added = run(
+            *("gateway", "add-verifier", gateway, "ward_office", "--name", "Aoba Ward Office"),
+            *("--may-ask", "ServiceProvision=name,address,municipality,birth_date,sex"),
+        )
         self.api_key = added["api_key"]
         self._serve("issuer", "start", issuer)
         self._serve("gateway", "start", gateway)

@@ -1,5 +1,6 @@
 """A verifier's client against a gateway whose answers are not as they should be."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,11 @@ def test_a_request_is_made() -> None:
     (request,) = server.received
     assert (request.method, request.path) == ("POST", "/requests")
     assert request.headers["authorization"] == "Bearer the-key"
-    assert request.body == b'{"attributes": ["address", "name"], "purpose": "why"}'
+    assert json.loads(request.body) == {
+        "attributes": ["address", "name"],
+        "purpose": "why",
+        "purpose_term": "https://w3id.org/dpv#RequestedServiceProvision",
+    }
 
 
 def test_a_result_is_read() -> None:
