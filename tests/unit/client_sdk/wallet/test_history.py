@@ -29,7 +29,8 @@ def show_address(world: GrantWorld, purpose: str = "Certificate of residence") -
     """Let the city ask for the address, and the holder show it; return the grant."""
     with world.verifier() as city:
         created = city.ask(["address"], purpose=purpose)
-        world.wallet.present(world.wallet.read_request(created.link))
+        pending = world.wallet.read_request(created.link)
+        world.wallet.present(pending, beyond_registration=True)
         assert city.result(created.request_id).state == "accepted"
     return world.wallet.grants[-1]
 
@@ -95,7 +96,7 @@ def test_what_was_refused_is_no_access(world: GrantWorld) -> None:
         pending = world.wallet.read_request(created.link)
         world.wait(400_000)
         with pytest.raises(RequestError):
-            world.wallet.present(pending)
+            world.wallet.present(pending, beyond_registration=True)
     assert world.wallet.history() == ()
 
 
