@@ -190,6 +190,7 @@ class Issuer:
             record_id=place.record,
             salted_hash=secured.anchored_hash(credential),
             expires_at_ms=expires_s * 1000,
+            list_place=list_place,
             credential=credential,
         )
 

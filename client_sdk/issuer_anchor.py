@@ -47,12 +47,14 @@ class SignedCredential:
         record_id: Its id, 32 hex digits.
         salted_hash: 32 bytes: what is anchored.
         expires_at_ms: Milliseconds since 1970, UTC; a whole second.
+        list_place: Where its status stands; None for nowhere but in its own record.
         credential: The SD-JWT VC with all its disclosures.
     """
 
     record_id: str
     salted_hash: bytes
     expires_at_ms: int
+    list_place: ListPlace | None = None
     credential: str = field(repr=False)
 
 
@@ -64,12 +66,14 @@ class IssuedCredential:
         record_id: Its id, 32 hex digits: that of its record on the ledger, if it has its own.
         expires_at_ms: Milliseconds since 1970, UTC; a whole second.
         inclusion: Where in which batch it is anchored; None where it has its own record.
+        list_place: Where its status stands; None for nowhere but in its own record.
         credential: The SD-JWT VC with all its disclosures: for its holder only.
     """
 
     record_id: str
     expires_at_ms: int
     inclusion: Inclusion | None = None
+    list_place: ListPlace | None = None
     credential: str = field(repr=False)
 
 
@@ -105,6 +109,7 @@ class IssuerAnchor:
         return IssuedCredential(
             record_id=signed.record_id,
             expires_at_ms=signed.expires_at_ms,
+            list_place=signed.list_place,
             credential=signed.credential,
         )
 
@@ -136,6 +141,7 @@ class IssuerAnchor:
                 record_id=member.record_id,
                 expires_at_ms=member.expires_at_ms,
                 inclusion=inclusion,
+                list_place=member.list_place,
                 credential=member.credential,
             )
             for member, inclusion in zip(members, inclusions, strict=True)

@@ -98,6 +98,11 @@ class Bitstring:
         byte, mask = self._place(index)
         self._data[byte] = self._data[byte] | mask if value else self._data[byte] & ~mask
 
+    @property
+    def packed(self) -> bytes:
+        """The packed bytes."""
+        return bytes(self._data)
+
     def digest(self) -> bytes:
         """Return SHA-256 of the packed bits, 32 bytes: what the ledger anchors."""
         return hashlib.sha256(self._data).digest()

@@ -117,6 +117,11 @@ class StatusList:
         """How many bits each status takes."""
         return self._bits
 
+    @property
+    def packed(self) -> bytes:
+        """The packed bytes."""
+        return bytes(self._data)
+
     def digest(self) -> bytes:
         """Return SHA-256 of the packed bytes, 32 bytes: what the ledger anchors."""
         return hashlib.sha256(self._data).digest()

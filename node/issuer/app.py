@@ -46,7 +46,9 @@ from node.issuer.account_routes import add_account_routes
 from node.issuer.accounts import AccountLedger, Accounts
 from node.issuer.approval_routes import add_approval_routes
 from node.issuer.approvals import ApprovalLedger, Approvals
+from node.issuer.batch_queue import BatchQueue
 from node.issuer.config import IssuerConfig, load_signer
+from node.issuer.credential_maker import Press
 from node.issuer.credential_requests import MessageReader
 from node.issuer.credential_routes import add_credential_routes
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
@@ -58,6 +60,9 @@ from node.issuer.offers import CONFIGURATION_ID, Offers
 from node.issuer.renewals import Renewals
 from node.issuer.reviews import Reviews
 from node.issuer.revocation_routes import add_revocation_routes
+from node.issuer.revocations import Revocations
+from node.issuer.status_lists import StatusLists
+from node.issuer.status_routes import add_status_routes
 from node.issuer.store import IssuerStore
 from node.issuer.token_routes import add_token_routes
 from node.web.app import create_api
@@ -121,14 +126,17 @@ def create_app(
         signing_key=public_key,
         now_ms=now_ms,
     )
+    status_lists = build_status_lists(config, store, issuer, signing_key, now_ms=now_ms)
+    revocations = Revocations(store, issuer, status_lists)
     issuance = Issuance(
         store,
-        issuer,
+        Press(issuer=issuer, status_lists=status_lists, queue=BatchQueue(issuer.anchor)),
         ledger,
         nonces,
         KeyProofs(
             nonces, public_url=config.public_url, batch_size=config.batch_size, now_ms=now_ms
         ),
+        revocations=revocations,
         credential_days=config.credential_days,
         now_ms=now_ms,
     )
@@ -163,6 +171,8 @@ def create_app(
         ),
         keys=build_key_metadata(config.public_url, (public_key,)),
     )
+    if status_lists is not None:
+        add_status_routes(app, status_lists=status_lists)
     add_token_routes(app, offers=offers, renewals=renewals)
     add_credential_routes(
         app,
@@ -184,13 +194,41 @@ def create_app(
         reviews=Reviews(store, now_ms=now_ms),
         accounts=accounts,
     )
-    add_revocation_routes(app, token_sha256=token_sha256, issuer=issuer, store=store)
+    add_revocation_routes(app, token_sha256=token_sha256, revocations=revocations, store=store)
     add_approval_routes(
         app,
         token_sha256=token_sha256,
         approvals=Approvals(ledger, account=config.ledger.account),
     )
     return app
+
+
+def build_status_lists(
+    config: IssuerConfig,
+    store: IssuerStore,
+    issuer: Issuer,
+    signing_key: Key | CredentialSigner,
+    *,
+    now_ms: Callable[[], int],
+) -> StatusLists | None:
+    """Return the issuer's status lists; None where authorities sign, who sign credentials only."""
+    if not isinstance(signing_key, Key):
+        return None
+    made = StatusLists(
+        store.status_lists,
+        issuer.anchor,
+        public_url=config.public_url,
+        signing_key=signing_key,
+        entries=config.status_list_entries,
+        ttl_s=config.status_ttl_seconds,
+        now_ms=now_ms,
+    )
+    try:
+        # What a crash left behind.
+        made.anchor_all()
+    except (TransportError, TransactionFailedError, QueryFailedError) as error:
+        _log.error("status_lists_not_anchored", detail=str(error))
+    return made
 
 
 def build_metadata(config: IssuerConfig, signing_key: Key, encryption_key: ECKey) -> IssuerMetadata:

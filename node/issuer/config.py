@@ -77,6 +77,9 @@ class IssuerConfig(ProcessConfig):
         credential_days: How long a credential lasts.
         offer_seconds: How long an offer waits for its wallet.
         enrolment_seconds: How long an enrolment code lasts.
+        status_list_entries: How many credentials share one status list; the least number hides one
+            among many.
+        status_ttl_seconds: How long a verifier may keep a copy of a list.
         batch_size: How many keys a wallet may have credentials bound to at once.
         encryption_required: Whether wallets must encrypt credential requests and have the answers
             encrypted, on top of TLS.
@@ -95,6 +98,8 @@ class IssuerConfig(ProcessConfig):
     credential_days: int = Field(default=365, ge=1, le=3660)
     offer_seconds: int = Field(default=900, ge=30, le=86_400)
     enrolment_seconds: int = Field(default=86_400, ge=60, le=30 * 86_400)
+    status_list_entries: int = Field(default=131_072, ge=131_072, le=1 << 20)
+    status_ttl_seconds: int = Field(default=300, ge=10, le=86_400)
     batch_size: int = Field(default=10, ge=1, le=100)
     encryption_required: bool = False
     ledger: LedgerAccess

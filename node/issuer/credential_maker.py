@@ -15,6 +15,8 @@ from client_sdk.credentials.resident import (
 from client_sdk.issuer import Issuer
 from client_sdk.issuer_anchor import IssuedCredential
 from node.errors import StorageError
+from node.issuer.batch_queue import BatchQueue
+from node.issuer.status_lists import StatusLists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,23 @@ class HolderKey:
                 raise StorageError("the store's holder keys are damaged")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """What makes credentials.
+
+    Attributes:
+        issuer: Signs, and anchors alone.
+        status_lists: Where their statuses stand; None for an issuer that has no lists.
+        queue: Anchors in batches.
+    """
+
+    issuer: Issuer
+    status_lists: StatusLists | None
+    queue: BatchQueue
+
+
 def make_credentials(
-    issuer: Issuer,
+    press: Press,
     attributes: ResidentAttributes,
     keys: Sequence[HolderKey],
     *,
@@ -57,8 +74,12 @@ def make_credentials(
 ) -> tuple[IssuedCredential, ...]:
     """Sign and anchor one credential for each key, all of the same attributes.
 
+    One that names its holder's account gets its own record. All others are one-time credentials,
+    anchored in a batch among those of other residents, so that the ledger does not tell which
+    belong together. An issuer without status lists anchors each alone.
+
     Args:
-        issuer: Signs and anchors.
+        press: Signs and anchors.
         attributes: What is attested.
         keys: At least one, all different.
         today: What day it is where the issuer is.
@@ -74,14 +95,20 @@ def make_credentials(
             credentials that nobody has.
     """
     claims = resident_claims(attributes, on=today)
-    return tuple(
-        issuer.issue(
+    lists = press.status_lists
+    places = [None] * len(keys) if lists is None else lists.take(len(keys))
+    signed = [
+        press.issuer.sign(
             claims,
             concealed=concealed_paths(claims),
             credential_type=RESIDENT_CREDENTIAL_TYPE,
             holder_key=key.jwk,
             holder_account=key.account,
             expires_at_ms=expires_at_ms,
+            list_place=place,
         )
-        for key in keys
-    )
+        for key, place in zip(keys, places, strict=True)
+    ]
+    if lists is None or (len(keys) == 1 and keys[0].account is not None):
+        return tuple(press.issuer.anchor.anchor_alone(member) for member in signed)
+    return tuple(press.queue.anchor(signed))

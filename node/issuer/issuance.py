@@ -14,17 +14,17 @@ from client_sdk.errors import (
     TransactionFailedError,
     TransportError,
 )
-from client_sdk.issuer import Issuer
 from client_sdk.issuer_anchor import IssuedCredential
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from node.issuer.accounts import AccountLedger
-from node.issuer.credential_maker import HolderKey, make_credentials
+from node.issuer.credential_maker import HolderKey, Press, make_credentials
 from node.issuer.credential_requests import validate_wanted
 from node.issuer.errors import ProtocolError
 from node.issuer.key_proofs import KeyProofs, check_accounts
 from node.issuer.offers import TOKEN_SECONDS, attributes_of, day_in_japan
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
+from node.issuer.revocations import Revocations
 from node.issuer.store import IssuerStore
 from node.issuer.tables import NotificationEvent, StoredCredential, StoredOffer, StoredRenewal
 from node.web.nonce import NonceSealer
@@ -57,11 +57,12 @@ class Issuance:
     def __init__(
         self,
         store: IssuerStore,
-        issuer: Issuer,
+        press: Press,
         ledger: AccountLedger,
         nonces: NonceSealer,
         proofs: KeyProofs,
         *,
+        revocations: Revocations,
         credential_days: int,
         now_ms: Callable[[], int],
     ) -> None:
@@ -69,15 +70,17 @@ class Issuance:
 
         Args:
             store: Where offers are kept.
-            issuer: Signs and anchors.
+            press: Signs and anchors.
             ledger: Says which keys an account has.
             nonces: Knows the issuer's nonces.
             proofs: Verifies key proofs.
+            revocations: Revokes what is issued anew.
             credential_days: How long a credential lasts.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
-        self._issuer = issuer
+        self._press = press
+        self._revocations = revocations
         self._ledger = ledger
         self._nonces = nonces
         self._proofs = proofs
@@ -196,6 +199,9 @@ class Issuance:
                     state="active",
                     issued_at_ms=now_ms,
                     expires_at_ms=made.expires_at_ms,
+                    list_id=None if made.list_place is None else made.list_place.list_id,
+                    list_index=None if made.list_place is None else made.list_place.reference.index,
+                    batch_id=None if made.inclusion is None else made.inclusion.batch,
                     notification_hash=hash_secret(notification_id),
                 )
                 for made in credentials
@@ -263,7 +269,7 @@ class Issuance:
                 self._revoke_replaced(renewal, keys)
                 expires_at_ms = renewal.expires_at_ms
             return make_credentials(
-                self._issuer,
+                self._press,
                 attributes,
                 keys,
                 today=day_in_japan(now_ms),
@@ -282,14 +288,13 @@ class Issuance:
                 f"key proof: a renewal stays with its account; name it in {ACCOUNT_CLAIM}",
             )
         for record_id in (renewal.record_id, renewal.replaced_by):
-            state = "revoked" if record_id is None else self._issuer.state(record_id)
+            state = "revoked" if record_id is None else self._revocations.state(record_id)
             if state == "suspended":
                 raise ProtocolError(
                     "credential_request_denied", "the old credential is suspended; ask the issuer"
                 )
             if record_id is not None and state == "active":
-                self._issuer.revoke(record_id)
-                self._store.credentials.set_state(record_id, "revoked")
+                self._revocations.change(record_id, "revoked")
                 _log.info("credential_replaced", record=record_id)
 
 

@@ -1,6 +1,5 @@
 """What the operator does with credentials that were issued: list, suspend, reinstate, revoke."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -11,9 +10,9 @@ from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from client_sdk.errors import CredentialStateError, UnknownCredentialError
-from client_sdk.issuer import Issuer
 from node.errors import ApiError
 from node.issuer.offer_routes import Reference
+from node.issuer.revocations import Revocations, State
 from node.issuer.store import IssuerStore
 from node.issuer.tables import StoredCredential
 from node.web.bearer import authenticate
@@ -68,14 +67,14 @@ class CredentialState(_Body):
 
 
 def add_revocation_routes(
-    app: OpenAPI, *, token_sha256: str, issuer: Issuer, store: IssuerStore
+    app: OpenAPI, *, token_sha256: str, revocations: Revocations, store: IssuerStore
 ) -> None:
     """Add the list of credentials, and their suspension and revocation.
 
     Args:
         app: The application.
         token_sha256: The hash of the operator's token, 64 hex digits.
-        issuer: Writes to the ledger.
+        revocations: Changes the states of credentials.
         store: Which credentials were issued.
     """
 
@@ -89,23 +88,17 @@ def add_revocation_routes(
         page = CredentialPage(credentials=[_listed(credential) for credential in found])
         return jsonify(page.model_dump(mode="json"))
 
-    def change(record: str, write: Callable[[str], None], state: str) -> Response:
-        _check_operator(token_sha256)
+    def change(record: str, state: State) -> Response:
         try:
-            write(record)
+            revocations.change(record, state)
         except UnknownCredentialError as error:
             raise ApiError(
                 404, "unknown_credential", "There is no such credential", f"{error}."
             ) from None
         except CredentialStateError as error:
-            if issuer.state(record) == state:
-                # An earlier answer was lost on its way: it is done.
-                store.credentials.set_state(record, state)
-                return jsonify(CredentialState(record=record, state=state).model_dump())
             raise ApiError(
                 409, "wrong_state", "The credential's state does not allow this", f"{error}."
             ) from None
-        store.credentials.set_state(record, state)
         return jsonify(CredentialState(record=record, state=state).model_dump())
 
     changed: ResponseDict = {200: CredentialState}
@@ -113,23 +106,22 @@ def add_revocation_routes(
     @app.post("/credentials/<record>/suspend", responses=changed, security=_SECURITY, tags=_TAGS)
     def suspend_credential(path: CredentialPath) -> Response:
         """Put a credential out of force for a while."""
-        return change(path.record, issuer.suspend, "suspended")
+        _check_operator(token_sha256)
+        return change(path.record, "suspended")
 
     @app.post("/credentials/<record>/reinstate", responses=changed, security=_SECURITY, tags=_TAGS)
     def reinstate_credential(path: CredentialPath) -> Response:
         """Put a suspended credential back in force."""
-        return change(path.record, issuer.reinstate, "active")
+        _check_operator(token_sha256)
+        return change(path.record, "active")
 
     @app.post("/credentials/<record>/revoke", responses=changed, security=_SECURITY, tags=_TAGS)
     def revoke_credential(path: CredentialPath) -> Response:
         """Put a credential out of force for good."""
-
-        def revoke(record: str) -> None:
-            # First: nothing is issued anew in the place of what the operator revokes.
-            store.credentials.cancel_renewal(record)
-            issuer.revoke(record)
-
-        return change(path.record, revoke, "revoked")
+        _check_operator(token_sha256)
+        # First: nothing is issued anew in the place of what the operator revokes.
+        store.credentials.cancel_renewal(path.record)
+        return change(path.record, "revoked")
 
 
 def _check_operator(token_sha256: str) -> None:

@@ -13,6 +13,7 @@ from node.issuer.enrolment_store import EnrolmentStore
 from node.issuer.nonce_store import NonceStore
 from node.issuer.offer_store import OfferStore
 from node.issuer.service_keys import ServiceKeys
+from node.issuer.status_list_store import StatusListStore
 from node.issuer.tables import Base
 
 
@@ -25,6 +26,7 @@ class IssuerStore:
         enrolments: Codes for accounts.
         nonces: Those that were used.
         keys: Keys that all instances share.
+        status_lists: The lists that are published, and which of their places are used.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -40,6 +42,7 @@ class IssuerStore:
         self.enrolments = EnrolmentStore(self._engine)
         self.nonces = NonceStore(self._engine)
         self.keys = ServiceKeys(self._engine)
+        self.status_lists = StatusListStore(self._engine)
 
     def purge(self, now_ms: int) -> None:
         """Delete what has expired: offers with their attributes, nonces, enrolment codes.

@@ -83,6 +83,9 @@ class StoredCredential(Base):
         record_id: The id of its record on the ledger.
         reference: The operator's own case number; None for none.
         state: As this service last wrote it to the ledger.
+        list_id: The id of the status list in which it stands; None for none.
+        list_index: Its place in that list.
+        batch_id: The id of the batch that it is anchored in; None where it has its own record.
         issued_at_ms: Milliseconds since 1970, UTC.
         expires_at_ms: Milliseconds since 1970, UTC.
         notification_hash: The hash of the `notification_id` that it was handed out with.
@@ -95,6 +98,9 @@ class StoredCredential(Base):
     record_id: Mapped[str] = mapped_column(String(32), unique=True)
     reference: Mapped[str | None] = mapped_column(String(64), index=True)
     state: Mapped[str] = mapped_column(String(16))
+    list_id: Mapped[str | None] = mapped_column(String(32))
+    list_index: Mapped[int | None]
+    batch_id: Mapped[str | None] = mapped_column(String(32))
     issued_at_ms: Mapped[int] = mapped_column(BigInteger)
     expires_at_ms: Mapped[int] = mapped_column(BigInteger)
     notification_hash: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -154,3 +160,28 @@ class StoredKey(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     jwk: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class StoredStatusList(Base):
+    """A list of statuses, and which of its places are used.
+
+    Attributes:
+        list_id: The id of its record on the ledger.
+        size: How many places it has.
+        places: All places once, in random order, four bytes each: they are given out in this order.
+        used: How many were given out.
+        statuses: The packed statuses, two bits each.
+        version: Grows with every change.
+        anchored_version: The last version that is known to be on the ledger; 0 for none.
+    """
+
+    __tablename__ = "status_list"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    list_id: Mapped[str] = mapped_column(String(32), unique=True)
+    size: Mapped[int]
+    places: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    used: Mapped[int]
+    statuses: Mapped[bytes] = mapped_column(LargeBinary)
+    version: Mapped[int] = mapped_column(BigInteger)
+    anchored_version: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,122 @@
+"""Status lists in the database: which places are given out, and what stands in them."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Engine, LargeBinary, func, select, update
+from sqlalchemy.orm import Session
+
+from client_sdk.credentials.status_bits import BITS
+from client_sdk.credentials.token_status_list import StatusList
+from node.issuer.statements import change, find_one
+from node.issuer.tables import StoredStatusList
+
+_PLACE_BYTES: Final = 4
+
+
+class StatusListStore:
+    """The table of status lists. Safe to share between threads and processes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, list_id: str, size: int) -> None:
+        """Make a list of `size` places, whose order nobody can foresee."""
+        places = list(range(size))
+        random.SystemRandom().shuffle(places)
+        row = StoredStatusList(
+            list_id=list_id,
+            size=size,
+            places=b"".join(place.to_bytes(_PLACE_BYTES, "big") for place in places),
+            used=0,
+            statuses=StatusList.of_size(size, bits=BITS).packed,
+            version=1,
+            anchored_version=0,
+        )
+        with Session(self._engine) as session, session.begin():
+            session.add(row)
+
+    def find(self, list_id: str) -> StoredStatusList | None:
+        """Return a list, without the order of its places."""
+        return find_one(
+            self._engine, select(StoredStatusList).where(StoredStatusList.list_id == list_id)
+        )
+
+    def with_room(self, count: int) -> str | None:
+        """Return the id of the oldest list with this many free places, or None."""
+        query = (
+            select(StoredStatusList.list_id)
+            .where(StoredStatusList.used + count <= StoredStatusList.size)
+            .order_by(StoredStatusList.number)
+            .limit(1)
+        )
+        with Session(self._engine) as session:
+            return session.scalar(query)
+
+    def unanchored(self) -> Sequence[str]:
+        """Return the ids of lists whose last version may not be on the ledger."""
+        query = select(StoredStatusList.list_id).where(
+            StoredStatusList.anchored_version < StoredStatusList.version
+        )
+        with Session(self._engine) as session:
+            return session.scalars(query).all()
+
+    def take(self, list_id: str, count: int) -> list[int] | None:
+        """Give out places for good; None where the list has not as many left.
+
+        They are used from the moment that this is committed: a caller that dies then wastes them.
+        """
+        with Session(self._engine) as session, session.begin():
+            return take_places(session, list_id, count)
+
+    def set_statuses(self, list_id: str, statuses: Mapping[int, int]) -> None:
+        """Write statuses by their places; the list's version grows.
+
+        Raises:
+            StatusListError: The list has no such place, or the status does not fit.
+        """
+        while (row := self.find(list_id)) is not None:
+            changed = StatusList(bits=BITS, data=row.statuses)
+            for place, status in statuses.items():
+                changed[place] = status
+            written = (
+                update(StoredStatusList)
+                .where(StoredStatusList.list_id == list_id, StoredStatusList.version == row.version)
+                .values(statuses=changed.packed, version=row.version + 1)
+            )
+            # Where another instance was first, its change is kept.
+            if change(self._engine, written):
+                return
+
+    def note_anchored(self, list_id: str, version: int) -> None:
+        """Note that a version, or a later one, is on the ledger."""
+        change(
+            self._engine,
+            update(StoredStatusList)
+            .where(StoredStatusList.list_id == list_id, StoredStatusList.anchored_version < version)
+            .values(anchored_version=version),
+        )
+
+
+def take_places(session: Session, list_id: str, count: int) -> list[int] | None:
+    """Give out places within a transaction; None where the list has not as many left."""
+    taken = (
+        update(StoredStatusList)
+        .where(
+            StoredStatusList.list_id == list_id,
+            StoredStatusList.used + count <= StoredStatusList.size,
+        )
+        .values(used=StoredStatusList.used + count)
+        .returning(StoredStatusList.used)
+    )
+    used = session.scalar(taken)
+    if used is None:
+        return None
+    first, length = (used - count) * _PLACE_BYTES + 1, count * _PLACE_BYTES
+    part = func.substr(StoredStatusList.places, first, length, type_=LargeBinary)
+    packed = session.execute(select(part).where(StoredStatusList.list_id == list_id)).scalar_one()
+    return [
+        int.from_bytes(packed[at : at + _PLACE_BYTES], "big")
+        for at in range(0, length, _PLACE_BYTES)
+    ]
