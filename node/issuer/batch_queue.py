@@ -49,6 +49,12 @@ class BatchQueue:
         self._executor.submit(self._flush)
         return done.result()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the next batch."""
+        with self._lock:
+            return len(self._waiting)
+
     def close(self) -> None:
         """Anchor what waits, and stop."""
         self._executor.shutdown()

@@ -1,6 +1,8 @@
 """Status lists in the database: which places are given out, and what stands in them."""
 
-import random
+import secrets
+import struct
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -23,12 +25,12 @@ class StatusListStore:
 
     def add(self, list_id: str, size: int) -> None:
         """Make a list of `size` places, whose order nobody can foresee."""
-        places = list(range(size))
-        random.SystemRandom().shuffle(places)
+        keys = array("Q", secrets.token_bytes(8 * size))
+        places = sorted(range(size), key=keys.__getitem__)
         row = StoredStatusList(
             list_id=list_id,
             size=size,
-            places=b"".join(place.to_bytes(_PLACE_BYTES, "big") for place in places),
+            places=struct.pack(f">{size}I", *places),
             used=0,
             statuses=StatusList.of_size(size, bits=BITS).packed,
             version=1,
@@ -116,7 +118,4 @@ def take_places(session: Session, list_id: str, count: int) -> list[int] | None:
     first, length = (used - count) * _PLACE_BYTES + 1, count * _PLACE_BYTES
     part = func.substr(StoredStatusList.places, first, length, type_=LargeBinary)
     packed = session.execute(select(part).where(StoredStatusList.list_id == list_id)).scalar_one()
-    return [
-        int.from_bytes(packed[at : at + _PLACE_BYTES], "big")
-        for at in range(0, length, _PLACE_BYTES)
-    ]
+    return list(struct.unpack(f">{count}I", packed))

@@ -95,12 +95,17 @@ class IssuerWorld:
             ),
             **settings,
         )
+        self.nonce_key = generate_key()
+        self.restart()
+
+    def restart(self) -> None:
+        """Make the service anew over what it keeps."""
         self.app: Flask = create_app(
             self.config,
             store=self.store,
             ledger=self.ledger.client(ISSUER),
             signing_key=self.signer,
-            nonce_key=generate_key(),
+            nonce_key=self.nonce_key,
             now_ms=self.clock,
         )
         self.http = self.app.test_client()

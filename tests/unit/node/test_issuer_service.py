@@ -43,8 +43,8 @@ def verified(world: IssuerWorld, credential: str):
 
 
 def test_credential_is_anchored_and_bound_to_the_holder(world: IssuerWorld) -> None:
-    holder_key = generate_key()
-    credential = world.issue(holder_key)
+    holder_key = key_of_account(holders_account(world))
+    credential = world.issue(holder_key, account="h4f2@holder")
 
     known = verified(world, credential)
     place = known.claims["tegata"]
@@ -461,7 +461,7 @@ def test_reference_that_reads_as_an_individual_number_is_refused(world: IssuerWo
 
 
 def test_credential_is_suspended_reinstated_and_revoked(world: IssuerWorld) -> None:
-    world.issue()
+    world.issue(key_of_account(holders_account(world)), account="h4f2@holder")
     (listed,) = world.operator("/credentials?reference=case-1", method="GET").get_json()[
         "credentials"
     ]
