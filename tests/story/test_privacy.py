@@ -32,6 +32,8 @@ STATE_KINDS = {"account", "count", "detail", "domain", "grant", "role", "role_or
 RECORD_FIELDS = {
     "tg_issuer_": {"issuer", "credential_types", "keys", "state"},
     "tg_cred_": {"salted_hash", "issuer_record", "expires_at_ms", "state"},
+    "tg_batch_": {"root", "count", "issuer_record", "status_list", "expires_at_ms"},
+    "tg_status_": {"uri", "bits", "digest", "version", "issuer_record"},
     "tg_grant_": {"commitment", "gateway", "expires_at_ms", "uses", "state"},
     "tg_guard": {"escrow", "issuer", "delay_ms", "state"},
     "tg_recover_": {"new_key", "lost_key", "opened_at_ms", "matures_at_ms"},
@@ -206,8 +208,11 @@ def is_digest(text: object) -> bool:
 
 # What each field of a record may hold: hash, account of an organization, id, time, state, key.
 FIELD_FORMS: dict[str, Callable[[object], bool]] = {
+    "bits": lambda value: value == 2,
     "commitment": is_digest,
+    "count": lambda value: isinstance(value, int),
     "delay_ms": lambda value: isinstance(value, int),
+    "digest": is_digest,
     "escrow": lambda value: value == "agents@holder",
     "firm": lambda value: isinstance(value, bool),
     "item": lambda value: bool(re.fullmatch("tg_guard|tg_recover_[0-9a-f]{32}", str(value))),
@@ -222,11 +227,17 @@ FIELD_FORMS: dict[str, Callable[[object], bool]] = {
     "issuer": lambda value: str(value).endswith("@issuer"),
     "issuer_record": lambda value: bool(RECORD_ID.fullmatch(str(value))),
     "keys": lambda value: isinstance(value, list) and all(map(is_public_jwk, value)),
+    "root": is_digest,
     "salted_hash": is_digest,
     "state": lambda value: (
         value in {"active", "suspended", "revoked", "live", "withdrawn", "standing", "finished"}
     ),
+    "status_list": lambda value: bool(RECORD_ID.fullmatch(str(value))),
+    "uri": lambda value: bool(
+        re.fullmatch("http://[0-9.:]+/status-lists/[0-9a-f]{32}", str(value))
+    ),
     "uses": lambda value: isinstance(value, int),
+    "version": lambda value: isinstance(value, int),
 }
 
 
