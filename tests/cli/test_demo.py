@@ -12,9 +12,10 @@ CHAPTERS = [
     "3. A credential",
     "4. The ward office asks for the address, and",
     "5. What the verifier saw",
-    "6. Three attacks",
-    "7. The phone is lost",
-    "8. Revocation",
+    "6. A shop asks for more than it may",
+    "7. Three attacks",
+    "8. The phone is lost",
+    "9. Revocation",
     "done in",
 ]
 TITLES = ("What the ward office sees", "All that the ledger stores")
@@ -28,6 +29,7 @@ def test_the_story_is_told_on_a_narrow_terminal(tmp_path: Path) -> None:
     places = [done.stdout.index(chapter) for chapter in CHAPTERS]
     assert places == sorted(places)
     assert done.stdout.count("refused") >= 5
+    assert "IT ASKS FOR MORE THAN IT IS REGISTERED FOR" in " ".join(done.stdout.split())
     assert "FOUND" not in done.stdout
     assert "NOT REFUSED" not in done.stdout
     assert done.stdout.count("not there") == 4

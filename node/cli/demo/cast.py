@@ -67,6 +67,7 @@ class Cast:
         self.passphrase = passphrase
         self.city = IssuerClient(town.issuer_url, town.operator_token)
         self.ward_office = GatewayClient(town.gateway_url, town.api_key)
+        self.shop = GatewayClient(town.gateway_url, town.shop_api_key)
         admin_key = AccountKey.load(town.ledger_folder / "keys" / f"{ADMIN_ACCOUNT}.priv")
         self.ledger = LedgerClient(town.torii, ADMIN_ACCOUNT, admin_key)
         self.thief = HttpClient()
@@ -80,7 +81,7 @@ class Cast:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for client in (self.city, self.ward_office, self.ledger, self.thief):
+        for client in (self.city, self.ward_office, self.shop, self.ledger, self.thief):
             client.close()
 
     def ask(self) -> CreatedRequest:

@@ -3,7 +3,14 @@
 from client_sdk.wallet import Wallet
 from node.cli.demo.agents import EscrowAgents
 from node.cli.demo.cast import Cast
-from node.cli.demo.chapters import attacks, beginning, lost_phone, one_attribute, revocation
+from node.cli.demo.chapters import (
+    attacks,
+    beginning,
+    lost_phone,
+    one_attribute,
+    over_asking,
+    revocation,
+)
 
 
 def tell(cast: Cast) -> None:
@@ -15,6 +22,7 @@ def tell(cast: Cast) -> None:
         beginning.enrol(cast, wallet)
         beginning.issue(cast, wallet)
         one_attribute.show_address(cast, wallet)
+        over_asking.ask_too_much(cast, wallet)
         attacks.attack(cast)
         with (
             EscrowAgents(cast.town) as agents,

@@ -129,6 +129,10 @@ class Town:
             *("--may-ask", "ServiceProvision=name,address,municipality,birth_date,sex"),
         )
         self.api_key = added["api_key"]
+        self.shop_api_key = run(
+            *("gateway", "add-verifier", gateway, "sake_shop", "--name", "Yamada Sake Shop"),
+            *("--may-ask", "AgeVerification=birth_date", "--may-exceed"),
+        )["api_key"]
         self._serve("issuer", "start", issuer)
         self._serve("gateway", "start", gateway)
 
