@@ -364,6 +364,10 @@ class ReceiptError(ClientError):
     """A receipt of an access is not what it should be."""
 
 
+class DepositError(ClientError):
+    """A presentation that is left at a gateway is not what it should be."""
+
+
 class SealError(ClientError):
     """What is sealed cannot be opened with this key."""
 

@@ -62,6 +62,10 @@ class JsonFields:
             raise self._error(f"{self._what}: {name} is missing or no whole number")
         return value
 
+    def optional_whole(self, name: str) -> int | None:
+        """Return a whole number from 0, or None where the member is missing or null."""
+        return None if self._members.get(name) is None else self.whole(name)
+
     def flag(self, name: str) -> bool:
         """Return a truth value."""
         value = self._members.get(name)

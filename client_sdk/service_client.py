@@ -42,6 +42,11 @@ class ServiceClient:
         answer = self._http.get(f"{self._url}{path}", bearer=self._token)
         return _content(answer, expected_status=200)
 
+    def _put(self, path: str) -> JsonObject:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = self._http.send("PUT", f"{self._url}{path}", headers=headers)
+        return _content(answer, expected_status=200)
+
     def _post(self, path: str, body: JsonObject, *, expected_status: int) -> JsonObject:
         answer = self._http.post_json(f"{self._url}{path}", body, bearer=self._token)
         return _content(answer, expected_status=expected_status)

@@ -94,6 +94,7 @@ class Verifier:
         *,
         gateway: str,
         status_lists: StatusLists | None = None,
+        max_age_s: int = MAX_AGE_S,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Make a verifier.
@@ -103,12 +104,14 @@ class Verifier:
             ledger_id: The ledger's id, 64 hex digits.
             gateway: The ledger account that grants must name.
             status_lists: Where issuers' status lists are had; by default over HTTP.
+            max_age_s: How many seconds a presentation may be old.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._ledger = ledger
         self._ledger_id = ledger_id
         self._gateway = gateway
         self._status_lists = status_lists or StatusLists(HttpClient().get, now_ms=now_ms)
+        self._max_age_s = max_age_s
         self._now_ms = now_ms
 
     def report(
@@ -215,6 +218,7 @@ class Verifier:
             ledger_id=self._ledger_id,
             gateway=self._gateway,
             now_ms=self._now_ms(),
+            max_age_s=self._max_age_s,
             request=request,
             query=query,
             offer=offers.get(query.id),
@@ -247,6 +251,7 @@ class _Attempt:
     ledger_id: str
     gateway: str
     now_ms: int
+    max_age_s: int
     request: PresentationRequest
     query: CredentialQuery
     offer: GrantOffer | None
@@ -270,7 +275,7 @@ class _Attempt:
             expected_audience=self.request.client_id,
             expected_nonce=self.request.nonce,
             now_s=self.now_ms // 1000,
-            max_age_s=MAX_AGE_S,
+            max_age_s=self.max_age_s,
             leeway_s=LEEWAY_S,
             key_binding_required=is_bound,
         )

@@ -54,6 +54,7 @@ _MEMBERS: Final = frozenset(
         "ledger",
     }
 )
+_DEPOSIT_KEY: Final = "deposit_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,8 @@ class GrantOffer:
         gateway: The ledger account that serves the verifier.
         ledger: The ledger's id, 64 hex digits.
         purpose_term: The purpose's term in the vocabulary.
+        deposit_key: Of a standing grant, the verifier's public key that the presentation is sealed
+            to, 32 bytes; None where the presentation is sent and seen at once.
     """
 
     query_id: str
@@ -83,6 +86,7 @@ class GrantOffer:
     gateway: str
     ledger: str
     purpose_term: PurposeTerm = DEFAULT_TERM
+    deposit_key: bytes | None = None
 
     def terms(self, credential: str, attributes: tuple[ClaimPath, ...] | None = None) -> GrantTerms:
         """Return what the holder would grant.
@@ -209,6 +213,8 @@ def encode_grant_offer(offer: GrantOffer) -> str:
         "gateway": offer.gateway,
         "ledger": offer.ledger,
     }
+    if offer.deposit_key is not None:
+        fields[_DEPOSIT_KEY] = encode_base64url(offer.deposit_key)
     try:
         text = encode_base64url(encode_canonical_json(fields))
     except DecodeError as error:
@@ -232,7 +238,7 @@ def parse_grant_offer(text: str) -> GrantOffer:
         raise RequestError(f"transaction_data: {error}") from None
     if fields.get("type") != TRANSACTION_DATA_TYPE:
         raise RequestError("transaction_data: of a type that this wallet does not know")
-    if fields.keys() != _MEMBERS:
+    if fields.keys() - {_DEPOSIT_KEY} != _MEMBERS:
         raise RequestError("transaction_data: a member is missing, or one is unknown")
     ids = fields["credential_ids"]
     if not isinstance(ids, list) or len(ids) != 1:
@@ -253,6 +259,7 @@ def parse_grant_offer(text: str) -> GrantOffer:
         gateway=gateway,
         ledger=ledger,
         purpose_term=_purpose_term(fields["purpose_term"]),
+        deposit_key=_deposit_key(fields[_DEPOSIT_KEY]) if _DEPOSIT_KEY in fields else None,
     )
 
 
@@ -294,6 +301,18 @@ def _attributes(value: JsonValue) -> tuple[ClaimPath, ...]:
     if tuple(paths) != sort_paths(set(paths)):
         raise RequestError("transaction_data.attributes: sorted paths are expected, each once")
     return tuple(paths)
+
+
+def _deposit_key(value: JsonValue) -> bytes:
+    try:
+        key = decode_base64url(value) if isinstance(value, str) else b""
+    except DecodeError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise RequestError(
+            f"transaction_data.{_DEPOSIT_KEY}: {KEY_BYTES} bytes in base64url are expected"
+        )
+    return key
 
 
 def _purpose_term(value: JsonValue) -> PurposeTerm:

@@ -147,7 +147,7 @@ class _Receipts:
     def without_receipt(self) -> Iterator[HistoryEntry]:
         """Yield what the wallet sent, and no receipt tells of."""
         for shown in self._contents.presentations:
-            if shown.shown in self._seen or not shown.is_taken:
+            if shown.shown in self._seen or not shown.is_taken or shown.is_deposit:
                 continue
             yield HistoryEntry(
                 at_ms=shown.sent_at_ms,

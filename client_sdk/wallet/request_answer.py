@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key
 from client_sdk.credentials.sd_jwt_vc import present_credential
-from client_sdk.errors import NotRegisteredError
+from client_sdk.errors import NotRegisteredError, RequestError
 from client_sdk.ledger.grants import new_record_id, new_salt
-from client_sdk.ledger.receipts import digest_shown, receipt_key
+from client_sdk.ledger.receipts import receipt_key
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof, offers_for
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.standing import Deposit, build_deposit, standing_nonce
 from client_sdk.wallet.consent import PendingRequest, SharedCredential
 from client_sdk.wallet.wallet_records import LedgerAccount, StoredGrant, StoredPresentation
 
@@ -39,14 +40,26 @@ def build_grants(pending: PendingRequest, *, now_ms: int) -> tuple[GrantedCreden
     )
 
 
+def is_standing(pending: PendingRequest) -> bool:
+    """Tell whether the answer is to be sealed to the verifier and left at the gateway."""
+    return pending.offer is not None and pending.offer.deposit_key is not None
+
+
 def build_records(
     pending: PendingRequest,
     granted: Sequence[GrantedCredential],
-    presentations: Mapping[str, Sequence[str]],
     *,
+    digest: bytes,
     now_ms: int,
 ) -> tuple[StoredPresentation, ...]:
-    """Return what the wallet keeps of an answer, by credential; it is not taken yet."""
+    """Return what the wallet keeps of an answer, by credential; it is not taken yet.
+
+    Args:
+        pending: What the holder consented to.
+        granted: As `build_grants` made them.
+        digest: By what receipts know the answer.
+        now_ms: Milliseconds since 1970, UTC.
+    """
     return tuple(
         StoredPresentation(
             verifier=pending.request.request.client_id,
@@ -55,8 +68,9 @@ def build_records(
             purpose=None if pending.offer is None else pending.offer.purpose,
             grant=None if one.grant is None else one.grant.grant_id,
             sent_at_ms=now_ms,
-            shown=digest_shown(presentations),
+            shown=digest,
             is_taken=False,
+            is_deposit=is_standing(pending),
         )
         for one in granted
     )
@@ -101,12 +115,54 @@ def build_presentations(
             paths=one.shown.paths,
             holder_key=holder_key,
             audience=request.client_id,
-            nonce=request.nonce,
+            nonce=_nonce(one, request),
             issued_at=now_ms // 1000,
             extra_claims=claims,
         )
         presentations.setdefault(one.shown.query_id, []).append(presentation)
     return presentations
+
+
+def build_standing_deposit(
+    pending: PendingRequest,
+    granted: Sequence[GrantedCredential],
+    presentations: Mapping[str, Sequence[str]],
+    *,
+    account: LedgerAccount,
+    holder_key: Key,
+    receipt_secret: bytes,
+    now_ms: int,
+) -> Deposit:
+    """Return what the wallet leaves at the gateway for a standing grant.
+
+    Args:
+        pending: What the holder consented to, for one credential.
+        granted: As `build_grants` made it.
+        presentations: As `build_presentations` made it.
+        account: The wallet's account.
+        holder_key: A signatory of it.
+        receipt_secret: The wallet's secret that the keys of receipts follow from.
+        now_ms: Milliseconds since 1970, UTC.
+
+    Raises:
+        RequestError: The request asks for several credentials.
+        DepositError: The presentation is too long.
+        KeyFormatError: The verifier's key cannot be sealed to.
+    """
+    shown = [text for texts in presentations.values() for text in texts]
+    if len(granted) != 1 or len(shown) != 1:
+        raise RequestError("the verifier asks for a standing grant of several credentials at once")
+    (one,) = granted
+    if one.grant is None or one.shown.offer is None:
+        raise RequestError("the verifier asks for no grant")
+    return build_deposit(
+        shown[0],
+        offer=one.shown.offer,
+        proof=_proof(one.shown, one.grant, account, receipt_secret),
+        request=pending.request.request,
+        holder_key=holder_key,
+        issued_at=now_ms // 1000,
+    )
 
 
 def _build_grant(offer: GrantOffer, shown: SharedCredential, *, now_ms: int) -> StoredGrant:
@@ -129,7 +185,14 @@ def _grant_claims(
     account: LedgerAccount,
     receipt_secret: bytes,
 ) -> JsonObject:
-    proof = GrantProof(
+    proof = _proof(shown, grant, account, receipt_secret)
+    return proof.to_claims(offers_for(request.transaction_data, shown.query_id))
+
+
+def _proof(
+    shown: SharedCredential, grant: StoredGrant, account: LedgerAccount, receipt_secret: bytes
+) -> GrantProof:
+    return GrantProof(
         ledger=account.ledger_id,
         account=account.account_id,
         grant=grant.grant_id,
@@ -137,4 +200,10 @@ def _grant_claims(
         opening=grant.opening,
         inclusion=shown.credential.inclusion,
     )
-    return proof.to_claims(offers_for(request.transaction_data, shown.query_id))
+
+
+def _nonce(one: GrantedCredential, request: PresentationRequest) -> str:
+    offer = one.shown.offer
+    if one.grant is None or offer is None or offer.deposit_key is None:
+        return request.nonce
+    return standing_nonce(one.grant.grant_id)

@@ -24,6 +24,7 @@ from client_sdk.escrow.recovery import RecoveredBackup
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_record
+from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.claims_path import name_path
@@ -37,7 +38,13 @@ from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import write_grant
 from client_sdk.wallet.history import HistoryEntry, read_history
 from client_sdk.wallet.recovery import WalletRecovery
-from client_sdk.wallet.request_answer import build_grants, build_presentations, build_records
+from client_sdk.wallet.request_answer import (
+    build_grants,
+    build_presentations,
+    build_records,
+    build_standing_deposit,
+    is_standing,
+)
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import (
     LedgerAccount,
@@ -274,7 +281,9 @@ class Wallet:
     def present(self, pending: PendingRequest, *, beyond_registration: bool = False) -> Answer:
         """Answer a request: the holder has consented to exactly what it lists.
 
-        The grant is written to the ledger first; only then are the attributes sent.
+        The grant is written to the ledger first; only then are the attributes sent. Where the
+        verifier asks for a standing grant, what is shown is sealed to the verifier and left at its
+        gateway, which can read none of it.
 
         Args:
             pending: What the holder was shown.
@@ -303,13 +312,26 @@ class Wallet:
             receipt_secret=self._session.contents.receipt_secret,
             now_ms=now_ms,
         )
+        request = pending.request.request
+        if is_standing(pending):
+            deposit = build_standing_deposit(
+                pending,
+                granted,
+                presentations,
+                account=self.account,
+                holder_key=self._session.holder_key,
+                receipt_secret=self._session.contents.receipt_secret,
+                now_ms=now_ms,
+            )
+            form, digest = deposit.to_form(state=request.state), deposit.digest
+        else:
+            form = build_response(presentations, request=request)
+            digest = digest_shown(presentations)
         grants = [one.grant for one in granted if one.grant is not None]
         for grant in grants:
             write_grant(self._session, grant)
-        request = pending.request.request
-        records = build_records(pending, granted, presentations, now_ms=now_ms)
+        records = build_records(pending, granted, digest=digest, now_ms=now_ms)
         self._session.update(lambda contents: contents.with_presentations(records))
-        form = build_response(presentations, request=request)
         redirect_uri = send_response(request.response_uri, form, http=self._session.http)
         self._session.update(lambda contents: contents.with_taken(records))
         return Answer(

@@ -182,6 +182,7 @@ class StoredPresentation:
         sent_at_ms: Milliseconds since 1970, UTC.
         shown: What it is known by in receipts, 32 bytes.
         is_taken: Whether the verifier took it, as far as the wallet heard.
+        is_deposit: Whether it was left at the gateway, sealed: receipts tell when it is seen.
     """
 
     verifier: str
@@ -192,6 +193,7 @@ class StoredPresentation:
     sent_at_ms: int
     shown: bytes
     is_taken: bool
+    is_deposit: bool
 
     def to_fields(self) -> JsonObject:
         """Return the presentation as a JSON object."""
@@ -204,6 +206,7 @@ class StoredPresentation:
             "sent_at_ms": self.sent_at_ms,
             "shown": encode_base64url(self.shown),
             "is_taken": self.is_taken,
+            "is_deposit": self.is_deposit,
         }
 
     @classmethod
@@ -219,6 +222,7 @@ class StoredPresentation:
             sent_at_ms=fields.whole("sent_at_ms"),
             shown=fields.data("shown"),
             is_taken=fields.flag("is_taken"),
+            is_deposit=fields.flag("is_deposit"),
         )
 
 

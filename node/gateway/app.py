@@ -12,13 +12,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from client_sdk.errors import KeyFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.verifier import Ledger, Verifier
+from client_sdk.verifier import Verifier
 from node.errors import ConfigError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig
 from node.gateway.presentations import Presentations
-from node.gateway.receipts import ReceiptLedger, Receipts
+from node.gateway.receipts import GatewayLedger, Receipts
 from node.gateway.routes import create_routes
+from node.gateway.standing_grants import StandingGrants
+from node.gateway.standing_ledger import DetailLedger, RecordReader
+from node.gateway.standing_routes import Standing
+from node.gateway.standing_store import StandingStore
 from node.gateway.store import RequestStore
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.verifier_profile import VerifierProfile
@@ -33,8 +37,8 @@ LEDGER_TIMEOUT_S: Final = 10.0
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 
 
-class GatewayLedger(ReceiptLedger, Ledger, Protocol):
-    """What the gateway needs of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
+class StandingLedger(GatewayLedger, DetailLedger, Protocol):
+    """What standing grants need of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
 
 
 def now_ms() -> int:
@@ -82,6 +86,7 @@ def create_app(
     keys: ApiKeyStore,
     *,
     waci: WaciVerification | None = None,
+    standing: Standing | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Flask:
     """Make the gateway's application.
@@ -91,6 +96,7 @@ def create_app(
         presentations: The requests and their answers.
         keys: The verifiers' API keys.
         waci: The requests as WACI's; None where they are not.
+        standing: The standing grants; None where there are none.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     limiter = RateLimiter()
@@ -107,8 +113,42 @@ def create_app(
         limiter=limiter,
         wallet_rate=config.wallet_rate,
         waci=waci,
+        standing=standing,
         now_ms=now_ms,
     )
+
+
+def build_standing(
+    config: GatewayConfig,
+    *,
+    store: StandingStore,
+    ledger: StandingLedger,
+    now_ms: Callable[[], int] = now_ms,
+) -> Standing:
+    """Wire a gateway's standing grants to their store and the ledger.
+
+    Args:
+        config: The configuration.
+        store: Where requests and deposits are kept.
+        ledger: Where records and keys are read and receipts are written, as the gateway's account.
+        now_ms: The clock: milliseconds since 1970, UTC.
+
+    Raises:
+        ConfigError: A verifier's certificate or key cannot be used.
+    """
+    account, ledger_id = config.ledger.account, config.ledger.ledger_id
+    grants = StandingGrants(
+        store=store,
+        ledger=ledger,
+        receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
+        profiles={verifier.id: VerifierProfile.load(verifier) for verifier in config.verifiers},
+        public_url=config.public_url,
+        gateway=account,
+        ledger_id=ledger_id,
+        request_seconds=config.request_seconds,
+        now_ms=now_ms,
+    )
+    return Standing(grants=grants, records=RecordReader(ledger))
 
 
 def build_waci(
@@ -141,6 +181,7 @@ def run_gateway(config: GatewayConfig) -> None:
         raise ConfigError(f"ledger.private_key_file: {error}") from None
     root_certificates = config.ledger.load_root_certificates()
     store, keys = RequestStore(config.database_url), ApiKeyStore(config.database_url)
+    standing_store = StandingStore(config.database_url)
     stopped = threading.Event()
     with LedgerClient(
         config.ledger.address,
@@ -151,14 +192,17 @@ def run_gateway(config: GatewayConfig) -> None:
     ) as ledger:
         presentations = build_presentations(config, store=store, ledger=ledger)
         waci = build_waci(config, presentations, key)
+        standing = build_standing(config, store=standing_store, ledger=ledger)
 
-        purger = threading.Thread(
-            target=purge_until, args=(stopped, presentations.tend), name="purge"
-        )
+        def tend() -> None:
+            presentations.tend()
+            standing.grants.tend()
+
+        purger = threading.Thread(target=purge_until, args=(stopped, tend), name="purge")
         purger.start()
         try:
             serve(
-                create_app(config, presentations, keys, waci=waci),
+                create_app(config, presentations, keys, waci=waci, standing=standing),
                 config.listen,
                 service="gateway",
                 trusted_proxy=config.trusted_proxy,
@@ -167,6 +211,7 @@ def run_gateway(config: GatewayConfig) -> None:
             stopped.set()
             purger.join()
             store.close()
+            standing_store.close()
             keys.close()
 
 

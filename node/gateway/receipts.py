@@ -15,6 +15,7 @@ from client_sdk.errors import (
     TransactionFailedError,
 )
 from client_sdk.ledger.receipts import Access, build_receipt, write_receipt
+from client_sdk.verifier import Ledger
 
 _NO_PERMISSION: Final = 2
 _REASONS: Final = {
@@ -46,6 +47,10 @@ class ReceiptLedger(Protocol):
 
     def send(self, transaction: Transaction) -> object:
         """Send a transaction and wait until it is committed."""
+
+
+class GatewayLedger(ReceiptLedger, Ledger, Protocol):
+    """What the gateway needs of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
 
 
 class Receipts:

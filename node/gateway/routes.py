@@ -18,6 +18,7 @@ from client_sdk.errors import QueryFailedError, TransportError
 from client_sdk.openid4vp.signed_request import REQUEST_MEDIA_TYPE
 from node.errors import ApiError
 from node.gateway.presentations import Presentations, ResponseRefusedError
+from node.gateway.standing_routes import Standing, add_standing_routes
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.verifier_routes import add_verifier_routes
 from node.gateway.waci import WaciVerification
@@ -29,7 +30,7 @@ from node.web.rate_limit import RateLimiter, parse_rate
 # A presentation may hold a portrait.
 MAX_BODY_BYTES: Final = 1 << 20
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
-_WALLET_PATHS: Final = ("/oid4vp/", "/waci/")
+_WALLET_PATHS: Final = ("/oid4vp/", "/waci/", "/standing/objects/", "/standing/deposits/")
 _FORM: Final = "application/x-www-form-urlencoded"
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 
@@ -57,6 +58,7 @@ def create_routes(
     limiter: RateLimiter,
     wallet_rate: str,
     waci: WaciVerification | None = None,
+    standing: Standing | None = None,
     now_ms: Callable[[], int],
 ) -> Flask:
     """Make an application with the gateway's routes.
@@ -67,6 +69,7 @@ def create_routes(
         limiter: Counts calls.
         wallet_rate: How often one address may call the wallets' part.
         waci: Where requests are also WACI's; None where they are not.
+        standing: The standing grants; None where there are none.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     app = create_api(
@@ -83,6 +86,8 @@ def create_routes(
     _add_wallet_routes(app, presentations)
     if waci is not None:
         add_waci_routes(app, waci, now_ms=now_ms)
+    if standing is not None:
+        add_standing_routes(app, standing, access)
     rate = parse_rate(wallet_rate)
 
     @app.before_request

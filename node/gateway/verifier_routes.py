@@ -41,6 +41,9 @@ def _known_purpose(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+PurposeName = Annotated[str, AfterValidator(_known_purpose)]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,7 +57,7 @@ class NewRequest(_Body):
     purpose: str = Field(
         min_length=1, max_length=MAX_PURPOSE_CHARS, description="What for; the holder reads this."
     )
-    purpose_term: Annotated[str, AfterValidator(_known_purpose)] = Field(
+    purpose_term: PurposeName = Field(
         default=DEFAULT_TERM.iri,
         json_schema_extra={"enum": [term.iri for term in PURPOSE_TERMS.values()]},
         description="The purpose's term in the W3C Data Privacy Vocabulary.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from flask import Flask
@@ -32,9 +32,13 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import IdentityRecord, SeenRecord, decode_record, parse_seen_id
 from client_sdk.gateway_client import GatewayClient
 from client_sdk.http_client import HttpClient
+from client_sdk.standing_client import StandingClient
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
+from client_sdk.wallet import Answer, Wallet
+from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
+from node.gateway.app import build_standing, create_app
+from node.gateway.standing_store import StandingStore
 
 PASSPHRASE: Final = "a passphrase for this test"
 GATEWAY_URL: Final = "http://127.0.0.1:8080"
@@ -45,17 +49,22 @@ class AppAdapter(BaseAdapter):
 
     Attributes:
         is_cut: While True, answers are lost on their way: the application has acted all the same.
+        kept: Where it is a list, forms that are posted are put there and lost.
     """
 
     def __init__(self, app: Flask) -> None:
         super().__init__()
         self._client = app.test_client()
         self.is_cut = False
+        self.kept: list[dict[str, str]] | None = None
 
     def send(
         self, request: requests.PreparedRequest, *_options: Any, **_more: Any
     ) -> requests.Response:
         """Call the application."""
+        if self.kept is not None and request.method == "POST":
+            self.kept.append(dict(parse_qsl(str(request.body))))
+            raise requests.ConnectionError("the test kept what was posted")
         parts = urlsplit(str(request.url))
         answer = self._client.open(
             f"{parts.path}?{parts.query}",
@@ -114,6 +123,7 @@ class GrantWorld:
         gateway: The gateway's application with its verifiers `city` and `bank`.
         wallet: The holder's wallet, with one credential.
         wallet_line: What the wallet's HTTP goes through.
+        lines: What the verifiers' HTTP goes through, the newest last.
     """
 
     folder: Path
@@ -121,6 +131,7 @@ class GrantWorld:
     gateway: GatewayWorld = field(init=False)
     wallet: Wallet = field(init=False)
     wallet_line: AppAdapter = field(init=False)
+    lines: list[AppAdapter] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._now_ms = NOW_MS
@@ -131,7 +142,21 @@ class GrantWorld:
         records = RealRecords(self.ledger)
         world = World(ledger=records, now_ms=self._now_ms, holder=named_key(HOLDER))
         self.gateway = GatewayWorld(self.folder, world, encrypt_responses=True)
-        self.wallet_line = AppAdapter(self.gateway.app)
+        self.standing_store = StandingStore(self.gateway.config.database_url)
+        self.standing = build_standing(
+            self.gateway.config,
+            store=self.standing_store,
+            ledger=self.ledger.client(GATEWAY),
+            now_ms=lambda: self.now_ms,
+        )
+        self.app = create_app(
+            self.gateway.config,
+            self.gateway.presentations,
+            self.gateway.keys,
+            standing=self.standing,
+            now_ms=lambda: self.now_ms,
+        )
+        self.wallet_line = AppAdapter(self.app)
         self.wallet = self.open_wallet(self._make_vault(world))
 
     @property
@@ -151,10 +176,20 @@ class GrantWorld:
         wallet._session._ledger = self.ledger.client(HOLDER, wallet._session.key)
         return wallet
 
+    def consent(self, pending: PendingRequest) -> Answer:
+        """Let the holder consent to what was read; these verifiers have no registration."""
+        return self.wallet.present(pending, beyond_registration=True)
+
     def verifier(self, name: str = "city") -> GatewayClient:
         """Return a verifier's client of the gateway."""
         client = GatewayClient(GATEWAY_URL, self.gateway.api_keys[name])
-        self._mount(client._http, AppAdapter(self.gateway.app))
+        self._mount(client._http, self._line())
+        return client
+
+    def standing_client(self, name: str = "city") -> StandingClient:
+        """Return a verifier's client of its standing grants."""
+        client = StandingClient(GATEWAY_URL, self.gateway.api_keys[name])
+        self._mount(client._http, self._line())
         return client
 
     def receipts(self) -> list[tuple[str, int, SeenRecord]]:
@@ -169,7 +204,12 @@ class GrantWorld:
 
     def close(self) -> None:
         self.wallet.close()
+        self.standing_store.close()
         self.gateway.close()
+
+    def _line(self) -> AppAdapter:
+        self.lines.append(AppAdapter(self.app))
+        return self.lines[-1]
 
     def _mount(self, http: HttpClient, line: AppAdapter) -> None:
         http._session.mount(GATEWAY_URL, line)

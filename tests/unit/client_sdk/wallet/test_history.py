@@ -30,7 +30,7 @@ def show_address(world: GrantWorld, purpose: str = "Certificate of residence") -
     with world.verifier() as city:
         created = city.ask(["address"], purpose=purpose)
         pending = world.wallet.read_request(created.link)
-        world.wallet.present(pending, beyond_registration=True)
+        world.consent(pending)
         assert city.result(created.request_id).state == "accepted"
     return world.wallet.grants[-1]
 
@@ -96,7 +96,7 @@ def test_what_was_refused_is_no_access(world: GrantWorld) -> None:
         pending = world.wallet.read_request(created.link)
         world.wait(400_000)
         with pytest.raises(RequestError):
-            world.wallet.present(pending, beyond_registration=True)
+            world.consent(pending)
     assert world.wallet.history() == ()
 
 

@@ -66,6 +66,7 @@ PRESENTATIONS = st.builds(
     sent_at_ms=st.integers(min_value=0, max_value=2**53),
     shown=st.binary(max_size=32),
     is_taken=st.booleans(),
+    is_deposit=st.booleans(),
 )
 CONTENTS = st.builds(
     WalletContents,
@@ -132,6 +133,7 @@ def full_contents() -> WalletContents:
                 sent_at_ms=1,
                 shown=b"shown",
                 is_taken=True,
+                is_deposit=False,
             ),
         ),
         receipt_writers=("gateway_1@gateway",),
