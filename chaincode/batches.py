@@ -18,7 +18,7 @@ from chaincode.errors import DecodeError, InvalidTransactionError
 from chaincode.ids import hex_or_nothing
 from chaincode.protocol.endpoint_pb2 import TxList
 from chaincode.protocol.transaction_pb2 import Transaction
-from chaincode.stateless import TimeWindow, validate_transactions
+from chaincode.stateless import TimeWindow, Verdicts, validate_transactions
 from chaincode.transactions import ValidTransaction, hash_payload
 
 ATOMIC: Final = Transaction.Payload.BatchMeta.ATOMIC
@@ -80,7 +80,10 @@ def group_transactions(messages: Iterable[Transaction]) -> list[list[Transaction
 
 
 def validate_batches(
-    messages: Sequence[Transaction], window: TimeWindow, max_batch_transactions: int
+    messages: Sequence[Transaction],
+    window: TimeWindow,
+    max_batch_transactions: int,
+    verdicts: Verdicts | None = None,
 ) -> list[Batch]:
     """Return the batches of a list as clients send it. One that is invalid makes all invalid.
 
@@ -88,11 +91,12 @@ def validate_batches(
         messages: The decoded transactions.
         window: When they may have been made.
         max_batch_transactions: How many transactions a batch may have.
+        verdicts: Of their signatures, where these were verified before.
 
     Raises:
         InvalidTransactionError: A rule is broken; the text says which, in irohad's words.
     """
-    transactions = iter(validate_transactions(messages, window))
+    transactions = iter(validate_transactions(messages, window, verdicts))
     batches = []
     for group in group_transactions(messages):
         batch = Batch(tuple(next(transactions) for _ in group))

@@ -38,7 +38,8 @@ MAX_SIGNATURES: Final = 256
 MAX_PROVEN_ENTRIES: Final = 32
 _VERIFIED_TOGETHER: Final = 512
 _BATCH_TYPES: Final = frozenset(Transaction.Payload.BatchMeta.BatchType.values())
-_Verdicts: TypeAlias = Mapping[SignatureClaim, PublicKey | SignatureInvalidError]
+Verdicts: TypeAlias = Mapping[SignatureClaim, PublicKey | SignatureInvalidError]
+"""Of signatures: the key, which is known to have signed, or why it does not count."""
 _PAGED_QUERIES: Final = ("get_account_transactions", "get_account_asset_transactions")
 
 
@@ -67,11 +68,15 @@ class TimeWindow:
 
 
 def validate_transactions(
-    messages: Sequence[Transaction], window: TimeWindow | None
+    messages: Sequence[Transaction], window: TimeWindow | None, verdicts: Verdicts | None = None
 ) -> list[ValidTransaction]:
     """Return the transactions of a list, as `validate_transaction` does each.
 
-    Their signatures are verified together, some hundreds at a time.
+    Args:
+        messages: The decoded transactions.
+        window: When they may have been made; None where their block has settled that.
+        verdicts: Of their signatures; where there are none, they are verified together, some
+            hundreds at a time.
 
     Raises:
         InvalidTransactionError: A rule is broken; the text names the field.
@@ -79,12 +84,13 @@ def validate_transactions(
     valid = []
     for start in range(0, len(messages), _VERIFIED_TOGETHER):
         chunk = messages[start : start + _VERIFIED_TOGETHER]
-        verdicts = _verify_together(chunk)
-        valid += [validate_transaction(message, window, verdicts) for message in chunk]
+        known = verify_together(chunk) if verdicts is None else verdicts
+        valid += [validate_transaction(message, window, known) for message in chunk]
     return valid
 
 
-def _verify_together(messages: Iterable[Transaction]) -> _Verdicts:
+def verify_together(messages: Iterable[Transaction]) -> Verdicts:
+    """Return the verdicts on all signatures of transactions, which may be malformed."""
     claims = [
         SignatureClaim(signature.public_key, signature.signature, payload)
         for message in messages
@@ -98,7 +104,7 @@ def _verify_together(messages: Iterable[Transaction]) -> _Verdicts:
 def validate_transaction(
     message: Transaction,
     window: TimeWindow | None,
-    verdicts: _Verdicts = MappingProxyType({}),
+    verdicts: Verdicts = MappingProxyType({}),
 ) -> ValidTransaction:
     """Return the transaction, now known to be well formed and signed by the keys that it names.
 
@@ -280,7 +286,7 @@ class _SignatureCheck:
         signatures: Sequence[Signature],
         *,
         is_needed: bool = False,
-        verdicts: _Verdicts = MappingProxyType({}),
+        verdicts: Verdicts = MappingProxyType({}),
     ) -> None:
         self._payload = payload
         self._verdicts = verdicts

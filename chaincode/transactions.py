@@ -38,9 +38,10 @@ def histories_of(transaction: Transaction) -> frozenset[tuple[str, str]]:
     It belongs to that of its creator, of no asset (""); and for each asset that it transfers, to
     those of source, destination and creator.
     """
-    creator = creator_of(transaction)
+    reduced = transaction.payload.reduced_payload
+    creator = reduced.creator_account_id
     histories = {(creator, "")}
-    for command in transaction.payload.reduced_payload.commands:
+    for command in reduced.commands:
         if command.HasField("transfer_asset"):
             transfer = command.transfer_asset
             accounts = (transfer.src_account_id, transfer.dest_account_id, creator)

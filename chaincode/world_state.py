@@ -14,7 +14,6 @@ from chaincode.permissions import decode_permissions, encode_permissions
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.protocol.world_state_pb2 import AccountRecord, PeersRecord
 
-_SEPARATOR: Final = b"\x00"
 _PEERS: Final = b"peers"
 
 
@@ -126,7 +125,7 @@ class JournaledOverlay(StateOverlay):
 
 def state_key(kind: bytes, *parts: str) -> bytes:
     """Return the key of an entry: the kind and its parts, joined by NUL."""
-    return _SEPARATOR.join([kind, *(part.encode() for part in parts)])
+    return kind + b"\x00" + "\x00".join(parts).encode()
 
 
 DOMAIN_KEYS: Final = state_key(b"domain", "")

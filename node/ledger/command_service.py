@@ -1,6 +1,8 @@
 """`CommandService_v1`: takes transactions, and tells what becomes of them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from queue import Empty as NothingCame
 from typing import Final
 
@@ -9,14 +11,14 @@ import structlog
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from chaincode.batches import group_transactions
+from chaincode.batches import Batch, group_transactions
 from chaincode.errors import InvalidTransactionError
 from chaincode.ids import HASH_BYTES, hex_or_nothing
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import transaction_hash
-from node.errors import BatchRefusedError, PeerUnreachableError, StoppingError
-from node.ledger.calls import CallContext, CallEndedError, abort, answer_unary, decode
+from node.errors import BatchRefusedError, NodeError, PeerUnreachableError, StoppingError
+from node.ledger.calls import CallContext, CallEndedError, abort, decode, own_errors
 from node.ledger.statuses import FINAL, Status
 from node.ledger.stream_places import StreamPlaces
 from node.ledger.torii_parts import ToriiParts
@@ -51,13 +53,33 @@ class CommandService:
     def torii_together(
         self, calls: Sequence[tuple[bytes, CallContext]]
     ) -> Sequence[Message | None]:
-        """Take one transaction of each call; their signatures are verified together."""
-        answers: list[Message | None] = []
-        for data, context in calls:
-            try:
-                answers.append(answer_unary(self.torii, data, context))
-            except CallEndedError:
-                answers.append(None)
+        """Take one transaction of each call, as `torii` does; all are checked together."""
+        answers: list[Message | None] = [None] * len(calls)
+        lists: dict[int, Sequence[Transaction]] = {}
+        for number, (data, context) in enumerate(calls):
+            with suppress(CallEndedError):
+                lists[number] = [decode(data, Transaction, context)]
+        window = self._parts.window()
+        undecided = self._undecided(list(lists.values()))
+        checked = self._parts.engine.check_each(undecided, window)
+        batches: dict[int, list[Batch]] = {}
+        for number, messages, outcome in zip(lists, undecided, checked, strict=True):
+            answers[number] = Empty()
+            if isinstance(outcome, InvalidTransactionError):
+                self._refuse(messages, outcome)
+            else:
+                batches[number] = outcome
+        try:
+            self._parts.orderer.submit(list(chain.from_iterable(batches.values())))
+        except NodeError:
+            # What waits is passed over: each call is told what became of its own.
+            for number, own in batches.items():
+                context = calls[number][1]
+                try:
+                    with own_errors(context):
+                        self._submit(own, context)
+                except CallEndedError:
+                    answers[number] = None
         return answers
 
     def list_torii(self, data: bytes, context: CallContext) -> Empty:
@@ -104,21 +126,24 @@ class CommandService:
 
     def _take(self, messages: Sequence[Transaction], context: CallContext) -> Empty:
         window = self._parts.window()
-        undecided = self._undecided(messages)
+        (undecided,) = self._undecided([messages])
         try:
             batches = self._parts.engine.check(undecided, window)
         except InvalidTransactionError as error:
             self._refuse(undecided, error)
             return Empty()
+        self._submit(batches, context)
+        return Empty()
+
+    def _submit(self, batches: Sequence[Batch], context: CallContext) -> None:
         try:
             self._parts.orderer.submit(batches)
         except BatchRefusedError as error:
             abort(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
         except (StoppingError, PeerUnreachableError) as error:
             abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
-        return Empty()
 
-    def _refuse(self, messages: list[Transaction], refusal: InvalidTransactionError) -> None:
+    def _refuse(self, messages: Sequence[Transaction], refusal: InvalidTransactionError) -> None:
         hashes = [transaction_hash(message) for message in messages]
         _log.info(
             "transactions refused",
@@ -132,15 +157,22 @@ class CommandService:
             Status(tx_hash, TxStatus.STATELESS_VALIDATION_FAILED, reason) for tx_hash in hashes
         )
 
-    def _undecided(self, messages: Sequence[Transaction]) -> list[Transaction]:
+    def _undecided(self, lists: Sequence[Sequence[Transaction]]) -> Sequence[Sequence[Transaction]]:
         """Leave out the batches that were decided before: their statuses are told again."""
+        hashes = map(transaction_hash, chain.from_iterable(lists))
         with self._parts.state.snapshot() as view:
-            return [
+            decided = view.decided_among(hashes)
+        if not decided:
+            return lists
+        return [
+            [
                 message
                 for group in group_transactions(messages)
-                if not any(view.has_transaction(transaction_hash(each)) for each in group)
+                if decided.isdisjoint(map(transaction_hash, group))
                 for message in group
             ]
+            for messages in lists
+        ]
 
     def _stored_status(self, tx_hash: bytes) -> Status:
         with self._parts.state.snapshot() as view:

@@ -26,7 +26,7 @@ from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.state_root import RootChange, RootView, change_root
-from chaincode.stateless import TimeWindow
+from chaincode.stateless import TimeWindow, verify_together
 from chaincode.transactions import block_hash, histories_of, transaction_hash
 from chaincode.transition import apply_block, apply_genesis, apply_history
 from chaincode.world_state import get_voters
@@ -40,6 +40,9 @@ from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 from node.ledger.transaction_places import encode_places
 
 MAX_BLOCK_TRANSACTIONS: Final = 10_000
+FULL_BLOCK_TRANSACTIONS: Final = 2_000
+"""Where a block ends, unless its first batch is longer: larger ones are no faster, and each
+transaction waits for the last one of its block."""
 MAX_BLOCK_BYTES: Final = 64 * 1024 * 1024
 _MAX_TIME_MS: Final = 2**63 - 1
 """The highest number that the state's tables hold."""
@@ -104,6 +107,24 @@ class Engine:
         """
         return validate_batches(messages, window, self._max_batch_transactions)
 
+    def check_each(
+        self, lists: Sequence[Sequence[Transaction]], window: TimeWindow
+    ) -> list[list[Batch] | InvalidTransactionError]:
+        """Return for each list what `check` does, or raises; all signatures are verified together.
+
+        It is for many short lists: all messages are in memory more than once meanwhile.
+        """
+        verdicts = verify_together(message for messages in lists for message in messages)
+        checked: list[list[Batch] | InvalidTransactionError] = []
+        for messages in lists:
+            try:
+                checked.append(
+                    validate_batches(messages, window, self._max_batch_transactions, verdicts)
+                )
+            except InvalidTransactionError as error:
+                checked.append(error)
+        return checked
+
     def propose(self, waiting: Iterable[Batch]) -> list[Batch]:
         """Return the first of the waiting batches: at least one, at most a block's fill.
 
@@ -114,7 +135,7 @@ class Engine:
         for batch in waiting:
             count += len(batch.transactions)
             size_bytes += batch.size_bytes
-            if proposal and (count > MAX_BLOCK_TRANSACTIONS or size_bytes > MAX_BLOCK_BYTES):
+            if proposal and (count > FULL_BLOCK_TRANSACTIONS or size_bytes > MAX_BLOCK_BYTES):
                 break
             proposal.append(batch)
         return proposal
@@ -309,7 +330,11 @@ def _state_change(candidate: Candidate, start: int, following: int) -> StateChan
         entries=candidate.changes,
         pages=candidate.root.pages,
         log_nodes=candidate.log_nodes,
-        committed=[transaction_hash(message) for message in payload.transactions],
+        committed=[
+            receipt.tx_hash
+            for receipt in candidate.receipts
+            if receipt.verdict is Verdict.COMMITTED
+        ],
         rejected=[bytes.fromhex(tx_hash) for tx_hash in payload.rejected_transactions_hashes],
         histories=[
             HistoryEntry(

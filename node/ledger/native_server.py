@@ -21,6 +21,7 @@ from node.ledger.calls import (
     Together,
     answer_streamed,
     answer_unary,
+    own_errors,
 )
 from node.ledger.grpc_server import cannot_bind
 from node.ledger.large_requests import LARGE_BYTES
@@ -243,5 +244,12 @@ def _answer_one(method: Method, context: NativeContext) -> None:
 
 
 def _tell_failure(context: NativeContext, error: Exception) -> None:
-    _log.error("a call failed", error=f"{type(error).__name__}: {error}")
-    context.call.end(grpc.StatusCode.UNKNOWN.value[0], f"Exception calling application: {error}")
+    try:
+        with own_errors(context):
+            raise error  # noqa: TRY301 - it is mapped as where it was raised
+    except CallEndedError:
+        return
+    except Exception:  # noqa: BLE001 - as any server, this one goes on
+        _log.error("a call failed", error=f"{type(error).__name__}: {error}")
+        text = f"Exception calling application: {error}"
+        context.call.end(grpc.StatusCode.UNKNOWN.value[0], text)

@@ -27,6 +27,14 @@ from node.ledger.stranger_guard import StrangerGuard
 MAX_WAITING: Final = 50_000
 MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
 
+# Protobuf looks names up each time, and these are asked for with each transaction.
+_TAKEN: Final = TxStatus.STATELESS_VALIDATION_SUCCESS
+_COMPLETE: Final = TxStatus.ENOUGH_SIGNATURES_COLLECTED
+_PENDING: Final = TxStatus.MST_PENDING
+_VALID: Final = TxStatus.STATEFUL_VALIDATION_SUCCESS
+_COMMITTED: Final = TxStatus.COMMITTED
+_REJECTED: Final = TxStatus.REJECTED
+
 _log = structlog.get_logger(__name__)
 
 
@@ -66,13 +74,15 @@ class EmbeddedOrderer:
         self._known: set[bytes] = set()
         self._strangers = StrangerGuard()
         self._stopping = False
+        self._taking = threading.Lock()
+        """Taken before the other one: who has it takes batches in, and may write the disk."""
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="orderer")
 
     def start(self) -> None:
         """Go on with what waited when the node stopped, and begin to make blocks."""
         for batch in self._collector.waiting():
-            self._publish(batch, TxStatus.MST_PENDING)
+            self._statuses.publish(_told(batch, _PENDING))
         self.submit(self._collector.recovered)
         self._thread.start()
 
@@ -94,12 +104,31 @@ class EmbeddedOrderer:
             StoppingError: The node stops; none of these was taken.
             StorageError: The disk refused signatures.
         """
+        ready: list[Batch] = []
+        told: list[Status] = []
+        refusals: list[Exception] = []
+        with self._taking:
+            self._check_room(batches)
+            try:
+                for batch in batches:
+                    try:
+                        self._take(batch, ready, told)
+                    except PendingFullError as error:
+                        refusals.append(PoolFullError(str(error)))
+                    except UnknownSignatoryError as error:
+                        refusals.append(BatchRefusedError(str(error)))
+            finally:
+                # Whatever the disk says to one: those that were taken do not wait for the next.
+                self._statuses.publish(told)
+                self._let_wait(ready)
+        if refusals:
+            raise refusals[0]
+
+    def _check_room(self, batches: Sequence[Batch]) -> None:
         count = sum(len(batch.transactions) for batch in batches)
         size_bytes = sum(batch.size_bytes for batch in batches)
-        refusals: list[Exception] = []
         with self._changed:
-            if self._stopping:
-                raise StoppingError("the node is stopping; send the transactions again in a moment")
+            self._check_goes_on()
             if (
                 self._waiting_count + count > MAX_WAITING
                 or self._waiting_bytes + size_bytes > MAX_WAITING_BYTES
@@ -107,19 +136,12 @@ class EmbeddedOrderer:
                 raise PoolFullError(
                     f"{self._waiting_count} transactions wait for a block; send these again later"
                 )
-            # Whatever the disk says to one of them: those that were taken do not wait for the next.
-            self._changed.notify()
-            for batch in batches:
-                try:
-                    self._take(batch)
-                except PendingFullError as error:
-                    refusals.append(PoolFullError(str(error)))
-                except UnknownSignatoryError as error:
-                    refusals.append(BatchRefusedError(str(error)))
-        if refusals:
-            raise refusals[0]
 
-    def _take(self, batch: Batch) -> None:
+    def _check_goes_on(self) -> None:
+        if self._stopping:
+            raise StoppingError("the node is stopping; send the transactions again in a moment")
+
+    def _take(self, batch: Batch, ready: list[Batch], told: list[Status]) -> None:
         if batch.hash in self._known:
             return
         is_strict = self._strangers.is_strict(self._now_ms())
@@ -128,13 +150,21 @@ class EmbeddedOrderer:
             return
         if now.has_all_signatures:
             self._known.add(now.hash)
-            self._waiting.append(now)
-            self._waiting_count += len(now.transactions)
-            self._waiting_bytes += now.size_bytes
-            state = TxStatus.ENOUGH_SIGNATURES_COLLECTED
+            ready.append(now)
+            told += _told(now, _TAKEN, _COMPLETE)
         else:
-            state = TxStatus.MST_PENDING
-        self._publish(now, TxStatus.STATELESS_VALIDATION_SUCCESS, state)
+            told += _told(now, _TAKEN, _PENDING)
+
+    def _let_wait(self, ready: Sequence[Batch]) -> None:
+        """Put batches before the thread; its lock is not held while they are taken in."""
+        with self._changed:
+            if ready:
+                self._check_goes_on()
+            for batch in ready:
+                self._waiting.append(batch)
+                self._waiting_count += len(batch.transactions)
+                self._waiting_bytes += batch.size_bytes
+            self._changed.notify()
 
     def count_waiting(self) -> int:
         """Return how many transactions wait for a block."""
@@ -167,14 +197,7 @@ class EmbeddedOrderer:
 
     def _expire(self) -> None:
         for batch in self._collector.expire(self._now_ms()):
-            self._publish(batch, TxStatus.MST_EXPIRED)
-
-    def _publish(self, batch: Batch, *statuses: TxStatus) -> None:
-        self._statuses.publish(
-            Status(transaction.hash, status)
-            for transaction in batch.transactions
-            for status in statuses
-        )
+            self._statuses.publish(_told(batch, TxStatus.MST_EXPIRED))
 
     def _patience_s(self) -> float | None:
         """Return how long there is nothing to do, unless something arrives."""
@@ -203,6 +226,14 @@ class EmbeddedOrderer:
             self._known.difference_update(hashes)
 
 
+def _told(batch: Batch, *statuses: TxStatus) -> list[Status]:
+    return [
+        Status(transaction.hash, status)
+        for transaction in batch.transactions
+        for status in statuses
+    ]
+
+
 def _log_block(height: int, receipts: Sequence[Receipt]) -> None:
     for receipt in receipts:
         if receipt.verdict is Verdict.REJECTED:
@@ -218,7 +249,7 @@ def _log_block(height: int, receipts: Sequence[Receipt]) -> None:
 
 def _validation_status(receipt: Receipt) -> Status:
     if receipt.verdict is Verdict.COMMITTED:
-        return Status(receipt.tx_hash, TxStatus.STATEFUL_VALIDATION_SUCCESS)
+        return Status(receipt.tx_hash, _VALID)
     return Status(
         receipt.tx_hash,
         TxStatus.STATEFUL_VALIDATION_FAILED,
@@ -230,4 +261,4 @@ def _validation_status(receipt: Receipt) -> Status:
 
 def _final_status(receipt: Receipt) -> Status:
     committed = receipt.verdict is Verdict.COMMITTED
-    return Status(receipt.tx_hash, TxStatus.COMMITTED if committed else TxStatus.REJECTED)
+    return Status(receipt.tx_hash, _COMMITTED if committed else _REJECTED)

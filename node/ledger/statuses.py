@@ -25,6 +25,10 @@ _ORDER: Final = MappingProxyType(
         TxStatus.COMMITTED: 7,
     }
 )
+# Protobuf looks names up each time, and these are asked for often.
+_FAILED: Final = TxStatus.STATEFUL_VALIDATION_FAILED
+_REFUSED: Final = TxStatus.STATELESS_VALIDATION_FAILED
+_EXPIRED: Final = TxStatus.MST_EXPIRED
 FINAL: Final = frozenset(
     {TxStatus.STATELESS_VALIDATION_FAILED, TxStatus.REJECTED, TxStatus.COMMITTED}
 )
@@ -179,12 +183,12 @@ class StatusBoard:
         return self._taken.get(tx_hash) or self._refused.get(tx_hash)
 
     def _remember(self, status: Status, told: tuple[Status, ...]) -> None:
-        if status.status == TxStatus.STATELESS_VALIDATION_FAILED:
+        if status.status == _REFUSED:
             self._refused.put(status.tx_hash, (status,))
             return
         self._refused.remove(status.tx_hash)
         # The reason of a rejection is told before it: it stays, the rest gives way.
-        kept = tuple(each for each in told if each.status == TxStatus.STATEFUL_VALIDATION_FAILED)
+        kept = [each for each in told if each.status == _FAILED]
         self._taken.put(status.tx_hash, (*kept, status))
 
 
@@ -193,9 +197,9 @@ def _follows(status: Status, told: tuple[Status, ...]) -> bool:
     if not told:
         return True
     last = told[-1].status
-    if last == TxStatus.MST_EXPIRED:
+    if last == _EXPIRED:
         # What expired can be sent again, and begins anew.
-        last = TxStatus.STATELESS_VALIDATION_FAILED
+        last = _REFUSED
     return _ORDER[status.status] > _ORDER[last]
 
 
@@ -208,4 +212,7 @@ def _is_resent(status: Status, told: tuple[Status, ...]) -> bool:
 
 
 def _reasons(statuses: tuple[Status, ...]) -> int:
-    return sum(len(status.reason) for status in statuses)
+    length = 0
+    for status in statuses:
+        length += len(status.reason)
+    return length

@@ -10,6 +10,8 @@ from chaincode.protocol.transaction_pb2 import Transaction
 
 _PLACE: Final = struct.Struct(">II4s")
 PLACE_BYTES: Final = _PLACE.size
+_TAG_BYTES: Final = 1
+"""Of a field whose number is below 16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +31,26 @@ class Place:
 
 def encode_places(block: Block) -> bytes:
     """Return the places of a block's transactions, in order, `PLACE_BYTES` each."""
-    payload = block.block_v1.payload
+    messages = block.block_v1.payload.transactions
+    if not messages:
+        return b""
+    data = block.SerializeToString()
     # The field as it stands in the block: a part of a message is a message.
-    fields = [
-        Block_v1.Payload(transactions=[message]).SerializeToString()
-        for message in payload.transactions
-    ]
-    offset = block.SerializeToString().index(fields[0]) if fields else 0
+    first = Block_v1.Payload(transactions=messages[:1]).SerializeToString()
+    offset = data.index(first)
     places = []
-    for field in fields:
-        places.append(_PLACE.pack(offset, len(field), hashlib.sha256(field).digest()[:4]))
-        offset += len(field)
+    for message in messages:
+        size = message.ByteSize()
+        length = _TAG_BYTES + _varint_bytes(size) + size
+        field = data[offset : offset + length]
+        places.append(_PLACE.pack(offset, length, hashlib.sha256(field).digest()[:4]))
+        offset += length
     return b"".join(places)
+
+
+def _varint_bytes(number: int) -> int:
+    """Return how many bytes a number takes in protobuf's variable-length form."""
+    return max(1, (number.bit_length() + 6) // 7)
 
 
 def decode_place(data: bytes) -> Place:

@@ -120,6 +120,7 @@ def replayed(folder: Path) -> dict[str, list[Difference]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(daemon, "now_ms", stand.clock)
         patch.setattr(Engine, "finalize", finalize_in_time)
+        patch.setattr(engine, "FULL_BLOCK_TRANSACTIONS", MAX_PROPOSAL_SIZE)
         patch.setattr(engine, "MAX_BLOCK_TRANSACTIONS", MAX_PROPOSAL_SIZE)
         return dict(stand.replay_all())
 

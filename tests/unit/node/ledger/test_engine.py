@@ -144,7 +144,7 @@ def test_propose_stops_at_the_blocks_fill(
         monkeypatch.setattr(engine_module, "MAX_BLOCK_BYTES", limit)
         assert ledger.engine.propose(waiting) == waiting[:count]
     monkeypatch.undo()
-    monkeypatch.setattr(engine_module, "MAX_BLOCK_TRANSACTIONS", 4)
+    monkeypatch.setattr(engine_module, "FULL_BLOCK_TRANSACTIONS", 4)
     assert ledger.engine.propose(waiting) == waiting[:4]
 
 

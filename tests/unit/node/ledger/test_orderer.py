@@ -221,7 +221,7 @@ def test_more_than_a_block_holds_makes_several(
     held_engine: HeldEngine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("node.ledger.engine.MAX_BLOCK_TRANSACTIONS", 4)
+    monkeypatch.setattr("node.ledger.engine.FULL_BLOCK_TRANSACTIONS", 4)
     first = ledger.detail("first", "x")
     rest = [ledger.detail(f"key_{n}", "x") for n in range(10)]
     held.orderer.submit(lone(first))

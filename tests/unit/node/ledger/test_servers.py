@@ -13,6 +13,7 @@ from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_account_detail
 from node.errors import ConfigError
 from node.ledger import native_server
+from node.ledger import orderer as orderer_module
 from node.ledger import torii as torii_module
 from node.ledger.daemon import LedgerNode
 from node.ledger.genesis import ADMIN_ACCOUNT
@@ -123,3 +124,17 @@ def test_an_address_in_use_is_refused(node: LedgerNode, server: str, tmp_path: P
     (folder.path / "node.toml").write_text(f'torii = "{node.address}"\n')
     with pytest.raises(ConfigError, match="is another node running there"):
         LedgerNode.in_folder(folder.path)
+
+
+def test_each_call_is_told_what_became_of_its_own(
+    gate: Gate, admin: LedgerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orderer_module, "MAX_WAITING", 0)
+    transaction = admin.build_transaction(set_account_detail(ADMIN_ACCOUNT, "full", "x"))
+    admin.sign_transaction(transaction)
+    with pytest.raises(grpc.RpcError) as caught:
+        gate.send(transaction)
+    assert code_of(caught.value) == grpc.StatusCode.RESOURCE_EXHAUSTED
+    monkeypatch.undo()
+    gate.send(transaction)
+    assert gate.statuses(transaction)[-1].tx_status == TxStatus.COMMITTED
