@@ -25,11 +25,13 @@ class CreatedRequest:
         request_id: Its id at the gateway.
         link: Opens a wallet: show it as a link or QR code.
         expires_at: When it ends, RFC 3339.
+        waci_link: The same as an invitation of WACI-DIDComm; None where the gateway has none.
     """
 
     request_id: str
     link: str
     expires_at: str
+    waci_link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class GatewayClient(ServiceClient):
             request_id=text_of(created, "id"),
             link=text_of(created, "link"),
             expires_at=text_of(created, "expires_at"),
+            waci_link=None if created.get("waci_link") is None else text_of(created, "waci_link"),
         )
 
     def result(self, request_id: str) -> RequestResult:

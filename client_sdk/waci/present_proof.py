@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
+from cryptography import x509
+
 from client_sdk.didcomm.message import Attachment
 from client_sdk.didcomm.out_of_band import parse_invitation
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import DidError, MessageFormatError, RequestError
 from client_sdk.http_client import HttpClient
 from client_sdk.json_fields import JsonFields
+from client_sdk.openid4vp.signed_request import VerifiedRequest, verify_request
 from client_sdk.waci.messages import (
     AUTHORIZATION_RESPONSE,
     PRESENTATION,
@@ -34,17 +37,22 @@ class WaciVerifier:
         Raises:
             RequestError: No invitation of a verifier that can be written to.
         """
+        self._now_ms = now_ms
         try:
             invitation = parse_invitation(link, goal_code=VERIFY_GOAL)
             self._thread = WaciThread(invitation, http=http, now_ms=now_ms)
         except (DidError, MessageFormatError) as error:
             raise RequestError(str(error)) from None
 
-    def fetch_request(self) -> tuple[str, str]:
-        """Return the client id under which the verifier asks, and its signed request object.
+    def fetch_request(self, *, trust_anchors: tuple[x509.Certificate, ...]) -> VerifiedRequest:
+        """Return the verifier's request, verified as one that was fetched over HTTP.
+
+        Args:
+            trust_anchors: The authorities that certify verifiers.
 
         Raises:
-            RequestError: The verifier has no such request, or its answer breaks a rule.
+            RequestError: The verifier has no such request, or it breaks a rule.
+            ExpiredError: It is not valid at this time.
             TransportError: The verifier cannot be reached.
         """
         reply = self._thread.send(PROPOSE_PRESENTATION, expected=REQUEST_PRESENTATION)
@@ -53,7 +61,12 @@ class WaciVerifier:
         except MessageFormatError as error:
             raise RequestError(str(error)) from None
         fields = JsonFields(attached, what=REQUEST_OBJECT, error=RequestError)
-        return fields.text("client_id"), fields.text("request")
+        return verify_request(
+            fields.text("request"),
+            expected_client_id=fields.text("client_id"),
+            trust_anchors=trust_anchors,
+            now_s=self._now_ms() // 1000,
+        )
 
     def send_response(self, form: Mapping[str, str]) -> str | None:
         """Send a response; return where the verifier wants the browser to go.

@@ -15,6 +15,7 @@ from client_sdk.openid4vp.dcql_selection import AnswerableSet, find_sets, select
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.openid4vp.verifier_registration import AskedClaim
+from client_sdk.waci.present_proof import WaciVerifier
 from client_sdk.wallet.wallet_records import StoredCredential
 
 # What every presentation shows of the credential itself, and nothing of its holder's attributes.
@@ -69,6 +70,7 @@ class PendingRequest:
         sets: The sets of credentials that are asked for, with the options that the wallet has.
         options: By set, which of its options is chosen; None for none of an optional set.
         credentials: By credential query, the record ids of the credentials that are chosen.
+        waci: The verifier, where it is answered by WACI's messages instead of over HTTP alone.
     """
 
     request: VerifiedRequest
@@ -76,6 +78,7 @@ class PendingRequest:
     sets: tuple[AnswerableSet, ...]
     options: tuple[int | None, ...]
     credentials: Mapping[str, tuple[str, ...]]
+    waci: WaciVerifier | None = field(default=None, repr=False, compare=False)
 
     @property
     def verifier_name(self) -> str:

@@ -1,7 +1,7 @@
 """The holder's wallet: keeps credentials, shows what the holder consents to, revokes grants."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Self
 from chaincode.encoding import JsonObject
 from chaincode.records import GrantRecord
 from client_sdk.credentials.sd_jwt_vc import parse_credential
+from client_sdk.didcomm.out_of_band import is_invitation
 from client_sdk.errors import (
     EscrowError,
     OfferError,
@@ -31,6 +32,7 @@ from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.client import fetch_request, send_response
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
+from client_sdk.waci.present_proof import WaciVerifier
 from client_sdk.wallet.acceptance import check_received
 from client_sdk.wallet.account_guard import AccountGuard
 from client_sdk.wallet.consent import PendingRequest, find_answer
@@ -259,24 +261,28 @@ class Wallet:
         """Fetch and verify a verifier's request, and find what would answer it. Nothing is sent.
 
         Args:
-            link: `openid4vp://...`, as scanned or pasted.
+            link: `openid4vp://...`, or an invitation of WACI-DIDComm, as scanned or pasted.
 
         Raises:
             RequestError: The request breaks a rule, or no credential answers it.
             ExpiredError: It is not valid at this time.
             TransportError: It cannot be fetched.
         """
-        anchors = self._session.contents.trust_anchors
-        request = fetch_request(
-            link,
-            trust_anchors=load_certificates(anchors.encode()) if anchors else (),
-            now_s=self._session.now_ms() // 1000,
-            http=self._session.http,
-        )
+        session = self._session
+        pem = session.contents.trust_anchors
+        anchors = load_certificates(pem.encode()) if pem else ()
+        now_s = session.now_ms() // 1000
+        waci = None
+        if is_invitation(link):
+            waci = WaciVerifier(link, http=session.http, now_ms=session.now_ms)
+            request = waci.fetch_request(trust_anchors=anchors)
+        else:
+            request = fetch_request(link, trust_anchors=anchors, now_s=now_s, http=session.http)
         if any(offer.ledger != self.account.ledger_id for offer in request.offers):
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
         # The newest first: an older credential of the same kind was replaced.
-        return find_answer(request, reversed(self.credentials), now_ms=self._session.now_ms())
+        pending = find_answer(request, reversed(self.credentials), now_ms=session.now_ms())
+        return replace(pending, waci=waci)
 
     def present(self, pending: PendingRequest, *, beyond_registration: bool = False) -> Answer:
         """Answer a request: the holder has consented to exactly what it lists.
@@ -332,7 +338,7 @@ class Wallet:
             write_grant(self._session, grant)
         records = build_records(pending, granted, digest=digest, now_ms=now_ms)
         self._session.update(lambda contents: contents.with_presentations(records))
-        redirect_uri = send_response(request.response_uri, form, http=self._session.http)
+        redirect_uri = self._send(pending, form)
         self._session.update(lambda contents: contents.with_taken(records))
         return Answer(
             grant_ids=tuple(grant.grant_id for grant in grants), redirect_uri=redirect_uri
@@ -345,9 +351,9 @@ class Wallet:
             RequestError: The verifier does not take the answer.
             TransportError: The verifier cannot be reached.
         """
-        request = pending.request.request
-        form = build_error_response("access_denied", state=request.state)
-        send_response(request.response_uri, form, http=self._session.http)
+        self._send(
+            pending, build_error_response("access_denied", state=pending.request.request.state)
+        )
 
     def grant_state(self, grant_id: str) -> GrantRecord:
         """Return a grant as the ledger holds it now.
@@ -445,6 +451,12 @@ class Wallet:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _send(self, pending: PendingRequest, form: Mapping[str, str]) -> str | None:
+        if pending.waci is not None:
+            return pending.waci.send_response(form)
+        response_uri = pending.request.request.response_uri
+        return send_response(response_uri, form, http=self._session.http)
 
     def _credential(self, record_id: str) -> StoredCredential:
         credential = self._session.contents.credentials.get(record_id)

@@ -52,9 +52,16 @@ gateway.add_command(key)
 @click.option("--account", default="gateway_1@gateway", show_default=True, help="Its account.")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="host:port to bind.")
 @click.option("--public-url", help="Where wallets reach it; http://LISTEN otherwise.")
+@click.option("--waci", is_flag=True, help="Make each request an invitation of WACI, too.")
 @json_option
 def init(
-    folder: Path, network: Path, account: str, listen: str, public_url: str | None, as_json: bool
+    folder: Path,
+    network: Path,
+    account: str,
+    listen: str,
+    public_url: str | None,
+    waci: bool,
+    as_json: bool,
 ) -> None:
     """Make a gateway in FOLDER: its ledger account, an access authority, gateway.toml.
 
@@ -64,10 +71,12 @@ def init(
     if (folder / FILE_NAME).exists():
         raise ConfigError(f"{folder / FILE_NAME} exists: a gateway is not made twice")
     with Network(network) as ledger:
-        config = {
-            # Before the ledger is written to: an account is made once.
-            "public_url": parse_endpoint(public_url or f"http://{listen}", "public_url"),
+        # Before the ledger is written to: an account is made once.
+        public_url = parse_endpoint(public_url or f"http://{listen}", "public_url")
+        config: dict[str, str | bool | list[str]] = {
+            "public_url": public_url,
             "listen": listen,
+            "waci": waci,
         }
         section = {
             "address": ledger.torii,
@@ -85,7 +94,7 @@ def init(
         {
             "folder": str(folder),
             "account": account,
-            "public_url": config["public_url"],
+            "public_url": public_url,
             "access_authority": str(folder / f"{_AUTHORITY}.crt"),
             "next": f'tegata gateway add-verifier {folder} ID --name "Who asks"',
         },

@@ -500,6 +500,26 @@ class TestPresenting:
         with pytest.raises(TransactionFailedError):
             resident.revoke_grant(answer.grant_id)
 
+    def test_an_invitation_is_answered_by_messages(
+        self, resident: Wallet, ward_office: GatewayClient
+    ) -> None:
+        request = ward_office.ask(["address"], purpose="A library card")
+        assert request.waci_link is not None
+        pending = resident.read_request(request.waci_link)
+        assert pending.verifier_name == "Aoba Ward Office"
+        assert pending.is_verified
+        resident.present(pending)
+        result = ward_office.wait(request.request_id)
+        assert (result.state, result.attributes) == ("accepted", {"address": RESIDENT.address})
+
+    def test_an_invitation_is_declined_by_a_message(
+        self, resident: Wallet, ward_office: GatewayClient
+    ) -> None:
+        request = ward_office.ask(["address"], purpose="A library card")
+        assert request.waci_link is not None
+        resident.decline(resident.read_request(request.waci_link))
+        assert ward_office.wait(request.request_id).state == "declined"
+
     def test_a_declined_request_shows_nothing(
         self, resident: Wallet, ward_office: GatewayClient
     ) -> None:

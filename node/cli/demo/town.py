@@ -122,7 +122,7 @@ class Town:
         self.operator_token = made["operator_token"]
         run(
             *("gateway", "init", gateway, "--network", ledger),
-            *("--listen", self._listen_gateway),
+            *("--listen", self._listen_gateway, "--waci"),
         )
         added = run(
             *("gateway", "add-verifier", gateway, "ward_office", "--name", "Aoba Ward Office"),

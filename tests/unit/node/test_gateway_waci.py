@@ -15,7 +15,6 @@ from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import RequestError, TransportError
 from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.openid4vp.response import build_error_response, build_response
-from client_sdk.openid4vp.signed_request import verify_request
 from client_sdk.waci.messages import (
     AUTHORIZATION_RESPONSE,
     PRESENTATION,
@@ -97,13 +96,7 @@ def waci(gateway: GatewayWorld, line: Line, created: dict[str, Any]) -> WaciVeri
 
 
 def answer_to(gateway: GatewayWorld, verifier: WaciVerifier, **changes: Any) -> dict[str, str]:
-    client_id, token = verifier.fetch_request()
-    request = verify_request(
-        token,
-        expected_client_id=client_id,
-        trust_anchors=gateway.world.authority.chain,
-        now_s=gateway.world.now_ms // 1000,
-    ).request
+    request = verifier.fetch_request(trust_anchors=gateway.world.authority.chain).request
     presentation = gateway.world.present(request, **changes)
     return build_response({"resident": [presentation]}, request=request)
 
@@ -118,7 +111,7 @@ def test_an_address_is_shown(gateway: GatewayWorld, line: Line) -> None:
 
 def test_what_travels_can_be_read_by_nobody_else(gateway: GatewayWorld, line: Line) -> None:
     verifier = waci(gateway, line, gateway.create())
-    verifier.fetch_request()
+    verifier.fetch_request(trust_anchors=())
     assert line.last is not None
     assert set(json.loads(line.last.body)) == {
         "protected",
@@ -132,13 +125,7 @@ def test_what_travels_can_be_read_by_nobody_else(gateway: GatewayWorld, line: Li
 def test_the_holder_declines(gateway: GatewayWorld, line: Line) -> None:
     created = gateway.create()
     verifier = waci(gateway, line, created)
-    client_id, token = verifier.fetch_request()
-    request = verify_request(
-        token,
-        expected_client_id=client_id,
-        trust_anchors=(),
-        now_s=gateway.world.now_ms // 1000,
-    ).request
+    request = verifier.fetch_request(trust_anchors=()).request
     verifier.send_response(build_error_response("access_denied", state=request.state))
     assert gateway.read(created["id"])["status"] == "declined"
 
@@ -287,7 +274,7 @@ def test_an_answer_that_is_none(
     liar = Liar(gateway, **changes)
     verifier = waci(gateway, liar, gateway.create())
     with pytest.raises(error):
-        verifier.fetch_request()
+        verifier.fetch_request(trust_anchors=())
     liar.close()
 
 
