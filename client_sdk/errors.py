@@ -193,7 +193,15 @@ class ServiceRefusedError(ClientError):
 
 
 class RequestError(ClientError):
-    """A presentation request cannot be answered (OpenID4VP)."""
+    """A presentation request cannot be answered (OpenID4VP).
+
+    Attributes:
+        code: The error code that says so to its verifier (OpenID4VP 1.0 section 8.5).
+    """
+
+    def __init__(self, message: str, *, code: str = "invalid_request") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotRegisteredError(ClientError):

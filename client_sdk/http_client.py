@@ -83,13 +83,15 @@ class HttpClient:
         """
         return self._send("GET", url, headers={"Accept": accept, **_authorization(bearer)})
 
-    def post_form(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
+    def post_form(
+        self, url: str, form: Mapping[str, str], *, accept: str = "application/json"
+    ) -> HttpAnswer:
         """Send a form.
 
         Raises:
             TransportError: The server cannot be reached, redirects, or answers too much.
         """
-        return self._send("POST", url, headers={"Accept": "application/json"}, form=form)
+        return self._send("POST", url, headers={"Accept": accept}, form=form)
 
     def post_json(
         self, url: str, value: Mapping[str, JsonValue], *, bearer: str | None = None

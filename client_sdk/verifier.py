@@ -264,7 +264,8 @@ class _Attempt:
     def run(self, presentation: Presentation) -> VerifiedAttributes:
         if not isinstance(presentation, str):
             raise CredentialFormatError("a presentation of this format is a text")
-        if self.request.expires_at * 1000 <= self.now_ms:
+        expires_at = self.request.expires_at
+        if expires_at is not None and expires_at * 1000 <= self.now_ms:
             raise ExpiredError("the request has expired; make a new one")
         # Where no proof of the holder is asked for, one that is there anyway is checked.
         is_bound = self.query.holder_binding or not presentation.endswith("~")

@@ -4,6 +4,7 @@ A verifier's client identifier is `x509_hash:` and the hash of its certificate (
 section 5.9.3). Keys are on P-256, signatures ES256.
 """
 
+import base64
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
     generate_private_key,
 )
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -32,9 +35,10 @@ from cryptography.x509.verification import (
     Store,
     VerificationError,
 )
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OKPKey
 
-from chaincode.encoding import encode_base64url
+from chaincode.encoding import JsonObject, JsonValue, encode_base64url
+from client_sdk.credentials.jose import Key
 from client_sdk.errors import KeyFormatError
 from client_sdk.openid4vp.plain_text import is_plain_text
 
@@ -72,6 +76,14 @@ class AccessIdentity:
     def signing_key(self) -> ECKey:
         """The private key, for JWS."""
         return ECKey.import_key(self._key)
+
+    def request_header(self) -> JsonObject:
+        """Return the certificates as a request object's header has them (RFC 7515, 4.1.6)."""
+        chain: list[JsonValue] = [
+            base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii")
+            for certificate in self.chain
+        ]
+        return {"x5c": chain}
 
     def encode_chain(self) -> bytes:
         """Return the certificates in PEM."""
@@ -148,18 +160,23 @@ def load_identity(*, chain_pem: bytes, key_pem: bytes) -> AccessIdentity:
         KeyFormatError: Not PEM, not a key on P-256, or the key is not the first certificate's.
     """
     chain = load_certificates(chain_pem)
-    try:
-        key = load_pem_private_key(key_pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyFormatError(
-            f"private key: not PEM without password: {type(error).__name__}"
-        ) from None
-    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
-        raise KeyFormatError("private key: a key on P-256 is expected")
+    key = _on_p256(_load_key(key_pem))
     if public_key_of(chain[0]) != key.public_key():
         raise KeyFormatError("private key: it does not belong to the first certificate")
     organization_of(chain[0])
     return AccessIdentity(chain=chain, _key=key)
+
+
+def load_signing_key(pem: bytes) -> Key:
+    """Return the private key in a PEM text, for JWS.
+
+    Raises:
+        KeyFormatError: Not PEM, or not a key on P-256 or Ed25519.
+    """
+    key = _load_key(pem)
+    if isinstance(key, Ed25519PrivateKey):
+        return OKPKey.import_key(key)
+    return ECKey.import_key(_on_p256(key))
 
 
 def load_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -223,6 +240,15 @@ def public_key_of(certificate: x509.Certificate) -> EllipticCurvePublicKey:
     return key
 
 
+def dns_names_of(certificate: x509.Certificate) -> frozenset[str]:
+    """Return the DNS names of a certificate's subject (SAN), in lower case."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return frozenset()
+    return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
 def find_anchor(
     chain: tuple[x509.Certificate, ...], *, trust_anchors: tuple[x509.Certificate, ...], now_s: int
 ) -> x509.Certificate | None:
@@ -255,6 +281,21 @@ def find_anchor(
     except (VerificationError, ValueError, x509.InvalidVersion):
         # The library raises ValueError for a certificate whose DER it cannot follow.
         return None
+
+
+def _load_key(pem: bytes) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFormatError(
+            f"private key: not PEM without password: {type(error).__name__}"
+        ) from None
+
+
+def _on_p256(key: PrivateKeyTypes) -> EllipticCurvePrivateKey:
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
+        raise KeyFormatError("private key: a key on P-256 is expected")
+    return key
 
 
 def _check_leaf_usage(

@@ -7,15 +7,22 @@ from typing import Final
 from cryptography import x509
 
 from chaincode.encoding import JsonObject
+from client_sdk.credentials.jose import ALGORITHMS
+from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, DidWeb
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError, TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.ledger.grants import new_salt
+from client_sdk.openid4vp.client_identifier import PREFIXES, parse_client_id
+from client_sdk.openid4vp.request_link import RequestLink, parse_link
+from client_sdk.openid4vp.request_object import RESPONSE_MODES, SUPPORTED_FORMATS
 from client_sdk.openid4vp.signed_request import (
     REQUEST_MEDIA_TYPE,
     VerifiedRequest,
-    parse_link,
+    verify_parameters,
     verify_request,
 )
+from client_sdk.strict_json import encode_json
 
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 
@@ -23,13 +30,13 @@ _ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 def fetch_request(
     link: str, *, trust_anchors: tuple[x509.Certificate, ...], now_s: int, http: HttpClient
 ) -> VerifiedRequest:
-    """Return the request that a link points to, verified (sections 5 and 5.10).
+    """Return the request that a link points to or holds, verified (sections 5 and 5.10).
 
     Args:
         link: `openid4vp://...`.
         trust_anchors: The authorities that certify verifiers.
         now_s: Seconds since 1970-01-01 UTC.
-        http: How the verifier is reached.
+        http: How the verifier is reached, and the documents of DIDs.
 
     Raises:
         RequestError: There is no such request, or it breaks a rule; the text says which.
@@ -37,15 +44,58 @@ def fetch_request(
         TransportError: It cannot be fetched.
     """
     pointer = parse_link(link)
-    answer = http.get(pointer.request_uri, accept=REQUEST_MEDIA_TYPE)
-    if answer.status != 200 or answer.media_type != REQUEST_MEDIA_TYPE:
-        raise RequestError(f"the verifier has no such request (HTTP {answer.status})")
+    wallet_nonce = None
+    if isinstance(pointer, RequestLink):
+        # A request that cannot be verified is not even fetched.
+        parse_client_id(pointer.client_id)
+        if pointer.method == "post":
+            wallet_nonce = new_salt()
+        token = _fetch(pointer, wallet_nonce, http)
+    elif pointer.request_object is None:
+        return verify_parameters(pointer.parameters)
+    else:
+        token = pointer.request_object
+    resolver = DidResolver({"key": DidKey(), "jwk": DidJwk(), "web": DidWeb(http)})
     return verify_request(
-        answer.body.decode("ascii", errors="replace"),
+        token,
         expected_client_id=pointer.client_id,
         trust_anchors=trust_anchors,
         now_s=now_s,
+        resolver=resolver,
+        expected_wallet_nonce=wallet_nonce,
     )
+
+
+def wallet_metadata(*, is_signed: bool) -> JsonObject:
+    """Return what a wallet of ours can do (sections 5.10 and 10).
+
+    Args:
+        is_signed: Whether the request is of a kind that is signed.
+    """
+    metadata: JsonObject = {
+        "vp_formats_supported": {**SUPPORTED_FORMATS},
+        "client_id_prefixes_supported": [*PREFIXES],
+        "response_modes_supported": [*RESPONSE_MODES],
+    }
+    if is_signed:
+        metadata["request_object_signing_alg_values_supported"] = [*ALGORITHMS]
+    return metadata
+
+
+def _fetch(link: RequestLink, wallet_nonce: str | None, http: HttpClient) -> str:
+    answer: HttpAnswer
+    if wallet_nonce is None:
+        answer = http.get(link.request_uri, accept=REQUEST_MEDIA_TYPE)
+    else:
+        metadata = wallet_metadata(is_signed=parse_client_id(link.client_id).is_signed)
+        form = {
+            "wallet_nonce": wallet_nonce,
+            "wallet_metadata": encode_json(metadata).decode("utf-8"),
+        }
+        answer = http.post_form(link.request_uri, form, accept=REQUEST_MEDIA_TYPE)
+    if answer.status != 200 or answer.media_type != REQUEST_MEDIA_TYPE:
+        raise RequestError(f"the verifier has no such request (HTTP {answer.status})")
+    return answer.body.decode("ascii", errors="replace")
 
 
 def send_response(response_uri: str, form: Mapping[str, str], *, http: HttpClient) -> str | None:

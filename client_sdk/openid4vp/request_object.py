@@ -23,6 +23,11 @@ from client_sdk.strict_json import text_list
 AUDIENCE: Final = "https://self-issued.me/v2"
 DIRECT_POST: Final = "direct_post"
 DIRECT_POST_JWT: Final = "direct_post.jwt"
+RESPONSE_MODES: Final = (DIRECT_POST, DIRECT_POST_JWT)
+SUPPORTED_FORMATS: Final[dict[str, JsonValue]] = {
+    SD_JWT_VC: {"sd-jwt_alg_values": [*ALGORITHMS], "kb-jwt_alg_values": [*ALGORITHMS]}
+}
+"""The formats and algorithms that are presented and verified (`vp_formats_supported`)."""
 _MAX_TRANSACTIONS: Final = 16
 # 22 characters of base64url are 128 bits, the least that section 5.2 recommends.
 _NONCE: Final = re.compile(r"[A-Za-z0-9._~-]{22,512}")
@@ -34,14 +39,14 @@ class PresentationRequest:
     """What a verifier asks of a wallet.
 
     Attributes:
-        client_id: The verifier, `x509_hash:` and the hash of its certificate.
+        client_id: The verifier, with the prefix that says how it is known.
         response_uri: Where the response goes.
         nonce: At least 128 random bits, for this request only.
         state: Sent back with the response; None where a verifier uses none.
         query: The credentials and claims.
         transaction_data: What the holder is to authorize: the strings exactly as sent.
-        issued_at: Seconds since 1970-01-01 UTC.
-        expires_at: Seconds since 1970-01-01 UTC.
+        issued_at: Seconds since 1970-01-01 UTC; None where the verifier says nothing.
+        expires_at: Seconds since 1970-01-01 UTC; None where the verifier says nothing.
         encryption: How the response is to be encrypted; None where it travels as it is.
         registrations: The verifier's registration certificates, as JWTs.
     """
@@ -52,21 +57,14 @@ class PresentationRequest:
     state: str | None
     query: DcqlQuery
     transaction_data: tuple[str, ...]
-    issued_at: int
-    expires_at: int
+    issued_at: int | None
+    expires_at: int | None
     encryption: ResponseEncryption | None = None
     registrations: tuple[str, ...] = ()
 
     def to_claims(self) -> JsonObject:
         """Return the claims of the request object."""
-        metadata: JsonObject = {
-            "vp_formats_supported": {
-                SD_JWT_VC: {
-                    "sd-jwt_alg_values": list(ALGORITHMS),
-                    "kb-jwt_alg_values": list(ALGORITHMS),
-                }
-            }
-        }
+        metadata: JsonObject = {"vp_formats_supported": {**SUPPORTED_FORMATS}}
         if self.encryption is not None:
             metadata |= self.encryption.to_metadata()
         payload: JsonObject = {
@@ -74,13 +72,14 @@ class PresentationRequest:
             "client_id": self.client_id,
             "client_metadata": metadata,
             "dcql_query": self.query.to_fields(),
-            "exp": self.expires_at,
-            "iat": self.issued_at,
             "nonce": self.nonce,
             "response_mode": DIRECT_POST if self.encryption is None else DIRECT_POST_JWT,
             "response_type": "vp_token",
             "response_uri": self.response_uri,
         }
+        for name, seconds in (("exp", self.expires_at), ("iat", self.issued_at)):
+            if seconds is not None:
+                payload[name] = seconds
         if self.state is not None:
             payload["state"] = self.state
         if self.transaction_data:
@@ -98,11 +97,12 @@ class PresentationRequest:
         """
         for name, expected in (
             ("response_type", ("vp_token",)),
-            ("response_mode", (DIRECT_POST, DIRECT_POST_JWT)),
-            ("aud", (AUDIENCE,)),
+            ("response_mode", RESPONSE_MODES),
         ):
             if payload.get(name) not in expected:
                 raise RequestError(f"{name}: only {' and '.join(expected)} is supported")
+        if payload.get("aud", AUDIENCE) != AUDIENCE:
+            raise RequestError(f"aud: {AUDIENCE} is expected")
         for name in ("redirect_uri", "request", "request_uri", "scope"):
             if name in payload:
                 raise RequestError(f"{name}: it may not stand in such a request")
@@ -131,7 +131,10 @@ class PresentationRequest:
 def _check_formats(metadata: JsonValue) -> None:
     formats = metadata.get("vp_formats_supported") if isinstance(metadata, dict) else None
     if not isinstance(formats, dict) or not isinstance(formats.get(SD_JWT_VC), dict):
-        raise RequestError(f"client_metadata: vp_formats_supported does not list {SD_JWT_VC}")
+        raise RequestError(
+            f"client_metadata: vp_formats_supported does not list {SD_JWT_VC}",
+            code="vp_formats_not_supported",
+        )
 
 
 def _transaction_data(payload: JsonObject) -> tuple[str, ...]:
@@ -145,8 +148,10 @@ def _transaction_data(payload: JsonObject) -> tuple[str, ...]:
     return texts
 
 
-def _seconds(payload: JsonObject, name: str) -> int:
+def _seconds(payload: JsonObject, name: str) -> int | None:
     value = payload.get(name)
+    if value is None:
+        return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise RequestError(f"{name}: a whole number of seconds is expected")
     return value

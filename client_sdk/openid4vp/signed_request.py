@@ -1,43 +1,34 @@
 """Presentation requests: OpenID4VP 1.0 with signed request objects, and the links to them.
 
-Pure: no network, no clock, no randomness. A verifier signs a request, a wallet verifies it. Client
-identifiers are of the kind `x509_hash`.
+No clock, no randomness, and no network but for the documents of DIDs. A verifier signs a request, a
+wallet verifies it. Those of the client identifier prefix `redirect_uri` cannot be signed.
 """
 
-import base64
-import binascii
-import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from joserfc.jwk import ECKey
 
-from chaincode.encoding import JsonObject, JsonValue
-from client_sdk.credentials.jose import parse_compact, sign_compact, validate_times
-from client_sdk.endpoint_url import MAX_URI_CHARS, parse_endpoint, parse_identifier
+from chaincode.encoding import JsonObject
+from client_sdk.credentials.jose import UnverifiedToken, parse_compact, sign_compact, validate_times
+from client_sdk.did.resolution import DidResolver
 from client_sdk.errors import (
     CredentialFormatError,
     KeyFormatError,
     RequestError,
     SignatureError,
 )
-from client_sdk.openid4vp.access_certificate import (
-    CLIENT_ID_PREFIX,
-    MAX_CHAIN,
-    AccessIdentity,
-    client_id_of,
-    find_anchor,
-    load_der_certificate,
-    organization_of,
-    public_key_of,
+from client_sdk.openid4vp.client_identifier import (
+    RequestAuthor,
+    check_response_uri,
+    find_author,
+    name_of,
+    parse_client_id,
 )
 from client_sdk.openid4vp.grant_offer import GrantOffer, check_offer, parse_grant_offer
 from client_sdk.openid4vp.request_object import STATE, PresentationRequest
-from client_sdk.openid4vp.response import unique_fields
+from client_sdk.openid4vp.unsecured_jwt import encode_unsecured, parse_unsecured
+from client_sdk.openid4vp.verifier_identity import VerifierIdentity
 from client_sdk.openid4vp.verifier_registration import (
     AskedClaim,
     Registration,
@@ -48,19 +39,18 @@ from client_sdk.openid4vp.verifier_registration import (
 
 REQUEST_TYP: Final = "oauth-authz-req+jwt"
 REQUEST_MEDIA_TYPE: Final = f"application/{REQUEST_TYP}"
-LINK_SCHEME: Final = "openid4vp"
 LEEWAY_S: Final = 60
-
-_CLIENT_ID: Final = re.compile(rf"{CLIENT_ID_PREFIX}:[A-Za-z0-9_-]{{43}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedRequest:
-    """A request that is known to be signed by the key of the certificate that it shows.
+    """A request that is known to be from the one whom its client identifier names.
+
+    With the prefix `redirect_uri` nothing is known but where the response goes.
 
     Attributes:
         request: What is asked.
-        verifier_name: The organization in the certificate.
+        verifier_name: The organization in the certificate, the DID, or the response's host.
         is_anchored: Whether a trusted authority certified the verifier. Where it did not, the name
             is the verifier's own claim, and a wallet must say so.
         offers: The grants that the verifier asks for, at most one for each credential query; they
@@ -92,22 +82,17 @@ class VerifiedRequest:
         return find_exceeding(asked, self.registrations, purpose=purpose)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestLink:
-    """Where a wallet fetches a request: the content of a link or QR code."""
-
-    client_id: str
-    request_uri: str
-
-
 def sign_request(
-    request: PresentationRequest, *, identity: AccessIdentity, wallet_nonce: str | None = None
+    request: PresentationRequest, *, identity: VerifierIdentity, wallet_nonce: str | None = None
 ) -> str:
     """Return the signed request object (section 5, RFC 9101).
 
+    Where the verifier's client identifier is of a kind that cannot be signed, it is an unsecured
+    JWT (RFC 7519 section 6).
+
     Args:
         request: What is asked.
-        identity: The verifier's certificate and key.
+        identity: The verifier's name and key.
         wallet_nonce: What a wallet sent to be repeated, where it fetches by POST (section 5.10).
 
     Raises:
@@ -115,10 +100,12 @@ def sign_request(
             verifier's.
     """
     if request.client_id != identity.client_id:
-        raise RequestError("client_id: not of the certificate that signs")
+        raise RequestError("client_id: not of the identity that signs")
+    client_id = parse_client_id(request.client_id)
     payload = request.to_claims()
     if PresentationRequest.from_claims(payload) != request:
         raise RequestError("dcql_query: not in the form that a wallet reads")
+    check_response_uri(client_id, request.response_uri)
     _parse_offers(request, identity.name)
     if wallet_nonce is not None:
         if not STATE.fullmatch(wallet_nonce):
@@ -126,11 +113,9 @@ def sign_request(
                 "wallet_nonce: 1 to 512 characters that are safe in URLs are expected"
             )
         payload["wallet_nonce"] = wallet_nonce
-    chain: list[JsonValue] = [
-        base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii")
-        for certificate in identity.chain
-    ]
-    header: JsonObject = {"typ": REQUEST_TYP, "x5c": chain}
+    header: JsonObject = {"typ": REQUEST_TYP, **identity.request_header()}
+    if identity.signing_key is None:
+        return encode_unsecured(header, payload)
     return sign_compact(header, payload, identity.signing_key)
 
 
@@ -140,6 +125,8 @@ def verify_request(
     expected_client_id: str,
     trust_anchors: tuple[x509.Certificate, ...],
     now_s: int,
+    resolver: DidResolver | None = None,
+    expected_wallet_nonce: str | None = None,
 ) -> VerifiedRequest:
     """Return a request object, verified (sections 5.9.3, 5.10.1 and 14.4.1).
 
@@ -148,70 +135,89 @@ def verify_request(
         expected_client_id: The client identifier in the link.
         trust_anchors: The authorities that certify verifiers.
         now_s: Seconds since 1970-01-01 UTC.
+        resolver: Finds the keys of DIDs; without it none is accepted.
+        expected_wallet_nonce: What the wallet sent to be repeated; None where it sent nothing.
 
     Raises:
         RequestError: The request breaks a rule, is another verifier's, or asks for something that
             this wallet cannot do; the text says what.
         ExpiredError: The request is not valid at this time.
+        TransportError: The place that holds a DID's document cannot be reached.
     """
-    if not _CLIENT_ID.fullmatch(expected_client_id):
-        raise RequestError(f"client_id: only the kind {CLIENT_ID_PREFIX} is supported")
+    client_id = parse_client_id(expected_client_id)
     try:
-        unverified = parse_compact(token)
-        chain = _parse_chain(unverified.unverified_header.get("x5c"))
-        if client_id_of(chain[0]) != expected_client_id:
-            raise RequestError("client_id: not the hash of the certificate in x5c")
-        key = ECKey.import_key(public_key_of(chain[0]))
-        _, payload = unverified.verify(key=key, expected_typ=REQUEST_TYP)
+        unverified = parse_compact(token) if client_id.is_signed else parse_unsecured(token)
+        author = find_author(
+            client_id,
+            unverified.unverified_header,
+            trust_anchors=trust_anchors,
+            resolver=resolver,
+            now_s=now_s,
+        )
+        payload = _payload_of(unverified, author)
         validate_times(payload, now_s=now_s, leeway_s=LEEWAY_S)
-        name = organization_of(chain[0])
     except (CredentialFormatError, KeyFormatError, SignatureError) as error:
         raise RequestError(f"request object: {error}") from None
-    request = PresentationRequest.from_claims(payload)
-    if request.client_id != expected_client_id:
-        raise RequestError("client_id: the request object names another verifier than its link")
-    _check_validity(chain[0], now_s)
-    return VerifiedRequest(
-        request=request,
-        verifier_name=name,
-        is_anchored=find_anchor(chain, trust_anchors=trust_anchors, now_s=now_s) is not None,
-        offers=_parse_offers(request, name),
-        registrations=verify_registrations(
-            request.registrations,
-            client_id=request.client_id,
-            trust_anchors=trust_anchors,
-            now_s=now_s,
-        ),
+    if client_id.is_signed and "aud" not in payload:
+        raise RequestError("aud: a signed request says whom it is for")
+    if expected_wallet_nonce is not None and payload.get("wallet_nonce") != expected_wallet_nonce:
+        raise RequestError("wallet_nonce: the request object does not repeat what the wallet sent")
+    accepted = _accept(PresentationRequest.from_claims(payload), author)
+    registrations = verify_registrations(
+        accepted.request.registrations,
+        client_id=expected_client_id,
+        trust_anchors=trust_anchors,
+        now_s=now_s,
     )
+    return replace(accepted, registrations=registrations)
 
 
-def build_link(link: RequestLink) -> str:
-    """Return the link that opens a wallet (sections 5.10 and 13.1.2)."""
-    query = urlencode({"client_id": link.client_id, "request_uri": link.request_uri})
-    return f"{LINK_SCHEME}://?{query}"
-
-
-def parse_link(text: str) -> RequestLink:
-    """Return what a link or QR code says; parameters other than these two are not used.
+def read_own_request(token: str) -> PresentationRequest:
+    """Return what a request object asks that the caller itself made; nothing is verified.
 
     Raises:
-        RequestError: Not an `openid4vp://` link with one client identifier and one request URI.
+        CredentialFormatError: It is no request object.
+        RequestError: It asks for something that no wallet reads.
     """
-    if len(text) > 2 * MAX_URI_CHARS:
-        raise RequestError(f"link: longer than {2 * MAX_URI_CHARS} characters")
-    try:
-        parts = urlsplit(text)
-        pairs = parse_qsl(parts.query, keep_blank_values=True, errors="strict", max_num_fields=32)
-    except ValueError:
-        raise RequestError("link: not a URI") from None
-    if parts.scheme != LINK_SCHEME:
-        raise RequestError(f"link: it begins with {LINK_SCHEME}://")
-    values = unique_fields(pairs, RequestError("link: a parameter stands there twice"))
-    if "client_id" not in values or "request_uri" not in values:
-        raise RequestError("link: client_id and request_uri are expected")
-    return RequestLink(
-        client_id=parse_identifier(values["client_id"], "client_id"),
-        request_uri=parse_endpoint(values["request_uri"], "request_uri"),
+    token_is_signed = not token.endswith(".")
+    unverified = parse_compact(token) if token_is_signed else parse_unsecured(token)
+    return PresentationRequest.from_claims(unverified.unverified_payload)
+
+
+def verify_parameters(parameters: JsonObject) -> VerifiedRequest:
+    """Return the request in a link's own parameters, which nobody signed (section 5).
+
+    Args:
+        parameters: As `request_link.parse_link` returns them; those that are not known are ignored.
+
+    Raises:
+        RequestError: The client identifier is of a kind that must be signed, or the request breaks
+            a rule; the text says which.
+    """
+    client_id = parse_client_id(str(parameters.get("client_id", "")))
+    if client_id.is_signed:
+        raise RequestError(f"client_id: requests of the kind {client_id.prefix} are signed")
+    author = RequestAuthor(client_id=client_id, name=name_of(client_id), key=None)
+    return _accept(PresentationRequest.from_claims(parameters), author)
+
+
+def _payload_of(unverified: UnverifiedToken, author: RequestAuthor) -> JsonObject:
+    if author.key is not None:
+        return unverified.verify(key=author.key, expected_typ=REQUEST_TYP)[1]
+    if unverified.unverified_header.get("typ") != REQUEST_TYP:
+        raise RequestError(f"request object: typ {REQUEST_TYP} is expected")
+    return unverified.unverified_payload
+
+
+def _accept(request: PresentationRequest, author: RequestAuthor) -> VerifiedRequest:
+    if request.client_id != str(author.client_id):
+        raise RequestError("client_id: the request object names another verifier than its link")
+    check_response_uri(author.client_id, request.response_uri)
+    return VerifiedRequest(
+        request=request,
+        verifier_name=author.name,
+        is_anchored=author.is_anchored,
+        offers=_parse_offers(request, author.name),
     )
 
 
@@ -228,29 +234,9 @@ def _parse_offers(request: PresentationRequest, verifier_name: str) -> tuple[Gra
             raise RequestError("transaction_data.credential_ids: dcql_query has no such credential")
         check_offer(offer, query=query, client_id=request.client_id)
         if offer.verifier_name != verifier_name:
-            raise RequestError("transaction_data.verifier_name: not the name in the certificate")
-        if offer.expires_at_ms < request.issued_at * 1000:
+            raise RequestError("transaction_data.verifier_name: not the name of the one that asks")
+        if offer.expires_at_ms < (request.issued_at or 0) * 1000:
             raise RequestError(
                 "transaction_data.expires_at_ms: the grant would end before it begins"
             )
     return offers
-
-
-def _parse_chain(value: JsonValue) -> tuple[x509.Certificate, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_CHAIN:
-        raise RequestError(f"x5c: 1 to {MAX_CHAIN} certificates are expected in the header")
-    try:
-        return tuple(
-            load_der_certificate(
-                base64.b64decode(item if isinstance(item, str) else "", validate=True)
-            )
-            for item in value
-        )
-    except (binascii.Error, ValueError):
-        raise RequestError("x5c: certificates are written in base64 (RFC 7515)") from None
-
-
-def _check_validity(leaf: x509.Certificate, now_s: int) -> None:
-    now = datetime.fromtimestamp(now_s, tz=UTC)
-    if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
-        raise RequestError("x5c: the verifier's certificate is not valid at this time")

@@ -69,7 +69,7 @@ def build_presentations(
         store=store,
         verifier=Verifier(ledger, ledger_id, gateway=account, now_ms=now_ms),
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
-        profiles={verifier.id: VerifierProfile.load(verifier) for verifier in config.verifiers},
+        profiles=_load_profiles(config),
         public_url=config.public_url,
         gateway=account,
         ledger_id=ledger_id,
@@ -78,6 +78,13 @@ def build_presentations(
         encrypt_responses=config.encrypt_responses,
         now_ms=now_ms,
     )
+
+
+def _load_profiles(config: GatewayConfig) -> dict[str, VerifierProfile]:
+    return {
+        verifier.id: VerifierProfile.load(verifier, public_url=config.public_url)
+        for verifier in config.verifiers
+    }
 
 
 def create_app(
@@ -141,7 +148,7 @@ def build_standing(
         store=store,
         ledger=ledger,
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
-        profiles={verifier.id: VerifierProfile.load(verifier) for verifier in config.verifiers},
+        profiles=_load_profiles(config),
         public_url=config.public_url,
         gateway=account,
         ledger_id=ledger_id,

@@ -1,14 +1,14 @@
 """The gateway's configuration: one TOML file."""
 
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.verifier_registration import MAX_REGISTRATIONS
-from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
+from node.config import LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
 from node.web.rate_limit import Rate
 
@@ -27,8 +27,13 @@ class VerifierConfig(BaseModel):
 
     Attributes:
         id: A short name for logs and configuration.
-        certificate_chain_file: PEM; the verifier's certificate first.
-        private_key_file: PEM; the key of that certificate.
+        client_id_prefix: How wallets know it (OpenID4VP 1.0 section 5.9.3): by its certificate
+            (`x509_hash`), by a DNS name in it that this service has (`x509_san_dns`), by a DID
+            (`decentralized_identifier`), or not at all (`redirect_uri`: wallets warn).
+        certificate_chain_file: PEM; the verifier's certificate first. For the kinds of X.509.
+        private_key_file: PEM; the key of that certificate or of the DID.
+        did_key: Which key of which DID that is, such as `did:web:city.example#key-1`; without it
+            the key's own `did:jwk` is used.
         registration_files: Registration certificates: what it may ask, for which purpose.
         may_exceed_registration: Whether requests for more are made all the same; wallets warn.
     """
@@ -36,12 +41,27 @@ class VerifierConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
-    certificate_chain_file: ConfigPath
-    private_key_file: ConfigPath
+    client_id_prefix: Literal[
+        "x509_hash", "x509_san_dns", "decentralized_identifier", "redirect_uri"
+    ] = "x509_hash"
+    certificate_chain_file: Annotated[Path, AfterValidator(in_folder)] | None = None
+    private_key_file: Annotated[Path, AfterValidator(in_folder)] | None = None
+    did_key: str | None = None
     registration_files: tuple[Annotated[Path, AfterValidator(in_folder)], ...] = Field(
         default=(), max_length=MAX_REGISTRATIONS
     )
     may_exceed_registration: bool = False
+
+    @model_validator(mode="after")
+    def _what_its_prefix_needs(self) -> Self:
+        by_certificate = self.client_id_prefix.startswith("x509_")
+        if by_certificate is not (self.certificate_chain_file is not None):
+            raise ValueError("certificate_chain_file: for the prefixes of X.509, and no others")
+        if (self.client_id_prefix == "redirect_uri") is (self.private_key_file is not None):
+            raise ValueError("private_key_file: for every prefix but redirect_uri")
+        if self.did_key is not None and self.client_id_prefix != "decentralized_identifier":
+            raise ValueError("did_key: for the prefix decentralized_identifier alone")
+        return self
 
 
 class GatewayConfig(ProcessConfig):

@@ -11,14 +11,14 @@ import structlog
 from joserfc.jwk import ECKey
 
 from client_sdk.checks import Check, list_checks, receipt_check
-from client_sdk.credentials.jose import export_private_jwk, parse_compact, parse_private_jwk
+from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import digest_shown
-from client_sdk.openid4vp.access_certificate import AccessIdentity
 from client_sdk.openid4vp.claims_path import sort_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
+from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import (
     ErrorResponse,
@@ -27,7 +27,8 @@ from client_sdk.openid4vp.response import (
     read_response,
 )
 from client_sdk.openid4vp.response_encryption import ResponseEncryption, generate_response_key
-from client_sdk.openid4vp.signed_request import RequestLink, build_link, sign_request
+from client_sdk.openid4vp.signed_request import read_own_request, sign_request
+from client_sdk.openid4vp.verifier_identity import VerifierIdentity
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
 from node.gateway.question import Question
@@ -104,17 +105,18 @@ class Presentations:
             ApiError: The verifier is not registered to ask it.
         """
         profile = self._profiles[verifier_id]
-        identity = profile.identity
         profile.check_registered(question.query, question.purpose_term)
         now_ms = self._now_ms()
         request_id = new_record_id()
+        response_uri = f"{self._public_url}/oid4vp/responses/{request_id}"
+        identity = profile.identify(response_uri)
         response_key = generate_response_key() if self._encrypt_responses else None
         redirect_uri = question.redirect_uri
         if redirect_uri is not None:
             parse_endpoint(redirect_uri, "redirect_uri")
         request = PresentationRequest(
             client_id=identity.client_id,
-            response_uri=f"{self._public_url}/oid4vp/responses/{request_id}",
+            response_uri=response_uri,
             nonce=new_salt(),
             state=new_salt(),
             query=question.query,
@@ -141,7 +143,9 @@ class Presentations:
         _log.info("request_created", request=request_id, verifier=verifier_id)
         return stored
 
-    def _offers(self, question: Question, identity: AccessIdentity, now_ms: int) -> tuple[str, ...]:
+    def _offers(
+        self, question: Question, identity: VerifierIdentity, now_ms: int
+    ) -> tuple[str, ...]:
         """Return the grants to ask for: one for each credential whose holder is to be proved."""
         return tuple(
             encode_grant_offer(
@@ -212,7 +216,8 @@ class Presentations:
     def link(self, stored: StoredRequest) -> str:
         """Return the link that opens a wallet with a request."""
         client_id = _request_of(stored).client_id
-        return build_link(RequestLink(client_id=client_id, request_uri=self.request_uri(stored.id)))
+        request_uri = self.request_uri(stored.id)
+        return build_link(RequestLink(client_id=client_id, request_uri=request_uri, method="post"))
 
     def request_object(self, request_id: str, *, wallet_nonce: str | None = None) -> str:
         """Return the signed request object for a wallet; the same one as often as it is fetched.
@@ -230,10 +235,11 @@ class Presentations:
         self._store.mark_fetched(request_id)
         if wallet_nonce is None:
             return stored.request_object
+        request = _request_of(stored)
         try:
             return sign_request(
-                _request_of(stored),
-                identity=self._profiles[stored.verifier].identity,
+                request,
+                identity=self._profiles[stored.verifier].identify(request.response_uri),
                 wallet_nonce=wallet_nonce,
             )
         except RequestError as error:
@@ -338,7 +344,7 @@ class Presentations:
 
 
 def _request_of(stored: StoredRequest) -> PresentationRequest:
-    return PresentationRequest.from_claims(parse_compact(stored.request_object).unverified_payload)
+    return read_own_request(stored.request_object)
 
 
 def _response_key(stored: StoredRequest) -> ECKey | None:

@@ -14,7 +14,6 @@ import structlog
 from chaincode.records import NO_ID, GrantRecord, SeenRecord, seen_id
 from chaincode.records.recovery import RecoveryStatus
 from client_sdk.checks import UsedGrant
-from client_sdk.credentials.jose import parse_compact
 from client_sdk.errors import (
     CredentialFormatError,
     DepositError,
@@ -25,9 +24,10 @@ from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import Access
 from client_sdk.openid4vp.claims_path import sort_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
+from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import unique_fields
-from client_sdk.openid4vp.signed_request import RequestLink, build_link, sign_request
+from client_sdk.openid4vp.signed_request import read_own_request, sign_request
 from client_sdk.openid4vp.standing import Deposit, verify_statement
 from node.errors import ApiError
 from node.gateway.presentations import ResponseRefusedError
@@ -113,7 +113,9 @@ class StandingGrants:
             ApiError: The verifier is not registered to ask it.
         """
         profile, now_ms = self._profiles[verifier_id], self._now_ms()
-        identity = profile.identity
+        request_id = new_record_id()
+        response_uri = f"{self._public_url}/standing/deposits/{request_id}"
+        identity = profile.identify(response_uri)
         profile.check_registered(question.query, question.purpose_term)
         (query,) = question.query.credentials
         offer = GrantOffer(
@@ -129,10 +131,9 @@ class StandingGrants:
             purpose_term=question.purpose_term,
             deposit_key=deposit_key,
         )
-        request_id = new_record_id()
         request = PresentationRequest(
             client_id=identity.client_id,
-            response_uri=f"{self._public_url}/standing/deposits/{request_id}",
+            response_uri=response_uri,
             nonce=new_salt(),
             state=new_salt(),
             query=question.query,
@@ -381,7 +382,7 @@ def _handed_out(stored: StandingGrant, use: int) -> HandedOut:
 
 
 def _request_of(stored: StandingGrant) -> PresentationRequest:
-    return PresentationRequest.from_claims(parse_compact(stored.request_object).unverified_payload)
+    return read_own_request(stored.request_object)
 
 
 def _unknown() -> ApiError:

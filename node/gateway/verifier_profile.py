@@ -1,12 +1,20 @@
-"""A verifier behind the gateway: its certificate and key, and what it registered to ask."""
+"""A verifier behind the gateway: how wallets know it, and what it registered to ask."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeAlias
+from urllib.parse import urlsplit
 
 from client_sdk.errors import KeyFormatError, RegistrationError
-from client_sdk.openid4vp.access_certificate import AccessIdentity, load_identity
+from client_sdk.openid4vp.access_certificate import dns_names_of, load_identity, load_signing_key
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.dcql_query import DcqlQuery
+from client_sdk.openid4vp.verifier_identity import (
+    DidIdentity,
+    DnsIdentity,
+    RedirectUriIdentity,
+    VerifierIdentity,
+)
 from client_sdk.openid4vp.verifier_registration import (
     Registration,
     asked_claims,
@@ -17,35 +25,40 @@ from client_sdk.purposes import PurposeTerm
 from node.errors import ApiError, ConfigError
 from node.gateway.config import VerifierConfig
 
+Identify: TypeAlias = Callable[[str], VerifierIdentity]
+"""Gives the identity of a request whose response goes to a given URL."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifierProfile:
     """Who a verifier is, and what it may ask.
 
     Attributes:
-        identity: Its certificate and key.
+        identify: How its requests are signed, and under which client identifier.
         registration_tokens: Its registration certificates, as its requests carry them.
         registrations: What they say.
         may_exceed: Whether it may ask for more all the same.
     """
 
-    identity: AccessIdentity
+    identify: Identify
     registration_tokens: tuple[str, ...] = ()
     registrations: tuple[Registration, ...] = ()
     may_exceed: bool = False
 
     @classmethod
-    def load(cls, config: VerifierConfig) -> Self:
+    def load(cls, config: VerifierConfig, *, public_url: str) -> Self:
         """Read a verifier's files.
 
+        Args:
+            config: Which.
+            public_url: Where wallets reach the gateway.
+
         Raises:
-            ConfigError: A file cannot be read, or is not what it should be.
+            ConfigError: A file cannot be read, is not what it should be, or does not fit the client
+                identifier prefix.
         """
         try:
-            identity = load_identity(
-                chain_pem=config.certificate_chain_file.read_bytes(),
-                key_pem=config.private_key_file.read_bytes(),
-            )
+            identify = _load_identity(config, public_url)
             tokens = tuple(
                 path.read_bytes().decode("ascii", errors="replace").strip()
                 for path in config.registration_files
@@ -53,10 +66,11 @@ class VerifierProfile:
             registrations = tuple(read_registration(token) for token in tokens)
         except (OSError, KeyFormatError, RegistrationError) as error:
             raise ConfigError(f"verifier {config.id}: {error}") from None
-        if any(found.client_id != identity.client_id for found in registrations):
+        client_id = identify(public_url).client_id
+        if any(found.client_id != client_id for found in registrations):
             raise ConfigError(f"verifier {config.id}: a registration is of another certificate")
         return cls(
-            identity=identity,
+            identify=identify,
             registration_tokens=tokens,
             registrations=registrations,
             may_exceed=config.may_exceed_registration,
@@ -79,3 +93,26 @@ class VerifierProfile:
                 "The verifier is not registered to ask this",
                 f"Not registered for {purpose.iri}: {names}. Ask for less, or register it.",
             )
+
+
+def _load_identity(config: VerifierConfig, public_url: str) -> Identify:
+    if config.private_key_file is None:
+        return lambda response_uri: RedirectUriIdentity(response_uri=response_uri)
+    key_pem = config.private_key_file.read_bytes()
+    identity: VerifierIdentity
+    if config.certificate_chain_file is None:
+        key = load_signing_key(key_pem)
+        identity = (
+            DidIdentity.by_did_jwk(key)
+            if config.did_key is None
+            else DidIdentity.by_key_of_did(config.did_key, key)
+        )
+        return lambda _: identity
+    access = load_identity(chain_pem=config.certificate_chain_file.read_bytes(), key_pem=key_pem)
+    identity = access
+    if config.client_id_prefix == "x509_san_dns":
+        host = urlsplit(public_url).hostname or ""
+        if host not in dns_names_of(access.chain[0]):
+            raise KeyFormatError(f"certificate: it does not name {host}, where wallets answer")
+        identity = DnsIdentity(access=access, host=host)
+    return lambda _: identity

@@ -162,6 +162,7 @@ class TestGateway:
         config = load_config(folder / "gateway.toml", GatewayConfig)
         (verifier,) = config.verifiers
         assert verifier.id == "ward"
+        assert verifier.private_key_file is not None
         assert mode_of(verifier.private_key_file) == 0o600
         assert mode_of(folder / "gateway.toml") == 0o600
         assert all(added["api_key"].encode() not in data for data in files_in(folder).values())
@@ -176,7 +177,7 @@ class TestGateway:
         )
         assert run_inside(*add, *uses).exit_code == 0
         (verifier,) = load_config(folder / "gateway.toml", GatewayConfig).verifiers
-        profile = VerifierProfile.load(verifier)
+        profile = VerifierProfile.load(verifier, public_url="https://gateway.example")
         assert [
             (found.purpose.name, [path for item in found.credentials for path in item.paths])
             for found in profile.registrations
@@ -188,7 +189,7 @@ class TestGateway:
         for token in profile.registration_tokens:
             verify_registration(
                 token,
-                client_id=profile.identity.client_id,
+                client_id=profile.identify("https://gateway.example/1").client_id,
                 trust_anchors=anchors,
                 now_s=int(time.time()),
             )

@@ -257,6 +257,9 @@ class StartedInTime(HttpClient):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def post_form(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
-        self._loss.new.recovery.open(self._loss.agent)
-        return super().post_form(url, form)
+    def post_form(
+        self, url: str, form: Mapping[str, str], *, accept: str = "application/json"
+    ) -> HttpAnswer:
+        if accept == "application/json":
+            self._loss.new.recovery.open(self._loss.agent)
+        return super().post_form(url, form, accept=accept)

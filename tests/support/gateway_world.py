@@ -8,9 +8,11 @@ from typing import Any
 from flask.testing import FlaskClient
 from support.presentation_world import GATEWAY, LEDGER_ID, World, make_identity
 
+from client_sdk.did.resolution import DidJwk, DidResolver
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.openid4vp.response import build_response
-from client_sdk.openid4vp.signed_request import VerifiedRequest, parse_link, verify_request
+from client_sdk.openid4vp.signed_request import VerifiedRequest, verify_request
 from node.config import load_config
 from node.gateway.api_keys import ApiKeyStore, Scope
 from node.gateway.app import build_presentations, build_waci, create_app
@@ -19,13 +21,19 @@ from node.gateway.store import RequestStore
 
 
 def write_config(
-    folder: Path, world: World, *, verifier_changes: dict[str, Any] | None = None, **changes: Any
+    folder: Path,
+    world: World,
+    *,
+    prefix: str = "x509_hash",
+    verifier_changes: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Path:
     """Write gateway.toml, certificates and keys into a folder; return the file.
 
     Args:
         folder: Where.
         world: The city's identity is its.
+        prefix: The client identifier prefix of the city.
         verifier_changes: Other settings of the city.
         changes: Other settings of the gateway.
     """
@@ -34,10 +42,13 @@ def write_config(
     for name, identity in (("city", world.identity), ("bank", bank)):
         (folder / f"{name}.crt").write_bytes(identity.encode_chain())
         (folder / f"{name}.key").write_bytes(identity.encode_key())
-        sections.append(
-            f'[[verifiers]]\nid = "{name}"\n'
-            f'certificate_chain_file = "{name}.crt"\nprivate_key_file = "{name}.key"\n'
-        )
+        kind = prefix if name == "city" else "x509_hash"
+        settings = ["[[verifiers]]", f'id = "{name}"', f'client_id_prefix = "{kind}"']
+        if kind.startswith("x509"):
+            settings.append(f'certificate_chain_file = "{name}.crt"')
+        if kind != "redirect_uri":
+            settings.append(f'private_key_file = "{name}.key"')
+        sections.append("\n".join([*settings, ""]))
     sections[0] += "".join(
         f"{name} = {json.dumps(value)}\n" for name, value in (verifier_changes or {}).items()
     )
@@ -120,6 +131,7 @@ class GatewayWorld:
     def fetch(self, created: dict[str, Any]) -> VerifiedRequest:
         """Fetch a request as a wallet does."""
         link = parse_link(created["link"])
+        assert isinstance(link, RequestLink)
         path = link.request_uri.removeprefix(self.config.public_url)
         response = self.client.get(path)
         assert response.status_code == 200, response.text
@@ -129,6 +141,7 @@ class GatewayWorld:
             expected_client_id=link.client_id,
             trust_anchors=self.world.authority.chain,
             now_s=self.world.now_ms // 1000,
+            resolver=DidResolver({"jwk": DidJwk()}),
         )
 
     def answer(self, created: dict[str, Any], **changes: Any) -> dict[str, str]:

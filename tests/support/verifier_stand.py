@@ -18,11 +18,10 @@ from client_sdk.openid4vp.access_certificate import (
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
+from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import (
     REQUEST_MEDIA_TYPE,
-    RequestLink,
-    build_link,
     sign_request,
 )
 

@@ -26,8 +26,12 @@ class TappedLine(HttpClient):
 
     kept: tuple[str, dict[str, str]]
 
-    def post_form(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
-        """Keep what would be sent."""
+    def post_form(
+        self, url: str, form: Mapping[str, str], *, accept: str = "application/json"
+    ) -> HttpAnswer:
+        """Keep what would be sent; what is fetched by a form goes on."""
+        if accept != "application/json":
+            return super().post_form(url, form, accept=accept)
         self.kept = (url, dict(form))
         return _ACCEPTED
 

@@ -18,8 +18,9 @@ from werkzeug.test import TestResponse
 
 from client_sdk.checks import CHECKS
 from client_sdk.credentials.jose import parse_compact
+from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.openid4vp.response import build_error_response, build_response
-from client_sdk.openid4vp.signed_request import parse_link, verify_request
+from client_sdk.openid4vp.signed_request import verify_request
 from node.gateway.config import GatewayConfig
 from node.gateway.store import MAX_TRIES
 from node.web.server import WebServer
@@ -504,6 +505,7 @@ def test_over_a_real_connection(gateway: GatewayWorld) -> None:
             timeout=10,
         ).json()
         link = parse_link(created["link"])
+        assert isinstance(link, RequestLink)
         uri = link.request_uri.replace(gateway.config.public_url, base)
         request = verify_request(
             requests.get(uri, timeout=10).text,

@@ -25,11 +25,9 @@ from client_sdk.errors import (
 from client_sdk.openid4vp.access_certificate import AccessIdentity, certify_verifier
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.grant_offer import encode_grant_offer, parse_grant_offer
+from client_sdk.openid4vp.request_link import RequestLink, build_link, parse_link
 from client_sdk.openid4vp.signed_request import (
-    RequestLink,
     VerifiedRequest,
-    build_link,
-    parse_link,
     sign_request,
     verify_request,
 )
@@ -164,8 +162,8 @@ def test_unknown_parameters_and_iss_are_ignored() -> None:
         ({"transaction_data": "text"}, "transaction_data"),
         ({"transaction_data": [encode_base64url(b'{"type":"payment"}')]}, "type"),
         ({"transaction_data": list(REQUEST.transaction_data) * 2}, "two grants"),
-        ({"exp": ...}, "exp"),
-        ({"iat": ...}, "iat"),
+        ({"exp": "soon"}, "exp"),
+        ({"iat": -1}, "iat"),
         ({"iat": 1.5}, "iat"),
         ({"exp": "soon"}, "request object: exp"),
     ],
@@ -185,7 +183,7 @@ def test_plain_http_is_for_this_machine_only(host: str) -> None:
     ("changes", "words"),
     [
         ({"verifier": "x509_hash:other"}, "another verifier"),
-        ({"verifier_name": "Tax Office"}, "not the name in the certificate"),
+        ({"verifier_name": "Tax Office"}, "not the name of the one that asks"),
         ({"attributes": (("address",), ("name",))}, "others than"),
         ({"attributes": (("name",),)}, "others than"),
         ({"query_id": "passport"}, "no such credential"),
@@ -254,26 +252,6 @@ def test_another_certificate_is_refused() -> None:
         verify(expected_client_id=other.client_id)
 
 
-@pytest.mark.parametrize(
-    "client_id",
-    [
-        "redirect_uri:https://verifier.example",
-        "x509_san_dns:verifier.example",
-        "decentralized_identifier:did:example:1",
-        "openid_federation:https://verifier.example",
-        "verifier_attestation:verifier.example",
-        "origin:https://verifier.example",
-        "did:example:1",
-        "verifier",
-        "x509_hash:short",
-        "",
-    ],
-)
-def test_other_kinds_of_client_identifiers_are_refused(client_id: str) -> None:
-    with pytest.raises(RequestError, match="only the kind x509_hash"):
-        verify(expected_client_id=client_id)
-
-
 def test_a_certificate_out_of_its_time_is_refused() -> None:
     now = datetime.fromtimestamp(NOW_S, tz=UTC) - timedelta(days=30)
     old = certify_verifier(
@@ -292,7 +270,7 @@ def test_a_certificate_out_of_its_time_is_refused() -> None:
 
 def test_a_request_of_another_verifier_is_not_signed() -> None:
     _, other = make_identity()
-    with pytest.raises(RequestError, match="not of the certificate"):
+    with pytest.raises(RequestError, match="not of the identity"):
         sign_request(REQUEST, identity=other)
 
 
@@ -325,7 +303,9 @@ def test_a_link_survives_its_encoding() -> None:
     text = build_link(LINK)
     assert text.startswith("openid4vp://?client_id=x509_hash%3A")
     assert parse_link(text) == LINK
-    assert parse_link(text + "&request_uri_method=post") == LINK
+    posted = dataclasses.replace(LINK, method="post")
+    assert parse_link(build_link(posted)) == parse_link(text + "&request_uri_method=post") == posted
+    assert parse_link(text.replace("openid4vp://", "haip-vp://")) == LINK
 
 
 @pytest.mark.parametrize(
