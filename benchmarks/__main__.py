@@ -15,6 +15,7 @@ from benchmarks.ledger import LedgerBench
 from benchmarks.machine import read_machine
 from benchmarks.report import save, table
 from benchmarks.signatures import signature_steps
+from benchmarks.state_growth import StateGrowth, account_sizes
 
 
 @click.command()
@@ -29,7 +30,21 @@ from benchmarks.signatures import signature_steps
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Where the ledger's files go; the system's temporary folder otherwise.",
 )
-def main(json_file: Path | None, folder: Path | None) -> None:
+@click.option(
+    "--accounts",
+    type=click.IntRange(min=10_000),
+    default=1_000_000,
+    show_default=True,
+    help="How many the largest ledger has; the others have 10,000 and each power of ten below.",
+)
+@click.option(
+    "--transactions",
+    type=click.IntRange(min=1_000),
+    default=100_000,
+    show_default=True,
+    help="How long the chain is whose start is measured.",
+)
+def main(json_file: Path | None, folder: Path | None, accounts: int, transactions: int) -> None:
     """Measure credentials, signatures and the ledger, beside peers and the machine's floor."""
     console = Console(highlight=False)
     figures: list[Figure] = []
@@ -48,7 +63,14 @@ def main(json_file: Path | None, folder: Path | None) -> None:
         task = progress.add_task("start a ledger node", total=None)
         ledger = stack.enter_context(LedgerBench(scratch))
         escrow = stack.enter_context(EscrowBench(scratch))
-        steps = [*credential_steps(), *signature_steps(), *ledger.steps(), *escrow.steps()]
+        growth = StateGrowth(scratch, account_sizes(accounts), transactions)
+        steps = [
+            *credential_steps(),
+            *signature_steps(),
+            *ledger.steps(),
+            *growth.steps(),
+            *escrow.steps(),
+        ]
         progress.update(task, total=len(steps))
         for step in steps:
             progress.update(task, description=step.name)

@@ -20,6 +20,7 @@ class Unit(Enum):
     MILLISECONDS = "ms"
     PER_SECOND = "/s"
     MEBIBYTES = "MiB"
+    BYTES = "B"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,11 @@ class SetHash:
         self._even = (self._even + _MODULUS - even) & _EVEN
         self._odd = (self._odd + _MODULUS - odd) & _EVEN
 
+    def merge(self, other: "SetHash") -> None:
+        """Put in all entries of another set, none of which is in this one."""
+        self._even = (self._even + other._even) & _EVEN  # noqa: SLF001 - of this class
+        self._odd = (self._odd + other._odd) & _EVEN  # noqa: SLF001
+
     def encode(self) -> bytes:
         """Return the sum, 2,048 bytes."""
         return (self._even | (self._odd << 16)).to_bytes(STATE_BYTES, "little")

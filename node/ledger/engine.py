@@ -147,7 +147,7 @@ class Engine:
             time_ms: The orderer's clock; the block's time is later than the one below it.
             batches: In their order.
         """
-        with self._state.snapshot() as view:
+        with self._state.newest() as view:
             tip = view.tip()
             context = BlockContext(
                 height=tip.height + 1,
@@ -269,7 +269,7 @@ def recover(blocks: BlockStore, state: StateStore) -> int:
     with state.snapshot() as view:
         start = view.tip().next_start
     for offset, following, block in blocks.recover(start):
-        with state.snapshot() as view:
+        with state.newest() as view:
             candidate = replay(view, view.tip(), block, blocks.imported)
         state.commit(_state_change(candidate, offset, following))
         count += 1

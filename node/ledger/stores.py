@@ -67,7 +67,7 @@ class LedgerStores:
             InvalidBlockError: It does not follow, or one of its transactions fails.
             StorageError: The disk refused.
         """
-        with self.state.snapshot() as view:
+        with self.state.newest() as view:
             candidate = replay(view, view.tip(), block, self.blocks.imported)
         write_block(self.blocks, self.state, candidate)
 

@@ -74,3 +74,9 @@ def test_key_and_value_do_not_run_into_each_other() -> None:
 
 def test_an_entry_counts_as_often_as_it_is_in() -> None:
     assert set_hash_of([ENTRIES[3]] * 2).digest() != set_hash_of([ENTRIES[3]]).digest()
+
+
+def test_disjoint_sets_are_merged() -> None:
+    total = set_hash_of(ENTRIES[:7])
+    total.merge(set_hash_of(ENTRIES[7:]))
+    assert total.encode() == set_hash_of(ENTRIES).encode()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chaincode.state_root import StateRoot
 from node.errors import StorageError
+from node.ledger import wal_checkpoints
 from node.ledger.block_store import BlockStore
 from node.ledger.state_store import StateChange, StateStore, Tip
 
@@ -281,3 +282,19 @@ def test_damaged_pages_are_a_storage_error_wherever_they_are_read(
     with pytest.raises(StorageError, match="malformed"):
         store.commit(change(2, {b"%04d" % n: b"" for n in range(500)}))
     store.close()
+
+
+def test_the_log_beside_the_file_stays_short_under_load(
+    tmp_path: Path, blocks: BlockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each commit writes pages while a thread copies; without the writer's help it never ends."""
+    monkeypatch.setattr(wal_checkpoints, "_SOON_ROWS", 10)
+    monkeypatch.setattr(wal_checkpoints, "_MAX_LOG_PAGES", 50)
+    store = StateStore(tmp_path / "state.sqlite", blocks)
+    for height in range(1, 401):
+        store.commit(change(height, {b"%d" % (height % 7): bytes(4000)}))
+    pages = (tmp_path / "state.sqlite-wal").stat().st_size / 4096
+    # Some five pages a commit: they would be two thousand.
+    assert pages < 1_000
+    store.close()
+    assert not (tmp_path / "state.sqlite-wal").exists()
