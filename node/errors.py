@@ -29,6 +29,10 @@ class StoppingError(NodeError):
     """The node is stopping and takes nothing new. The client should try again in a moment."""
 
 
+class SourceError(NodeError):
+    """What is read from a file or database of others is not acceptable. Mend it, and run again."""
+
+
 class NonceError(NodeError):
     """A proof answers a nonce that is not this service's, or has expired. Ask for a new one."""
 

@@ -16,6 +16,8 @@ from chaincode.merkle import MerkleTree, check_inclusion, hash_leaf
 from chaincode.records import MAX_BATCH, BatchRecord
 from client_sdk.errors import AnchorError, CredentialFormatError
 
+PART_LEAVES: Final = 1024
+"""How many leaves a part of a large batch has, but for the last part."""
 _MAX_PATH: Final = 20
 
 
@@ -76,6 +78,43 @@ class Inclusion:
             ):
                 return cls(batch=batch, index=index, path=tuple(_node(node) for node in path))
         raise CredentialFormatError("inclusion: batch, index and path are expected")
+
+
+class LargeBatch:
+    """A batch that is built in parts, so that its leaves need never be in memory at once."""
+
+    __slots__ = ("_above", "_batch")
+
+    def __init__(self, batch: str, part_roots: Sequence[bytes]) -> None:
+        """Join the parts.
+
+        Args:
+            batch: The id of the `tg_batch_` record.
+            part_roots: `part_root` of each part, in order; at least one.
+        """
+        self._batch = batch
+        self._above = MerkleTree(part_roots)
+
+    @staticmethod
+    def part_root(leaves: Sequence[bytes]) -> bytes:
+        """Return what stands for the leaves of one part: `PART_LEAVES`, or fewer in the last."""
+        return MerkleTree(leaves).root
+
+    @property
+    def root(self) -> bytes:
+        """The root of the whole batch."""
+        return self._above.root
+
+    def inclusion(self, index: int, part: Sequence[bytes]) -> Inclusion:
+        """Return the proof of a leaf.
+
+        Args:
+            index: The leaf's place in the batch, from 0.
+            part: The leaves of its part, that is from `index - index % PART_LEAVES` on.
+        """
+        number, place = divmod(index, PART_LEAVES)
+        path = MerkleTree(part).path(place) + self._above.path(number)
+        return Inclusion(batch=self._batch, index=index, path=path)
 
 
 def build_batch(batch: str, salted_hashes: Sequence[bytes]) -> tuple[bytes, list[Inclusion]]:

@@ -18,6 +18,7 @@ from client_sdk.credentials.jose import export_private_jwk, export_public_jwk, g
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
 from client_sdk.issuer_client import IssuerClient, StateChange
 from client_sdk.ledger.grants import new_record_id
+from node.cli.issuer_batch import batch
 from node.cli.keygen import add_key_commands
 from node.cli.network import Network
 from node.cli.output import Value, json_option, show, show_rows
@@ -25,12 +26,11 @@ from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.issuer.app import run_issuer
-from node.issuer.config import IssuerConfig, load_token
+from node.issuer.config import FILE_NAME, IssuerConfig, load_token
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 from node.threshold.share_file import load_group
 
-FILE_NAME = "issuer.toml"
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
@@ -153,6 +153,7 @@ def _prepare_key(
 
 
 add_key_commands(issuer, "issuer")
+issuer.add_command(batch)
 
 
 @issuer.command()

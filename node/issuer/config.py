@@ -1,7 +1,7 @@
 """The issuer service's configuration: one TOML file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -17,6 +17,8 @@ from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
 from node.errors import ConfigError
 from node.threshold.share_file import load_group
+
+FILE_NAME: Final = "issuer.toml"
 
 
 def _public_url(text: str) -> str:

@@ -98,7 +98,7 @@ def make_credentials(
     lists = press.status_lists
     places = [None] * len(keys) if lists is None else lists.take(len(keys))
     signed = [
-        press.issuer.sign(
+        press.issuer.signer.sign(
             claims,
             concealed=concealed_paths(claims),
             credential_type=RESIDENT_CREDENTIAL_TYPE,

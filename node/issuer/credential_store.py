@@ -38,6 +38,15 @@ class CredentialStore:
             .values(state=state),
         )
 
+    def set_notification(self, record_id: str, notification_hash: str) -> None:
+        """Note what a credential that was made beforehand is handed out with."""
+        change(
+            self._engine,
+            update(StoredCredential)
+            .where(StoredCredential.record_id == record_id)
+            .values(notification_hash=notification_hash),
+        )
+
     def set_event(self, notification_hash: str, event: NotificationEvent) -> None:
         """Note what a wallet said has become of the credentials of one answer."""
         change(

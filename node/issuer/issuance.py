@@ -24,6 +24,7 @@ from node.issuer.errors import ProtocolError
 from node.issuer.key_proofs import KeyProofs, check_accounts
 from node.issuer.offers import TOKEN_SECONDS, attributes_of, day_in_japan
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
+from node.issuer.prepared_credentials import collect_prepared
 from node.issuer.revocations import Revocations
 from node.issuer.store import IssuerStore
 from node.issuer.tables import NotificationEvent, StoredCredential, StoredOffer, StoredRenewal
@@ -205,6 +206,7 @@ class Issuance:
                     notification_hash=hash_secret(notification_id),
                 )
                 for made in credentials
+                if offer.prepared_record is None
             ]
             kept: JsonObject = {**answer, "keys": [key.to_fields() for key in keys]}
             is_recorded = self._store.offers.record_issuance(
@@ -217,6 +219,10 @@ class Issuance:
             if not is_recorded:
                 # Nobody has these credentials yet, and nobody will.
                 raise ProtocolError("credential_request_denied", "another request was faster")
+            if offer.prepared_record is not None:
+                self._store.credentials.set_notification(
+                    offer.prepared_record, hash_secret(notification_id)
+                )
         for made in credentials:
             _log.info("credential_issued", record=made.record_id)
         return CredentialAnswer(fields=answer, is_deferred=False)
@@ -258,6 +264,9 @@ class Issuance:
     def _sign_and_anchor(
         self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...]
     ) -> tuple[IssuedCredential, ...]:
+        if offer.prepared_record is not None:
+            self._check_accounts(keys)
+            return (collect_prepared(self._store, offer, token, keys),)
         now_ms = self._now_ms()
         attributes = attributes_of(offer, token)
         # A whole day: the second at which it ends would tell a credential from all others.

@@ -115,7 +115,7 @@ class OfferStore:
         Args:
             token_hash: The token's.
             until_ms: The lease's.
-            credentials: At least one.
+            credentials: Those that were not made beforehand.
             issued: The sealed answer, to be given again to who asks again.
             expires_at_ms: Until when it may be.
 
@@ -139,7 +139,8 @@ class OfferStore:
             if not is_one_row(session.execute(used)):
                 return False
             session.add_all(credentials)
-            session.execute(renewed.values(replaced_by=credentials[0].record_id))
+            if credentials:
+                session.execute(renewed.values(replaced_by=credentials[0].record_id))
         return True
 
     def defer(self, token_hash: str, *, transaction_hash: str, requested: bytes) -> None:

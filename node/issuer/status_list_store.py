@@ -70,7 +70,8 @@ class StatusListStore:
         They are used from the moment that this is committed: a caller that dies then wastes them.
         """
         with Session(self._engine) as session, session.begin():
-            return take_places(session, list_id, count)
+            first = reserve_places(session, list_id, count)
+            return None if first is None else read_places(session, list_id, first, count)
 
     def set_statuses(self, list_id: str, statuses: Mapping[int, int]) -> None:
         """Write statuses by their places; the list's version grows.
@@ -101,9 +102,9 @@ class StatusListStore:
         )
 
 
-def take_places(session: Session, list_id: str, count: int) -> list[int] | None:
-    """Give out places within a transaction; None where the list has not as many left."""
-    taken = (
+def reserve_places(session: Session, list_id: str, count: int) -> int | None:
+    """Give out places within a transaction; return the number of the first, or None for no room."""
+    reserved = (
         update(StoredStatusList)
         .where(
             StoredStatusList.list_id == list_id,
@@ -112,10 +113,13 @@ def take_places(session: Session, list_id: str, count: int) -> list[int] | None:
         .values(used=StoredStatusList.used + count)
         .returning(StoredStatusList.used)
     )
-    used = session.scalar(taken)
-    if used is None:
-        return None
-    first, length = (used - count) * _PLACE_BYTES + 1, count * _PLACE_BYTES
-    part = func.substr(StoredStatusList.places, first, length, type_=LargeBinary)
+    used = session.scalar(reserved)
+    return None if used is None else used - count
+
+
+def read_places(session: Session, list_id: str, first: int, count: int) -> list[int]:
+    """Return places that were given out: `count` of them from the `first` on, in their order."""
+    begin, length = first * _PLACE_BYTES + 1, count * _PLACE_BYTES
+    part = func.substr(StoredStatusList.places, begin, length, type_=LargeBinary)
     packed = session.execute(select(part).where(StoredStatusList.list_id == list_id)).scalar_one()
     return list(struct.unpack(f">{count}I", packed))

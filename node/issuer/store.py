@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from node.database import open_database
 from node.errors import StorageError
+from node.issuer.batch_store import BatchStore
 from node.issuer.credential_store import CredentialStore
 from node.issuer.enrolment_store import EnrolmentStore
 from node.issuer.nonce_store import NonceStore
@@ -26,6 +27,7 @@ class IssuerStore:
         enrolments: Codes for accounts.
         nonces: Those that were used.
         keys: Keys that all instances share.
+        batches: Credentials that are made beforehand.
         status_lists: The lists that are published, and which of their places are used.
     """
 
@@ -42,6 +44,7 @@ class IssuerStore:
         self.enrolments = EnrolmentStore(self._engine)
         self.nonces = NonceStore(self._engine)
         self.keys = ServiceKeys(self._engine)
+        self.batches = BatchStore(self._engine)
         self.status_lists = StatusListStore(self._engine)
 
     def purge(self, now_ms: int) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from sqlalchemy import BigInteger, LargeBinary, String
+from sqlalchemy import BigInteger, Index, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+BatchState = Literal["signing", "sealed", "anchored"]
 ReviewState = Literal["waiting", "approved", "refused"]
 NotificationEvent = Literal["credential_accepted", "credential_failure", "credential_deleted"]
 
@@ -37,6 +38,8 @@ class StoredOffer(Base):
         review_attributes: What is attested, sealed under the review's code.
         transaction_hash: The hash of the deferred issuance's id; None until it is deferred.
         requested: The holder's keys of a deferred request, sealed under the token.
+        prepared_record: The id of the credential that was made beforehand, and stands sealed in the
+            place of the attributes; None where it is made when the wallet asks.
         issued: The answer that was given, sealed under the token, so that it can be given again.
     """
 
@@ -61,6 +64,7 @@ class StoredOffer(Base):
     transaction_hash: Mapped[str | None] = mapped_column(String(64))
     requested: Mapped[bytes | None] = mapped_column(LargeBinary)
     issued: Mapped[bytes | None] = mapped_column(LargeBinary)
+    prepared_record: Mapped[str | None] = mapped_column(String(32))
 
     def __repr__(self) -> str:
         return f"StoredOffer(expires_at_ms={self.expires_at_ms})"
@@ -86,6 +90,8 @@ class StoredCredential(Base):
         list_id: The id of the status list in which it stands; None for none.
         list_index: Its place in that list.
         batch_id: The id of the batch that it is anchored in; None where it has its own record.
+        leaf: The hash of its leaf, where it was made beforehand.
+        position: The leaf's place in the batch, from 0, once that is known.
         issued_at_ms: Milliseconds since 1970, UTC.
         expires_at_ms: Milliseconds since 1970, UTC.
         notification_hash: The hash of the `notification_id` that it was handed out with.
@@ -93,6 +99,10 @@ class StoredCredential(Base):
     """
 
     __tablename__ = "credential"
+    __table_args__ = (
+        Index("credential_leaf", "batch_id", "leaf"),
+        Index("credential_position", "batch_id", "position"),
+    )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     record_id: Mapped[str] = mapped_column(String(32), unique=True)
@@ -101,6 +111,8 @@ class StoredCredential(Base):
     list_id: Mapped[str | None] = mapped_column(String(32))
     list_index: Mapped[int | None]
     batch_id: Mapped[str | None] = mapped_column(String(32))
+    leaf: Mapped[bytes | None] = mapped_column(LargeBinary)
+    position: Mapped[int | None]
     issued_at_ms: Mapped[int] = mapped_column(BigInteger)
     expires_at_ms: Mapped[int] = mapped_column(BigInteger)
     notification_hash: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -185,3 +197,35 @@ class StoredStatusList(Base):
     statuses: Mapped[bytes] = mapped_column(LargeBinary)
     version: Mapped[int] = mapped_column(BigInteger)
     anchored_version: Mapped[int] = mapped_column(BigInteger)
+
+
+class StoredBatch(Base):
+    """A batch of credentials that are made beforehand, and how far it is.
+
+    Attributes:
+        batch_id: The id of its record on the ledger.
+        run: What tells this run from others: a hash of its source and of its letters' place.
+        state: `signing` while credentials are made, `sealed` once the root is known.
+        list_id: The status list in which all of them stand.
+        first_place: The first of the places that are reserved for it.
+        count: How many credentials it will have.
+        done: How many are made.
+        last_reference: The reference of the last one that is made; empty before the first.
+        letters_bytes: How long the file of letters is with that one.
+        part_roots: The roots of its parts, 32 bytes each; empty until it is sealed.
+        expires_at_ms: When its credentials expire; milliseconds since 1970, UTC.
+    """
+
+    __tablename__ = "batch"
+
+    batch_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    run: Mapped[str] = mapped_column(String(64), unique=True)
+    state: Mapped[str] = mapped_column(String(16))
+    list_id: Mapped[str] = mapped_column(String(32))
+    first_place: Mapped[int]
+    count: Mapped[int]
+    done: Mapped[int]
+    last_reference: Mapped[str] = mapped_column(String(64))
+    letters_bytes: Mapped[int] = mapped_column(BigInteger)
+    part_roots: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger)

@@ -201,7 +201,7 @@ LIST_URI = "https://issuer.example/status-lists/1"
 
 
 def sign(world: IssuerWorld, issuer: Issuer, index: int) -> SignedCredential:
-    return issuer.sign(
+    return issuer.signer.sign(
         {"address": "Sendai"},
         concealed=[("address",)],
         credential_type=RESIDENT_CREDENTIAL_TYPE,
