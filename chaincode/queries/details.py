@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from chaincode.protocol.primitive_pb2 import AccountDetailRecordId
 from chaincode.protocol.qry_responses_pb2 import (
@@ -36,10 +36,8 @@ _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]*')
 """Most values: nothing in them to escape, so that a long list is answered in half the time."""
 
 
-class _Detail(NamedTuple):
-    writer: str
-    key: str
-    json: str
+_Detail: TypeAlias = tuple[str, str, str]
+"""A writer, a key, and the value as JSON."""
 
 
 def answer_detail(asker: Asker, query: GetAccountDetail) -> QueryResponse:
@@ -67,8 +65,8 @@ def answer_detail(asker: Asker, query: GetAccountDetail) -> QueryResponse:
 def all_details_json(view: LedgerView, account_id: str) -> str:
     """Return all details as PostgreSQL writes its jsonb: shorter names before longer ones."""
     writers: dict[str, dict[str, str]] = {}
-    for detail in _read(view.scan(detail_prefix(account_id))):
-        writers.setdefault(detail.writer, {})[detail.key] = detail.json
+    for writer, key, quoted in _read(view.scan(detail_prefix(account_id))):
+        writers.setdefault(writer, {})[key] = quoted
     return _jsonb({writer: _jsonb(details) for writer, details in writers.items()})
 
 
@@ -104,19 +102,26 @@ def _read(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[_Detail]:
     """Yield the details in entries of the state; refuse the query when they get too large."""
     size = 0
     for entry, value in entries:
-        _, writer, key = key_parts(entry)
-        detail = _Detail(writer, key, _quoted(value.decode()))
-        size += len(key) + len(detail.json.encode())
+        _, _, writer, key = entry.decode().split("\x00")
+        text = value.decode()
+        quoted = f'"{text}"' if _PLAIN.fullmatch(text) else _quoted(text)
+        # What is escaped may grow to six times its length.
+        size += len(entry) + len(value) if len(quoted) == len(text) + 2 else len(quoted.encode())
         if size > MAX_RESPONSE_BYTES:
             refuse_size(_ADVICE)
-        yield detail
+        yield writer, key, quoted
 
 
 def _spaced_json(details: Iterable[_Detail]) -> str:
     """Return `{ "writer" : { "key" : "value" } }`, in the order of the details."""
     writers: dict[str, list[str]] = {}
-    for detail in details:
-        writers.setdefault(detail.writer, []).append(f'"{detail.key}" : {detail.json}')
+    items: list[str] = []
+    last = None
+    for writer, key, quoted in details:
+        if writer != last:
+            items = writers.setdefault(writer, [])
+            last = writer
+        items.append(f'"{key}" : {quoted}')
     bodies = [f'"{writer}" : {{ {", ".join(items)} }}' for writer, items in writers.items()]
     return f"{{ {', '.join(bodies)} }}" if bodies else "{}"
 
@@ -134,8 +139,6 @@ def _quoted(value: str) -> str:
     that is JSON text in that form stays as it is; any other is escaped, where irohad refuses it.
     """
     as_it_is = f'"{value}"'
-    if _PLAIN.fullmatch(value):
-        return as_it_is
     try:
         json.loads(as_it_is)
     except ValueError:

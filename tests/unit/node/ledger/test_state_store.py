@@ -298,3 +298,24 @@ def test_the_log_beside_the_file_stays_short_under_load(
     assert pages < 1_000
     store.close()
     assert not (tmp_path / "state.sqlite-wal").exists()
+
+
+def test_many_entries_come_out_as_they_went_in(store: StateStore) -> None:
+    odd_values = [b"", b"\x00", b"a\x00b", b"\xff\xfe,:", bytes(range(256)), bytes(5000)]
+    entries: dict[bytes, bytes | None] = {
+        f"many\x00{number}".encode(): odd_values[number % len(odd_values)] for number in range(2500)
+    }
+    store.commit(change(1, entries))
+    with store.snapshot() as view:
+        assert list(view.scan(b"many\x00")) == sorted(entries.items())
+        assert view.get_many([*entries, b"missing"]) == entries
+        assert next(iter(view.scan(b"many\x00", b"many\x002000")))[0] == b"many\x002000"
+        assert view.get_many([]) == {}
+
+
+def test_many_transactions_are_known_by_their_decisions(store: StateStore) -> None:
+    hashes = [number.to_bytes(32, "big") for number in range(600)]
+    store.commit(change(1, {}, committed=hashes[:300], rejected=hashes[300:400]))
+    with store.snapshot() as view:
+        assert view.decided_among(hashes) == frozenset(hashes[:400])
+        assert view.decided_among([]) == frozenset()
