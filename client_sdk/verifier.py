@@ -29,9 +29,9 @@ from client_sdk.checks import (
     list_checks,
 )
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
-from client_sdk.credentials.sd_jwt_vc import VerifiedPresentation, anchor_hash, verify_presentation
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.credentials.token_status_list import Status, StatusReference
+from client_sdk.did.ledger_did import ledger_did
 from client_sdk.errors import (
     AnchorError,
     CredentialFormatError,
@@ -49,6 +49,13 @@ from client_sdk.errors import (
     RevokedError,
     StatusListError,
     VerificationError,
+)
+from client_sdk.formats import (
+    FORMATS,
+    ExpectedBinding,
+    ReadCredential,
+    VerifiedPresentation,
+    find_format,
 )
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.batches import Inclusion
@@ -195,7 +202,7 @@ class Verifier:
             offer.query_id: offer for offer in map(parse_grant_offer, request.transaction_data)
         }
         for query in request.query.credentials:
-            if query.format != SD_JWT_VC:
+            if query.format not in FORMATS:
                 raise RequestError(f"query {query.id}: the format {query.format} is not verified")
             if query.holder_binding is not (query.id in offers):
                 raise RequestError(
@@ -262,23 +269,23 @@ class _Attempt:
     record: CredentialRecord | None = None
 
     def run(self, presentation: Presentation) -> VerifiedAttributes:
-        if not isinstance(presentation, str):
-            raise CredentialFormatError("a presentation of this format is a text")
         expires_at = self.request.expires_at
         if expires_at is not None and expires_at * 1000 <= self.now_ms:
             raise ExpiredError("the request has expired; make a new one")
         # Where no proof of the holder is asked for, one that is there anyway is checked.
-        is_bound = self.query.holder_binding or not presentation.endswith("~")
-        verified = verify_presentation(
-            presentation,
+        presented = find_format(self.query.format)
+        text = presented.from_wire(presentation)
+        is_bound = self.query.holder_binding or presented.is_bound(text)
+        binding = ExpectedBinding(
+            audience=self.request.client_id, nonce=self.request.nonce, max_age_s=self.max_age_s
+        )
+        verified = presented.verify(
+            text,
             find_issuer_key=self._find_issuer_key,
-            expected_vcts=self.query.vct_values,
-            expected_audience=self.request.client_id,
-            expected_nonce=self.request.nonce,
+            expected_types=self.query.type_values or [(vct,) for vct in self.query.vct_values],
+            binding=binding if is_bound else None,
             now_s=self.now_ms // 1000,
-            max_age_s=self.max_age_s,
             leeway_s=LEEWAY_S,
-            key_binding_required=is_bound,
         )
         self.passed |= {"issuer_signature", "disclosures", "validity"}
         if is_bound:
@@ -314,7 +321,7 @@ class _Attempt:
         return VerifiedAttributes(
             query_id=self.query.id,
             attributes=only_asked(asked, verified.claims),
-            credential_type=str(verified.claims["vct"]),
+            credential_type=verified.credential_type,
             issuer=place.issuer,
             grant=grant,
             checks=list_checks(self.passed, waived=self._waived),
@@ -331,7 +338,7 @@ class _Attempt:
             for query in self.request.query.credentials
             if query.id != self.query.id
             for shown in self.answer.get(query.id, ())
-            if isinstance(shown, str) and shown.startswith(f"{verified.issuer_jwt}~")
+            if query.format == verified.format and _is_of(shown, verified)
         ]
 
     def checks_after(self, error: VerificationError) -> tuple[Check, ...]:
@@ -340,10 +347,10 @@ class _Attempt:
             self.passed |= _passed_before(error)
         return list_checks(self.passed, failed=error.check, reason=str(error), waived=self._waived)
 
-    def _find_issuer_key(self, header: JsonObject, payload: JsonObject) -> Key:
+    def _find_issuer_key(self, credential: ReadCredential) -> Key:
         """Return the registered key that a credential says it is signed with."""
         self.passed.add("presentation")
-        place = CredentialPlace.from_claim(payload.get(PLACE_CLAIM))
+        place = CredentialPlace.from_claim(credential.claims.get(PLACE_CLAIM))
         if place.ledger != self.ledger_id:
             raise AnchorError("the credential's record is on another ledger")
         self.issuer_record = self._find_registration(place)
@@ -352,11 +359,15 @@ class _Attempt:
             raise IssuerNotTrustedError("the issuer is not in the registry")
         if issuer.state != "active":
             raise IssuerNotTrustedError("the issuer was withdrawn from the registry")
-        if payload.get("vct") not in issuer.credential_types:
+        if credential.format != SD_JWT_VC and credential.issuer != ledger_did(
+            place.ledger, place.issuer
+        ):
+            raise IssuerNotTrustedError("the credential names another issuer than its anchor")
+        if not credential.own_types or not credential.own_types.issubset(issuer.credential_types):
             raise IssuerNotTrustedError("the issuer may not issue this kind of credential")
         usable = [key for jwk in issuer.keys if (key := _usable_key(jwk)) is not None]
         self.issuer_keys = {thumbprint(key): key for key in usable}
-        key = self.issuer_keys.get(str(header.get("kid")))
+        key = self.issuer_keys.get(credential.key_id)
         if key is None:
             raise IssuerNotTrustedError(
                 "the credential is signed with a key that is not registered"
@@ -377,7 +388,7 @@ class _Attempt:
         return self.record.issuer_record
 
     def _check_holder_binding(self, verified: VerifiedPresentation) -> GrantProof | None:
-        claims = verified.key_binding
+        claims = verified.binding
         if self.offer is None:
             return None
         terms = offers_for(self.request.transaction_data, self.query.id)
@@ -392,7 +403,7 @@ class _Attempt:
     def _check_anchor(
         self, verified: VerifiedPresentation, place: CredentialPlace, inclusion: Inclusion | None
     ) -> _Anchor:
-        found = anchor_hash(verified.issuer_jwt)
+        found = verified.anchored_hash
         if inclusion is not None:
             return self._check_batch(found, inclusion, place)
         record = self.record or self._read(place.issuer, place.record, CredentialRecord)
@@ -532,6 +543,15 @@ def _passed_before(error: VerificationError) -> set[str]:
     if isinstance(error, NonceMismatchError):
         return set(known[:4])
     return set(known[: known.index(error.check)]) if error.check in known else set()
+
+
+def _is_of(shown: Presentation, verified: VerifiedPresentation) -> bool:
+    """Tell whether a presentation is of the same credential."""
+    presented = find_format(verified.format)
+    try:
+        return presented.anchored_hash(presented.from_wire(shown)) == verified.anchored_hash
+    except CredentialFormatError:
+        return False
 
 
 def _usable_key(jwk: JsonObject) -> Key | None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import CredentialFormatError
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.formats.interface import CredentialFormat
@@ -30,3 +31,15 @@ def find_format(identifier: str) -> CredentialFormat:
         raise CredentialFormatError(
             f"the format {identifier!r} is not known; known are {', '.join(FORMATS)}"
         ) from None
+
+
+def attributes_of(read: ReadCredential) -> JsonObject:
+    """Return what a credential says of its holder, by attribute."""
+    known = find_format(read.format)
+    claims: JsonValue = read.claims
+    for step in known.attribute_prefix:
+        claims = claims.get(str(step)) if isinstance(claims, dict) else None
+    members = claims if isinstance(claims, dict) else {}
+    if known.attribute_prefix:
+        return {name: value for name, value in members.items() if name != "id"}
+    return {name: value for name, value in members.items() if name not in known.own_claims}

@@ -12,7 +12,7 @@ from client_sdk.credentials.sd_jwt_vc import (
     parse_credential,
     verify_presentation,
 )
-from client_sdk.credentials.sd_jwt_vc_claims import types_of
+from client_sdk.credentials.sd_jwt_vc_claims import NEVER_CONCEALED, PLACE_CLAIM, types_of
 from client_sdk.credentials.selective_disclosure import Path, PathPattern
 from client_sdk.errors import CredentialFormatError
 from client_sdk.formats.interface import (
@@ -41,6 +41,7 @@ class DcSdJwt:
 
     identifier: Final = "dc+sd-jwt"
     attribute_prefix: Final[Path] = ()
+    own_claims: Final = NEVER_CONCEALED | {"iat", PLACE_CLAIM}
 
     def to_wire(self, credential: str) -> JsonValue:
         """Return the credential."""
@@ -64,9 +65,13 @@ class DcSdJwt:
             header={"kid": terms.key_id},
         )
 
-    def anchored_hash(self, credential: str) -> bytes:
+    def is_bound(self, presentation: str) -> bool:
+        """Tell whether a key-binding JWT is there."""
+        return not presentation.endswith("~")
+
+    def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the issuer-signed JWT."""
-        return anchor_hash(credential.partition("~")[0])
+        return anchor_hash(shown.partition("~")[0])
 
     def read(self, credential: str) -> ReadCredential:
         """Return what a credential says."""
@@ -146,6 +151,7 @@ def _read(
     issuer, key_id, expires = claims.get("iss"), header.get("kid"), claims.get("exp")
     return ReadCredential(
         format=DcSdJwt.identifier,
+        credential_type=types_of(claims)[0],
         types=frozenset(types_of(claims)),
         claims=claims,
         disclosed_paths=paths,

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import Key
 from client_sdk.credentials.sd_jwt_vc import CredentialSigner
 from client_sdk.credentials.selective_disclosure import Path, PathPattern
+from client_sdk.credentials.w3c_vc import CREDENTIAL_TYPE
+
+GENERAL_TYPES: Final = frozenset(
+    {CREDENTIAL_TYPE, f"https://www.w3.org/2018/credentials#{CREDENTIAL_TYPE}"}
+)
+"""What every W3C credential is, as it is written and as its context expands it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,7 @@ class ReadCredential:
 
     Attributes:
         format: The identifier of its format.
+        credential_type: Its `vct`, or its first type beside `VerifiableCredential`.
         types: Its `vct` with the others that it is known as, or the IRIs of its types.
         claims: All claims that are shown, from the root.
         disclosed_paths: Those of them that can be kept back, parents first.
@@ -57,6 +64,7 @@ class ReadCredential:
     """
 
     format: str
+    credential_type: str
     types: frozenset[str]
     claims: JsonObject = field(repr=False)
     disclosed_paths: tuple[Path, ...]
@@ -66,6 +74,11 @@ class ReadCredential:
     holder_key: JsonObject | None
     expires_at: int | None
     anchored_hash: bytes
+
+    @property
+    def own_types(self) -> frozenset[str]:
+        """The types that its issuer must be registered for, all of them."""
+        return self.types - GENERAL_TYPES
 
     def bound_by(self, binding: JsonObject) -> "VerifiedPresentation":
         """Return it as verified, with what its holder signed."""
@@ -135,6 +148,10 @@ class CredentialFormat(Protocol):
     def attribute_prefix(self) -> Path:
         """Where attributes are in the claims."""
 
+    @property
+    def own_claims(self) -> frozenset[str]:
+        """The claims that speak of the credential, and not of its holder."""
+
     def to_wire(self, credential: str) -> JsonValue:
         """Return a credential or presentation as it travels: a text, or an object with a proof."""
 
@@ -149,8 +166,11 @@ class CredentialFormat(Protocol):
             KeyFormatError: The key does not serve this format.
         """
 
-    def anchored_hash(self, credential: str) -> bytes:
-        """Return the 32 bytes that the ledger holds of a credential."""
+    def is_bound(self, presentation: str) -> bool:
+        """Tell whether a holder signed it; what it is, is not checked."""
+
+    def anchored_hash(self, shown: str) -> bytes:
+        """Return the 32 bytes that the ledger holds of a credential, or of the one presented."""
 
     def read(self, credential: str) -> ReadCredential:
         """Return what a credential without holder binding says; nothing of it is verified.

@@ -20,6 +20,7 @@ from client_sdk.credentials.w3c_vc import (
     PRESENTATION_TYPE,
     issuer_of,
     only_credential,
+    types_of,
     validate_credential,
     validate_period,
 )
@@ -41,6 +42,7 @@ from client_sdk.formats.interface import (
     VerifiedPresentation,
 )
 from client_sdk.formats.w3c_document import (
+    OWN_CLAIMS,
     SUBJECT,
     build_document,
     check_types,
@@ -50,6 +52,7 @@ from client_sdk.formats.w3c_document import (
     find_holder_key,
     holder_key_of,
     holder_method,
+    own_type,
     require_holder,
 )
 from client_sdk.strict_json import parse_strict_json_object
@@ -62,6 +65,7 @@ class LdpVc:
 
     identifier: Final = "ldp_vc"
     attribute_prefix: Final[Path] = SUBJECT
+    own_claims: Final = OWN_CLAIMS
 
     def to_wire(self, credential: str) -> JsonValue:
         """Return the JSON object."""
@@ -87,9 +91,16 @@ class LdpVc:
             )
         )
 
-    def anchored_hash(self, credential: str) -> bytes:
+    def is_bound(self, presentation: str) -> bool:
+        """Tell whether it is a presentation."""
+        return PRESENTATION_TYPE in types_of(_parse(presentation))
+
+    def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the canonical form of the secured document."""
-        return hashlib.sha256(_encode(_parse(credential)).encode()).digest()
+        document = _parse(shown)
+        if PRESENTATION_TYPE in types_of(document):
+            document = _credential_of(document)
+        return hashlib.sha256(_encode(document).encode()).digest()
 
     def read(self, credential: str) -> ReadCredential:
         """Return what a credential says."""
@@ -239,6 +250,7 @@ def _read(document: JsonObject) -> ReadCredential:
     method = proof.get("verificationMethod") if isinstance(proof, dict) else None
     return ReadCredential(
         format=LdpVc.identifier,
+        credential_type=own_type(document),
         types=expanded_types(document),
         claims={name: value for name, value in document.items() if name != "proof"},
         disclosed_paths=(),

@@ -31,7 +31,7 @@ from client_sdk.credentials.vc_jose import (
     verify_vc_jwt,
     verify_vc_sd_jwt,
 )
-from client_sdk.credentials.vp_jose import parse_vp_jwt, sign_vp_jwt, verify_vp_jwt
+from client_sdk.credentials.vp_jose import VP_JWT_TYP, parse_vp_jwt, sign_vp_jwt, verify_vp_jwt
 from client_sdk.credentials.w3c_vc import issuer_of, validate_credential
 from client_sdk.did.resolution import did_jwk
 from client_sdk.errors import (
@@ -50,12 +50,14 @@ from client_sdk.formats.interface import (
     VerifiedPresentation,
 )
 from client_sdk.formats.w3c_document import (
+    OWN_CLAIMS,
     SUBJECT,
     build_document,
     check_types,
     expanded_types,
     expiry_of,
     holder_key_of,
+    own_type,
     require_holder,
 )
 
@@ -65,6 +67,7 @@ class JwtVcJson:
 
     identifier: Final = "jwt_vc_json"
     attribute_prefix: Final[Path] = SUBJECT
+    own_claims: Final = OWN_CLAIMS
 
     def to_wire(self, credential: str) -> JsonValue:
         """Return the credential."""
@@ -80,9 +83,13 @@ class JwtVcJson:
             build_document(terms), issuer_key=_own_key(issuer_key), header=_header(terms)
         )
 
-    def anchored_hash(self, credential: str) -> bytes:
+    def is_bound(self, presentation: str) -> bool:
+        """Tell whether it is a `vp+jwt`."""
+        return parse_compact(presentation).unverified_header.get("typ") == VP_JWT_TYP
+
+    def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the issuer-signed JWT."""
-        return anchor_hash(credential.partition("~")[0])
+        return anchor_hash(parse_vp_jwt(shown)[1] if self.is_bound(shown) else shown)
 
     def read(self, credential: str) -> ReadCredential:
         """Return what a `vc+jwt` says."""
@@ -161,6 +168,7 @@ class VcSdJwt:
 
     identifier: Final = SD_JWT_TYP
     attribute_prefix: Final[Path] = SUBJECT
+    own_claims: Final = OWN_CLAIMS
 
     def to_wire(self, credential: str) -> JsonValue:
         """Return the credential."""
@@ -181,9 +189,13 @@ class VcSdJwt:
             header=_header(terms),
         )
 
-    def anchored_hash(self, credential: str) -> bytes:
+    def is_bound(self, presentation: str) -> bool:
+        """Tell whether a key-binding JWT is there."""
+        return not presentation.endswith("~")
+
+    def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the issuer-signed JWT."""
-        return anchor_hash(credential.partition("~")[0])
+        return anchor_hash(shown.partition("~")[0])
 
     def read(self, credential: str) -> ReadCredential:
         """Return what a `vc+sd-jwt` says."""
@@ -311,6 +323,7 @@ def _read(
     bound_key = cnf_key_of(document)
     return ReadCredential(
         format=identifier,
+        credential_type=own_type(document),
         types=expanded_types(document),
         claims=document,
         disclosed_paths=paths,

@@ -9,8 +9,9 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from chaincode.encoding import JsonObject
+from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import Key, export_public_jwk, parse_public_jwk
+from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.credentials.selective_disclosure import Path
 from client_sdk.credentials.w3c_vc import CONTEXT, CREDENTIAL_TYPE, parse_date_time_stamp, types_of
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, did_jwk
@@ -20,11 +21,14 @@ from client_sdk.errors import (
     HolderBindingError,
     RequestMismatchError,
 )
-from client_sdk.formats.interface import CredentialTerms
+from client_sdk.formats.interface import GENERAL_TYPES, CredentialTerms
 
+OWN_CLAIMS: Final = frozenset(
+    {"@context", "id", "type", "issuer", "validFrom", "validUntil", "credentialStatus"}
+    | {"cnf", "status", PLACE_CLAIM}
+)
 SUBJECT: Final[Path] = ("credentialSubject",)
-_VOCABULARY: Final[JsonObject] = {"@vocab": "urn:tegata:claims#"}
-_EXPANDED_TYPE: Final = f"https://www.w3.org/2018/credentials#{CREDENTIAL_TYPE}"
+CONTEXTS: Final[tuple[JsonValue, ...]] = (CONTEXT, {"@vocab": "urn:tegata:claims#"})
 _SELF_CONTAINED: Final = DidResolver({"jwk": DidJwk(), "key": DidKey()})
 """Holders are known by keys that their DIDs spell out: nothing is fetched at a holder's word."""
 
@@ -40,7 +44,7 @@ def build_document(terms: CredentialTerms) -> JsonObject:
         raise CredentialFormatError("attributes: id and names with @ mean something else in a VC")
     holder_key = parse_public_jwk(terms.holder_key)
     return {
-        "@context": [CONTEXT, _VOCABULARY],
+        "@context": [*CONTEXTS],
         "type": [CREDENTIAL_TYPE, terms.credential_type],
         "issuer": terms.issuer_did,
         "validFrom": date_time_stamp(terms.issued_at),
@@ -58,7 +62,12 @@ def date_time_stamp(time_s: int) -> str:
 def expanded_types(document: JsonObject) -> frozenset[str]:
     """Return the types, with that of every credential also as its IRI."""
     types = frozenset(types_of(document))
-    return types | {_EXPANDED_TYPE} if CREDENTIAL_TYPE in types else types
+    return types | GENERAL_TYPES if CREDENTIAL_TYPE in types else types
+
+
+def own_type(document: JsonObject) -> str:
+    """Return the first type beside `VerifiableCredential`, or that one where it is alone."""
+    return next((name for name in types_of(document) if name != CREDENTIAL_TYPE), CREDENTIAL_TYPE)
 
 
 def check_types(document: JsonObject, expected_types: Sequence[Collection[str]]) -> None:

@@ -7,13 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chaincode.encoding import JsonObject, JsonValue
-from chaincode.ids import ACCOUNT_ID, RECORD_ID
-from client_sdk.credentials.jose import Key, export_public_jwk
-from client_sdk.credentials.sd_jwt_vc import VerifiedCredential, parse_credential, verify_credential
-from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
+from client_sdk.credentials.jose import Key
 from client_sdk.errors import (
-    CredentialFormatError,
-    HolderBindingError,
     IssuerRefusedError,
     OfferError,
     TransportError,
@@ -36,10 +31,10 @@ from client_sdk.openid4vci.issuer_metadata import (
     CredentialConfiguration,
     IssuerMetadata,
     ServerMetadata,
-    find_published_key,
     well_known_url,
 )
 from client_sdk.openid4vci.key_proof import sign_key_proof
+from client_sdk.openid4vci.received_credential import ReceivedCredential, read_received
 
 LEEWAY_S: Final = 60
 _MAX_TOKEN_CHARS: Final = 16_384
@@ -52,44 +47,19 @@ class AcceptedOffer:
 
     Attributes:
         metadata: The issuer's.
-        credential_type: The `vct` that was offered.
+        credential_format: The format that is asked for.
+        credential_type: The type that was offered.
         issuer_keys: The issuer's `jwt-vc-issuer` document.
         token: The access token; short-lived, and good for this one credential.
         wanted: How the credential request names the credential.
     """
 
     metadata: IssuerMetadata
+    credential_format: str
     credential_type: str
     issuer_keys: JsonObject
     token: str = field(repr=False)
     wanted: JsonObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedCredential:
-    """A credential that its issuer signed for this wallet.
-
-    Attributes:
-        record_id: The id of its record on the ledger, 32 hex digits.
-        credential_type: Its `vct`.
-        issuer: The issuer's account on the ledger, in the signer's own words.
-        issuer_url: The issuer's identifier, whose published key signed it (`iss`).
-        ledger_id: The ledger's id; None where the credential names none.
-        account: The holder's account on it; None where the credential names none.
-        expires_at_ms: Milliseconds since 1970, UTC.
-        inclusion: Where in which batch it is anchored; None where it is anchored alone.
-        sd_jwt: The credential with all its disclosures.
-    """
-
-    record_id: str
-    credential_type: str
-    issuer: str
-    issuer_url: str
-    ledger_id: str | None
-    account: str | None
-    expires_at_ms: int
-    inclusion: Inclusion | None = None
-    sd_jwt: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +102,7 @@ def receive_credential(
     tx_code: str | None,
     holder_key: Key,
     account: str | None = None,
+    credential_format: str | None = None,
     now_ms: int,
     http: HttpClient,
 ) -> ReceivedCredential:
@@ -140,6 +111,7 @@ def receive_credential(
     Args:
         offer_link: `openid-credential-offer://...`.
         tx_code: What the person typed; None where the offer asks for nothing.
+        credential_format: The format that is wanted; None for the first that is offered.
         holder_key: The private key that the credential is to be bound to.
         account: The ledger account that it is to name, of which the key is a signatory.
         now_ms: Milliseconds since 1970, UTC.
@@ -153,18 +125,25 @@ def receive_credential(
             wants to try again without a new offer takes the two steps itself.
     """
     offer = fetch_offer(offer_link, http=http)
-    accepted = redeem_offer(offer, tx_code=tx_code, http=http)
+    accepted = redeem_offer(offer, tx_code=tx_code, credential_format=credential_format, http=http)
     return request_credential(
         accepted, holder_key=holder_key, account=account, now_ms=now_ms, http=http
     )
 
 
-def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClient) -> AcceptedOffer:
+def redeem_offer(
+    offer: CredentialOffer,
+    *,
+    tx_code: str | None,
+    credential_format: str | None = None,
+    http: HttpClient,
+) -> AcceptedOffer:
     """Exchange an offer's code for a token; what is needed to check the credential comes first.
 
     Args:
         offer: The offer.
         tx_code: What the person typed; None where the offer asks for nothing.
+        credential_format: The format that is wanted; None for the first that is offered.
         http: The session.
 
     Raises:
@@ -174,7 +153,7 @@ def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClien
     if offer.transaction_code is not None and not tx_code:
         raise OfferError("offer: it asks for a transaction code; type the one that came with it")
     metadata = fetch_metadata(offer.credential_issuer, http=http)
-    name, configuration = _choose_configuration(offer, metadata)
+    name, configuration = _choose_configuration(offer, metadata, credential_format)
     answer = http.get(well_known_url(metadata.credential_issuer, KEY_METADATA))
     keys = accept_answer(answer, f"{host_of(metadata.credential_issuer)}: issuer keys")
     endpoint = _find_token_endpoint(offer, metadata, http)
@@ -186,6 +165,7 @@ def redeem_offer(offer: CredentialOffer, *, tx_code: str | None, http: HttpClien
     token = accept_token(fields, where)
     return AcceptedOffer(
         metadata=metadata,
+        credential_format=configuration.format,
         credential_type=configuration.credential_type,
         issuer_keys=keys,
         token=token,
@@ -220,16 +200,21 @@ def request_credential(
     """
     now_s = now_ms // 1000
     try:
-        sd_jwt, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
+        credential, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
     except IssuerRefusedError as error:
         if error.code != "invalid_nonce":
             raise
         # The nonce expired on the way: the issuer asks for a proof over a new one.
-        sd_jwt, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
-    verified = _verify(sd_jwt, accepted, now_s)
-    if verified.holder_key != export_public_jwk(holder_key):
-        raise HolderBindingError("the issuer bound the credential to another key than the wallet's")
-    received = _receipt(sd_jwt, verified, accepted.credential_type)
+        credential, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
+    received = read_received(
+        credential,
+        credential_format=accepted.credential_format,
+        credential_type=accepted.credential_type,
+        issuer_url=accepted.metadata.credential_issuer,
+        issuer_keys=accepted.issuer_keys,
+        holder_key=holder_key,
+        now_s=now_s,
+    )
     return replace(received, inclusion=inclusion)
 
 
@@ -316,12 +301,13 @@ def register_account(
 
 
 def _choose_configuration(
-    offer: CredentialOffer, metadata: IssuerMetadata
+    offer: CredentialOffer, metadata: IssuerMetadata, wanted_format: str | None
 ) -> tuple[str, CredentialConfiguration]:
     for name in offer.configuration_ids:
-        if name in metadata.configurations:
-            return name, metadata.configurations[name]
-    raise OfferError("offer: no credential of it is in a format that this wallet holds (dc+sd-jwt)")
+        found = metadata.configurations.get(name)
+        if found is not None and wanted_format in (None, found.format):
+            return name, found
+    raise OfferError("offer: no credential of it is in a format that this wallet holds")
 
 
 def _find_token_endpoint(offer: CredentialOffer, metadata: IssuerMetadata, http: HttpClient) -> str:
@@ -349,7 +335,7 @@ def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
 
 def _fetch_credential(
     accepted: AcceptedOffer, holder_key: Key, account: str | None, now_s: int, http: HttpClient
-) -> tuple[str, Inclusion | None]:
+) -> tuple[JsonValue, Inclusion | None]:
     metadata = accepted.metadata
     proof = sign_key_proof(
         holder_key=holder_key,
@@ -364,53 +350,16 @@ def _fetch_credential(
     return _credential_of(accept_answer(answer, where), where)
 
 
-def _credential_of(fields: JsonObject, where: str) -> tuple[str, Inclusion | None]:
+def _credential_of(fields: JsonObject, where: str) -> tuple[JsonValue, Inclusion | None]:
     if "transaction_id" in fields:
         raise OfferError(f"{where}: the issuer wants to issue later, which this wallet cannot wait")
     match fields.get("credentials"):
-        case [{"credential": str() as credential, "tegata_inclusion": proof}, *_]:
+        case [{"credential": credential, "tegata_inclusion": proof}, *_] if credential:
             return credential, Inclusion.from_json(proof)
-        case [{"credential": str() as credential}, *_]:
+        case [{"credential": credential}, *_] if credential:
             return credential, None
         case _:
             raise TransportError(f"{where}: the answer holds no credential")
-
-
-def _verify(sd_jwt: str, accepted: AcceptedOffer, now_s: int) -> VerifiedCredential:
-    held, issuer = parse_credential(sd_jwt), accepted.metadata.credential_issuer
-    if held.unverified_claims.get("iss") != issuer:
-        raise CredentialFormatError("the credential names another issuer (iss) than the offer's")
-    kid = held.unverified_header.get("kid")
-    return verify_credential(
-        sd_jwt,
-        issuer_key=find_published_key(accepted.issuer_keys, expected_issuer=issuer, kid=kid),
-        expected_vct=accepted.credential_type,
-        now_s=now_s,
-        leeway_s=LEEWAY_S,
-    )
-
-
-def _receipt(sd_jwt: str, verified: VerifiedCredential, credential_type: str) -> ReceivedCredential:
-    place, expires_s = verified.claims.get(PLACE_CLAIM), verified.claims.get("exp")
-    match place:
-        case {"issuer": str() as issuer, "record": str() as record_id, **others} if (
-            ACCOUNT_ID.fullmatch(issuer) and RECORD_ID.fullmatch(record_id)
-        ):
-            ledger_id, account = others.get("ledger"), others.get("account")
-        case _:
-            raise CredentialFormatError("the credential does not say where its record is (tegata)")
-    if not isinstance(expires_s, int) or isinstance(expires_s, bool):
-        raise CredentialFormatError("the credential does not say when it expires (exp)")
-    return ReceivedCredential(
-        record_id=record_id,
-        credential_type=credential_type,
-        issuer=issuer,
-        issuer_url=str(verified.claims["iss"]),
-        ledger_id=ledger_id if isinstance(ledger_id, str) else None,
-        account=account if isinstance(account, str) else None,
-        expires_at_ms=expires_s * 1000,
-        sd_jwt=sd_jwt,
-    )
 
 
 def _is_header_text(text: str, most: int) -> bool:

@@ -18,7 +18,11 @@ from client_sdk.credentials.jose import (
     parse_public_jwk,
     thumbprint,
 )
+from client_sdk.credentials.w3c_vc import CREDENTIAL_TYPE
 from client_sdk.errors import KeyFormatError, OfferError
+from client_sdk.formats import FORMATS
+from client_sdk.formats.ldp_vc import LdpVc
+from client_sdk.formats.w3c_document import CONTEXTS
 from client_sdk.openid4vci.account_assertion import JWT_BEARER
 from client_sdk.openid4vci.credential_offer import PRE_AUTHORIZED_CODE, parse_url
 from client_sdk.openid4vci.message_encryption import (
@@ -52,7 +56,8 @@ class CredentialConfiguration:
     """One kind of credential that an issuer has.
 
     Attributes:
-        credential_type: Its `vct`.
+        credential_type: Its `vct`, or its type beside `VerifiableCredential`.
+        format: The identifier of its format.
         name: What people call it; empty where the issuer does not say.
         claims: The paths of its claims; for publishing only.
         signing_algorithms: What it is signed with; for publishing only.
@@ -61,11 +66,20 @@ class CredentialConfiguration:
     """
 
     credential_type: str
+    format: str = FORMAT
     name: str = ""
     claims: tuple[tuple[str, ...], ...] = ()
     signing_algorithms: tuple[str, ...] = ALGORITHMS
     proof_algorithms: tuple[str, ...] = ALGORITHMS
     scope: str | None = None
+
+    def _type_fields(self) -> JsonObject:
+        if self.format == FORMAT:
+            return {"vct": self.credential_type}
+        definition: JsonObject = {"type": [CREDENTIAL_TYPE, self.credential_type]}
+        if self.format == LdpVc.identifier:
+            definition["@context"] = [*CONTEXTS]
+        return {"credential_definition": definition}
 
     def to_fields(self) -> JsonObject:
         """Return it as `credential_configurations_supported` holds it."""
@@ -73,8 +87,8 @@ class CredentialConfiguration:
         named: JsonObject = {} if self.scope is None else {"scope": self.scope}
         return {
             **named,
-            "format": FORMAT,
-            "vct": self.credential_type,
+            "format": self.format,
+            **self._type_fields(),
             "credential_signing_alg_values_supported": list(self.signing_algorithms),
             "cryptographic_binding_methods_supported": ["jwk"],
             "proof_types_supported": {
@@ -144,7 +158,7 @@ class IssuerMetadata:
         credential_endpoint: Where credentials are had.
         nonce_endpoint: Where nonces are had; None where proofs need none.
         authorization_servers: Who gives tokens; empty where the issuer itself does.
-        configurations: Its kinds of credentials in the format `dc+sd-jwt`, by their names.
+        configurations: Its kinds of credentials in the formats that are known here, by their names.
         accounts: Where holders get an account; None where this is no issuer of Tegata.
         deferred_endpoint: Where deferred credentials are had; None where none are deferred.
         notification_endpoint: Where wallets say what became of credentials; None for nowhere.
@@ -241,14 +255,14 @@ class IssuerMetadata:
             ),
             configurations={
                 name: CredentialConfiguration(
-                    credential_type=vct,
+                    credential_type=kind,
+                    format=str(configuration["format"]),
                     name=_display_name(configuration),
                     scope=scope if isinstance(scope := configuration.get("scope"), str) else None,
                 )
                 for name, configuration in supported.items()
                 if isinstance(configuration, dict)
-                and configuration.get("format") == FORMAT
-                and isinstance(vct := configuration.get("vct"), str)
+                and (kind := _credential_type(configuration)) is not None
             },
             accounts=(
                 AccountService.from_fields(extension) if isinstance(extension, dict) else None
@@ -356,6 +370,21 @@ def _encrypts_responses(fields: JsonObject) -> bool:
             return KEY_ALGORITHM in keys and CONTENT_ALGORITHMS[0] in known
         case _:
             return False
+
+
+def _credential_type(configuration: JsonObject) -> str | None:
+    """Return the type of a credential of a known format; None for any other (Appendix A)."""
+    if configuration.get("format") not in FORMATS:
+        return None
+    vct = configuration.get("vct")
+    match configuration:
+        case {"format": "dc+sd-jwt"}:
+            return vct if isinstance(vct, str) else None
+        case {"credential_definition": {"type": [*types]}}:
+            own = [kind for kind in types if isinstance(kind, str) and kind != CREDENTIAL_TYPE]
+            return own[0] if len(own) == 1 else None
+        case _:
+            return None
 
 
 def _display_name(configuration: JsonObject) -> str:

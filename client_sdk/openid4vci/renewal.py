@@ -5,6 +5,7 @@ The issuer keeps no attributes: the wallet shows it the old credential, which it
 
 from client_sdk.credentials.jose import Key
 from client_sdk.errors import OfferError
+from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.http_client import HttpClient
 from client_sdk.openid4vci.account_assertion import (
     JWT_BEARER,
@@ -13,7 +14,6 @@ from client_sdk.openid4vci.account_assertion import (
 )
 from client_sdk.openid4vci.client import (
     AcceptedOffer,
-    ReceivedCredential,
     accept_token,
     fetch_nonce,
     request_credential,
@@ -25,6 +25,7 @@ from client_sdk.openid4vci.issuer_metadata import (
     ServerMetadata,
     well_known_url,
 )
+from client_sdk.openid4vci.received_credential import ReceivedCredential
 
 
 def renew_credential(
@@ -32,6 +33,7 @@ def renew_credential(
     *,
     issuer_url: str,
     credential_type: str,
+    credential_format: str = DcSdJwt.identifier,
     holder_key: Key,
     account: str,
     now_ms: int,
@@ -42,7 +44,8 @@ def renew_credential(
     Args:
         sd_jwt: The old credential, with all its disclosures; the issuer alone is shown it.
         issuer_url: The issuer's identifier, as the old credential names it (`iss`).
-        credential_type: Its `vct`.
+        credential_type: Its `vct`, or its type beside `VerifiableCredential`.
+        credential_format: The identifier of its format.
         holder_key: The private key that the new one is to be bound to, a signatory of the account.
         account: The ledger account that the old credential names.
         now_ms: Milliseconds since 1970, UTC.
@@ -61,6 +64,7 @@ def renew_credential(
             name
             for name, configuration in metadata.configurations.items()
             if configuration.credential_type == credential_type
+            and configuration.format == credential_format
         ),
         None,
     )
@@ -84,6 +88,7 @@ def renew_credential(
     token = accept_token(accept_answer(http.post_form(endpoint, form), where), where)
     accepted = AcceptedOffer(
         metadata=metadata,
+        credential_format=credential_format,
         credential_type=credential_type,
         issuer_keys=keys,
         token=token,

@@ -7,46 +7,35 @@ from typing import Final
 from cryptography import x509
 
 from chaincode.encoding import JsonObject, encode_base64url
-from client_sdk.credentials.sd_jwt_vc import HeldCredential, VerifiedPresentation
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
-from client_sdk.openid4vp.dcql_query import AKI, LEDGER_AUTHORITY, SD_JWT_VC
+from client_sdk.formats import ReadCredential, VerifiedPresentation
+from client_sdk.openid4vp.dcql_query import AKI, LEDGER_AUTHORITY
 from client_sdk.openid4vp.dcql_selection import CredentialView
 from client_sdk.strict_json import text_list
 
 _MAX_CERTIFICATES: Final = 8
 
 
-def view_held(credential: HeldCredential) -> CredentialView:
-    """Return the view of an SD-JWT VC in a wallet; nothing of it is verified."""
-    claims = credential.unverified_claims
-    return CredentialView(
-        format=SD_JWT_VC,
-        types=_types_of(claims),
-        claims=claims,
-        disclosed_paths=credential.concealed_paths,
-        authorities=_authorities_of(credential.unverified_header, claims),
-        is_bound="cnf" in claims,
-        identity=credential.sd_jwt.issuer_jwt,
-    )
+def view_held(credential: ReadCredential) -> CredentialView:
+    """Return the view of a credential in a wallet; nothing of it is verified."""
+    return _view(credential, is_bound=credential.holder_key is not None)
 
 
 def view_presented(presentation: VerifiedPresentation) -> CredentialView:
-    """Return the view of a verified presentation of an SD-JWT VC."""
+    """Return the view of a verified presentation."""
+    return _view(presentation, is_bound=bool(presentation.binding))
+
+
+def _view(credential: ReadCredential, *, is_bound: bool) -> CredentialView:
     return CredentialView(
-        format=SD_JWT_VC,
-        types=_types_of(presentation.claims),
-        claims=presentation.claims,
-        disclosed_paths=presentation.disclosed_paths,
-        authorities=_authorities_of(presentation.header, presentation.claims),
-        is_bound=bool(presentation.key_binding),
-        identity=presentation.issuer_jwt,
+        format=credential.format,
+        types=credential.types,
+        claims=credential.claims,
+        disclosed_paths=credential.disclosed_paths,
+        authorities=_authorities_of(credential.header, credential.claims),
+        is_bound=is_bound,
+        identity=credential.anchored_hash.hex(),
     )
-
-
-def _types_of(claims: JsonObject) -> frozenset[str]:
-    vct = claims.get("vct")
-    types = {vct} if isinstance(vct, str) else set()
-    return frozenset(types.union(text_list(claims.get("aka_vcts"))))
 
 
 def _authorities_of(header: JsonObject, claims: JsonObject) -> frozenset[tuple[str, str]]:

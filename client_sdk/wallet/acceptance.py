@@ -1,7 +1,7 @@
 """What a wallet checks of a credential before it keeps it: of its ledger, account and issuer?"""
 
 from client_sdk.errors import OfferError
-from client_sdk.openid4vci.client import ReceivedCredential
+from client_sdk.openid4vci.received_credential import ReceivedCredential
 from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential
 
 
@@ -44,5 +44,6 @@ def check_received(
         issuer=received.issuer,
         expires_at_ms=received.expires_at_ms,
         inclusion=received.inclusion,
-        sd_jwt=received.sd_jwt,
+        format=received.format,
+        text=received.text,
     )

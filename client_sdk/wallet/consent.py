@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import Self
 
 from chaincode.encoding import JsonValue
-from client_sdk.credentials.sd_jwt_vc import disclose_credential, parse_credential
-from client_sdk.credentials.sd_jwt_vc_claims import NEVER_CONCEALED, PLACE_CLAIM
 from client_sdk.errors import RequestError
+from client_sdk.formats import find_format
 from client_sdk.openid4vp.claims_path import ClaimsPath
 from client_sdk.openid4vp.credential_view import view_held
 from client_sdk.openid4vp.dcql_query import CredentialQuery
@@ -17,9 +16,6 @@ from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.openid4vp.verifier_registration import AskedClaim
 from client_sdk.waci.present_proof import WaciVerifier
 from client_sdk.wallet.wallet_records import StoredCredential
-
-# What every presentation shows of the credential itself, and nothing of its holder's attributes.
-_NO_ATTRIBUTES: Final = NEVER_CONCEALED | {"iat", PLACE_CLAIM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +208,7 @@ def find_answer(
 def _answer_query(
     query: CredentialQuery, credential: StoredCredential, offer: GrantOffer | None
 ) -> SharedCredential:
-    selected = select_claims(query, view_held(parse_credential(credential.sd_jwt)))
+    selected = select_claims(query, view_held(credential.read()))
     return SharedCredential(
         query_id=query.id,
         credential=credential,
@@ -227,10 +223,11 @@ def _shares(
     credential: StoredCredential, paths: tuple[ClaimsPath, ...]
 ) -> Iterator[SharedAttribute]:
     """Yield what a presentation of these paths really holds, read back from one."""
-    shown = parse_credential(disclose_credential(credential.sd_jwt, paths=paths))
+    kind = find_format(credential.format)
+    shown = kind.read(kind.disclose(credential.text, paths=paths))
     asked = {path[0] for path in paths}
-    for name, claim in shown.unverified_claims.items():
-        if name not in _NO_ATTRIBUTES or name in asked:
+    for name, claim in shown.claims.items():
+        if name not in kind.own_claims or name in asked:
             yield from _leaves((name,), claim)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from chaincode.encoding import decode_base64url
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.credentials.jose import Key, export_public_jwk
-from client_sdk.credentials.sd_jwt_vc import parse_credential
 from client_sdk.errors import ClientError
 from client_sdk.http_client import HttpClient
 from client_sdk.openid4vci.renewal import renew_credential
@@ -51,14 +50,15 @@ def renew_credentials(
     """
     renewals = []
     for old in file.contents.credentials.values():
-        held = parse_credential(old.sd_jwt).unverified_claims
-        if held.get("cnf") == {"jwk": export_public_jwk(holder_key)}:
+        held = old.read()
+        if held.holder_key == export_public_jwk(holder_key):
             continue
         try:
             received = renew_credential(
-                old.sd_jwt,
-                issuer_url=str(held.get("iss")),
+                old.text,
+                issuer_url=account.issuer_url if held.issuer is None else held.issuer,
                 credential_type=old.credential_type,
+                credential_format=old.format,
                 holder_key=holder_key,
                 account=account.account_id,
                 now_ms=now_ms(),
@@ -78,8 +78,8 @@ def bound_keys(credentials: Iterable[StoredCredential]) -> frozenset[str]:
     """Return the signatories that credentials are bound to: where the phone was lost, its keys."""
     keys = set()
     for credential in credentials:
-        match parse_credential(credential.sd_jwt).unverified_claims.get("cnf"):
-            case {"jwk": {"crv": "Ed25519", "x": str() as x}}:
+        match credential.read().holder_key:
+            case {"crv": "Ed25519", "x": str() as x}:
                 keys.add(PublicKey(KeyAlgorithm.ED25519_SHA2, decode_base64url(x)).encode())
     return frozenset(keys)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from client_sdk.credentials.jose import Key
-from client_sdk.credentials.sd_jwt_vc import parse_credential
 from client_sdk.errors import NotProtectedError
 from client_sdk.escrow.account_binding import bind_account
 from client_sdk.escrow.agent_client import AgentClient
@@ -23,6 +22,7 @@ from client_sdk.escrow.recovery import RecoveredBackup
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.escrow.signing_agents import SigningAgents
+from client_sdk.formats import attributes_of
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import SENSITIVE, KdfProfile, Vault
 from client_sdk.wallet.session import WalletSession
@@ -182,9 +182,6 @@ def restore_vault(
 
 def _known_words(contents: WalletContents) -> list[str]:
     """Return what others know of the holder: no password may be made of it alone."""
-    claims = (
-        parse_credential(credential.sd_jwt).unverified_claims
-        for credential in contents.credentials.values()
-    )
+    claims = (attributes_of(credential.read()) for credential in contents.credentials.values())
     values = (value for held in claims for value in held.values())
     return [value for value in values if isinstance(value, str) and len(value) < _LONG_VALUE]

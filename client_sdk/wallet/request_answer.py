@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key
-from client_sdk.credentials.sd_jwt_vc import present_credential
 from client_sdk.errors import NotRegisteredError, RequestError
+from client_sdk.formats import HolderBinding, find_format
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import receipt_key
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof, offers_for
@@ -110,14 +110,16 @@ def build_presentations(
             if account is None:
                 raise NotRegisteredError("the wallet has no account yet; register it first")
             claims = _grant_claims(one.shown, one.grant, request, account, receipt_secret)
-        presentation = present_credential(
-            one.shown.credential.sd_jwt,
+        presentation = find_format(one.shown.credential.format).present(
+            one.shown.credential.text,
             paths=one.shown.paths,
             holder_key=holder_key,
-            audience=request.client_id,
-            nonce=_nonce(one, request),
-            issued_at=now_ms // 1000,
-            extra_claims=claims,
+            binding=HolderBinding(
+                audience=request.client_id,
+                nonce=_nonce(one, request),
+                issued_at=now_ms // 1000,
+                extra_claims=claims,
+            ),
         )
         presentations.setdefault(one.shown.query_id, []).append(presentation)
     return presentations

@@ -10,7 +10,6 @@ from typing import Self
 
 from chaincode.encoding import JsonObject
 from chaincode.records import GrantRecord
-from client_sdk.credentials.sd_jwt_vc import parse_credential
 from client_sdk.didcomm.out_of_band import is_invitation
 from client_sdk.errors import (
     EscrowError,
@@ -22,6 +21,7 @@ from client_sdk.errors import (
     UnknownGrantError,
 )
 from client_sdk.escrow.recovery import RecoveredBackup
+from client_sdk.formats import attributes_of
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_record
@@ -211,7 +211,12 @@ class Wallet:
         return account
 
     def receive(
-        self, offer_link: str, *, tx_code: str | None = None, trusted_issuer: str | None = None
+        self,
+        offer_link: str,
+        *,
+        tx_code: str | None = None,
+        trusted_issuer: str | None = None,
+        credential_format: str | None = None,
     ) -> StoredCredential:
         """Fetch the credential that an issuer offers, check it, and keep it.
 
@@ -220,6 +225,7 @@ class Wallet:
             tx_code: The transaction code that the issuer gave separately, where it gave one.
             trusted_issuer: The account of the issuer that the holder wants it from; by default the
                 one that made the wallet's account.
+            credential_format: The format that is wanted; by default the first that is offered.
 
         Raises:
             NotRegisteredError: The wallet has no account that the credential could name.
@@ -234,6 +240,7 @@ class Wallet:
             tx_code=tx_code,
             holder_key=self._session.holder_key,
             account=account.account_id,
+            credential_format=credential_format,
             now_ms=self._session.now_ms(),
             http=self._session.http,
         )
@@ -250,12 +257,7 @@ class Wallet:
         Raises:
             UnknownCredentialError: The wallet holds no such credential.
         """
-        held = parse_credential(self._credential(record_id).sd_jwt)
-        return {
-            str(path[0]): held.unverified_claims[str(path[0])]
-            for path in held.concealed_paths
-            if len(path) == 1
-        }
+        return attributes_of(self._credential(record_id).read())
 
     def read_request(self, link: str) -> PendingRequest:
         """Fetch and verify a verifier's request, and find what would answer it. Nothing is sent.

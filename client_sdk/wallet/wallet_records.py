@@ -9,6 +9,8 @@ from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_b
 from chaincode.errors import DecodeError
 from client_sdk.errors import CredentialFormatError, OfferError, VaultFormatError
 from client_sdk.escrow.protection import Protection
+from client_sdk.formats import ReadCredential, find_format
+from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.batches import Inclusion
@@ -64,11 +66,12 @@ class StoredCredential:
 
     Attributes:
         record_id: Its id on the ledger, 32 hex digits.
-        credential_type: Its `vct`.
+        credential_type: Its `vct`, or its type beside `VerifiableCredential`.
         issuer: The issuer's account.
         expires_at_ms: Milliseconds since 1970, UTC.
         inclusion: Where in which batch it is anchored; None where it is anchored alone.
-        sd_jwt: The credential with all its disclosures.
+        format: The identifier of its format.
+        text: The credential, with all disclosures that it may have.
     """
 
     record_id: str
@@ -76,7 +79,17 @@ class StoredCredential:
     issuer: str
     expires_at_ms: int
     inclusion: Inclusion | None = None
-    sd_jwt: str = field(repr=False)
+    format: str = DcSdJwt.identifier
+    text: str = field(repr=False)
+
+    def read(self) -> ReadCredential:
+        """Return what it says.
+
+        Raises:
+            CredentialFormatError: It is not of its format.
+            DisclosureError: A disclosure does not belong to it.
+        """
+        return find_format(self.format).read(self.text)
 
     def to_fields(self) -> JsonObject:
         """Return the credential as a JSON object."""
@@ -85,7 +98,8 @@ class StoredCredential:
             "credential_type": self.credential_type,
             "issuer": self.issuer,
             "expires_at_ms": self.expires_at_ms,
-            "sd_jwt": self.sd_jwt,
+            "format": self.format,
+            "text": self.text,
         }
         if self.inclusion is not None:
             fields["inclusion"] = self.inclusion.to_json()
@@ -101,7 +115,8 @@ class StoredCredential:
             issuer=_text(fields, "issuer"),
             expires_at_ms=_whole(fields, "expires_at_ms"),
             inclusion=_inclusion(fields["inclusion"]) if "inclusion" in fields else None,
-            sd_jwt=_text(fields, "sd_jwt"),
+            format=_text(fields, "format"),
+            text=_text(fields, "text"),
         )
 
 

@@ -80,7 +80,7 @@ def pending(name: str, purpose: str, value: Any, *, is_anchored: bool = False) -
                         credential_type="urn:x",
                         issuer="i@issuer",
                         expires_at_ms=1,
-                        sd_jwt="x",
+                        text="x",
                     ),
                     asked=(("address",),),
                     paths=(("address",),),

@@ -105,7 +105,7 @@ def wallet(
 
 def receive(wallet: Wallet, city: IssuerClient) -> str:
     offer = city.offer(RESIDENT)
-    return wallet.receive(offer.link, tx_code=offer.tx_code).sd_jwt
+    return wallet.receive(offer.link, tx_code=offer.tx_code).text
 
 
 def test_the_signature_is_an_ordinary_one(

@@ -149,7 +149,7 @@ def test_no_disclosure_nor_digest_nor_salt_is_stored_or_logged(
     wallet: Wallet, places: dict[str, bytes]
 ) -> None:
     (credential,) = wallet.credentials
-    sd_jwt = parse_sd_jwt(credential.sd_jwt)
+    sd_jwt = parse_sd_jwt(credential.text)
     assert len(sd_jwt.disclosures) == 8
     for disclosure in sd_jwt.disclosures:
         secrets = (disclosure.encoded, disclosure.digest("sha-256"), disclosure.salt)

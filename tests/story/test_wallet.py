@@ -195,8 +195,8 @@ class TestTheFile:
                 pending.offer,
             )
         )
-        secrets = [contents.seed.hex(), repr(contents.seed), credential.sd_jwt, RESIDENT.address]
-        secrets += [d.encoded for d in parse_sd_jwt(credential.sd_jwt).disclosures]
+        secrets = [contents.seed.hex(), repr(contents.seed), credential.text, RESIDENT.address]
+        secrets += [d.encoded for d in parse_sd_jwt(credential.text).disclosures]
         assert [secret for secret in secrets if secret in shown] == []
         assert "127.0.0.1" in shown
 
@@ -279,7 +279,7 @@ class TestReceiving:
         assert credential.credential_type == RESIDENT_CREDENTIAL_TYPE
         assert credential.issuer == "aoba_city@issuer"
         assert credential.expires_at_ms > time.time() * 1000
-        place = parse_credential(credential.sd_jwt).unverified_claims["tegata"]
+        place = parse_credential(credential.text).unverified_claims["tegata"]
         assert isinstance(place, dict)
         assert place["account"] == resident.account.account_id
         attributes = resident.attributes(credential.record_id)

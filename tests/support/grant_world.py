@@ -220,7 +220,7 @@ class GrantWorld:
             credential_type=RESIDENT,
             issuer=ISSUER,
             expires_at_ms=NOW_MS + 86_400_000 * 400,
-            sd_jwt=world.credential,
+            text=world.credential,
         )
         contents = WalletContents(
             seed=world.holder.seed,

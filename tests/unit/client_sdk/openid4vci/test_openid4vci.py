@@ -82,7 +82,7 @@ def test_wallet_receives_what_the_counter_offers(world: IssuerWorld, http: HttpC
     key, offer = generate_key(), world.make_offer()
     received = receive(world, http, offer, key, offer["tx_code"])
 
-    held = parse_credential(received.sd_jwt)
+    held = parse_credential(received.text)
     record = world.ledger.client(ISSUER).record(ISSUER, received.record_id, CredentialRecord)
     assert held.unverified_claims["name"] == RESIDENT["name"]
     assert held.unverified_claims["cnf"] == {"jwk": export_public_jwk(key)}
@@ -91,7 +91,7 @@ def test_wallet_receives_what_the_counter_offers(world: IssuerWorld, http: HttpC
     assert received.account is None
     assert record is not None
     assert record.expires_at_ms == received.expires_at_ms
-    assert received.sd_jwt not in repr(received)
+    assert received.text not in repr(received)
 
 
 def test_credential_names_the_account_that_the_wallet_names(
@@ -108,7 +108,7 @@ def test_credential_names_the_account_that_the_wallet_names(
         http=http,
     )
     assert received.account == account
-    assert parse_credential(received.sd_jwt).unverified_claims["tegata"]["account"] == account
+    assert parse_credential(received.text).unverified_claims["tegata"]["account"] == account
 
 
 def test_offer_can_be_looked_at_first(world: IssuerWorld, http: HttpClient) -> None:

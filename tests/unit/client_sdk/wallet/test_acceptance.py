@@ -27,7 +27,7 @@ HELD = StoredCredential(
     credential_type="urn:x",
     issuer=CITY,
     expires_at_ms=NOW_MS + 1,
-    sd_jwt="the genuine one",
+    text="the genuine one",
 )
 
 

@@ -41,7 +41,7 @@ def credential(claims: JsonObject, *concealed: tuple[str | int, ...]) -> StoredC
         credential_type=VCT,
         issuer="city@issuer",
         expires_at_ms=NOW_MS + 1,
-        sd_jwt=sd_jwt,
+        text=sd_jwt,
     )
 
 
@@ -77,7 +77,7 @@ def ask(query: JsonObject) -> VerifiedRequest:
 
 def seen_by_verifier(pending: PendingRequest) -> JsonObject:
     presented = present_credential(
-        pending.shown[0].credential.sd_jwt,
+        pending.shown[0].credential.text,
         paths=pending.shown[0].paths,
         holder_key=HOLDER_KEY,
         audience="a",

@@ -39,7 +39,7 @@ def credential(tmp_path_factory: pytest.TempPathFactory) -> StoredCredential:
     issuer = IssuerWorld(tmp_path_factory.mktemp("issuer"))
     sd_jwt = issuer.issue(generate_key())
     return StoredCredential(
-        sd_jwt=sd_jwt,
+        text=sd_jwt,
         record_id="1" * 32,
         credential_type="urn:x",
         issuer="aoba_city@issuer",

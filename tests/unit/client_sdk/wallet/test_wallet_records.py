@@ -37,7 +37,7 @@ CREDENTIALS = st.builds(
     credential_type=TEXTS,
     issuer=TEXTS,
     expires_at_ms=TIMES,
-    sd_jwt=TEXTS,
+    text=TEXTS,
 )
 GRANTS = st.builds(
     StoredGrant,
@@ -107,7 +107,7 @@ def full_contents() -> WalletContents:
         credential_type="urn:x",
         issuer="aoba_city@issuer",
         expires_at_ms=3,
-        sd_jwt="credential-that-is-secret",
+        text="credential-that-is-secret",
     )
     account = LedgerAccount(
         account_id="a@holder",
@@ -254,7 +254,7 @@ def test_one_more_and_one_less() -> None:
 def test_no_credential_replaces_another() -> None:
     contents = full_contents()
     (credential,) = contents.credentials.values()
-    forged = replace(credential, issuer="evil@issuer", sd_jwt="forged")
+    forged = replace(credential, issuer="evil@issuer", text="forged")
     for another in (credential, forged):
         with pytest.raises(OfferError, match="already"):
             contents.with_credential(another)
