@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl.utils import random as random_bytes
 
 from client_sdk.errors import KeyFormatError, SealError
 
@@ -37,6 +38,11 @@ class SealingKey:
             raise KeyFormatError(f"a sealing key has {KEY_BYTES} bytes")
         self._key = X25519PrivateKey.from_private_bytes(private_bytes)
         self.public_bytes: bytes = self._key.public_key().public_bytes_raw()
+
+    @classmethod
+    def generate(cls) -> "SealingKey":
+        """Return a new random key."""
+        return cls(random_bytes(KEY_BYTES))
 
     @classmethod
     def derive(cls, secret: bytes, purpose: bytes) -> "SealingKey":

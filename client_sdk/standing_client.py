@@ -18,6 +18,7 @@ from client_sdk.ledger.grants import new_record_id
 from client_sdk.openid4vp.grant_offer import GrantOffer, parse_grant_offer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.standing import open_deposit, standing_nonce
+from client_sdk.purposes import DEFAULT_TERM, PurposeTerm
 from client_sdk.sealing import SealingKey
 from client_sdk.service_client import ServiceClient, text_of
 from client_sdk.status_lists import StatusLists
@@ -85,6 +86,7 @@ class StandingClient(ServiceClient):
         attributes: Iterable[str],
         *,
         purpose: str,
+        purpose_term: PurposeTerm = DEFAULT_TERM,
         uses: int,
         days: int,
         deposit_key: bytes,
@@ -94,6 +96,7 @@ class StandingClient(ServiceClient):
         Args:
             attributes: Such as `address`.
             purpose: What for; the holder reads this.
+            purpose_term: The purpose's term in the vocabulary.
             uses: How often it may be looked up.
             days: How long the grant lasts.
             deposit_key: The public half of the verifier's `SealingKey`.
@@ -105,6 +108,7 @@ class StandingClient(ServiceClient):
         body: JsonObject = {
             "attributes": list(attributes),
             "purpose": purpose,
+            "purpose_term": purpose_term.iri,
             "uses": uses,
             "grant_seconds": days * _DAY_S,
             "deposit_key": encode_base64url(deposit_key),

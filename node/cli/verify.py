@@ -12,6 +12,7 @@ from rich.text import Text
 
 from client_sdk.gateway_client import GatewayClient, RequestResult
 from client_sdk.purposes import DEFAULT_TERM, find_term
+from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show
 
 EXIT_REFUSED = 3
@@ -19,14 +20,15 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
 
 
-def _gateway_options(command: _Command) -> _Command:
+def gateway_options(command: _Command) -> _Command:
+    """Add the gateway's address and the verifier's key to a command."""
     command = click.option("--gateway", required=True, help="The gateway's address.")(command)
     return click.option(
         "--api-key", envvar="TEGATA_API_KEY", required=True, help="Or set TEGATA_API_KEY."
     )(command)
 
 
-@click.group()
+@click.group(cls=LazyGroup, places={"standing": "node.cli.verify_standing:standing"})
 def verify() -> None:
     """Ask a holder for attributes through a gateway, and read the result."""
 
@@ -41,7 +43,7 @@ def verify() -> None:
     help="The same as a term that `tegata gateway purposes` lists.",
 )
 @click.option("--qr/--no-qr", default=True, help="Draw the request as a QR code.")
-@_gateway_options
+@gateway_options
 @json_option
 def ask(
     attributes: tuple[str, ...],
@@ -71,7 +73,7 @@ def ask(
 @verify.command()
 @click.argument("request_id", metavar="REQUEST")
 @click.option("--wait", is_flag=True, help="Wait until the holder has answered.")
-@_gateway_options
+@gateway_options
 @json_option
 def result(request_id: str, wait: bool, gateway: str, api_key: str, as_json: bool) -> None:
     """Read what became of REQUEST: the named checks, and the attributes if all passed."""

@@ -244,6 +244,8 @@ def consent(pending: PendingRequest) -> Panel:
             Text(f"         {term.english} / {term.japanese}"),
             Text(f"Until:   {until}"),
         ]
+        if pending.offer.deposit_key is not None:
+            lines.append(Text("         also while you are away: each look is in your history"))
     if pending.exceeding:
         names = ", ".join(dict.fromkeys(name_path(claim.path) for claim in pending.exceeding))
         lines += [

@@ -13,9 +13,10 @@ CHAPTERS = [
     "4. The ward office asks for the address, and",
     "5. What the verifier saw",
     "6. A shop asks for more than it may",
-    "7. Three attacks",
-    "8. The phone is lost",
-    "9. Revocation",
+    "7. A grant for a year, and who looked",
+    "8. Three attacks",
+    "9. The phone is lost",
+    "10. Revocation",
     "done in",
 ]
 TITLES = ("What the ward office sees", "All that the ledger stores")

@@ -58,6 +58,7 @@ def test_the_commands() -> None:
         "wallet credentials",
         "wallet present",
         "wallet grants",
+        "wallet history",
         "wallet revoke",
         "wallet protect",
         "wallet recover",
@@ -72,6 +73,7 @@ def test_the_commands() -> None:
         "wallet lift-guard",
         "verify ask",
         "verify result",
+        "verify standing",
     }
 
 

@@ -45,6 +45,7 @@ CARD = {
     "--sex": "2",
 }
 CARD_OPTIONS = [part for option in CARD.items() for part in option]
+NOWHERE = "http://127.0.0.1:1"
 WHEN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
@@ -336,6 +337,45 @@ class TestTheWardOffice:
         assert CARD["--address"] in shown
         assert CARD["--name"] in shown
         assert shown.count("✓") == len(CHECKS) + 1  # and the receipt
+
+
+class TestStandingGrants:
+    def test_the_whole_way(self, desk: Desk, tmp_path: Path) -> None:
+        key = tmp_path / "sealing.key"
+        made = json.loads(run_inside("verify", "standing", "keygen", key, "--json", env={}).output)
+        assert made["key"] == str(key)
+        assert stat.S_IMODE(os.stat(key).st_mode) == 0o600  # noqa: PTH116
+        asked = desk.office(
+            *("standing", "ask", "address", "--purpose", "Yearly notice"),
+            *("--uses", "2", "--days", "365", "--key", str(key)),
+        )
+        shared = desk.holder("present", asked["link"], "--yes")
+        found = desk.office("standing", "status", asked["request"])
+        grant = shared["grant"]
+        assert (found["status"], found["grant"], found["used"]) == ("live", grant, None)
+        look = ("standing", "look", grant, "--key", str(key))
+        seen = desk.office(*look)
+        assert (seen["use"], seen["attributes"]) == (1, {"address": CARD["--address"]})
+        assert [check["name"] for check in seen["checks"]] == [*CHECKS, "receipt"]
+        gateway = ("--gateway", desk.town.gateway_url)
+        told = run_inside("verify", *look, *gateway, env=desk.verifier).output
+        assert CARD["--address"] in told
+        assert "use 2" in told
+        (row,) = [row for row in desk.office("standing", "grants") if row["grant"] == grant]
+        assert (row["used"], row["uses"]) == (2, 2)
+        over = run_inside("verify", *look, *gateway, env=desk.verifier)
+        assert isinstance(over.exception, ServiceRefusedError)
+        assert over.exception.code == "grant_over"
+        entries = [entry for entry in desk.holder("history") if entry["grant"] == grant]
+        assert [entry["use"] for entry in entries] == [1, 2]
+
+    def test_a_key_file_that_is_none(self, desk: Desk, tmp_path: Path) -> None:
+        key = tmp_path / "sealing.key"
+        key.write_text("nonsense", encoding="ascii")
+        command = ("verify", "standing", "look", "0" * 32, "--key", key, "--gateway", NOWHERE)
+        assert isinstance(run_inside(*command, env=desk.verifier).exception, ConfigError)
+        again = run_inside("verify", "standing", "keygen", key, env={})
+        assert isinstance(again.exception, ConfigError)
 
 
 class TestExitCodes:

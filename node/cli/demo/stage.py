@@ -49,6 +49,10 @@ class Stage:
         """Show the wallet's consent screen."""
         self._console.print(consent(pending))
 
+    def show(self, what: RenderableType) -> None:
+        """Show what a command would print."""
+        self._console.print(what)
+
     def result(self, result: RequestResult) -> None:
         """Show what the verifier sees."""
         self._console.print(_result_panel(result))

@@ -10,6 +10,7 @@ from node.cli.demo.chapters import (
     one_attribute,
     over_asking,
     revocation,
+    standing_grant,
 )
 
 
@@ -23,6 +24,7 @@ def tell(cast: Cast) -> None:
         beginning.issue(cast, wallet)
         one_attribute.show_address(cast, wallet)
         over_asking.ask_too_much(cast, wallet)
+        standing_grant.grant_for_a_year(cast, wallet)
         attacks.attack(cast)
         with (
             EscrowAgents(cast.town) as agents,
