@@ -32,6 +32,7 @@ def test_the_commands() -> None:
         "issuer start",
         "issuer enrol",
         "issuer offer",
+        "issuer batch",
         "issuer revoke",
         "issuer suspend",
         "issuer reinstate",
