@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.credentials import credential_steps
 from benchmarks.escrow import EscrowBench
 from benchmarks.figures import Figure
+from benchmarks.issuing import IssuingBench
 from benchmarks.ledger import LedgerBench
 from benchmarks.machine import read_machine
 from benchmarks.report import save, table
@@ -44,7 +45,21 @@ from benchmarks.state_growth import StateGrowth, account_sizes
     show_default=True,
     help="How long the chain is whose start is measured.",
 )
-def main(json_file: Path | None, folder: Path | None, accounts: int, transactions: int) -> None:
+@click.option(
+    "--residents",
+    type=click.IntRange(min=2_000, max=1_040_000),
+    default=100_000,
+    show_default=True,
+    help="How many the city has whose credentials are made beforehand.",
+)
+def main(
+    *,
+    json_file: Path | None,
+    folder: Path | None,
+    accounts: int,
+    transactions: int,
+    residents: int,
+) -> None:
     """Measure credentials, signatures and the ledger, beside peers and the machine's floor."""
     console = Console(highlight=False)
     figures: list[Figure] = []
@@ -64,12 +79,14 @@ def main(json_file: Path | None, folder: Path | None, accounts: int, transaction
         ledger = stack.enter_context(LedgerBench(scratch))
         escrow = stack.enter_context(EscrowBench(scratch))
         growth = StateGrowth(scratch, account_sizes(accounts), transactions)
+        issuing = stack.enter_context(IssuingBench(scratch, residents))
         steps = [
             *credential_steps(),
             *signature_steps(),
             *ledger.steps(),
             *growth.steps(),
             *escrow.steps(),
+            *issuing.steps(),
         ]
         progress.update(task, total=len(steps))
         for step in steps:
