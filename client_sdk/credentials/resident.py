@@ -38,8 +38,8 @@ Sex = Literal["0", "1", "2", "9"]
 
 # Without I, L, O and U, which are misread (Crockford's base 32).
 _NUMBER_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_NUMBER_GROUPS: Final = 4
-_NUMBER_GROUP_CHARS: Final = 5
+_NUMBER_CHARS: Final = 20
+_GROUP_CHARS: Final = 5
 _IDEOGRAPHIC_PLANES: Final = 0x20000
 _ADULT_YEARS: Final = 18
 
@@ -169,9 +169,10 @@ def new_credential_number() -> str:
 
     It says nothing of the person and is not an individual number.
     """
+    # The alphabet has 32 letters: five bits of a byte choose one, none more often than another.
+    letters = [_NUMBER_ALPHABET[byte & 31] for byte in secrets.token_bytes(_NUMBER_CHARS)]
     groups = (
-        "".join(secrets.choice(_NUMBER_ALPHABET) for _ in range(_NUMBER_GROUP_CHARS))
-        for _ in range(_NUMBER_GROUPS)
+        "".join(letters[at : at + _GROUP_CHARS]) for at in range(0, _NUMBER_CHARS, _GROUP_CHARS)
     )
     return "-".join(["T", *groups])
 
