@@ -1,6 +1,7 @@
 """`tegata node`: make, run and check a ledger node."""
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,7 +12,8 @@ from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from node.cli.output import json_option, show
+from node.cli.output import json_option, show, show_rows
+from node.cli.progress import progress_bar
 from node.cli.toml import encode_toml
 from node.config import load_certificates, load_config, parse_config, save_secret
 from node.errors import ConfigError
@@ -19,9 +21,13 @@ from node.keypair import save_keypair
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.daemon import LedgerNode, now_ms
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, load_genesis, save_genesis
+from node.ledger.inspection import inspect
+from node.ledger.repair import repair as mend
+from node.ledger.stores import BLOCKS_NAME
 from node.ledger.verification import verify_chain
 from node.log import configure_logging
 
+EXIT_FINDINGS = 6
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
@@ -129,3 +135,38 @@ def verify(folder: Path, as_json: bool) -> None:
         {"height": report.height, "block_hash": report.block_hash.hex(), "root": report.root.hex()},
         as_json=as_json,
     )
+
+
+@node.command()
+@_folder
+@json_option
+def check(folder: Path, as_json: bool) -> None:
+    """Read the files of the stopped node in FOLDER; say what is wrong, and what to do.
+
+    Nothing is changed. Checksums and links are read; `verify` also replays the rules.
+    """
+    config = load_config(folder / FILE_NAME, NodeConfig)
+    blocks = config.data / BLOCKS_NAME
+    size = blocks.stat().st_size if blocks.exists() else 0
+    with progress_bar("reading blocks", total=size) as tell:
+        findings = inspect(config.data, tell)
+    show_rows([asdict(finding) for finding in findings], empty="All is well.", as_json=as_json)
+    if findings:
+        raise SystemExit(EXIT_FINDINGS)
+
+
+@node.command()
+@_folder
+@click.option(
+    "--from",
+    "peers",
+    multiple=True,
+    help="The `internal` address of a node to fetch lost blocks from; those in `follow` otherwise.",
+)
+@json_option
+def repair(folder: Path, peers: tuple[str, ...], as_json: bool) -> None:
+    """Mend the files of the stopped node in FOLDER; what was damaged is kept beside them."""
+    config = load_config(folder / FILE_NAME, NodeConfig)
+    done: list[str] = []
+    mend(config.data, peers or config.follow or (), done.append)
+    show({"done": done}, as_json=as_json)

@@ -25,11 +25,12 @@ from google.protobuf.message import DecodeError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
 from node.errors import StorageError
+from node.ledger.kept_files import keep_bytes
 from node.ledger.transaction_places import Place, decode_transaction
 
 _MAGIC: Final = b"TEGATA\x00\x02"
 _HISTORY: Final = struct.Struct(">Q32s")
-_FILE_HEADER_BYTES: Final = len(_MAGIC) + _HISTORY.size + 8
+FILE_HEADER_BYTES: Final = len(_MAGIC) + _HISTORY.size + 8
 _LENGTH: Final = struct.Struct(">I")
 _HEADER: Final = struct.Struct(">4s4s8s")
 
@@ -73,21 +74,13 @@ class BlockStore:
 
     def _read_file_header(self) -> ImportedHistory:
         self._end = os.fstat(self._file).st_size
-        found = os.pread(self._file, _FILE_HEADER_BYTES, 0)
-        if not _MAGIC.startswith(found[: len(_MAGIC)]):
-            raise StorageError(f"{self._path}: not a block file of this version")
-        if len(found) < _FILE_HEADER_BYTES:
+        found = os.pread(self._file, FILE_HEADER_BYTES, 0)
+        history = _parse_file_header(found, self._path)
+        if history is None:
             # New, or torn while it was made: no block can be in it yet.
             self._write_file_header(NO_HISTORY)
-            self._end = _FILE_HEADER_BYTES
+            self._end = FILE_HEADER_BYTES
             return NO_HISTORY
-        height, block_hash = _HISTORY.unpack_from(found, len(_MAGIC))
-        history = ImportedHistory(height=height, block_hash=block_hash)
-        if found != _file_header(history):
-            raise StorageError(
-                f"{self._path}: its header is damaged; restore the file from a backup, or import "
-                "the history again"
-            )
         return history
 
     def _write_file_header(self, history: ImportedHistory) -> None:
@@ -115,7 +108,7 @@ class BlockStore:
     @property
     def start(self) -> int:
         """The offset of the first record."""
-        return _FILE_HEADER_BYTES
+        return FILE_HEADER_BYTES
 
     def append(self, block: Block) -> tuple[int, int]:
         """Write a block and wait until the disk has it; return its offset and the next one's.
@@ -162,9 +155,10 @@ class BlockStore:
         """Yield (offset, next offset, block) of all records from an offset on.
 
         A last record that is not whole was being written when the process died. Nobody was told of
-        it: it is cut off. After a power cut its pages may be there in part and in any order, so a
-        header of zeros was never written, whatever follows it. Only a whole record behind it shows
-        otherwise: each append waits until the disk has the one before.
+        it: it is cut off, and kept in a file of its own. After a power cut its pages may be there
+        in part and in any order, so a header of zeros was never written, whatever follows it. Only
+        a whole record behind it shows otherwise: each append waits until the disk has the one
+        before.
 
         Raises:
             StorageError: A record that is not the last one is damaged, or the file ends before the
@@ -177,9 +171,7 @@ class BlockStore:
             )
         while offset < self._end:
             if self._is_torn(offset):
-                os.ftruncate(self._file, offset)
-                os.fsync(self._file)
-                self._end = offset
+                self._cut_off(offset)
                 return
             block, following = self._read_record(offset)
             yield offset, following, block
@@ -188,6 +180,19 @@ class BlockStore:
     def close(self) -> None:
         """Close the file and let another process have it."""
         os.close(self._file)
+
+    def _cut_off(self, offset: int) -> None:
+        tail = os.pread(self._file, self._end - offset, offset)
+        try:
+            if any(tail):
+                keep_bytes(self._path, "torn", tail)
+            os.ftruncate(self._file, offset)
+            os.fsync(self._file)
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: a torn block at its end cannot be cut off: {error.strerror}"
+            ) from None
+        self._end = offset
 
     def _is_torn(self, offset: int) -> bool:
         remaining = self._end - offset
@@ -207,15 +212,8 @@ class BlockStore:
     def _has_record_behind(self, offset: int) -> bool:
         """Tell whether a whole record begins at any byte behind an offset."""
         with mmap.mmap(self._file, self._end, access=mmap.ACCESS_READ) as data:
-            for place in range(offset + 1, self._end - _HEADER.size):
-                (length,) = _LENGTH.unpack_from(data, place)
-                body = place + _HEADER.size
-                if not 0 < length <= self._end - body:
-                    continue
-                header = data[place:body]
-                if _block_length(header) and _header(data[body : body + length]) == header:
-                    return True
-        return False
+            places = range(offset + 1, self._end - _HEADER.size)
+            return any(find_record(data, place) is not None for place in places)
 
     def _read_record(self, offset: int) -> tuple[Block, int]:
         header = os.pread(self._file, _HEADER.size, offset)
@@ -236,6 +234,20 @@ class BlockStore:
         )
 
 
+def check_file_header(path: Path) -> None:
+    """Check that a file begins as a block file does; it is not changed.
+
+    Raises:
+        StorageError: It cannot be read, is another kind of file, or its header is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            found = file.read(FILE_HEADER_BYTES)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
+    _parse_file_header(found, path)
+
+
 def check_not_in_use(path: Path) -> None:
     """Check that no process holds a block file; that there is none is well too.
 
@@ -254,6 +266,21 @@ def check_not_in_use(path: Path) -> None:
         os.close(file)
 
 
+def find_record(data: mmap.mmap, offset: int) -> tuple[int, int] | None:
+    """Return where the block of a whole record begins and ends, or None where none begins here."""
+    body = offset + _HEADER.size
+    if body > len(data):
+        return None
+    (length,) = _LENGTH.unpack_from(data, offset)
+    # Most places are ruled out by this, before anything is hashed.
+    if not 0 < length <= len(data) - body:
+        return None
+    header = data[offset:body]
+    if _block_length(header) is None or _header(data[body : body + length]) != header:
+        return None
+    return body, body + length
+
+
 def _lock(file: int, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -264,6 +291,22 @@ def _lock(file: int, path: Path) -> None:
 def _file_header(history: ImportedHistory) -> bytes:
     data = _HISTORY.pack(history.height, history.block_hash)
     return _MAGIC + data + hashlib.sha256(data).digest()[:8]
+
+
+def _parse_file_header(found: bytes, path: Path) -> ImportedHistory | None:
+    """Return what a file's header tells, or None where the header is not whole yet."""
+    if not _MAGIC.startswith(found[: len(_MAGIC)]):
+        raise StorageError(f"{path}: not a block file of this version")
+    if len(found) < FILE_HEADER_BYTES:
+        return None
+    height, block_hash = _HISTORY.unpack_from(found, len(_MAGIC))
+    history = ImportedHistory(height=height, block_hash=block_hash)
+    if found != _file_header(history):
+        raise StorageError(
+            f"{path}: its header is damaged; restore the file from a backup, or import the history "
+            "again"
+        )
+    return history
 
 
 def _header(data: bytes) -> bytes:

@@ -31,7 +31,7 @@ from node.ledger.wal_checkpoints import WalCheckpoints
 
 _WRITER_CACHE_KIB: Final = 64 * 1024
 """Holds the inner pages of the tables of ten million accounts, and the leaves in use."""
-_SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 5
 _SCHEMA: Final = f"""
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE map_page (prefix TEXT PRIMARY KEY, page BLOB NOT NULL) WITHOUT ROWID, STRICT;
@@ -461,12 +461,12 @@ class StateStore:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version:
             self._writer.execute("SELECT height FROM tip").fetchone()
-        if version > _SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise StorageError(
-                f"{self._path}: version {version}, this node reads up to {_SCHEMA_VERSION}; move "
+                f"{self._path}: version {version}, this node reads up to {SCHEMA_VERSION}; move "
                 "the file away and the node rebuilds it from the blocks"
             )
-        if version == _SCHEMA_VERSION:
+        if version == SCHEMA_VERSION:
             return
         empty = StateRoot()
         # An older one is emptied: the node replays the blocks into it.
@@ -480,7 +480,7 @@ class StateStore:
             "INSERT INTO tip VALUES (0, 0, ?, ?, ?, ?, NULL, 0)",
             (bytes(32), empty.set_hash, empty.map_root, self._blocks.start),
         )
-        self._writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        self._writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self._writer.execute("COMMIT")
 
 

@@ -24,7 +24,9 @@ ALL = sorted(commands(tegata))
 
 def test_the_commands() -> None:
     assert {" ".join(words) for words in ALL if len(words) == 2} == {
+        "node check",
         "node init",
+        "node repair",
         "node start",
         "node status",
         "node verify",
