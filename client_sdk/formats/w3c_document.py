@@ -1,15 +1,16 @@
 """A credential of the W3C data model 2.0: made of an issuer's terms, and read back.
 
 The type beside `VerifiableCredential` is the same IRI as an SD-JWT VC's `vct`, so that it stands
-for itself in a query's `type_values`. Attributes are terms of an embedded vocabulary: nobody
-fetches a context. The holder is the subject, by the `did:jwk` of its key.
+for itself in a query's `type_values`. Attributes are terms of W3C's vocabulary for terms that no
+context defines; nobody fetches it. An object in `@context` would be refused by libraries that
+compare contexts by identity. The holder is the subject, by the `did:jwk` of its key.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from chaincode.encoding import JsonObject, JsonValue
+from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, export_public_jwk, parse_public_jwk
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.credentials.selective_disclosure import Path
@@ -28,7 +29,7 @@ OWN_CLAIMS: Final = frozenset(
     | {"cnf", "status", PLACE_CLAIM}
 )
 SUBJECT: Final[Path] = ("credentialSubject",)
-CONTEXTS: Final[tuple[JsonValue, ...]] = (CONTEXT, {"@vocab": "urn:tegata:claims#"})
+CONTEXTS: Final = (CONTEXT, "https://www.w3.org/ns/credentials/undefined-terms/v2")
 _SELF_CONTAINED: Final = DidResolver({"jwk": DidJwk(), "key": DidKey()})
 """Holders are known by keys that their DIDs spell out: nothing is fetched at a holder's word."""
 
