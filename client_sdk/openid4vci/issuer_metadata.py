@@ -374,13 +374,11 @@ def _encrypts_responses(fields: JsonObject) -> bool:
 
 def _credential_type(configuration: JsonObject) -> str | None:
     """Return the type of a credential of a known format; None for any other (Appendix A)."""
-    if configuration.get("format") not in FORMATS:
-        return None
     vct = configuration.get("vct")
     match configuration:
         case {"format": "dc+sd-jwt"}:
             return vct if isinstance(vct, str) else None
-        case {"credential_definition": {"type": [*types]}}:
+        case {"format": str(name), "credential_definition": {"type": [*types]}} if name in FORMATS:
             own = [kind for kind in types if isinstance(kind, str) and kind != CREDENTIAL_TYPE]
             return own[0] if len(own) == 1 else None
         case _:
