@@ -192,12 +192,28 @@ class ServiceRefusedError(ClientError):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyAddress:
+    """Where a verifier may be told that its request cannot be answered.
+
+    Attributes:
+        response_uri: The verified request's.
+        state: The verified request's.
+    """
+
+    response_uri: str
+    state: str | None
+
+
 class RequestError(ClientError):
     """A presentation request cannot be answered (OpenID4VP).
 
     Attributes:
         code: The error code that says so to its verifier (OpenID4VP 1.0 section 8.5).
+        reply_to: Where to say so; None where it is not known who asks.
     """
+
+    reply_to: ReplyAddress | None = None
 
     def __init__(self, message: str, *, code: str = "invalid_request") -> None:
         super().__init__(message)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from client_sdk.ledger.grants import new_salt
 from client_sdk.openid4vp.client_identifier import PREFIXES, parse_client_id
 from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.openid4vp.request_object import RESPONSE_MODES, SUPPORTED_FORMATS
+from client_sdk.openid4vp.response import build_error_response
 from client_sdk.openid4vp.signed_request import (
     REQUEST_MEDIA_TYPE,
     VerifiedRequest,
@@ -25,12 +27,15 @@ from client_sdk.openid4vp.signed_request import (
 from client_sdk.strict_json import encode_json
 
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
+_FRAGMENT: Final = re.compile(r"[!$-;=?-Z_a-z~]{0,1024}")
 
 
 def fetch_request(
     link: str, *, trust_anchors: tuple[x509.Certificate, ...], now_s: int, http: HttpClient
 ) -> VerifiedRequest:
     """Return the request that a link points to or holds, verified (sections 5 and 5.10).
+
+    A verifier that is known, and whose request breaks a rule, is told so (section 8.5).
 
     Args:
         link: `openid4vp://...`.
@@ -56,14 +61,35 @@ def fetch_request(
     else:
         token = pointer.request_object
     resolver = DidResolver({"key": DidKey(), "jwk": DidJwk(), "web": DidWeb(http)})
-    return verify_request(
-        token,
-        expected_client_id=pointer.client_id,
-        trust_anchors=trust_anchors,
-        now_s=now_s,
-        resolver=resolver,
-        expected_wallet_nonce=wallet_nonce,
-    )
+    try:
+        return verify_request(
+            token,
+            expected_client_id=pointer.client_id,
+            trust_anchors=trust_anchors,
+            now_s=now_s,
+            resolver=resolver,
+            expected_wallet_nonce=wallet_nonce,
+        )
+    except RequestError as error:
+        with suppress(RequestError, TransportError):
+            send_refusal(error, http=http)
+        raise
+
+
+def send_refusal(error: RequestError, *, http: HttpClient) -> None:
+    """Tell the verifier of a request that it is not answered (section 8.5); nothing is shown.
+
+    Args:
+        error: Why; nothing is sent where it is not known who asked.
+        http: How the verifier is reached.
+
+    Raises:
+        RequestError: The verifier does not take the answer.
+        TransportError: The verifier cannot be reached.
+    """
+    if error.reply_to is not None:
+        form = build_error_response(error.code, state=error.reply_to.state)
+        send_response(error.reply_to.response_uri, form, http=http)
 
 
 def wallet_metadata(*, is_signed: bool) -> JsonObject:
@@ -122,8 +148,14 @@ def send_response(response_uri: str, form: Mapping[str, str], *, http: HttpClien
 
 
 def _redirect_of(body: JsonObject) -> str | None:
-    """Return where a browser may be sent; anything but a service's URL is left out."""
+    """Return where a browser may be sent; anything but a service's URL is left out.
+
+    The response code often stands in a fragment, which only the browser itself reads.
+    """
+    value = body.get("redirect_uri")
+    address, _, fragment = value.partition("#") if isinstance(value, str) else ("", "", "")
     try:
-        return parse_endpoint(body.get("redirect_uri"), "redirect_uri")
+        parse_endpoint(address, "redirect_uri")
     except RequestError:
         return None
+    return str(value) if _FRAGMENT.fullmatch(fragment) else None

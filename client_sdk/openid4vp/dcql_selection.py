@@ -128,7 +128,7 @@ def find_sets(query: DcqlQuery, unanswered: Mapping[str, str]) -> tuple[Answerab
         options = tuple(option for option in asked.options if unanswered.keys().isdisjoint(option))
         if asked.required and not options:
             missing = (name for option in asked.options for name in option if name in unanswered)
-            raise RequestError(unanswered[next(missing)])
+            raise RequestError(unanswered[next(missing)], code="access_denied")
         sets.append(AnswerableSet(options=options, required=asked.required))
     return tuple(sets)
 

@@ -12,9 +12,11 @@ from cryptography import x509
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import UnverifiedToken, parse_compact, sign_compact, validate_times
 from client_sdk.did.resolution import DidResolver
+from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import (
     CredentialFormatError,
     KeyFormatError,
+    ReplyAddress,
     RequestError,
     SignatureError,
 )
@@ -162,7 +164,11 @@ def verify_request(
         raise RequestError("aud: a signed request says whom it is for")
     if expected_wallet_nonce is not None and payload.get("wallet_nonce") != expected_wallet_nonce:
         raise RequestError("wallet_nonce: the request object does not repeat what the wallet sent")
-    accepted = _accept(PresentationRequest.from_claims(payload), author)
+    try:
+        accepted = _accept(PresentationRequest.from_claims(payload), author)
+    except RequestError as error:
+        error.reply_to = _reply_address(payload, author)
+        raise
     registrations = verify_registrations(
         accepted.request.registrations,
         client_id=expected_client_id,
@@ -209,6 +215,19 @@ def _payload_of(unverified: UnverifiedToken, author: RequestAuthor) -> JsonObjec
     return unverified.unverified_payload
 
 
+def _reply_address(payload: JsonObject, author: RequestAuthor) -> ReplyAddress | None:
+    """Return where the author of a request that breaks a rule wants its answer, if that holds."""
+    state = payload.get("state")
+    try:
+        response_uri = parse_endpoint(payload.get("response_uri"), "response_uri")
+        check_response_uri(author.client_id, response_uri)
+    except RequestError:
+        return None
+    if payload.get("client_id") != str(author.client_id) or not isinstance(state, str | None):
+        return None
+    return ReplyAddress(response_uri=response_uri, state=state)
+
+
 def _accept(request: PresentationRequest, author: RequestAuthor) -> VerifiedRequest:
     if request.client_id != str(author.client_id):
         raise RequestError("client_id: the request object names another verifier than its link")
@@ -223,6 +242,13 @@ def _accept(request: PresentationRequest, author: RequestAuthor) -> VerifiedRequ
 
 def _parse_offers(request: PresentationRequest, verifier_name: str) -> tuple[GrantOffer, ...]:
     """Read the transaction data; one entry that is not understood is an error (section 5.1)."""
+    try:
+        return _read_offers(request, verifier_name)
+    except RequestError as error:
+        raise RequestError(str(error), code="invalid_transaction_data") from None
+
+
+def _read_offers(request: PresentationRequest, verifier_name: str) -> tuple[GrantOffer, ...]:
     offers = tuple(parse_grant_offer(text) for text in request.transaction_data)
     if len({offer.query_id for offer in offers}) != len(offers):
         raise RequestError("transaction_data: two grants for one credential")

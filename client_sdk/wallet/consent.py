@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from chaincode.encoding import JsonValue
-from client_sdk.errors import RequestError
+from client_sdk.errors import ReplyAddress, RequestError
 from client_sdk.formats import find_format
 from client_sdk.openid4vp.claims_path import ClaimsPath
 from client_sdk.openid4vp.credential_view import view_held
@@ -193,7 +193,13 @@ def find_answer(
             candidates[query.id] = tuple(found)
         else:
             unanswered[query.id] = refusal
-    sets = find_sets(request.request.query, unanswered)
+    try:
+        sets = find_sets(request.request.query, unanswered)
+    except RequestError as error:
+        error.reply_to = ReplyAddress(
+            response_uri=request.request.response_uri, state=request.request.state
+        )
+        raise
     return PendingRequest(
         request=request,
         candidates=candidates,

@@ -29,7 +29,7 @@ from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.claims_path import name_path
-from client_sdk.openid4vp.client import fetch_request, send_response
+from client_sdk.openid4vp.client import fetch_request, send_refusal, send_response
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.waci.present_proof import WaciVerifier
@@ -260,7 +260,7 @@ class Wallet:
         return attributes_of(self._credential(record_id).read())
 
     def read_request(self, link: str) -> PendingRequest:
-        """Fetch and verify a verifier's request, and find what would answer it. Nothing is sent.
+        """Fetch and verify a verifier's request, and find what would answer it. Nothing is shown.
 
         Args:
             link: `openid4vp://...`, or an invitation of WACI-DIDComm, as scanned or pasted.
@@ -345,6 +345,20 @@ class Wallet:
         return Answer(
             grant_ids=tuple(grant.grant_id for grant in grants), redirect_uri=redirect_uri
         )
+
+    def refuse(self, error: RequestError) -> None:
+        """Tell a verifier that its request is not answered, and by which code; nothing is shown.
+
+        Of `access_denied` it learns that the wallet has not what it asked for: the holder decides.
+
+        Args:
+            error: What `read_request` raised.
+
+        Raises:
+            RequestError: The verifier does not take the answer.
+            TransportError: The verifier cannot be reached.
+        """
+        send_refusal(error, http=self._session.http)
 
     def decline(self, pending: PendingRequest) -> None:
         """Tell the verifier that the holder does not consent. Nothing is shown.

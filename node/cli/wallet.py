@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from chaincode.records import MAX_TIME_MS
-from client_sdk.errors import UnknownGrantError
+from client_sdk.errors import RequestError, UnknownGrantError
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
@@ -178,7 +178,12 @@ def present(
 ) -> None:
     """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        pending = _choose(holder.read_request(link), choices)
+        try:
+            pending = _choose(holder.read_request(link), choices)
+        except RequestError as error:
+            if decline:
+                holder.refuse(error)
+            raise
         # Who asks for JSON gets nothing but JSON on standard output.
         Console(highlight=False, stderr=as_json).print(consent(pending))
         if decline or not (yes or click.confirm("Share this?", default=False, err=as_json)):

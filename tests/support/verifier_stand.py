@@ -1,6 +1,7 @@
 """A verifier of its own making: it signs whatever requests a test wants, and keeps the answers."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -32,6 +33,7 @@ class VerifierStand:
     Attributes:
         server: The server; `answers` are the forms that it was sent.
         reply: What it answers to a form.
+        request_to_post: What it gives for a request, by its object and the form of who fetches it.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class VerifierStand:
         self.identity = make_identity(self.now_ms)
         self.reply = Reply(body=b"{}")
         self.request_type = REQUEST_MEDIA_TYPE
+        self.request_to_post: Callable[[bytes, dict[str, str]], bytes] = lambda token, _form: token
         self._ledger = ledger
         self._gateway = gateway
         self._requests: dict[str, bytes] = {}
@@ -55,8 +58,12 @@ class VerifierStand:
 
     @property
     def answers(self) -> list[dict[str, str]]:
-        """The forms that wallets sent, in order."""
-        return [request.form for request in self.server.received if request.method == "POST"]
+        """The answers that wallets sent, in order."""
+        return [
+            request.form
+            for request in self.server.received
+            if request.method == "POST" and request.path not in self._requests
+        ]
 
     def ask(
         self,
@@ -127,12 +134,14 @@ class VerifierStand:
         self.server.__exit__(exc_type, exc, traceback)
 
     def _answer(self, request: Received) -> Reply:
-        if request.method == "POST":
+        token = self._requests.get(request.path)
+        if request.method == "POST" and token is None:
             return self.reply
-        if request.path not in self._requests:
+        if token is None:
             return Reply(status=404)
-        headers = {"Content-Type": self.request_type}
-        return Reply(body=self._requests[request.path], headers=headers)
+        if request.method == "POST":
+            token = self.request_to_post(token, request.form)
+        return Reply(body=token, headers={"Content-Type": self.request_type})
 
 
 def make_identity(now_ms: int) -> AccessIdentity:

@@ -1,0 +1,25 @@
+"""docs/conformance.md names tests that exist, and each module once."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/conformance.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `(?P<module>[a-z0-9_-]+)` \| (?P<test>.+) \|$", PAGE, re.MULTILINE)
+LINKED = re.findall(r"\]\(\.\./(tests/[a-z0-9_/]+\.py)\)", PAGE)
+
+
+def test_every_module_stands_there_once() -> None:
+    modules = [module for module, _ in ROWS]
+    assert len(modules) == len(set(modules)) > 0
+
+
+@pytest.mark.parametrize(("module", "test"), ROWS)
+def test_each_module_has_its_test(module: str, test: str) -> None:
+    if test.startswith("not applicable: "):
+        return
+    name = test.strip("`")
+    sources = [(ROOT / path).read_text(encoding="utf-8") for path in LINKED]
+    assert any(f"def {name}(" in source for source in sources), f"{module}: no test {name}"
