@@ -5,6 +5,7 @@ key-binding JWT, so that a presentation and its grant cannot be parted.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,7 +45,7 @@ class GrantTerms:
     Attributes:
         verifier: The verifier's OpenID4VP client identifier, with its prefix.
         credential: The credential's record id, 32 hex digits.
-        attributes: Claim paths, sorted.
+        attributes: Claim paths, in any order.
         purpose: Plain words that the holder was shown.
         purpose_term: The identifier of the purpose's term (`client_sdk.purposes`).
     """
@@ -65,7 +66,8 @@ class GrantTerms:
             GrantError: The salt is not 16 bytes in base64url, or a term has no canonical form.
         """
         fields: JsonObject = {
-            "attributes": [list(path) for path in self.attributes],
+            # Their order says nothing, and must not tell two requests for the same apart.
+            "attributes": sorted([list(path) for path in self.attributes], key=json.dumps),
             "credential": self.credential,
             "purpose": self.purpose,
             "purpose_term": self.purpose_term,

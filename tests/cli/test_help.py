@@ -33,6 +33,7 @@ def test_the_commands() -> None:
         "issuer init",
         "issuer start",
         "issuer enrol",
+        "issuer batch",
         "issuer offer",
         "issuer batch",
         "issuer revoke",

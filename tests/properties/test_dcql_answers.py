@@ -154,11 +154,11 @@ def test_what_a_wallet_answers_a_verifier_accepts(
         held, places, combination = candidates[name]
         asked_query = query.find(name)
         assert asked_query is not None
-        chosen = select_disclosures(held["payload"], held["disclosures"], places)
+        revealed = reveal(held["payload"], held["disclosures"])
+        chosen = select_disclosures(revealed, places)
         assert combination in check_credential(asked_query, view(held, chosen))
         # Each disclosure is of a claim that is asked for, leads to one, or is within one.
-        whole = reveal(held["payload"], held["disclosures"]).disclosed
-        place_of = {disclosure.encoded: place for place, disclosure in whole}
+        place_of = {disclosure.encoded: place for place, disclosure in revealed.disclosed}
         for disclosure in chosen:
             assert any(
                 all(a == b for a, b in zip(place_of[disclosure.encoded], place, strict=False))

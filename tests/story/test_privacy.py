@@ -32,6 +32,7 @@ STATE_KINDS = {"account", "count", "detail", "domain", "grant", "role", "role_or
 RECORD_FIELDS = {
     "tg_issuer_": {"issuer", "credential_types", "keys", "state"},
     "tg_cred_": {"salted_hash", "issuer_record", "expires_at_ms", "state"},
+    "tg_seen_": {"salted_hash", "sealed"},
     "tg_batch_": {"root", "count", "issuer_record", "status_list", "expires_at_ms"},
     "tg_status_": {"uri", "bits", "digest", "version", "issuer_record"},
     "tg_grant_": {"commitment", "gateway", "expires_at_ms", "uses", "state"},
@@ -178,7 +179,7 @@ def test_every_command_and_field_on_the_chain_is_known(ledger: LedgerFiles) -> N
         assert {field.name for field, _ in body.ListFields()} <= COMMAND_FIELDS[name]
         if "key" in COMMAND_FIELDS[name]:
             kind, record_id = parse_record_key(body.key)
-            assert kind.single or RECORD_ID.fullmatch(record_id)
+            assert kind.single or kind.id_form.fullmatch(record_id)
             fields = decode_record(body.value, kind).to_fields()
             assert fields.keys() == RECORD_FIELDS[kind.prefix] - BLOCK_TIMES
     assert kinds == set(COMMAND_FIELDS)
@@ -206,6 +207,12 @@ def is_digest(text: object) -> bool:
     return len(decode_base64url(str(text))) == 32
 
 
+def is_sealed(text: str) -> bool:
+    """Tell whether bytes look as random as those of HPKE: no run of text is left in them."""
+    data = decode_base64url(text)
+    return len(data) > 100 and not re.search(rb"[ -~]{16}", data)
+
+
 # What each field of a record may hold: hash, account of an organization, id, time, state, key.
 FIELD_FORMS: dict[str, Callable[[object], bool]] = {
     "bits": lambda value: value == 2,
@@ -229,6 +236,7 @@ FIELD_FORMS: dict[str, Callable[[object], bool]] = {
     "keys": lambda value: isinstance(value, list) and all(map(is_public_jwk, value)),
     "root": is_digest,
     "salted_hash": is_digest,
+    "sealed": lambda value: is_sealed(str(value)),
     "state": lambda value: (
         value in {"active", "suspended", "revoked", "live", "withdrawn", "standing", "finished"}
     ),
