@@ -35,7 +35,6 @@ def test_the_commands() -> None:
         "issuer enrol",
         "issuer batch",
         "issuer offer",
-        "issuer batch",
         "issuer revoke",
         "issuer suspend",
         "issuer reinstate",
