@@ -67,6 +67,10 @@ class RegistrationError(ClientError):
     """A verifier's registration certificate cannot be relied on."""
 
 
+class WebhookError(ClientError):
+    """A webhook is not the gateway's, or comes too late."""
+
+
 class OverAskingError(ClientError):
     """The verifier asks for more than it is registered for; the holder must say that it may."""
 

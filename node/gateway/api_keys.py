@@ -25,6 +25,7 @@ class Scope(StrEnum):
 
     REQUESTS_WRITE = "requests:write"
     RESULTS_READ = "results:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,9 @@ from client_sdk.verifier import Verifier
 from node.errors import ConfigError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig
+from node.gateway.event_feed import EventFeed
+from node.gateway.event_routes import Events
+from node.gateway.event_store import EventStore
 from node.gateway.presentations import Presentations
 from node.gateway.receipts import GatewayLedger, Receipts
 from node.gateway.routes import create_routes
@@ -27,11 +30,15 @@ from node.gateway.store import RequestStore
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.verifier_profile import VerifierProfile
 from node.gateway.waci import WaciVerification
+from node.gateway.webhooks import WebhookSender, webhook_signer
+from node.web.bounded_work import bound_work
 from node.web.didcomm import agreement_key
 from node.web.rate_limit import RateLimiter
 from node.web.server import serve
 
 _PURGE_S: Final = 15.0
+THREADS: Final = 8
+"""How many requests are worked on at the same time, besides streams."""
 LEDGER_TIMEOUT_S: Final = 10.0
 """Less than a wallet waits: it is told that the ledger did not answer."""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
@@ -94,6 +101,7 @@ def create_app(
     *,
     waci: WaciVerification | None = None,
     standing: Standing | None = None,
+    events: Events | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Flask:
     """Make the gateway's application.
@@ -104,6 +112,7 @@ def create_app(
         keys: The verifiers' API keys.
         waci: The requests as WACI's; None where they are not.
         standing: The standing grants; None where there are none.
+        events: What tells verifiers of events; None where nothing does.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     limiter = RateLimiter()
@@ -121,8 +130,21 @@ def create_app(
         wallet_rate=config.wallet_rate,
         waci=waci,
         standing=standing,
+        events=events,
         now_ms=now_ms,
     )
+
+
+def build_events(config: GatewayConfig, *, store: EventStore, seed: bytes) -> Events:
+    """Return what tells a gateway's verifiers of events.
+
+    Args:
+        config: The configuration.
+        store: The events.
+        seed: Of the gateway's account, from which the key of webhooks is derived.
+    """
+    feed = EventFeed(store, most=config.max_streams)
+    return Events(store=store, feed=feed, signer=webhook_signer(seed))
 
 
 def build_standing(
@@ -189,6 +211,11 @@ def run_gateway(config: GatewayConfig) -> None:
     root_certificates = config.ledger.load_root_certificates()
     store, keys = RequestStore(config.database_url), ApiKeyStore(config.database_url)
     standing_store = StandingStore(config.database_url)
+    event_store = EventStore(config.database_url)
+    events = build_events(config, store=event_store, seed=key.seed)
+    sender = WebhookSender(
+        event_store, events.signer, to_this_machine=config.webhooks_to_this_machine
+    )
     stopped = threading.Event()
     with LedgerClient(
         config.ledger.address,
@@ -205,21 +232,28 @@ def run_gateway(config: GatewayConfig) -> None:
             presentations.tend()
             standing.grants.tend()
 
-        purger = threading.Thread(target=purge_until, args=(stopped, tend), name="purge")
-        purger.start()
+        app = create_app(config, presentations, keys, waci=waci, standing=standing, events=events)
+        workers = [
+            threading.Thread(target=purge_until, args=(stopped, tend), name="purge"),
+            threading.Thread(target=sender.run, args=(stopped,), name="webhooks"),
+        ]
+        for worker in workers:
+            worker.start()
         try:
             serve(
-                create_app(config, presentations, keys, waci=waci, standing=standing),
+                bound_work(app, at_once=THREADS, waits=lambda path: path.endswith("/events")),
                 config.listen,
                 service="gateway",
+                threads=THREADS + config.max_streams,
                 trusted_proxy=config.trusted_proxy,
+                on_stop=events.feed.stop,
             )
         finally:
             stopped.set()
-            purger.join()
-            store.close()
-            standing_store.close()
-            keys.close()
+            for worker in workers:
+                worker.join()
+            for opened in (store, standing_store, event_store, keys):
+                opened.close()
 
 
 def purge_until(

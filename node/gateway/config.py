@@ -80,6 +80,9 @@ class GatewayConfig(ProcessConfig):
         wallet_rate: How often one address may call what is for wallets.
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` tells who calls; None where
             callers reach this service themselves.
+        max_streams: How many verifiers may follow requests at the same time, each with a thread.
+        webhooks_to_this_machine: Whether webhooks may go to loopback; never to other private
+            networks.
         ledger: The ledger.
         verifiers: Who may ask.
     """
@@ -94,6 +97,8 @@ class GatewayConfig(ProcessConfig):
     verifier_rate: Rate = "600/minute"
     wallet_rate: Rate = "300/minute"
     trusted_proxy: str | None = None
+    max_streams: int = Field(default=256, ge=0, le=4096)
+    webhooks_to_this_machine: bool = False
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
 

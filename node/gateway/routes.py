@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from client_sdk.errors import QueryFailedError, TransportError
 from client_sdk.openid4vp.signed_request import REQUEST_MEDIA_TYPE
 from node.errors import ApiError
+from node.gateway.event_routes import Events, add_event_routes
 from node.gateway.presentations import Presentations, ResponseRefusedError
 from node.gateway.standing_routes import Standing, add_standing_routes
 from node.gateway.verifier_access import VerifierAccess
@@ -59,6 +60,7 @@ def create_routes(
     wallet_rate: str,
     waci: WaciVerification | None = None,
     standing: Standing | None = None,
+    events: Events | None = None,
     now_ms: Callable[[], int],
 ) -> Flask:
     """Make an application with the gateway's routes.
@@ -70,6 +72,7 @@ def create_routes(
         wallet_rate: How often one address may call the wallets' part.
         waci: Where requests are also WACI's; None where they are not.
         standing: The standing grants; None where there are none.
+        events: What tells verifiers of events; None where nothing does.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     app = create_api(
@@ -88,6 +91,8 @@ def create_routes(
         add_waci_routes(app, waci, now_ms=now_ms)
     if standing is not None:
         add_standing_routes(app, standing, access)
+    if events is not None:
+        add_event_routes(app, presentations, access, events, now_ms=now_ms)
     rate = parse_rate(wallet_rate)
 
     @app.before_request

@@ -1,5 +1,6 @@
 """The gateway's requests, and for a short while their results. It never logs what it holds."""
 
+import time
 from typing import Any, Final, Literal
 
 from sqlalchemy import (
@@ -8,19 +9,19 @@ from sqlalchemy import (
     CursorResult,
     String,
     delete,
+    insert,
     select,
     update,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chaincode.encoding import JsonObject
 from node.database import open_database
+from node.gateway.event_store import ANSWERED, EVENTS_KEPT_MS, Base, RequestEvent, Webhook
 
 RequestState = Literal[
     "pending", "fetched", "recording", "accepted", "refused", "declined", "expired"
 ]
-ANSWERED: Final = "answered"
-"""What is told of an answered same-device request to who does not bring its response code."""
 OPEN: Final = ("pending", "fetched", "refused", "declined")
 """The states in which a wallet's answer is still taken: whoever sees a request's link can send
 nonsense to it, and that must not shut the holder out."""
@@ -30,11 +31,7 @@ KEPT_MS: Final = 86_400_000
 """How long a request stays readable, without values, after its result's time."""
 
 
-class _Base(DeclarativeBase):
-    pass
-
-
-class StoredRequest(_Base):
+class StoredRequest(Base):
     """One request of one verifier.
 
     Attributes:
@@ -103,7 +100,7 @@ class RequestStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        self._engine = open_database(database_url, _Base.metadata)
+        self._engine = open_database(database_url, Base.metadata)
 
     def add(self, request: StoredRequest) -> None:
         """Keep a new request; its object stays readable, detached from the database."""
@@ -238,10 +235,14 @@ class RequestStore:
             .values(response_key=None)
         )
         forget = delete(StoredRequest).where(StoredRequest.result_until_ms <= now_ms - KEPT_MS)
+        forget_events = delete(RequestEvent).where(
+            RequestEvent.at_ms <= time.time_ns() // 1_000_000 - EVENTS_KEPT_MS
+        )
         with Session(self._engine) as session, session.begin():
             result = session.execute(erase)
             session.execute(forget_keys)
             session.execute(forget)
+            session.execute(forget_events)
             return result.rowcount if isinstance(result, CursorResult) else 0
 
     def close(self) -> None:
@@ -259,6 +260,27 @@ class RequestStore:
             statement = statement.where(
                 StoredRequest.expires_at_ms > now_ms, StoredRequest.tries < MAX_TRIES
             )
+        statement = statement.values(**values)
         with Session(self._engine) as session, session.begin():
-            result = session.execute(statement.values(**values))
-            return isinstance(result, CursorResult) and result.rowcount == 1
+            written = session.execute(
+                statement.returning(StoredRequest.verifier, StoredRequest.redirect_uri)
+            ).one_or_none()
+            if written is None:
+                return False
+            verifier, redirect_uri = written
+            status = str(values["state"])
+            if redirect_uri is not None and status != "fetched":
+                # On one device only who brings the response code may know more.
+                status = ANSWERED
+            due = select(Webhook.since_ms).where(Webhook.verifier == verifier).scalar_subquery()
+            session.execute(
+                insert(RequestEvent).values(
+                    request_id=request_id,
+                    verifier=verifier,
+                    status=status,
+                    at_ms=time.time_ns() // 1_000_000,
+                    due_ms=due,
+                    tries=0,
+                )
+            )
+            return True

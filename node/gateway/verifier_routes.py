@@ -15,9 +15,10 @@ from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
 from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, parse_identifier
 from node.errors import ApiError
 from node.gateway.api_keys import Scope
+from node.gateway.event_store import ANSWERED
 from node.gateway.presentations import Presentations
 from node.gateway.question import Question
-from node.gateway.store import ANSWERED, StoredRequest
+from node.gateway.store import StoredRequest
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.waci import WaciVerification
 from node.web.problems import problems

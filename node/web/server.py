@@ -4,6 +4,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -111,6 +112,7 @@ def serve(
     service: str,
     threads: int = 8,
     trusted_proxy: str | None = None,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a service in this process until SIGTERM or SIGINT.
 
@@ -122,6 +124,7 @@ def serve(
         service: Its name in the log.
         threads: How many requests are worked on at the same time.
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
+        on_stop: Called when the signal comes, before requests under way are waited for.
 
     Raises:
         ConfigError: The address is malformed, in use, or not this machine's.
@@ -130,6 +133,7 @@ def serve(
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.stop()
+        on_stop()
 
     before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
     _log.info("ready", service=service, address=server.address)

@@ -15,8 +15,9 @@ from client_sdk.openid4vp.response import build_response
 from client_sdk.openid4vp.signed_request import VerifiedRequest, verify_request
 from node.config import load_config
 from node.gateway.api_keys import ApiKeyStore, Scope
-from node.gateway.app import build_presentations, build_waci, create_app
+from node.gateway.app import build_events, build_presentations, build_waci, create_app
 from node.gateway.config import GatewayConfig
+from node.gateway.event_store import EventStore
 from node.gateway.store import RequestStore
 
 
@@ -92,12 +93,15 @@ class GatewayWorld:
             now_ms=lambda: self.world.now_ms,
         )
         self.keys = ApiKeyStore(self.config.database_url)
+        self.event_store = EventStore(self.config.database_url)
+        self.events = build_events(self.config, store=self.event_store, seed=bytes(32))
         self.api_keys = {name: self.make_key(name) for name in ("city", "bank")}
         self.app = create_app(
             self.config,
             self.presentations,
             self.keys,
             waci=build_waci(self.config, self.presentations, AccountKey(bytes(32))),
+            events=self.events,
             now_ms=lambda: self.world.now_ms,
         )
         self.client: FlaskClient = self.app.test_client()
@@ -151,5 +155,7 @@ class GatewayWorld:
         return build_response({"resident": [presentation]}, request=request)
 
     def close(self) -> None:
+        self.events.feed.stop()
+        self.event_store.close()
         self.store.close()
         self.keys.close()

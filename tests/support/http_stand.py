@@ -45,6 +45,7 @@ class HttpStand:
 
     Attributes:
         received: What came in, in order.
+        arrived: Notified with each request.
         answer: Gives the answer to a request.
     """
 
@@ -55,6 +56,7 @@ class HttpStand:
             answer: Gives the answer to a request.
         """
         self.received: list[Received] = []
+        self.arrived = threading.Condition()
         self.answer = answer
         stand = self
 
@@ -82,7 +84,9 @@ class HttpStand:
             headers={name.lower(): value for name, value in handler.headers.items()},
             body=handler.rfile.read(length),
         )
-        self.received.append(request)
+        with self.arrived:
+            self.received.append(request)
+            self.arrived.notify_all()
         reply = self.answer(request)
         handler.send_response(reply.status)
         for name, value in reply.headers.items():

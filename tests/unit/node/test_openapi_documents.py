@@ -56,7 +56,7 @@ def check_document(address: str, token: str, folder: Path, *options: str) -> Non
 
 
 def test_the_gateway_is_as_its_document_says(tmp_path: Path) -> None:
-    rates = {"verifier_rate": NO_LIMIT, "wallet_rate": NO_LIMIT}
+    rates = {"verifier_rate": NO_LIMIT, "wallet_rate": NO_LIMIT, "max_streams": 0}
     gateway = GatewayWorld(tmp_path, changes=rates)
     with served(gateway.app) as address:
         check_document(address, gateway.api_keys["city"], tmp_path)

@@ -1,0 +1,158 @@
+"""What verifiers are told of their requests: events, and the webhooks that they are posted to.
+
+An event is written in the transaction that makes it true (`RequestStore`); whoever tells it reads
+it here. So it is told also after the process died in between.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, CursorResult, Integer, String, delete, func, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from node.database import open_database
+
+ANSWERED: Final = "answered"
+"""What is told of an answered same-device request to who does not bring its response code."""
+EVENTS_KEPT_MS: Final = 2 * 86_400_000
+"""How long events are kept, and with them the tries to tell a webhook."""
+_EVENT_NAMES: Final = {
+    "fetched": "fetched",
+    "recording": "answered",
+    ANSWERED: "answered",
+    "accepted": "verified",
+    "refused": "verified",
+    "declined": "declined",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables of the gateway's requests."""
+
+
+class RequestEvent(Base):
+    """One step of a request, written together with it: what is told of it survives any crash.
+
+    Attributes:
+        seq: Counts all events of the gateway.
+        request_id: The request.
+        verifier: Whose it is.
+        status: What the request came to, as its verifier may know it.
+        at_ms: When; milliseconds since 1970, UTC.
+        due_ms: When the verifier's webhook is to be told next; None where it is not, or was told.
+        tries: How often it was tried.
+    """
+
+    __tablename__ = "request_event"
+
+    seq: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    request_id: Mapped[str] = mapped_column(String(32), index=True)
+    verifier: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    due_ms: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    tries: Mapped[int] = mapped_column(default=0)
+
+    @property
+    def name(self) -> str:
+        """What happened: `fetched`, `answered`, `verified` or `declined`."""
+        return _EVENT_NAMES[self.status]
+
+
+class Webhook(Base):
+    """Where a verifier wants to be told of its requests' events.
+
+    Attributes:
+        verifier: The verifier's id.
+        url: Where events are posted.
+        since_ms: Since when; milliseconds since 1970, UTC.
+    """
+
+    __tablename__ = "webhook"
+
+    verifier: Mapped[str] = mapped_column(String(64), primary_key=True)
+    url: Mapped[str]
+    since_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class EventStore:
+    """The tables of events and webhooks. Safe to share between threads and processes."""
+
+    def __init__(self, database_url: str) -> None:
+        """Open the database and make the tables where there are none.
+
+        Raises:
+            ConfigError: The URL is not one of SQLAlchemy's.
+            StorageError: The database cannot be used.
+        """
+        self._engine = open_database(database_url, Base.metadata)
+
+    def last_event(self) -> int:
+        """Return the number of the newest event; 0 where there is none."""
+        with Session(self._engine) as session:
+            return session.scalar(select(func.max(RequestEvent.seq))) or 0
+
+    def events(self, *, after: int, request_id: str | None = None) -> list[RequestEvent]:
+        """Return the events after a number, in order; of one request, or of all."""
+        statement = select(RequestEvent).where(RequestEvent.seq > after)
+        if request_id is not None:
+            statement = statement.where(RequestEvent.request_id == request_id)
+        with Session(self._engine, expire_on_commit=False) as session:
+            return [*session.scalars(statement.order_by(RequestEvent.seq))]
+
+    def webhook(self, verifier: str) -> Webhook | None:
+        """Return a verifier's webhook; None where it has none."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            return session.get(Webhook, verifier)
+
+    def set_webhook(self, verifier: str, url: str, *, now_ms: int) -> None:
+        """Tell a verifier's events to this address from now on, and to no other."""
+        with Session(self._engine) as session, session.begin():
+            session.merge(Webhook(verifier=verifier, url=url, since_ms=now_ms))
+
+    def remove_webhook(self, verifier: str) -> bool:
+        """Tell a verifier's events to nobody; return whether somebody was told."""
+        with Session(self._engine) as session, session.begin():
+            result = session.execute(delete(Webhook).where(Webhook.verifier == verifier))
+            session.execute(
+                update(RequestEvent).where(RequestEvent.verifier == verifier).values(due_ms=None)
+            )
+            return isinstance(result, CursorResult) and result.rowcount == 1
+
+    def claim_event(self, *, now_ms: int, lease_ms: int) -> tuple[RequestEvent, str] | None:
+        """Take an event that is due to a webhook, so that no other process takes it for a while.
+
+        Returns:
+            The event and where to post it; None where none is due.
+        """
+        due = (
+            select(RequestEvent, Webhook.url)
+            .join(Webhook, Webhook.verifier == RequestEvent.verifier)
+            .where(RequestEvent.due_ms <= now_ms)
+            .order_by(RequestEvent.due_ms, RequestEvent.seq)
+            .limit(1)
+        )
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            found = session.execute(due).one_or_none()
+            if found is None:
+                return None
+            event, url = found
+            claimed = session.execute(
+                update(RequestEvent)
+                .where(RequestEvent.seq == event.seq, RequestEvent.due_ms == event.due_ms)
+                .values(due_ms=now_ms + lease_ms, tries=RequestEvent.tries + 1)
+                .execution_options(synchronize_session=False)
+            )
+            is_ours = isinstance(claimed, CursorResult) and claimed.rowcount == 1
+            return (event, url) if is_ours else None
+
+    def finish_event(self, seq: int, *, due_ms: int | None) -> None:
+        """Note when an event is to be told again; None where it was told, or never will be."""
+        statement = update(RequestEvent).where(RequestEvent.seq == seq).values(due_ms=due_ms)
+        with Session(self._engine) as session, session.begin():
+            session.execute(statement)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
