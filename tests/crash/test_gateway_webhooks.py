@@ -14,7 +14,7 @@ from support.http_stand import HttpStand, Received, Reply
 from support.presentation_world import World
 
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.openid4vp.signed_request import parse_link
+from client_sdk.openid4vp.request_link import parse_link
 from client_sdk.webhooks import SignedMessage, verify_webhook
 from node.config import load_config
 from node.gateway.api_keys import ApiKeyStore, Scope
