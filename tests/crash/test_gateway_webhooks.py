@@ -14,7 +14,7 @@ from support.http_stand import HttpStand, Received, Reply
 from support.presentation_world import World
 
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.openid4vp.request_link import parse_link
+from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.webhooks import SignedMessage, verify_webhook
 from node.config import load_config
 from node.gateway.api_keys import ApiKeyStore, Scope
@@ -63,7 +63,9 @@ def test_an_event_outlives_the_process(tmp_path: Path) -> None:
         assert requests.put(f"{base}/webhook", json=body, headers=headers, timeout=10).ok
         question = {"attributes": ["address"], "purpose": "Residence certificate"}
         created = requests.post(f"{base}/requests", json=question, headers=headers, timeout=10)
-        uri = parse_link(created.json()["link"]).request_uri
+        link = parse_link(created.json()["link"])
+        assert isinstance(link, RequestLink)
+        uri = link.request_uri
         fetched = requests.get(uri.replace("http://127.0.0.1:8080", base), timeout=10)
         assert fetched.status_code == 200
         process.send_signal(signal.SIGKILL)
