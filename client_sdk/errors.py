@@ -180,6 +180,26 @@ class IssuerRefusedError(OfferError):
         self.code = code
 
 
+class IssuanceDeferredError(OfferError):
+    """The issuer issues later. The wallet keeps what it needs to ask again.
+
+    Attributes:
+        interval_s: How long to wait before that, in seconds.
+    """
+
+    def __init__(self, message: str, *, interval_s: int) -> None:
+        super().__init__(message)
+        self.interval_s = interval_s
+
+
+class DpopError(ClientError):
+    """A proof of possession is for another request or another access token (RFC 9449)."""
+
+
+class ClientAttestationError(ClientError):
+    """A wallet's attestation, or its proof, is not acceptable (HAIP 1.0)."""
+
+
 class CredentialStateError(ClientError):
     """The state of the credential's record does not allow this change."""
 

@@ -29,11 +29,13 @@ class HttpAnswer:
         status: The HTTP status code.
         media_type: The content type without parameters, lower-case.
         body: The bytes, at most `MAX_BODY_BYTES`.
+        headers: The headers, their names in lower case.
     """
 
     status: int
     media_type: str
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def json(self) -> JsonObject:
         """Return the body as a JSON object.
@@ -151,7 +153,10 @@ class HttpClient:
                 f"{_host(url)}: cannot be reached ({type(error).__name__}); is the address right?"
             ) from None
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return HttpAnswer(status=response.status_code, media_type=media_type, body=body)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HttpAnswer(
+            status=response.status_code, media_type=media_type, body=body, headers=headers
+        )
 
     def _read(self, response: requests.Response, host: str) -> bytes:
         deadline = time.monotonic() + self._timeout_s

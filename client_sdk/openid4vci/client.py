@@ -27,14 +27,13 @@ from client_sdk.openid4vci.credential_offer import (
 from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
 from client_sdk.openid4vci.issuer_metadata import (
     KEY_METADATA,
-    SERVER_METADATA,
     CredentialConfiguration,
     IssuerMetadata,
-    ServerMetadata,
     well_known_url,
 )
 from client_sdk.openid4vci.key_proof import sign_key_proof
 from client_sdk.openid4vci.received_credential import ReceivedCredential, read_received
+from client_sdk.openid4vci.server_metadata import SERVER_METADATA, ServerMetadata
 
 LEEWAY_S: Final = 60
 _MAX_TOKEN_CHARS: Final = 16_384
@@ -150,6 +149,8 @@ def redeem_offer(
         OfferError: The offer cannot be used, or the issuer refused it.
         TransportError: The issuer cannot be reached.
     """
+    if offer.pre_authorized_code is None:
+        raise OfferError("offer: the issuer wants to see you at its page first; authorize there")
     if offer.transaction_code is not None and not tx_code:
         raise OfferError("offer: it asks for a transaction code; type the one that came with it")
     metadata = fetch_metadata(offer.credential_issuer, http=http)

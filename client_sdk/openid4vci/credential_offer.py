@@ -10,6 +10,7 @@ from client_sdk.errors import CredentialFormatError, OfferError, RequestError
 from client_sdk.strict_json import encode_json, parse_strict_json_object, text_list
 
 LINK_SCHEME: Final = "openid-credential-offer"
+AUTHORIZATION_CODE: Final = "authorization_code"
 PRE_AUTHORIZED_CODE: Final = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 MAX_LINK_CHARS: Final = 16_384
 MAX_CODE_CHARS: Final = 2048
@@ -70,34 +71,80 @@ class TransactionCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationCodeGrant:
+    """An offer's grant `authorization_code`: the holder authenticates at the issuer's page.
+
+    Attributes:
+        issuer_state: Ties the authorization request to the offer; None where it has none.
+        authorization_server: Which of the issuer's servers it is; None for the only one.
+    """
+
+    issuer_state: str | None = field(default=None, repr=False)
+    authorization_server: str | None = None
+
+    def to_fields(self) -> JsonObject:
+        """Return the grant as a JSON object."""
+        members = {
+            "issuer_state": self.issuer_state,
+            "authorization_server": self.authorization_server,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+    @classmethod
+    def from_fields(cls, fields: JsonObject) -> Self:
+        """Return the grant that a JSON object stands for; members that are not known are ignored.
+
+        Raises:
+            OfferError: A member is not acceptable.
+        """
+        state, server = fields.get("issuer_state"), fields.get("authorization_server")
+        if state is not None and (not isinstance(state, str) or len(state) > MAX_CODE_CHARS):
+            raise OfferError("offer: issuer_state is not a text of acceptable length")
+        return cls(
+            issuer_state=state,
+            authorization_server=(
+                None if server is None else parse_url(server, "authorization_server")
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialOffer:
-    """An issuer's offer with a pre-authorized code. Its repr does not show the code.
+    """An issuer's offer. Its repr does not show its codes.
 
     Attributes:
         credential_issuer: The issuer's identifier, a URL.
         configuration_ids: Names in the issuer's `credential_configurations_supported`.
-        pre_authorized_code: The code that a token is had for.
+        pre_authorized_code: The code that a token is had for; None where it has none.
         transaction_code: What the person must type in addition; None for nothing.
         authorization_server: Which of the issuer's servers gives the token; None for the only one.
+        authorization_code: How the holder authenticates at the issuer's page; None where the offer
+            has no such grant.
     """
 
     credential_issuer: str
     configuration_ids: tuple[str, ...]
-    pre_authorized_code: str = field(repr=False)
+    pre_authorized_code: str | None = field(default=None, repr=False)
     transaction_code: TransactionCode | None = None
     authorization_server: str | None = None
+    authorization_code: AuthorizationCodeGrant | None = None
 
     def to_fields(self) -> JsonObject:
         """Return the offer as a JSON object."""
-        grant: JsonObject = {"pre-authorized_code": self.pre_authorized_code}
-        if self.transaction_code is not None:
-            grant["tx_code"] = self.transaction_code.to_fields()
-        if self.authorization_server is not None:
-            grant["authorization_server"] = self.authorization_server
+        grants: JsonObject = {}
+        if self.authorization_code is not None:
+            grants[AUTHORIZATION_CODE] = self.authorization_code.to_fields()
+        if self.pre_authorized_code is not None:
+            grant: JsonObject = {"pre-authorized_code": self.pre_authorized_code}
+            if self.transaction_code is not None:
+                grant["tx_code"] = self.transaction_code.to_fields()
+            if self.authorization_server is not None:
+                grant["authorization_server"] = self.authorization_server
+            grants[PRE_AUTHORIZED_CODE] = grant
         return {
             "credential_issuer": self.credential_issuer,
             "credential_configuration_ids": list(self.configuration_ids),
-            "grants": {PRE_AUTHORIZED_CODE: grant},
+            "grants": grants,
         }
 
     @classmethod
@@ -105,8 +152,8 @@ class CredentialOffer:
         """Return the offer that a JSON object stands for; members that are not known are ignored.
 
         Raises:
-            OfferError: A member is missing or not acceptable, or the offer has no pre-authorized
-                code.
+            OfferError: A member is missing or not acceptable, or the offer has no grant that is
+                known here.
         """
         issuer = parse_url(fields.get("credential_issuer"), "credential_issuer")
         if urlsplit(issuer).query:
@@ -118,12 +165,22 @@ class CredentialOffer:
             or not all(1 <= len(name) <= _MAX_NAME_CHARS for name in names)
         ):
             raise OfferError("offer: credential_configuration_ids is a list of different names")
-        grants = fields.get("grants")
-        grant = grants.get(PRE_AUTHORIZED_CODE) if isinstance(grants, dict) else None
+        grants = fields.get("grants", {})
+        if not isinstance(grants, dict):
+            raise OfferError("offer: grants is an object")
+        by_browser = grants.get(AUTHORIZATION_CODE)
+        if not grants:
+            # Then the server's metadata says what it takes (section 4.1.1).
+            by_browser = {}
+        if AUTHORIZATION_CODE in grants and not isinstance(by_browser, dict):
+            raise OfferError("offer: the grant authorization_code is an object")
+        grant, has_code = grants.get(PRE_AUTHORIZED_CODE, {}), PRE_AUTHORIZED_CODE in grants
         if not isinstance(grant, dict):
-            raise OfferError("offer: it holds no pre-authorized code, which this wallet needs")
+            raise OfferError("offer: the grant with the pre-authorized code is an object")
+        if not has_code and by_browser is None:
+            raise OfferError("offer: it holds no grant that this wallet knows")
         code = grant.get("pre-authorized_code")
-        if not isinstance(code, str) or not 1 <= len(code) <= MAX_CODE_CHARS:
+        if has_code and (not isinstance(code, str) or not 1 <= len(code) <= MAX_CODE_CHARS):
             raise OfferError("offer: pre-authorized_code is not a text of acceptable length")
         tx_code = grant.get("tx_code")
         if "tx_code" in grant and not isinstance(tx_code, dict):
@@ -132,13 +189,18 @@ class CredentialOffer:
         return cls(
             credential_issuer=issuer,
             configuration_ids=names,
-            pre_authorized_code=code,
+            pre_authorized_code=code if isinstance(code, str) else None,
             # An empty object, too, asks for a code.
             transaction_code=(
                 TransactionCode.from_fields(tx_code) if isinstance(tx_code, dict) else None
             ),
             authorization_server=(
                 None if server is None else parse_url(server, "authorization_server")
+            ),
+            authorization_code=(
+                AuthorizationCodeGrant.from_fields(by_browser)
+                if isinstance(by_browser, dict)
+                else None
             ),
         )
 

@@ -1,4 +1,4 @@
-"""What an issuer publishes of itself (OpenID4VCI 1.0 section 12.2, RFC 8414, SD-JWT VC section 3).
+"""What an issuer publishes of itself (OpenID4VCI 1.0 section 12.2, SD-JWT VC section 3).
 
 Both sides share these forms: what a service publishes is what a wallet reads.
 """
@@ -23,8 +23,7 @@ from client_sdk.errors import KeyFormatError, OfferError
 from client_sdk.formats import FORMATS
 from client_sdk.formats.ldp_vc import LdpVc
 from client_sdk.formats.w3c_document import CONTEXTS
-from client_sdk.openid4vci.account_assertion import JWT_BEARER
-from client_sdk.openid4vci.credential_offer import PRE_AUTHORIZED_CODE, parse_url
+from client_sdk.openid4vci.credential_offer import parse_url
 from client_sdk.openid4vci.message_encryption import (
     CONTENT_ALGORITHMS,
     KEY_ALGORITHM,
@@ -34,7 +33,6 @@ from client_sdk.strict_json import text_list
 
 FORMAT: Final = "dc+sd-jwt"
 ISSUER_METADATA: Final = "openid-credential-issuer"
-SERVER_METADATA: Final = "oauth-authorization-server"
 KEY_METADATA: Final = "jwt-vc-issuer"
 _EXTENSION: Final = "tegata"
 
@@ -267,44 +265,6 @@ class IssuerMetadata:
             accounts=(
                 AccountService.from_fields(extension) if isinstance(extension, dict) else None
             ),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerMetadata:
-    """An authorization server's metadata (RFC 8414), as far as pre-authorized codes need it.
-
-    Attributes:
-        issuer: Its identifier.
-        token_endpoint: Where a code becomes a token.
-    """
-
-    issuer: str
-    token_endpoint: str
-
-    def to_fields(self) -> JsonObject:
-        """Return the metadata as a JSON object."""
-        return {
-            "issuer": self.issuer,
-            "token_endpoint": self.token_endpoint,
-            "grant_types_supported": [PRE_AUTHORIZED_CODE, JWT_BEARER],
-            "response_types_supported": [],
-            "token_endpoint_auth_methods_supported": ["none"],
-            "pre-authorized_grant_anonymous_access_supported": True,
-        }
-
-    @classmethod
-    def from_fields(cls, fields: JsonObject, *, expected_issuer: str) -> Self:
-        """Return what a server published.
-
-        Raises:
-            OfferError: Of another server, or without a token endpoint.
-        """
-        if fields.get("issuer") != expected_issuer:
-            raise OfferError("authorization server metadata: it is another server's (issuer)")
-        return cls(
-            issuer=expected_issuer,
-            token_endpoint=parse_url(fields.get("token_endpoint"), "token_endpoint"),
         )
 
 

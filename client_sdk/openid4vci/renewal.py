@@ -21,11 +21,10 @@ from client_sdk.openid4vci.client import (
 from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
 from client_sdk.openid4vci.issuer_metadata import (
     KEY_METADATA,
-    SERVER_METADATA,
-    ServerMetadata,
     well_known_url,
 )
 from client_sdk.openid4vci.received_credential import ReceivedCredential
+from client_sdk.openid4vci.server_metadata import SERVER_METADATA, ServerMetadata
 
 
 def renew_credential(

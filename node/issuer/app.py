@@ -9,20 +9,16 @@ from typing import Final, Protocol
 import structlog
 from flask import Flask, Response
 from flask_openapi.models.security_scheme import SecurityScheme
-from joserfc.jwk import ECKey
 
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
 from client_sdk.credentials.jose import (
-    ALGORITHMS,
     Key,
-    algorithm_of,
     export_private_jwk,
     export_public_jwk,
     key_from_seed,
     thumbprint,
 )
-from client_sdk.credentials.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
 from client_sdk.errors import (
     KeyFormatError,
@@ -33,30 +29,29 @@ from client_sdk.errors import (
 from client_sdk.issuer import Issuer
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.openid4vci.issuer_metadata import (
-    AccountService,
-    CredentialConfiguration,
-    IssuerMetadata,
-    ServerMetadata,
-    build_key_metadata,
-)
-from client_sdk.openid4vci.message_encryption import encryption_to
+from client_sdk.openid4vci.issuer_metadata import build_key_metadata
 from node.errors import ApiError, ConfigError, StorageError
 from node.issuer.account_routes import add_account_routes
 from node.issuer.accounts import AccountLedger, Accounts
 from node.issuer.approval_routes import add_approval_routes
 from node.issuer.approvals import ApprovalLedger, Approvals
+from node.issuer.authorization_routes import add_page_routes, add_push_routes
+from node.issuer.authorizations import Authorizations
 from node.issuer.batch_queue import BatchQueue
-from node.issuer.config import IssuerConfig, load_signer
+from node.issuer.cards import Cards
+from node.issuer.clients import Clients
+from node.issuer.config import IssuerConfig, load_signer, load_wallet_providers
 from node.issuer.credential_maker import Press
 from node.issuer.credential_requests import MessageReader
 from node.issuer.credential_routes import add_credential_routes
+from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
 from node.issuer.issuance import Issuance
 from node.issuer.key_proofs import KeyProofs
+from node.issuer.metadata import build_metadata, build_server_metadata, metadata_signer
 from node.issuer.metadata_routes import add_metadata_routes
 from node.issuer.offer_routes import add_offer_routes
-from node.issuer.offers import CONFIGURATION_ID, Offers
+from node.issuer.offers import Offers
 from node.issuer.renewals import Renewals
 from node.issuer.reviews import Reviews
 from node.issuer.revocation_routes import add_revocation_routes
@@ -64,7 +59,7 @@ from node.issuer.revocations import Revocations
 from node.issuer.status_lists import StatusLists
 from node.issuer.status_routes import add_status_routes
 from node.issuer.store import IssuerStore
-from node.issuer.token_routes import add_token_routes
+from node.issuer.token_routes import Tokens, add_token_routes
 from node.web.app import create_api
 from node.web.nonce import NonceSealer
 from node.web.problems import problem_of
@@ -111,10 +106,36 @@ def create_app(
         issuer_url=config.public_url,
         now_ms=now_ms,
     )
-    offers = Offers(
-        store, public_url=config.public_url, offer_seconds=config.offer_seconds, now_ms=now_ms
-    )
     nonces = NonceSealer(nonce_key, service="issuer")
+    cards = (
+        None
+        if config.card is None
+        else Cards(store, nonces, config.card, public_url=config.public_url, now_ms=now_ms)
+    )
+    offers = Offers(
+        store,
+        public_url=config.public_url,
+        offer_seconds=config.offer_seconds,
+        cards=cards,
+        now_ms=now_ms,
+    )
+    dpop = DpopProofs(
+        store,
+        NonceSealer(nonce_key, service="issuer DPoP"),
+        public_url=config.public_url,
+        required=config.haip,
+        now_ms=now_ms,
+    )
+    clients = Clients(
+        store,
+        NonceSealer(nonce_key, service="issuer attestation"),
+        audience=config.public_url,
+        registered=config.wallets,
+        anchors=load_wallet_providers(config),
+        attestation_required=config.haip,
+        now_ms=now_ms,
+    )
+    authorizations = Authorizations(store, offers, clients, issuer=config.public_url, now_ms=now_ms)
     public_key = public_key_of(signing_key)
     renewals = Renewals(
         store,
@@ -160,25 +181,42 @@ def create_app(
             "access_token": SecurityScheme(type="http", scheme="bearer"),
         },
     )
+    metadata = build_metadata(config, public_key, encryption_key)
     register_protocol_errors(app)
     for kind in (TransportError, QueryFailedError, TransactionFailedError):
         app.register_error_handler(kind, _ledger_unavailable)
     add_metadata_routes(
         app,
-        issuer=build_metadata(config, public_key, encryption_key),
-        server=ServerMetadata(
-            issuer=config.public_url, token_endpoint=f"{config.public_url}/token"
-        ),
+        issuer=metadata,
+        server=build_server_metadata(config),
+        sign=metadata_signer(config, metadata, now_ms),
         keys=build_key_metadata(config.public_url, (public_key,)),
     )
     if status_lists is not None:
         add_status_routes(app, status_lists=status_lists)
-    add_token_routes(app, offers=offers, renewals=renewals)
+    add_token_routes(
+        app,
+        Tokens(
+            offers=offers,
+            authorizations=authorizations,
+            renewals=renewals,
+            clients=clients,
+            dpop=dpop,
+        ),
+    )
+    add_push_routes(app, authorizations=authorizations, clients=clients, dpop=dpop)
+    add_page_routes(
+        app,
+        authorizations=authorizations,
+        name=config.display_name,
+        is_push_required=config.haip,
+    )
     add_credential_routes(
         app,
         offers=offers,
         issuance=issuance,
         messages=MessageReader(encryption_key, encryption_required=config.encryption_required),
+        dpop=dpop,
     )
     add_account_routes(
         app,
@@ -229,38 +267,6 @@ def build_status_lists(
     except (TransportError, TransactionFailedError, QueryFailedError) as error:
         _log.error("status_lists_not_anchored", detail=str(error))
     return made
-
-
-def build_metadata(config: IssuerConfig, signing_key: Key, encryption_key: ECKey) -> IssuerMetadata:
-    """Return what the issuer publishes of itself."""
-    url = config.public_url
-    return IssuerMetadata(
-        credential_issuer=url,
-        credential_endpoint=f"{url}/credential",
-        nonce_endpoint=f"{url}/nonce",
-        deferred_endpoint=f"{url}/deferred_credential",
-        notification_endpoint=f"{url}/notification",
-        batch_size=config.batch_size,
-        request_encryption=encryption_to(encryption_key),
-        response_encryption=True,
-        encryption_required=config.encryption_required,
-        configurations={
-            CONFIGURATION_ID: CredentialConfiguration(
-                credential_type=RESIDENT_CREDENTIAL_TYPE,
-                name=config.display_name,
-                claims=tuple((name,) for name in RESIDENT_CLAIMS),
-                signing_algorithms=(algorithm_of(signing_key),),
-                proof_algorithms=ALGORITHMS,
-                scope=RESIDENT_CREDENTIAL_TYPE,
-            )
-        },
-        accounts=AccountService(
-            accounts_endpoint=f"{url}/accounts",
-            holder_domain=config.holder_domain,
-            ledger_id=config.ledger.ledger_id,
-            issuer_account=config.ledger.account,
-        ),
-    )
 
 
 def check_ledger(config: IssuerConfig, ledger: LedgerClient, signing_key: Key) -> None:

@@ -21,8 +21,9 @@ from client_sdk.issuer_anchor import ListPlace
 from client_sdk.issuer_signing import IssuerSigner
 from client_sdk.openid4vci.credential_offer import OfferReference, build_offer_link
 from node.errors import StorageError
+from node.issuer.attributes import day_in_japan
 from node.issuer.credential_maker import HolderKey
-from node.issuer.offers import TRANSACTION_CODE_TRIES, day_in_japan
+from node.issuer.offers import TRANSACTION_CODE_TRIES
 from node.issuer.one_time_secret import (
     code_of_offer,
     hash_secret,

@@ -1,15 +1,17 @@
 """The issuer service's configuration: one TOML file."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from cryptography import x509
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chaincode.errors import DecodeError
 from chaincode.ids import DOMAIN_ID, RECORD_ID
 from client_sdk.authority_client import AuthorityClient, ThresholdSigner
 from client_sdk.credentials.jose import Key, parse_private_jwk
+from client_sdk.credentials.resident import MAX_MUNICIPALITY_CHARS
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import ClientError, FrostFormatError, RequestError
 from client_sdk.strict_json import parse_strict_json_object
@@ -61,6 +63,62 @@ class Authorities(BaseModel):
     signers: tuple[AuthorityAccess, ...] = Field(min_length=2)
 
 
+class WalletClient(BaseModel):
+    """A wallet that may use the authorization endpoint without an attestation.
+
+    Attributes:
+        client_id: Its name.
+        redirect_uris: Where the holder's browser may go back to; on this machine to any port.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: str = Field(min_length=1, max_length=256)
+    redirect_uris: tuple[str, ...] = Field(min_length=1)
+
+
+class CardConfig(BaseModel):
+    """`[card]`: who vouches for My Number cards, and whose cards this city takes.
+
+    Attributes:
+        authority_file: The certificates, in PEM, of the authority that signs cards' certificates.
+        revocation_list_files: Its current revocation lists, PEM or DER; they are read at each use.
+        municipality: What city this is, as its credentials say.
+        addresses: How the addresses of its residents begin.
+        self_service: Whether a card suffices without an offer from the counter: `off`, `reviewed`
+            by the counter before it is issued, or `on`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    authority_file: ConfigPath
+    revocation_list_files: tuple[Annotated[Path, AfterValidator(in_folder)], ...] = Field(
+        min_length=1
+    )
+    municipality: str = Field(min_length=1, max_length=MAX_MUNICIPALITY_CHARS)
+    addresses: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    self_service: Literal["off", "reviewed", "on"] = "off"
+
+
+class MetadataCertificate(BaseModel):
+    """`[metadata_certificate]`: what the issuer's metadata is signed with (HAIP 1.0 section 4.1).
+
+    Attributes:
+        chain_file: Its certificates, in PEM, its own first.
+        key_file: The private key of the first, in PEM.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain_file: ConfigPath
+    key_file: ConfigPath
+
+
+OWN_WALLET: Final = WalletClient(
+    client_id="tegata-wallet", redirect_uris=("http://127.0.0.1/callback",)
+)
+
+
 class IssuerConfig(ProcessConfig):
     """`issuer.toml`. Relative paths are taken from the file's folder.
 
@@ -82,10 +140,16 @@ class IssuerConfig(ProcessConfig):
         status_list_entries: How many credentials share one status list; the least number hides one
             among many.
         status_ttl_seconds: How long a verifier may keep a copy of a list.
+        wallets: The wallets that are known by their name; by default our own.
+        wallet_providers_file: Certificates, in PEM, of those who vouch for providers of wallets.
+        haip: Whether every wallet must meet the High Assurance Interoperability Profile 1.0:
+            wallet attestation, pushed requests, and access tokens bound to a key.
         batch_size: How many keys a wallet may have credentials bound to at once.
         encryption_required: Whether wallets must encrypt credential requests and have the answers
             encrypted, on top of TLS.
         ledger: The ledger.
+        card: How My Number cards are taken; None where they are not.
+        metadata_certificate: What the metadata is signed with; None where it is not signed.
     """
 
     public_url: Annotated[str, AfterValidator(_public_url)]
@@ -102,9 +166,37 @@ class IssuerConfig(ProcessConfig):
     enrolment_seconds: int = Field(default=86_400, ge=60, le=30 * 86_400)
     status_list_entries: int = Field(default=131_072, ge=131_072, le=1 << 20)
     status_ttl_seconds: int = Field(default=300, ge=10, le=86_400)
+    wallets: tuple[WalletClient, ...] = (OWN_WALLET,)
+    wallet_providers_file: Annotated[Path, AfterValidator(in_folder)] | None = None
+    haip: bool = False
     batch_size: int = Field(default=10, ge=1, le=100)
     encryption_required: bool = False
     ledger: LedgerAccess
+    card: CardConfig | None = None
+    metadata_certificate: MetadataCertificate | None = None
+
+    @model_validator(mode="after")
+    def _check_haip(self) -> Self:
+        if self.haip and self.wallet_providers_file is None:
+            raise ValueError("haip needs wallet_providers_file: who vouches for wallets")
+        return self
+
+
+def load_wallet_providers(config: IssuerConfig) -> tuple[x509.Certificate, ...]:
+    """Read the certificates of those who vouch for providers of wallets; none where none are.
+
+    Raises:
+        ConfigError: The file cannot be read, or is no PEM text of certificates.
+    """
+    path = config.wallet_providers_file
+    if path is None:
+        return ()
+    try:
+        return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: no PEM text of certificates") from None
 
 
 def load_signer(config: IssuerConfig) -> Key | ThresholdSigner:

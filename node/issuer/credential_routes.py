@@ -13,6 +13,7 @@ from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field
 
 from client_sdk.errors import CredentialFormatError
+from client_sdk.openid4vci.dpop import HEADER, NONCE_HEADER
 from client_sdk.openid4vci.message_encryption import (
     MEDIA_TYPE,
     MessageEncryption,
@@ -21,6 +22,7 @@ from client_sdk.openid4vci.message_encryption import (
 from client_sdk.strict_json import parse_strict_json_object
 from node.errors import ApiError
 from node.issuer.credential_requests import MessageReader
+from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import ProtocolError
 from node.issuer.issuance import CredentialAnswer, Issuance
 from node.issuer.offers import Offers
@@ -57,7 +59,12 @@ class OfferPath(BaseModel):
 
 
 def add_credential_routes(
-    app: OpenAPI, *, offers: Offers, issuance: Issuance, messages: MessageReader
+    app: OpenAPI,
+    *,
+    offers: Offers,
+    issuance: Issuance,
+    messages: MessageReader,
+    dpop: DpopProofs,
 ) -> None:
     """Add the endpoints for offers, nonces, credentials and notifications.
 
@@ -66,7 +73,11 @@ def add_credential_routes(
         offers: The issuer's offers.
         issuance: Issues what was offered.
         messages: Reads credential requests.
+        dpop: Checks that a token is its key's.
     """
+
+    def access_token() -> str:
+        return read_token(issuance, dpop)
 
     @app.get("/offers/<id>", responses=_OBJECT, tags=_TAGS)
     def fetch_offer(path: OfferPath) -> Response:
@@ -84,21 +95,21 @@ def add_credential_routes(
     @app.post("/nonce", responses=_OBJECT, tags=_TAGS)
     def create_nonce() -> Response:
         """Get a nonce for a key proof (OpenID4VCI 1.0 section 7)."""
-        return jsonify(c_nonce=issuance.new_nonce())
+        response = jsonify(c_nonce=issuance.new_nonce())
+        response.headers[NONCE_HEADER] = dpop.new_nonce()
+        return response
 
     @app.post("/credential", responses=_CREDENTIALS, security=_SECURITY, tags=_TAGS)
     def issue_credential() -> Response:
         """Get the credentials (OpenID4VCI 1.0 section 8)."""
-        token = _bearer_token()
-        issuance.check_token(token)
+        token = access_token()
         message = messages.read(request.get_data(), request.mimetype)
         return _answer(issuance.issue(token, message.fields), message.encryption)
 
     @app.post("/deferred_credential", responses=_CREDENTIALS, security=_SECURITY, tags=_TAGS)
     def collect_credential() -> Response:
         """Get the credentials that were deferred (OpenID4VCI 1.0 section 9)."""
-        token = _bearer_token()
-        issuance.check_token(token)
+        token = access_token()
         message = messages.read(request.get_data(), request.mimetype)
         answer = issuance.collect(token, message.fields.get("transaction_id"))
         return _answer(answer, message.encryption)
@@ -106,8 +117,7 @@ def add_credential_routes(
     @app.post("/notification", responses=_NOTHING, security=_SECURITY, tags=_TAGS)
     def notify() -> tuple[str, int]:
         """Say what has become of the credentials (OpenID4VCI 1.0 section 11)."""
-        token = _bearer_token()
-        issuance.check_token(token)
+        token = access_token()
         if request.mimetype != "application/json":
             raise ProtocolError("invalid_notification_request", "Content-Type: application/json")
         try:
@@ -127,8 +137,26 @@ def _answer(answer: CredentialAnswer, encryption: MessageEncryption | None) -> R
     return response
 
 
-def _bearer_token() -> str:
+def read_token(issuance: Issuance, dpop: DpopProofs) -> str:
+    """Return the current request's token, which is known, and its sender's.
+
+    Raises:
+        ProtocolError: The token is missing, unknown, expired, or bound to another key.
+    """
     credentials = request.authorization
-    if credentials is None or credentials.type != "bearer" or not credentials.token:
-        raise ProtocolError("missing_token", "Authorization: Bearer is missing", status=401)
-    return credentials.token
+    scheme = credentials.type if credentials is not None else ""
+    token = credentials.token if credentials is not None else None
+    if not token or scheme not in ("bearer", "dpop"):
+        raise ProtocolError("missing_token", "Authorization: Bearer or DPoP", status=401)
+    bound_to = issuance.check_token(token).dpop_jkt
+    if (scheme == "dpop") != (bound_to is not None):
+        # RFC 9449 section 7.2: a bound token is no bearer's.
+        raise ProtocolError("invalid_token", "the token came by another scheme", status=401)
+    if bound_to is not None:
+        dpop.check_use(
+            request.headers.getlist(HEADER),
+            path=request.path,
+            access_token=token,
+            expected_jkt=bound_to,
+        )
+    return token

@@ -16,6 +16,7 @@ RETRY_AFTER_S: Final = 5
 _WORDS: Final = {
     "access_denied": "The request was declined.",
     "credential_request_denied": "This credential is not issued.",
+    "invalid_authorization_details": "The issuer's metadata lists what there is.",
     "invalid_client": "The wallet does not prove which wallet it is, as this issuer demands.",
     "invalid_credential_request": "The credential request is not well formed.",
     "invalid_dpop_proof": "The DPoP proof is missing or not acceptable.",
@@ -26,6 +27,7 @@ _WORDS: Final = {
     "invalid_notification_request": "The notification is not well formed.",
     "invalid_proof": "A key proof is missing or not acceptable.",
     "invalid_request": "The request is not well formed.",
+    "invalid_scope": "The issuer's metadata lists what there is.",
     "invalid_token": "The access token is unknown, used or expired.",
     "invalid_transaction_id": "There is no such transaction.",
     "missing_token": "An access token is needed: Authorization: Bearer.",
@@ -34,6 +36,7 @@ _WORDS: Final = {
     "unknown_credential_configuration": "The issuer's metadata lists what there is.",
     "unknown_credential_identifier": "The token's answer lists what there is.",
     "unsupported_grant_type": "The server's metadata lists what there is.",
+    "unsupported_response_type": "This issuer gives authorization codes only.",
     "use_attestation_challenge": "Get a challenge and prove the wallet's key again.",
     "use_dpop_nonce": "Send the proof again with the nonce of this answer.",
 }
@@ -76,19 +79,25 @@ def register_protocol_errors(app: Flask) -> None:
     app.register_error_handler(ProtocolError, _protocol_error)
 
 
-def _protocol_error(error: ProtocolError) -> Response:
+def log_refusal(error: ProtocolError) -> None:
+    """Tell the operator which check the current request failed."""
     _log.info(
         "request_refused",
         code=error.code,
         check=str(error),
         path=request.url_rule.rule if request.url_rule else "(no route)",
     )
+
+
+def _protocol_error(error: ProtocolError) -> Response:
+    log_refusal(error)
     words = _WORDS.get(error.code, "The request is refused.")
     response = jsonify({"error": error.code, "error_description": words})
     response.status_code = error.status
     if error.status == 401:
         # RFC 6750 section 3: a request without any token is told no error code.
-        challenge = "Bearer" if error.code == "missing_token" else f'Bearer error="{error.code}"'
+        scheme = "DPoP" if "dpop" in error.code else "Bearer"
+        challenge = scheme if error.code == "missing_token" else f'{scheme} error="{error.code}"'
         response.headers["WWW-Authenticate"] = challenge
     if error.status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -18,11 +18,12 @@ from client_sdk.issuer_anchor import IssuedCredential
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from node.issuer.accounts import AccountLedger
+from node.issuer.attributes import day_in_japan
 from node.issuer.credential_maker import HolderKey, Press, make_credentials
 from node.issuer.credential_requests import validate_wanted
 from node.issuer.errors import ProtocolError
 from node.issuer.key_proofs import KeyProofs, check_accounts
-from node.issuer.offers import TOKEN_SECONDS, attributes_of, day_in_japan
+from node.issuer.offers import TOKEN_SECONDS, attributes_of
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
 from node.issuer.prepared_credentials import collect_prepared
 from node.issuer.revocations import Revocations

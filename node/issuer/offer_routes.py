@@ -28,7 +28,9 @@ from client_sdk.credentials.resident import (
 from client_sdk.errors import CredentialFormatError
 from node.errors import ApiError
 from node.issuer.accounts import Accounts
-from node.issuer.offers import Offers, parse_portrait
+from node.issuer.attributes import parse_portrait
+from node.issuer.offers import NewOffer as MadeOffer
+from node.issuer.offers import Offers
 from node.issuer.reviews import Reviews
 from node.web.bearer import authenticate
 
@@ -80,10 +82,25 @@ class OfferedAttributes(_Body):
     )
 
 
+class OfferedToCard(_Body):
+    """An offer to the holder of a My Number card, who proves the attributes by it."""
+
+    portrait: str | None = Field(
+        default=None,
+        max_length=MAX_PORTRAIT_BYTES * 4 // 3 + 4,
+        description="From the card's face, read at the counter; as in `attributes`.",
+    )
+
+
 class NewOffer(_Body):
     """A resident to whom a credential is offered."""
 
-    attributes: OfferedAttributes
+    attributes: OfferedAttributes | None = Field(
+        default=None, description="What is attested; left out with `card`."
+    )
+    card: OfferedToCard | None = Field(
+        default=None, description="Attest what the person's My Number card proves."
+    )
     reference: Reference | None = Field(
         default=None, description="Your own case number, to find the credential by. No name."
     )
@@ -98,6 +115,7 @@ class OfferMade(_Body):
     id: str
     link: str
     tx_code: str
+    authentication_code: str
     expires_at: datetime
     review_code: str | None
 
@@ -157,9 +175,7 @@ def add_offer_routes(
         """Offer a resident a credential."""
         _check_operator(token_sha256)
         try:
-            made = offers.create(
-                _attributes(body.attributes), reference=body.reference, is_reviewed=body.review
-            )
+            made = _create(offers, body)
         except CredentialFormatError as error:
             raise ApiError(
                 422, "invalid_fields", "The request's fields are not acceptable", f"{error}."
@@ -168,6 +184,7 @@ def add_offer_routes(
             id=made.id,
             link=made.link,
             tx_code=made.tx_code,
+            authentication_code=made.authentication_code,
             expires_at=_utc(made.expires_at_ms),
             review_code=made.review_code,
         )
@@ -207,6 +224,21 @@ def add_offer_routes(
 
 def _check_operator(token_sha256: str) -> None:
     authenticate({"operator": token_sha256}, needed="The operator's token is needed")
+
+
+def _create(offers: Offers, body: NewOffer) -> MadeOffer:
+    match body.attributes, body.card:
+        case OfferedAttributes() as attributes, None:
+            return offers.create(
+                _attributes(attributes), reference=body.reference, is_reviewed=body.review
+            )
+        case None, OfferedToCard(portrait=portrait) if not body.review:
+            return offers.create_for_card(
+                portrait=None if portrait is None else parse_portrait(portrait),
+                reference=body.reference,
+            )
+        case _:
+            raise CredentialFormatError("either attributes or card is needed; card has no review")
 
 
 def _attributes(body: OfferedAttributes) -> ResidentAttributes:

@@ -6,7 +6,13 @@ from sqlalchemy import Engine, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from node.issuer.statements import change, find_one, is_one_row
-from node.issuer.tables import ReviewState, StoredCredential, StoredOffer, StoredRenewal
+from node.issuer.tables import (
+    ReviewState,
+    StoredCredential,
+    StoredOffer,
+    StoredOfferKey,
+    StoredRenewal,
+)
 
 
 class OfferStore:
@@ -15,10 +21,30 @@ class OfferStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, offer: StoredOffer) -> None:
-        """Keep a new offer."""
+    def add(self, offer: StoredOffer, *keys: StoredOfferKey) -> None:
+        """Keep a new offer, and the other secrets that lead to it."""
         with Session(self._engine) as session, session.begin():
-            session.add(offer)
+            session.add_all([offer, *keys])
+
+    def find_key(self, key_hash: str, now_ms: int) -> StoredOfferKey | None:
+        """Return the secret that leads to an offer."""
+        return find_one(
+            self._engine,
+            select(StoredOfferKey).where(
+                StoredOfferKey.key_hash == key_hash, StoredOfferKey.expires_at_ms > now_ms
+            ),
+        )
+
+    def find_code(self, code_hash: str, now_ms: int) -> StoredOffer | None:
+        """Return an offer that no wallet has redeemed yet, by its pre-authorized code."""
+        return find_one(
+            self._engine,
+            select(StoredOffer).where(
+                StoredOffer.code_hash == code_hash,
+                StoredOffer.token_hash.is_(None),
+                StoredOffer.expires_at_ms > now_ms,
+            ),
+        )
 
     def find(self, offer_hash: str, now_ms: int) -> StoredOffer | None:
         """Return an offer that no wallet has redeemed yet."""
@@ -60,14 +86,29 @@ class OfferStore:
         )
 
     def redeem(
-        self, code_hash: str, *, token_hash: str, attributes: bytes, expires_at_ms: int
+        self,
+        code_hash: str,
+        *,
+        token_hash: str,
+        attributes: bytes,
+        expires_at_ms: int,
+        dpop_jkt: str | None = None,
+        client_id: str | None = None,
+        identifier: str | None = None,
     ) -> bool:
         """Put a token in the code's place; False where another request was first."""
         return change(
             self._engine,
             update(StoredOffer)
             .where(StoredOffer.code_hash == code_hash, StoredOffer.token_hash.is_(None))
-            .values(token_hash=token_hash, attributes=attributes, expires_at_ms=expires_at_ms),
+            .values(
+                token_hash=token_hash,
+                attributes=attributes,
+                expires_at_ms=expires_at_ms,
+                dpop_jkt=dpop_jkt,
+                client_id=client_id,
+                identifier=identifier,
+            ),
         )
 
     def find_token(self, token_hash: str, now_ms: int) -> StoredOffer | None:
@@ -176,3 +217,4 @@ class OfferStore:
         change(
             self._engine, delete(StoredOffer).where(StoredOffer.expires_at_ms <= now_ms, is_free)
         )
+        change(self._engine, delete(StoredOfferKey).where(StoredOfferKey.expires_at_ms <= now_ms))

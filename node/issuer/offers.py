@@ -1,28 +1,33 @@
 """Offers: from the operator's counter to a wallet's access token."""
 
-import base64
-import binascii
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Final, cast
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from chaincode.encoding import JsonObject
-from client_sdk.credentials.resident import ResidentAttributes, Sex, age_on
-from client_sdk.errors import CredentialFormatError
+from client_sdk.credentials.resident import ResidentAttributes, age_on
+from client_sdk.openid4vci.card_grant import CARD_NONCE, CARD_PROOF
 from client_sdk.openid4vci.credential_offer import (
+    AuthorizationCodeGrant,
     CredentialOffer,
     OfferReference,
     TransactionCode,
     build_offer_link,
 )
-from client_sdk.strict_json import encode_json, parse_strict_json_object
+from node.errors import ApiError
+from node.issuer.attributes import (
+    day_in_japan,
+    decode_attributes,
+    encode_attributes,
+)
+from node.issuer.cards import Cards
 from node.issuer.errors import ProtocolError
 from node.issuer.one_time_secret import (
     code_of_offer,
     hash_secret,
     hash_transaction_code,
+    issuer_state_of_offer,
     new_enrolment_code,
     new_secret,
     new_transaction_code,
@@ -30,7 +35,7 @@ from node.issuer.one_time_secret import (
     unseal,
 )
 from node.issuer.store import IssuerStore
-from node.issuer.tables import StoredOffer
+from node.issuer.tables import StoredOffer, StoredOfferKey
 
 CONFIGURATION_ID: Final = "resident"
 TRANSACTION_CODE_TRIES: Final = 5
@@ -40,7 +45,6 @@ REVIEW_SECONDS: Final = 30 * 86_400
 _TX_CODE: Final = TransactionCode(
     input_mode="numeric", length=6, description="The six digits that the counter gave you"
 )
-_JAPAN: Final = timezone(timedelta(hours=9), "JST")
 _REFUSED: Final = "the code or the transaction code is wrong, used, locked or expired"
 
 
@@ -52,6 +56,7 @@ class NewOffer:
         id: The secret part of the offer's address.
         link: What opens the wallet: for a QR code.
         tx_code: Six digits that the person is told separately.
+        authentication_code: What the person types at the issuer's page who has no link.
         expires_at_ms: Milliseconds since 1970, UTC.
         review_code: What the offer is reviewed by; None where nobody reviews it.
     """
@@ -59,6 +64,7 @@ class NewOffer:
     id: str = field(repr=False)
     link: str = field(repr=False)
     tx_code: str = field(repr=False)
+    authentication_code: str = field(repr=False)
     expires_at_ms: int
     review_code: str | None = field(default=None, repr=False)
 
@@ -68,12 +74,49 @@ class AccessToken:
     """What a code was redeemed for.
 
     Attributes:
-        token: The bearer token.
+        token: The token.
         lifetime_s: How long it lasts, in seconds.
+        is_bound: Whether it is good only with a proof of the wallet's key (RFC 9449).
+        identifier: The `credential_identifier` that requests name; None where they name the
+            configuration.
+        review_code: What the counter approves by; None where the wallet need not know it.
     """
 
     token: str = field(repr=False)
     lifetime_s: int
+    is_bound: bool = False
+    identifier: str | None = None
+    review_code: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentedCard:
+    """A card's proof, as a token request holds it.
+
+    Attributes:
+        proof: JSON.
+        nonce: The issuer's nonce that the card signed.
+    """
+
+    proof: str = field(repr=False)
+    nonce: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTerms:
+    """To whom a token is given, and how it names the credential.
+
+    Attributes:
+        client_id: The wallet; None where it names itself by nothing.
+        dpop_jkt: The key that the token is bound to; None for none.
+        is_identified: Whether requests are to name it by `credential_identifier`.
+        card: A card's proof; None where none came.
+    """
+
+    client_id: str | None = None
+    dpop_jkt: str | None = None
+    is_identified: bool = False
+    card: PresentedCard | None = None
 
 
 class Offers:
@@ -85,6 +128,7 @@ class Offers:
         *,
         public_url: str,
         offer_seconds: int,
+        cards: Cards | None = None,
         now_ms: Callable[[], int],
     ) -> None:
         """Make the offers' desk.
@@ -93,11 +137,13 @@ class Offers:
             store: Where offers are kept.
             public_url: The issuer's identifier.
             offer_seconds: How long an offer waits for its wallet.
+            cards: Takes the proofs of cards; None where none are taken.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._public_url = public_url
         self._offer_seconds = offer_seconds
+        self._cards = cards
         self._now_ms = now_ms
 
     def create(
@@ -118,11 +164,42 @@ class Offers:
             CredentialFormatError: The birth date cannot be one, as of today.
         """
         age_on(attributes.birth_date, day_in_japan(self._now_ms()))
-        offer_id, tx_code = new_secret(), new_transaction_code()
-        code = code_of_offer(offer_id)
         review_code = new_enrolment_code() if is_reviewed else None
+        return self._create(
+            encode_attributes(attributes),
+            needs_card=False,
+            reference=reference,
+            review_code=review_code,
+        )
+
+    def create_for_card(
+        self, *, portrait: bytes | None = None, reference: str | None = None
+    ) -> NewOffer:
+        """Make an offer to whoever proves a My Number card: it attests what the card says.
+
+        Args:
+            portrait: From the card's face, by the counter's own reader; None for none.
+            reference: The operator's own case number; not personal data.
+
+        Raises:
+            ApiError: This issuer takes no cards.
+        """
+        if self._cards is None:
+            raise ApiError(
+                409,
+                "no_cards",
+                "This issuer takes no cards",
+                "Set [card] in issuer.toml, or give the attributes.",
+            )
+        return self._create(portrait or b"", needs_card=True, reference=reference, review_code=None)
+
+    def _create(
+        self, plain: bytes, *, needs_card: bool, reference: str | None, review_code: str | None
+    ) -> NewOffer:
+        offer_id, tx_code = new_secret(), new_transaction_code()
+        code, authentication_code = code_of_offer(offer_id), new_enrolment_code()
+        issuer_state = issuer_state_of_offer(offer_id)
         expires_at_ms = self._now_ms() + self._offer_seconds * 1000
-        plain = encode_attributes(attributes)
         self._store.offers.add(
             StoredOffer(
                 offer_hash=hash_secret(offer_id),
@@ -132,16 +209,27 @@ class Offers:
                 attributes=seal(plain, code),
                 reference=reference,
                 expires_at_ms=expires_at_ms,
+                needs_card=needs_card,
                 review_hash=review_code and hash_secret(review_code),
                 review=review_code and "waiting",
                 review_attributes=review_code and seal(plain, review_code),
-            )
+            ),
+            *(
+                StoredOfferKey(
+                    key_hash=hash_secret(secret),
+                    code=seal(code.encode(), secret),
+                    needs_tx_code=needs_tx_code,
+                    expires_at_ms=expires_at_ms,
+                )
+                for secret, needs_tx_code in ((issuer_state, True), (authentication_code, False))
+            ),
         )
         link = build_offer_link(OfferReference(uri=f"{self._public_url}/offers/{offer_id}"))
         return NewOffer(
             id=offer_id,
             link=link,
             tx_code=tx_code,
+            authentication_code=authentication_code,
             expires_at_ms=expires_at_ms,
             review_code=review_code,
         )
@@ -155,9 +243,27 @@ class Offers:
             configuration_ids=(CONFIGURATION_ID,),
             pre_authorized_code=code_of_offer(offer_id),
             transaction_code=_TX_CODE,
+            authorization_code=AuthorizationCodeGrant(issuer_state=issuer_state_of_offer(offer_id)),
         )
 
-    def redeem(self, code: str, tx_code: str) -> AccessToken:
+    def authenticate(self, secret: str, tx_code: str | None) -> str | None:
+        """Return the offer's code, where a person proves to be the one whom it was made for.
+
+        Args:
+            secret: The offer's `issuer_state`, or the authentication code that was typed.
+            tx_code: The transaction code that was typed; None for none.
+        """
+        key = self._store.offers.find_key(hash_secret(secret), self._now_ms())
+        if key is None:
+            return None
+        code = unseal(key.code, secret).decode("ascii")
+        if key.needs_tx_code:
+            is_open = tx_code is not None and self._take_try(code, tx_code) is not None
+        else:
+            is_open = self._store.offers.find_code(hash_secret(code), self._now_ms()) is not None
+        return code if is_open else None
+
+    def redeem(self, code: str, tx_code: str, terms: TokenTerms) -> AccessToken:
         """Exchange a pre-authorized code and its transaction code for a token, once.
 
         After `TRANSACTION_CODE_TRIES` wrong transaction codes the offer is gone.
@@ -165,24 +271,93 @@ class Offers:
         Raises:
             ProtocolError: The code or the transaction code is wrong, used, locked or expired.
         """
-        code_hash, now_ms = hash_secret(code), self._now_ms()
-        offer = self._store.offers.take_try(code_hash, now_ms)
+        offer = self._take_try(code, tx_code)
         if offer is None:
             raise ProtocolError("invalid_grant", _REFUSED)
+        return self._give(offer, code, terms)
+
+    def redeem_authorized(self, code: str, terms: TokenTerms) -> AccessToken:
+        """Exchange the code of an offer whose person has authenticated for a token, once.
+
+        Raises:
+            ProtocolError: The offer was used, locked or has expired.
+        """
+        offer = self._store.offers.find_code(hash_secret(code), self._now_ms())
+        if offer is None:
+            raise ProtocolError("invalid_grant", _REFUSED)
+        return self._give(offer, code, terms)
+
+    def redeem_card(self, terms: TokenTerms) -> AccessToken:
+        """Exchange a card's proof for a token, without an offer.
+
+        Raises:
+            ProtocolError: This issuer takes no cards by themselves, or the proof does not verify.
+        """
+        if self._cards is None or not self._cards.is_self_service:
+            raise ProtocolError("unsupported_grant_type", "cards are not taken by themselves")
+        attributes = self._read_card(terms)
+        made = self._create(
+            encode_attributes(attributes),
+            needs_card=False,
+            reference=None,
+            review_code=new_enrolment_code() if self._cards.is_reviewed else None,
+        )
+        given = self.redeem_authorized(code_of_offer(made.id), terms)
+        return replace(given, review_code=made.review_code)
+
+    def presented_card(self, form: Mapping[str, str]) -> PresentedCard | None:
+        """Return the card's proof that a token request holds; None where it holds none.
+
+        Raises:
+            ProtocolError: It holds half of it.
+        """
+        proof, nonce = form.get(CARD_PROOF), form.get(CARD_NONCE)
+        if proof is None and nonce is None:
+            return None
+        if proof is None or nonce is None:
+            raise ProtocolError("invalid_request", f"{CARD_PROOF} and {CARD_NONCE} belong together")
+        return PresentedCard(proof=proof, nonce=nonce)
+
+    def _take_try(self, code: str, tx_code: str) -> StoredOffer | None:
+        code_hash = hash_secret(code)
+        offer = self._store.offers.take_try(code_hash, self._now_ms())
+        if offer is None:
+            return None
         if not hmac.compare_digest(hash_transaction_code(tx_code, code), offer.tx_code_hash):
             self._store.offers.lock(code_hash)
-            raise ProtocolError("invalid_grant", _REFUSED)
+            return None
+        return offer
+
+    def _give(self, offer: StoredOffer, code: str, terms: TokenTerms) -> AccessToken:
+        plain = unseal(offer.attributes, code)
+        if offer.needs_card:
+            attributes = self._read_card(terms)
+            plain = encode_attributes(replace(attributes, portrait=plain or None))
         token = new_secret()
+        identifier = f"{CONFIGURATION_ID}:{secrets.token_hex(8)}" if terms.is_identified else None
         lifetime_s = TOKEN_SECONDS if offer.review is None else REVIEW_SECONDS
         is_first = self._store.offers.redeem(
-            code_hash,
+            hash_secret(code),
             token_hash=hash_secret(token),
-            attributes=seal(unseal(offer.attributes, code), token),
-            expires_at_ms=now_ms + lifetime_s * 1000,
+            attributes=seal(plain, token),
+            expires_at_ms=self._now_ms() + lifetime_s * 1000,
+            dpop_jkt=terms.dpop_jkt,
+            client_id=terms.client_id,
+            identifier=identifier,
         )
         if not is_first:
             raise ProtocolError("invalid_grant", _REFUSED)
-        return AccessToken(token=token, lifetime_s=lifetime_s)
+        return AccessToken(
+            token=token,
+            lifetime_s=lifetime_s,
+            is_bound=terms.dpop_jkt is not None,
+            identifier=identifier,
+        )
+
+    def _read_card(self, terms: TokenTerms) -> ResidentAttributes:
+        if self._cards is None or terms.card is None:
+            raise ProtocolError("invalid_request", "the card's proof is missing")
+        return self._cards.read(terms.card.proof, terms.card.nonce)
 
 
 def attributes_of(offer: StoredOffer, token: str) -> ResidentAttributes:
@@ -192,48 +367,3 @@ def attributes_of(offer: StoredOffer, token: str) -> ResidentAttributes:
         StorageError: The row is damaged.
     """
     return decode_attributes(unseal(offer.attributes, token))
-
-
-def decode_attributes(plain: bytes) -> ResidentAttributes:
-    """Return what `encode_attributes` wrote."""
-    fields = parse_strict_json_object(plain)
-    portrait = fields["portrait"]
-    return ResidentAttributes(
-        name=str(fields["name"]),
-        address=str(fields["address"]),
-        municipality=str(fields["municipality"]),
-        birth_date=date.fromisoformat(str(fields["birth_date"])),
-        sex=cast(Sex, fields["sex"]),
-        portrait=None if portrait is None else parse_portrait(str(portrait)),
-    )
-
-
-def day_in_japan(time_ms: int) -> date:
-    """Return the day that it is in Japan (UTC+9, without summer time)."""
-    return datetime.fromtimestamp(time_ms // 1000, tz=UTC).astimezone(_JAPAN).date()
-
-
-def parse_portrait(text: str) -> bytes:
-    """Return the bytes of an image in base64 (RFC 4648 section 4).
-
-    Raises:
-        CredentialFormatError: Not base64.
-    """
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise CredentialFormatError("portrait: base64 is expected") from None
-
-
-def encode_attributes(attributes: ResidentAttributes) -> bytes:
-    """Return attributes as bytes, for sealing."""
-    portrait = attributes.portrait
-    fields: JsonObject = {
-        "name": attributes.name,
-        "address": attributes.address,
-        "municipality": attributes.municipality,
-        "birth_date": attributes.birth_date.isoformat(),
-        "sex": attributes.sex,
-        "portrait": None if portrait is None else base64.b64encode(portrait).decode("ascii"),
-    }
-    return encode_json(fields)

@@ -43,6 +43,11 @@ def code_of_offer(offer_id: str) -> str:
     return _derive(b"preauth code", offer_id).hex()
 
 
+def issuer_state_of_offer(offer_id: str) -> str:
+    """Return the `issuer_state` of an offer, which follows from the offer's secret id."""
+    return _derive(b"issuer state", offer_id).hex()
+
+
 def hash_secret(secret: str) -> str:
     """Return what the store knows a secret by, 64 hex digits."""
     return _derive(b"stored hash", secret).hex()

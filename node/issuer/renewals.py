@@ -26,8 +26,9 @@ from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.errors import ClientError, QueryFailedError
 from client_sdk.openid4vci.account_assertion import VerifiedAssertion, verify_account_assertion
 from node.errors import NonceError
+from node.issuer.attributes import encode_attributes
 from node.issuer.errors import ProtocolError
-from node.issuer.offers import TOKEN_SECONDS, AccessToken, encode_attributes
+from node.issuer.offers import TOKEN_SECONDS, AccessToken
 from node.issuer.one_time_secret import hash_secret, new_secret, seal
 from node.issuer.store import IssuerStore
 from node.issuer.tables import StoredOffer, StoredRenewal
@@ -84,12 +85,15 @@ class Renewals:
         self._signing_key = signing_key
         self._now_ms = now_ms
 
-    def redeem(self, assertion: str, credential: str) -> AccessToken:
+    def redeem(
+        self, assertion: str, credential: str, *, dpop_jkt: str | None = None
+    ) -> AccessToken:
         """Exchange the word of an account's key, and the old credential, for a token.
 
         Args:
             assertion: The account's assertion.
             credential: The credential to issue anew, with all its disclosures.
+            dpop_jkt: The key that the token is bound to; None for none.
 
         Raises:
             ProtocolError: They do not prove that a new one is owed; the text says what is missing.
@@ -123,10 +127,11 @@ class Renewals:
                 attributes=seal(encode_attributes(attributes), token),
                 reference=None if issued is None else issued.reference,
                 expires_at_ms=self._now_ms() + TOKEN_SECONDS * 1000,
+                dpop_jkt=dpop_jkt,
             ),
         )
         _log.info("renewal_begun", record=record_id)
-        return AccessToken(token=token, lifetime_s=TOKEN_SECONDS)
+        return AccessToken(token=token, lifetime_s=TOKEN_SECONDS, is_bound=dpop_jkt is not None)
 
     def _spend_nonce(self, nonce: str) -> None:
         try:

@@ -8,7 +8,7 @@ import structlog
 
 from client_sdk.credentials.resident import ResidentAttributes
 from node.errors import ApiError
-from node.issuer.offers import decode_attributes
+from node.issuer.attributes import decode_attributes
 from node.issuer.one_time_secret import hash_secret, unseal
 from node.issuer.store import IssuerStore
 from node.issuer.tables import ReviewState

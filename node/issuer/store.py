@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from node.database import open_database
 from node.errors import StorageError
+from node.issuer.authorization_store import AuthorizationStore
 from node.issuer.batch_store import BatchStore
 from node.issuer.credential_store import CredentialStore
 from node.issuer.enrolment_store import EnrolmentStore
@@ -23,6 +24,7 @@ class IssuerStore:
 
     Attributes:
         offers: Offers, and what becomes of them until a wallet has its credential.
+        authorizations: Authorization requests and their codes.
         credentials: Which credentials were issued, and which are owed anew.
         enrolments: Codes for accounts.
         nonces: Those that were used.
@@ -40,6 +42,7 @@ class IssuerStore:
         """
         self._engine = open_database(database_url, Base.metadata)
         self.offers = OfferStore(self._engine)
+        self.authorizations = AuthorizationStore(self._engine)
         self.credentials = CredentialStore(self._engine)
         self.enrolments = EnrolmentStore(self._engine)
         self.nonces = NonceStore(self._engine)
@@ -55,6 +58,7 @@ class IssuerStore:
         """
         try:
             self.offers.purge(now_ms)
+            self.authorizations.purge(now_ms)
             self.nonces.purge(now_ms)
             self.enrolments.purge(now_ms)
         except SQLAlchemyError as error:

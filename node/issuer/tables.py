@@ -70,6 +70,46 @@ class StoredOffer(Base):
         return f"StoredOffer(expires_at_ms={self.expires_at_ms})"
 
 
+class StoredOfferKey(Base):
+    """Another secret that leads to an offer: its `issuer_state`, or a code for a person to type.
+
+    Attributes:
+        key_hash: The hash of that secret.
+        code: The offer's pre-authorized code, sealed under the secret.
+        needs_tx_code: Whether the transaction code is asked for in addition.
+        expires_at_ms: Milliseconds since 1970, UTC.
+    """
+
+    __tablename__ = "offer_key"
+
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    code: Mapped[bytes] = mapped_column(LargeBinary)
+    needs_tx_code: Mapped[bool]
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class StoredAuthorization(Base):
+    """An authorization request, from the wallet's push to its token.
+
+    Attributes:
+        request_hash: The hash of its `request_uri`.
+        parameters: The request, sealed under the `request_uri`, then under the code.
+        code_hash: The hash of the authorization code; None until the holder approved.
+        token_hash: The hash of the token that the code was redeemed for; None until then.
+        expires_at_ms: When the request, then the code, expires.
+        forgotten_at_ms: Until when a second use of the code is recognized.
+    """
+
+    __tablename__ = "authorization"
+
+    request_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    parameters: Mapped[bytes] = mapped_column(LargeBinary)
+    code_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    token_hash: Mapped[str | None] = mapped_column(String(64))
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger)
+    forgotten_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
 class SpentNonce(Base):
     """A nonce that a proof has used, until it expires by itself."""
 

@@ -7,76 +7,124 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from flask_openapi.types import ResponseDict
 
+from chaincode.encoding import JsonObject
 from client_sdk.openid4vci.account_assertion import JWT_BEARER, REPLACED_CREDENTIAL
-from client_sdk.openid4vci.credential_offer import MAX_CODE_CHARS, PRE_AUTHORIZED_CODE
+from client_sdk.openid4vci.authorization import details_of
+from client_sdk.openid4vci.card_grant import MY_NUMBER_CARD, REVIEW_CODE
+from client_sdk.openid4vci.credential_offer import (
+    AUTHORIZATION_CODE,
+    MAX_CODE_CHARS,
+    PRE_AUTHORIZED_CODE,
+)
+from client_sdk.openid4vci.dpop import HEADER
+from node.issuer.authorizations import Authorizations, wants_identifier
+from node.issuer.clients import Clients
+from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import ProtocolError
-from node.issuer.offers import AccessToken, Offers
+from node.issuer.forms import read_form
+from node.issuer.offers import CONFIGURATION_ID, AccessToken, Offers, TokenTerms
 from node.issuer.renewals import Renewals
 from node.web.problems import OAuthError
 
-_FORM: Final = "application/x-www-form-urlencoded"
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _TAGS: Final[_Tags] = [{"name": "wallet"}]
-_REFUSED: Final[ResponseDict] = {
+_OBJECT: Final[ResponseDict] = {
+    200: {"content": {"application/json": {"schema": {}}}},
     400: OAuthError,
     401: OAuthError,
     500: OAuthError,
     503: OAuthError,
 }
-_OBJECT: Final[ResponseDict] = {
-    200: {"content": {"application/json": {"schema": {}}}},
-    **_REFUSED,
-}
 _MAX_TX_CODE_CHARS: Final = 128
 
 
-def add_token_routes(app: OpenAPI, *, offers: Offers, renewals: Renewals) -> None:
+class Tokens:
+    """Gives tokens for each kind of grant."""
+
+    def __init__(
+        self,
+        *,
+        offers: Offers,
+        authorizations: Authorizations,
+        renewals: Renewals,
+        clients: Clients,
+        dpop: DpopProofs,
+    ) -> None:
+        """Make the desk.
+
+        Args:
+            offers: The issuer's offers.
+            authorizations: Requests that holders approved.
+            renewals: Says to whom a credential is owed anew.
+            clients: The wallets.
+            dpop: Checks proofs of keys.
+        """
+        self._offers = offers
+        self._authorizations = authorizations
+        self._renewals = renewals
+        self._clients = clients
+        self._dpop = dpop
+
+    def give(self, form: dict[str, str]) -> AccessToken:
+        """Return the token that the current request is to have.
+
+        Raises:
+            ProtocolError: The request is refused; the code says why.
+        """
+        client = self._clients.authenticate(request.headers, form.get("client_id"))
+        proofs = request.headers.getlist(HEADER)
+        jkt = self._dpop.check_request(proofs, path="/token", is_optional=False)
+        if "tx_code" in form and form.get("grant_type") != PRE_AUTHORIZED_CODE:
+            raise ProtocolError("invalid_request", "tx_code: only with a pre-authorized code")
+        terms = TokenTerms(
+            # A name that nobody vouches for is none: proofs do not repeat it.
+            client_id=client.client_id if client.is_attested else None,
+            dpop_jkt=jkt,
+            is_identified=wants_identifier(form),
+            card=self._offers.presented_card(form),
+        )
+        match form.get("grant_type"):
+            case None:
+                raise ProtocolError("invalid_request", "grant_type is missing")
+            case kind if kind == PRE_AUTHORIZED_CODE:
+                return self._offers.redeem(*_read_code(form), terms)
+            case kind if kind == AUTHORIZATION_CODE:
+                return self._authorizations.redeem(form, client, jkt)
+            case kind if kind == MY_NUMBER_CARD:
+                return self._offers.redeem_card(terms)
+            case kind if kind == JWT_BEARER:
+                return self._renewals.redeem(*_read_assertion(form), dpop_jkt=jkt)
+            case _:
+                raise ProtocolError("unsupported_grant_type", "grant_type: unknown")
+
+
+def add_token_routes(app: OpenAPI, tokens: Tokens) -> None:
     """Add the token endpoint.
 
     Args:
         app: The application.
-        offers: The issuer's offers.
-        renewals: Says to whom a credential is owed anew.
+        tokens: Gives tokens.
     """
 
-    # Bodies are read here, not by the frame, whose refusals are problems that no wallet expects.
+    # The body is read here, not by the frame, whose refusals are problems that no wallet expects.
     @app.post("/token", responses=_OBJECT, tags=_TAGS)
     def create_token() -> Response:
-        """Exchange a pre-authorized code for a token (OpenID4VCI 1.0 section 6).
+        """Exchange a code for a token (OpenID4VCI 1.0 section 6).
 
-        Or an account's assertion with a credential to issue anew (RFC 7523 section 2.1).
+        Or a card's proof (RFC 6749 section 4.5), or an account's assertion with a credential to
+        issue anew (RFC 7523 section 2.1).
         """
-        token = _redeem(_read_form(), offers, renewals)
-        answer = {
+        token = tokens.give(read_form())
+        answer: JsonObject = {
             "access_token": token.token,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if token.is_bound else "Bearer",
             "expires_in": token.lifetime_s,
         }
+        if token.identifier is not None:
+            answer["authorization_details"] = [details_of(CONFIGURATION_ID, token.identifier)]
+        if token.review_code is not None:
+            answer[REVIEW_CODE] = token.review_code
         return jsonify(answer)
-
-
-def _read_form() -> dict[str, str]:
-    if request.mimetype != _FORM:
-        raise ProtocolError("invalid_request", f"send a form ({_FORM})")
-    form = request.form.to_dict(flat=False)
-    if any(len(values) != 1 for values in form.values()):
-        raise ProtocolError("invalid_request", "a parameter stands there twice")
-    return {name: values[0] for name, values in form.items()}
-
-
-def _redeem(form: dict[str, str], offers: Offers, renewals: Renewals) -> AccessToken:
-    match form.get("grant_type"):
-        case None:
-            raise ProtocolError("invalid_request", "grant_type is missing")
-        case grant_type if grant_type == PRE_AUTHORIZED_CODE:
-            return offers.redeem(*_read_code(form))
-        case grant_type if grant_type == JWT_BEARER:
-            return renewals.redeem(*_read_assertion(form))
-        case _:
-            raise ProtocolError(
-                "unsupported_grant_type",
-                f"this issuer has only {PRE_AUTHORIZED_CODE} and {JWT_BEARER}",
-            )
 
 
 def _read_code(form: dict[str, str]) -> tuple[str, str]:
@@ -85,9 +133,7 @@ def _read_code(form: dict[str, str]) -> tuple[str, str]:
     if not code or len(code) > MAX_CODE_CHARS:
         raise ProtocolError("invalid_request", "pre-authorized_code is missing or too long")
     if not tx_code or len(tx_code) > _MAX_TX_CODE_CHARS:
-        raise ProtocolError(
-            "invalid_request", "tx_code is missing or too long; type the six digits"
-        )
+        raise ProtocolError("invalid_request", "tx_code is missing or too long")
     return code, tx_code
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from client_sdk.errors import ClientError, OfferError
 from client_sdk.openid4vci.credential_offer import (
+    AuthorizationCodeGrant,
     CredentialOffer,
     OfferReference,
     TransactionCode,
@@ -113,9 +114,12 @@ def test_unknown_members_are_ignored() -> None:
         changed(credential_configuration_ids=["a", 1]),
         changed(credential_configuration_ids=[""]),
         changed(credential_configuration_ids=[f"{n}" for n in range(33)]),
-        changed(grants=None),
+        changed(grants={"other": {}}),
+        changed(grants={"authorization_code": "x"}),
+        changed(grants={"authorization_code": {"issuer_state": 7}}),
+        changed(grants={"authorization_code": {"issuer_state": "x" * 2049}}),
+        changed(grants={"authorization_code": {"authorization_server": "ftp://x.example"}}),
         changed(grants=[]),
-        changed(grants={"authorization_code": {}}),
         changed(grants={PRE_AUTHORIZED: "x"}),
         with_grant(**{"pre-authorized_code": ""}),
         with_grant(**{"pre-authorized_code": "x" * 2049}),
@@ -206,3 +210,23 @@ def test_parsers_raise_only_our_own_errors(text: str, offer: bytes, value: objec
         for data in (offer, json.dumps({**EXAMPLE, name: value}).encode()):
             with contextlib.suppress(ClientError):
                 parse_offer(data)
+
+
+@pytest.mark.parametrize("grants", [{}, {"authorization_code": {}}])
+def test_offer_without_a_code_leads_to_the_issuers_page(grants: dict[str, object]) -> None:
+    offer = parse_offer(changed(grants=grants))
+    assert offer.pre_authorized_code is None
+    assert offer.authorization_code == AuthorizationCodeGrant()
+
+
+def test_both_grants_stand_in_one_offer() -> None:
+    offer = CredentialOffer(
+        credential_issuer="https://issuer.example",
+        configuration_ids=("resident",),
+        pre_authorized_code="c0de",
+        authorization_code=AuthorizationCodeGrant(
+            issuer_state="st4te", authorization_server="https://as.example"
+        ),
+    )
+    assert parse_offer_link(build_offer_link(offer)) == offer
+    assert "st4te" not in repr(offer)

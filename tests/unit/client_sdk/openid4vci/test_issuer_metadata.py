@@ -11,11 +11,11 @@ from client_sdk.openid4vci.issuer_metadata import (
     AccountService,
     CredentialConfiguration,
     IssuerMetadata,
-    ServerMetadata,
     build_key_metadata,
     find_published_key,
     well_known_url,
 )
+from client_sdk.openid4vci.server_metadata import ServerMetadata
 
 ISSUER = "https://issuer.example"
 METADATA = IssuerMetadata(
