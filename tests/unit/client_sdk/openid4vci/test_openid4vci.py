@@ -9,7 +9,7 @@ from support.odd_issuer import NOW_MS, OddIssuer, answered, odd_issuer, served
 from support.presentation_world import key_of_account
 from werkzeug import Response
 
-from chaincode.records import CredentialRecord
+from chaincode.records import BatchRecord
 from client_sdk.credentials.jose import (
     Key,
     export_public_jwk,
@@ -83,14 +83,15 @@ def test_wallet_receives_what_the_counter_offers(world: IssuerWorld, http: HttpC
     received = receive(world, http, offer, key, offer["tx_code"])
 
     held = parse_credential(received.text)
-    record = world.ledger.client(ISSUER).record(ISSUER, received.record_id, CredentialRecord)
     assert held.unverified_claims["name"] == RESIDENT["name"]
     assert held.unverified_claims["cnf"] == {"jwk": export_public_jwk(key)}
     assert received.credential_type == RESIDENT_CREDENTIAL_TYPE
     assert (received.issuer, received.ledger_id) == (ISSUER, world.ledger_id)
     assert received.account is None
+    assert received.inclusion is not None
+    record = world.ledger.client(ISSUER).record(ISSUER, received.inclusion.batch, BatchRecord)
     assert record is not None
-    assert record.expires_at_ms == received.expires_at_ms
+    assert record.expires_at_ms >= received.expires_at_ms
     assert received.text not in repr(received)
 
 
