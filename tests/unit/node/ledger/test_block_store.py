@@ -3,8 +3,6 @@
 import errno
 import hashlib
 import os
-import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.full_disk import file_size_limit
 
 from chaincode.protocol.block_pb2 import Block
 from node.errors import StorageError
@@ -236,22 +235,6 @@ def test_a_file_that_another_process_holds_is_refused(tmp_path: Path) -> None:
         holder.kill()
     # The lock goes with the process.
     BlockStore(path).close()
-
-
-class file_size_limit:  # noqa: N801 - reads as a statement
-    """Let no file grow above a size: the disk refuses as a full one does."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-
-    def __enter__(self) -> None:
-        self._old = resource.getrlimit(resource.RLIMIT_FSIZE)
-        self._handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self._size, self._old[1]))
-
-    def __exit__(self, *_: object) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, self._old)
-        signal.signal(signal.SIGXFSZ, self._handler)
 
 
 @pytest.mark.parametrize("room", [0, 1, 11, 12, 13, 200])
