@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo test test-fast lint format proto requirements threat-model bench soak clean
+.PHONY: help setup native demo test test-fast lint format proto requirements threat-model bench soak soak-ledger clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,11 +49,21 @@ test: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the covera
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
-soak: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run crash tests and properties for long
+soak: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger ## Crash tests and properties for long, and half an hour of load
 	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/unit/node/test_openapi_documents.py -v
 
-bench: $(STAMP) ## Measure, beside a peer in the same run; RESULT=FILE.json keeps the figures
-	$(BIN)/python -m benchmarks $(if $(RESULT),--json $(RESULT))
+LOAD_CLIENT := $(VENV)/.load-client
+$(LOAD_CLIENT): $(STAMP) $(wildcard benchmarks/load_client/src/*) benchmarks/load_client/Cargo.lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	  --no-build-isolation ./benchmarks/load_client
+	@touch $@
+
+bench: $(LOAD_CLIENT) ## Measure, beside a peer in the same run; ONLY=GROUP, RESULT=FILE.json, SHORT=1, IROHAD=PROGRAM
+	IROHAD="$(IROHAD)" $(BIN)/python -m benchmarks $(addprefix --only ,$(ONLY)) $(if $(SHORT),--short) \
+	  --json $(or $(RESULT),benchmarks/results/latest.json)
+
+soak-ledger: $(LOAD_CLIENT) ## Send at 80 % of the limit; MINUTES=30
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) --rate auto
 
 proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto

@@ -3,6 +3,7 @@
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
@@ -10,13 +11,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.credentials import credential_steps
 from benchmarks.escrow import EscrowBench
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, Step
 from benchmarks.issuing import IssuingBench
 from benchmarks.ledger import LedgerBench
 from benchmarks.machine import read_machine
-from benchmarks.report import save, table
+from benchmarks.plots import plot_figures
+from benchmarks.report import load, save, table
 from benchmarks.signatures import signature_steps
 from benchmarks.state_growth import StateGrowth, account_sizes
+from benchmarks.under_load import SHORT, Amounts, UnderLoad
+
+GROUPS: Final = ("credentials", "signatures", "ledger", "growth", "escrow", "issuing")
 
 
 @click.command()
@@ -24,7 +29,8 @@ from benchmarks.state_growth import StateGrowth, account_sizes
     "--json",
     "json_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the figures in this file, and as Markdown beside it.",
+    help="Keep the figures in this file, and as Markdown and plots beside it; those of other "
+    "groups that stand in it stay.",
 )
 @click.option(
     "--folder",
@@ -52,6 +58,19 @@ from benchmarks.state_growth import StateGrowth, account_sizes
     show_default=True,
     help="How many the city has whose credentials are made beforehand.",
 )
+@click.option(
+    "--only",
+    "groups",
+    multiple=True,
+    type=click.Choice(GROUPS),
+    help="Measure this group alone; may be given more than once.",
+)
+@click.option("--short", is_flag=True, help="Send little: whether it runs, not how fast.")
+@click.option(
+    "--irohad",
+    envvar="IROHAD",
+    help="The program of an irohad: the same load goes to it, in the same run.",
+)
 def main(
     *,
     json_file: Path | None,
@@ -59,6 +78,9 @@ def main(
     accounts: int,
     transactions: int,
     residents: int,
+    groups: tuple[str, ...],
+    short: bool,
+    irohad: str | None,
 ) -> None:
     """Measure credentials, signatures and the ledger, beside peers and the machine's floor."""
     console = Console(highlight=False)
@@ -75,19 +97,23 @@ def main(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
         machine = read_machine(scratch)
         stack.enter_context(progress)
-        task = progress.add_task("start a ledger node", total=None)
-        ledger = stack.enter_context(LedgerBench(scratch))
-        escrow = stack.enter_context(EscrowBench(scratch))
-        growth = StateGrowth(scratch, account_sizes(accounts), transactions)
-        issuing = stack.enter_context(IssuingBench(scratch, residents))
-        steps = [
-            *credential_steps(),
-            *signature_steps(),
-            *ledger.steps(),
-            *growth.steps(),
-            *escrow.steps(),
-            *issuing.steps(),
-        ]
+        task = progress.add_task("start the processes", total=None)
+        chosen = groups or GROUPS
+        steps: list[Step] = []
+        if "credentials" in chosen:
+            steps += credential_steps()
+        if "signatures" in chosen:
+            steps += signature_steps()
+        if "ledger" in chosen:
+            amounts = SHORT if short else Amounts()
+            steps += stack.enter_context(UnderLoad(scratch, amounts, irohad)).steps()
+            steps += stack.enter_context(LedgerBench(scratch)).steps()
+        if "growth" in chosen:
+            steps += StateGrowth(scratch, account_sizes(accounts), transactions).steps()
+        if "escrow" in chosen:
+            steps += stack.enter_context(EscrowBench(scratch)).steps()
+        if "issuing" in chosen:
+            steps += stack.enter_context(IssuingBench(scratch, residents)).steps()
         progress.update(task, total=len(steps))
         for step in steps:
             progress.update(task, description=step.name)
@@ -99,8 +125,10 @@ def main(
         f"{machine.filesystem}, load {machine.load}, commit {machine.commit}[/]"
     )
     if json_file is not None:
-        markdown = save(json_file, figures, machine)
-        console.print(f"[dim]kept in {json_file} and {markdown}[/]")
+        kept = [figure for figure in load(json_file) if figure.group not in chosen]
+        figures = sorted([*kept, *figures], key=lambda figure: GROUPS.index(figure.group))
+        files = [json_file, save(json_file, figures, machine), *plot_figures(json_file, figures)]
+        console.print(f"[dim]kept in {', '.join(map(str, files))}[/]")
 
 
 if __name__ == "__main__":

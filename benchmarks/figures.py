@@ -33,6 +33,7 @@ class Figure:
         unit: What the values count.
         value: Ours.
         peers: The same of others, by their names.
+        bound_by: What keeps it from being better.
     """
 
     group: str
@@ -40,6 +41,7 @@ class Figure:
     unit: Unit
     value: float
     peers: Mapping[str, float]
+    bound_by: str = ""
 
     def speed_against(self, peer: str) -> float:
         """Return how many times as fast as a peer we are."""

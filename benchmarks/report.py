@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.table import Table
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, Unit
 from benchmarks.machine import Machine
 
 _HEADINGS: Final = ("what", "ours", "beside it", "theirs", "our speed")
@@ -32,6 +32,23 @@ def table(figures: Sequence[Figure]) -> Table:
     return shown
 
 
+def load(path: Path) -> list[Figure]:
+    """Return the figures of a file that `save` wrote; none where there is no file."""
+    if not path.exists():
+        return []
+    return [
+        Figure(
+            group=row["group"],
+            name=row["name"],
+            unit=Unit(row["unit"]),
+            value=row["value"],
+            peers=row["peers"],
+            bound_by=row.get("bound_by", ""),
+        )
+        for row in json.loads(path.read_text(encoding="utf-8"))["figures"]
+    ]
+
+
 def save(path: Path, figures: Sequence[Figure], machine: Machine) -> Path:
     """Write the figures as JSON, and as Markdown beside it; return the Markdown's path."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +63,7 @@ def save(path: Path, figures: Sequence[Figure], machine: Machine) -> Path:
                 "unit": figure.unit.value,
                 "value": _rounded(figure.value),
                 "peers": {name: _rounded(value) for name, value in figure.peers.items()},
+                "bound_by": figure.bound_by,
             }
             for figure in figures
         ],
@@ -72,12 +90,16 @@ def _markdown(taken_at: str, figures: Sequence[Figure], machine: Machine) -> str
             if figure.group == group
             for cells in _rows(figure)
         ]
+    lines += ["", "## What they are bound by", ""]
+    lines += [f"- {each.name}: {each.bound_by}." for each in figures if each.bound_by]
     return "\n".join(lines) + "\n"
 
 
 def _rows(figure: Figure) -> Iterator[tuple[str, ...]]:
     unit = figure.unit.value
     ours = (figure.name, f"{_text(figure.value)} {unit}")
+    if not figure.peers:
+        yield (*ours, "", "", "")
     for name, value in figure.peers.items():
         speed = f"{figure.speed_against(name):.2f}"
         yield (*ours, name, f"{_text(value)} {unit}", speed)
