@@ -100,12 +100,14 @@ class UsedGrant:
         account: The holder's account.
         attributes: The combination of claims that it is for, sorted.
         receipt_key: What the receipt of the access is sealed to, 32 bytes.
+        consent: The holder's signed record of the consent, a JWT; None where there is none.
     """
 
     id: str
     account: str
     attributes: tuple[tuple[str | int | None, ...], ...]
     receipt_key: bytes
+    consent: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

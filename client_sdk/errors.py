@@ -412,6 +412,10 @@ class ReceiptError(ClientError):
     """A receipt of an access is not what it should be."""
 
 
+class ConsentError(ClientError):
+    """A record of a consent is not signed, or not of the consent that it should be of."""
+
+
 class DepositError(ClientError):
     """A presentation that is left at a gateway is not what it should be."""
 

@@ -1,7 +1,7 @@
 """A verifier's client of its gateway: ask for attributes, read the result."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
@@ -9,6 +9,8 @@ from urllib.parse import quote
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.checks import Check
 from client_sdk.errors import TransportError
+from client_sdk.json_fields import JsonFields
+from client_sdk.openid4vp.consent_record import ConsentRecord, verify_consent
 from client_sdk.purposes import DEFAULT_TERM, PurposeTerm
 from client_sdk.service_client import ServiceClient, text_of
 
@@ -42,11 +44,13 @@ class RequestResult:
         state: `pending`, `fetched`, `recording`, `accepted`, `refused`, `declined` or `expired`.
         checks: The named checks of the answer, in order.
         attributes: What the holder showed, once all checks passed; empty otherwise.
+        consents: The holder's signed records of the consent, verified; keep them.
     """
 
     state: str
     checks: tuple[Check, ...]
     attributes: JsonObject = field(repr=False)
+    consents: tuple[ConsentRecord, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -98,6 +102,7 @@ class GatewayClient(ServiceClient):
 
         Raises:
             ServiceRefusedError: It is not this verifier's, or deleted.
+            ConsentError: A record of the consent is not of what was asked for.
             TransportError: The gateway cannot be reached.
         """
         content = self._get(f"/requests/{quote(request_id, safe='')}")
@@ -110,6 +115,7 @@ class GatewayClient(ServiceClient):
             state=text_of(content, "status"),
             checks=tuple(_check(check) for check in checks),
             attributes=attributes or {},
+            consents=tuple(_consents(content)),
         )
 
     def wait(self, request_id: str, *, timeout_s: float = 300) -> RequestResult:
@@ -123,6 +129,16 @@ class GatewayClient(ServiceClient):
         while (result := self.result(request_id)).is_open and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         return result
+
+
+def _consents(content: JsonObject) -> Iterator[ConsentRecord]:
+    if content.get("credentials") is None:
+        return
+    answer = JsonFields(content, what="the service's answer", error=TransportError)
+    for credential in answer.objects("credentials"):
+        consent, terms = credential.optional_text("consent"), credential.optional_text("terms")
+        if consent is not None and terms is not None:
+            yield verify_consent(consent, terms=terms)
 
 
 def _check(value: JsonValue) -> Check:

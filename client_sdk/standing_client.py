@@ -15,6 +15,7 @@ from client_sdk.errors import DepositError, ReceiptRefusedError, TransportError
 from client_sdk.gateway_client import CreatedRequest
 from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.grants import new_record_id
+from client_sdk.openid4vp.consent_record import ConsentRecord, verify_consent
 from client_sdk.openid4vp.grant_offer import GrantOffer, parse_grant_offer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.standing import open_deposit, standing_nonce
@@ -61,11 +62,13 @@ class LookedUp:
     Attributes:
         attributes: The values, by the name of the attribute.
         use: Which use of the grant it was, from 1.
+        consent: The holder's signed record of the consent, verified.
         checks: All checks; each passed.
     """
 
     attributes: JsonObject = field(repr=False)
     use: int
+    consent: ConsentRecord
     checks: tuple[Check, ...]
 
 
@@ -163,6 +166,7 @@ class StandingClient(ServiceClient):
         Raises:
             ServiceRefusedError: The grant is revoked, expired, used up or not this verifier's.
             DepositError: It is not sealed to this key, or not what was asked for.
+            ConsentError: The record of the consent is not of what was asked for.
             VerificationError: A check failed; the subclass says which, `checks` tells of all.
             TransportError: Gateway or ledger cannot be reached; ask again with the same id.
         """
@@ -198,6 +202,7 @@ class StandingClient(ServiceClient):
         return LookedUp(
             attributes=verified.attributes,
             use=use,
+            consent=verify_consent(handed.text("consent"), terms=request.transaction_data[0]),
             checks=(*verified.checks, receipt_check()),
         )
 

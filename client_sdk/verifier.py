@@ -34,6 +34,7 @@ from client_sdk.credentials.token_status_list import Status, StatusReference
 from client_sdk.did.ledger_did import ledger_did
 from client_sdk.errors import (
     AnchorError,
+    ConsentError,
     CredentialFormatError,
     ExpiredError,
     GrantError,
@@ -61,6 +62,7 @@ from client_sdk.http_client import HttpClient
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.openid4vp.claims_path import ClaimsPath
+from client_sdk.openid4vp.consent_record import verify_consent
 from client_sdk.openid4vp.credential_view import view_presented
 from client_sdk.openid4vp.dcql_evaluation import check_answer, check_credential, only_asked
 from client_sdk.openid4vp.dcql_query import SD_JWT_VC, CredentialQuery
@@ -317,6 +319,7 @@ class _Attempt:
                 account=proof.account,
                 attributes=asked,
                 receipt_key=proof.receipt_key,
+                consent=self._check_consent(proof, asked),
             )
         return VerifiedAttributes(
             query_id=self.query.id,
@@ -399,6 +402,20 @@ class _Attempt:
         proof = GrantProof.from_claims(claims)
         self.passed.add("holder_binding")
         return proof
+
+    def _check_consent(self, proof: GrantProof, asked: tuple[ClaimsPath, ...]) -> str | None:
+        """Check the record that the holder signed for both sides, where there is one."""
+        if proof.consent is None:
+            return None
+        (terms,) = offers_for(self.request.transaction_data, self.query.id)
+        try:
+            record = verify_consent(proof.consent, terms=terms)
+        except ConsentError as error:
+            raise HolderBindingError(str(error)) from None
+        found = (record.grant, record.account, record.attributes)
+        if found != (proof.grant, proof.account, asked):
+            raise HolderBindingError("the consent record is of another grant")
+        return record.token
 
     def _check_anchor(
         self, verified: VerifiedPresentation, place: CredentialPlace, inclusion: Inclusion | None

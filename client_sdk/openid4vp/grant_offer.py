@@ -116,6 +116,8 @@ class GrantProof:
         receipt_key: The public key that receipts of this grant are sealed to, 32 bytes.
         opening: The salt of the grant's commitment, 16 bytes in base64url.
         inclusion: Where in which batch the credential is anchored; None where it is anchored alone.
+        consent: The holder's signed record of the consent (`consent_record`); None where the wallet
+            makes none.
     """
 
     ledger: str
@@ -124,6 +126,7 @@ class GrantProof:
     receipt_key: bytes
     opening: str = field(repr=False)
     inclusion: Inclusion | None = None
+    consent: str | None = field(default=None, repr=False)
 
     def to_claims(self, transaction_data: tuple[str, ...]) -> JsonObject:
         """Return the claims that the key-binding JWT carries for this grant.
@@ -140,6 +143,8 @@ class GrantProof:
         }
         if self.inclusion is not None:
             proof["inclusion"] = self.inclusion.to_json()
+        if self.consent is not None:
+            proof["consent"] = self.consent
         return {
             "tegata": proof,
             "transaction_data_hashes": [hash_transaction_data(text) for text in transaction_data],
@@ -175,7 +180,15 @@ class GrantProof:
             receipt_key=_bytes(proof, "receipt_key", KEY_BYTES),
             opening=encode_base64url(opening),
             inclusion=inclusion,
+            consent=_consent(proof),
         )
+
+
+def _consent(proof: JsonObject) -> str | None:
+    consent = proof.get("consent")
+    if consent is not None and not isinstance(consent, str):
+        raise HolderBindingError("the wallet's signature: tegata.consent is not well formed")
+    return consent
 
 
 def _bytes(proof: JsonObject, name: str, length: int) -> bytes:

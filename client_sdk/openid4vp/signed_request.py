@@ -4,7 +4,7 @@ No clock, no randomness, and no network but for the documents of DIDs. A verifie
 wallet verifies it. Those of the client identifier prefix `redirect_uri` cannot be signed.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cryptography import x509
@@ -58,6 +58,7 @@ class VerifiedRequest:
         offers: The grants that the verifier asks for, at most one for each credential query; they
             differ in nothing but credential and attributes.
         registrations: What the verifier registered to ask, by the word of a trusted authority.
+        token: The request object as it was fetched, signed by the verifier.
     """
 
     request: PresentationRequest
@@ -65,6 +66,7 @@ class VerifiedRequest:
     is_anchored: bool
     offers: tuple[GrantOffer, ...] = ()
     registrations: tuple[Registration, ...] = ()
+    token: str = field(default="", repr=False)
 
     @property
     def offer(self) -> GrantOffer | None:
@@ -175,7 +177,7 @@ def verify_request(
         trust_anchors=trust_anchors,
         now_s=now_s,
     )
-    return replace(accepted, registrations=registrations)
+    return replace(accepted, registrations=registrations, token=token)
 
 
 def read_own_request(token: str) -> PresentationRequest:

@@ -90,6 +90,7 @@ class DepositStatement:
         grant: The grant's record id.
         receipt_key: What the receipts of its uses are sealed to, 32 bytes.
         signatory: The key that signed, as the ledger names signatories.
+        consent: The holder's signed record of the consent, a JWT.
     """
 
     ledger: str
@@ -97,6 +98,7 @@ class DepositStatement:
     grant: str
     receipt_key: bytes
     signatory: str
+    consent: str = field(repr=False)
 
 
 def standing_nonce(grant_id: str) -> str:
@@ -145,6 +147,7 @@ def build_deposit(
         "account": proof.account,
         "grant": proof.grant,
         "receipt_key": encode_base64url(proof.receipt_key),
+        "consent": proof.consent or "",
     }
     header: JsonObject = {"typ": STATEMENT_TYP, "jwk": export_public_jwk(holder_key)}
     return Deposit(sealed=sealed, statement=sign_compact(header, claims, holder_key))
@@ -188,6 +191,7 @@ def verify_statement(
         grant=fields.text("grant"),
         receipt_key=fields.data("receipt_key"),
         signatory=_signatory(key),
+        consent=fields.text("consent"),
     )
     is_formed = (
         HASH.fullmatch(statement.ledger)

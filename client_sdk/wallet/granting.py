@@ -4,8 +4,15 @@ from dataclasses import replace
 
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import GrantRecord
-from client_sdk.errors import TransactionFailedError
+from client_sdk.errors import (
+    ConsentError,
+    CredentialFormatError,
+    RequestError,
+    TransactionFailedError,
+)
 from client_sdk.ledger.commands import grant_permission, set_record
+from client_sdk.openid4vp.consent_record import ConsentRecord, verify_consent
+from client_sdk.openid4vp.signed_request import read_own_request
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import StoredGrant
 
@@ -37,6 +44,28 @@ def write_grant(session: WalletSession, grant: StoredGrant) -> None:
     except TransactionFailedError:
         session.update(lambda contents: contents.without_grant(grant.grant_id))
         raise
+
+
+def verify_own_consent(grant: StoredGrant) -> ConsentRecord:
+    """Return the record of the consent to a grant, verified against what the verifier asked.
+
+    Raises:
+        ConsentError: It is of other terms.
+    """
+    try:
+        request = read_own_request(grant.request_object)
+    except (CredentialFormatError, RequestError):
+        raise ConsentError("the verifier did not sign what it asked") from None
+    refusal = ConsentError("the consent record: for other terms than the request's")
+    for terms in request.transaction_data:
+        try:
+            record = verify_consent(grant.consent, terms=terms)
+        except ConsentError as error:
+            refusal = error
+            continue
+        if record.grant == grant.grant_id:
+            return record
+    raise refusal
 
 
 def permit_receipts(session: WalletSession, gateway: str) -> None:

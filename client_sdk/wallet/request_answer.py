@@ -9,6 +9,7 @@ from client_sdk.errors import NotRegisteredError, RequestError
 from client_sdk.formats import HolderBinding, find_format
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import receipt_key
+from client_sdk.openid4vp.consent_record import sign_consent
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof, offers_for
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.standing import Deposit, build_deposit, standing_nonce
@@ -24,20 +25,31 @@ class GrantedCredential:
     grant: StoredGrant | None
 
 
-def build_grants(pending: PendingRequest, *, now_ms: int) -> tuple[GrantedCredential, ...]:
+def build_grants(
+    pending: PendingRequest, *, account: LedgerAccount | None, holder_key: Key, now_ms: int
+) -> tuple[GrantedCredential, ...]:
     """Return what an answer shows, with the grants that are asked for, each with a new opening.
 
     Args:
         pending: What the holder consented to.
+        account: The wallet's account; needed for a grant.
+        holder_key: The account's key; it signs the records of the consent.
         now_ms: Milliseconds since 1970, UTC.
+
+    Raises:
+        NotRegisteredError: A grant is asked for, and there is no account.
     """
-    return tuple(
-        GrantedCredential(
-            shown=shown,
-            grant=None if shown.offer is None else _build_grant(shown.offer, shown, now_ms=now_ms),
-        )
-        for shown in pending.shown
-    )
+    granted: list[GrantedCredential] = []
+    for shown in pending.shown:
+        grant = None
+        if shown.offer is not None:
+            if account is None:
+                raise NotRegisteredError("the wallet has no account yet; register it first")
+            grant = _build_grant(
+                pending, shown, shown.offer, account=account, holder_key=holder_key, now_ms=now_ms
+            )
+        granted.append(GrantedCredential(shown=shown, grant=grant))
+    return tuple(granted)
 
 
 def is_standing(pending: PendingRequest) -> bool:
@@ -167,9 +179,19 @@ def build_standing_deposit(
     )
 
 
-def _build_grant(offer: GrantOffer, shown: SharedCredential, *, now_ms: int) -> StoredGrant:
+def _build_grant(
+    pending: PendingRequest,
+    shown: SharedCredential,
+    offer: GrantOffer,
+    *,
+    account: LedgerAccount,
+    holder_key: Key,
+    now_ms: int,
+) -> StoredGrant:
+    grant_id = new_record_id()
+    (terms,) = offers_for(pending.request.request.transaction_data, shown.query_id)
     return StoredGrant(
-        grant_id=new_record_id(),
+        grant_id=grant_id,
         verifier_name=offer.verifier_name,
         terms=offer.terms(shown.credential.record_id, shown.asked),
         gateway=offer.gateway,
@@ -177,6 +199,15 @@ def _build_grant(offer: GrantOffer, shown: SharedCredential, *, now_ms: int) -> 
         expires_at_ms=offer.expires_at_ms,
         uses=offer.uses,
         opening=new_salt(),
+        consent=sign_consent(
+            terms,
+            grant=grant_id,
+            account=account.account_id,
+            attributes=shown.asked,
+            holder_key=holder_key,
+            given_at_s=now_ms // 1000,
+        ),
+        request_object=pending.request.token,
     )
 
 
@@ -201,6 +232,7 @@ def _proof(
         receipt_key=receipt_key(receipt_secret, grant.grant_id).public_bytes,
         opening=grant.opening,
         inclusion=shown.credential.inclusion,
+        consent=grant.consent,
     )
 
 

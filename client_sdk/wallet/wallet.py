@@ -30,6 +30,7 @@ from client_sdk.openid4vci.client import receive_credential, register_account
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.client import fetch_request, send_refusal, send_response
+from client_sdk.openid4vp.consent_record import ConsentRecord
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.waci.present_proof import WaciVerifier
@@ -37,7 +38,7 @@ from client_sdk.wallet.acceptance import check_received
 from client_sdk.wallet.account_guard import AccountGuard
 from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
-from client_sdk.wallet.granting import write_grant
+from client_sdk.wallet.granting import verify_own_consent, write_grant
 from client_sdk.wallet.history import HistoryEntry, read_history
 from client_sdk.wallet.recovery import WalletRecovery
 from client_sdk.wallet.request_answer import (
@@ -311,7 +312,12 @@ class Wallet:
                 "consent to just that"
             )
         now_ms = self._session.now_ms()
-        granted = build_grants(pending, now_ms=now_ms)
+        granted = build_grants(
+            pending,
+            account=self._session.contents.account,
+            holder_key=self._session.holder_key,
+            now_ms=now_ms,
+        )
         presentations = build_presentations(
             pending,
             granted,
@@ -395,6 +401,21 @@ class Wallet:
         """
         revoked = replace(self.grant_state(grant_id), state="revoked")
         self._session.ledger.submit(set_record(self.account.account_id, grant_id, revoked))
+
+    def consent_record(self, grant_id: str) -> ConsentRecord:
+        """Return the signed record of the consent to a grant (ISO/IEC TS 27560:2023), verified.
+
+        The verifier has the same record. Its own half, the signed request, stands in the grant
+        (`request_object`).
+
+        Raises:
+            UnknownGrantError: The wallet made no such grant.
+            ConsentError: The record is not of this grant's terms.
+        """
+        grant = self._session.contents.grants.get(grant_id)
+        if grant is None:
+            raise UnknownGrantError(f"the wallet made no grant {grant_id}")
+        return verify_own_consent(grant)
 
     def history(self) -> tuple[HistoryEntry, ...]:
         """Return who saw what, when, why and under which grant, oldest first.

@@ -133,6 +133,8 @@ class StoredGrant:
         expires_at_ms: Milliseconds since 1970, UTC.
         uses: How often it may be used.
         opening: The salt of its commitment.
+        consent: The holder's signed record of the consent, a JWT.
+        request_object: What the verifier asked, as it signed it: its half of the consent.
     """
 
     grant_id: str
@@ -143,6 +145,8 @@ class StoredGrant:
     expires_at_ms: int
     uses: int
     opening: str = field(repr=False)
+    consent: str = field(repr=False)
+    request_object: str = field(repr=False)
 
     def to_fields(self) -> JsonObject:
         """Return the grant as a JSON object."""
@@ -159,6 +163,8 @@ class StoredGrant:
             "expires_at_ms": self.expires_at_ms,
             "uses": self.uses,
             "opening": self.opening,
+            "consent": self.consent,
+            "request_object": self.request_object,
         }
 
     @classmethod
@@ -181,6 +187,8 @@ class StoredGrant:
             expires_at_ms=_whole(fields, "expires_at_ms"),
             uses=_whole(fields, "uses"),
             opening=_text(fields, "opening"),
+            consent=_text(fields, "consent"),
+            request_object=_text(fields, "request_object"),
         )
 
 

@@ -46,6 +46,7 @@ def wallet_argument(command: _Command) -> _Command:
         "paper": "node.cli.wallet_recovery:paper",
         "guard": "node.cli.wallet_guard:guard",
         "history": "node.cli.wallet_history:history",
+        "consent-record": "node.cli.wallet_history:consent_record",
         "recoveries": "node.cli.wallet_guard:recoveries",
         "veto": "node.cli.wallet_guard:veto",
         "changes": "node.cli.wallet_guard:changes",

@@ -1,4 +1,4 @@
-"""`tegata wallet history`: who saw what, when, why, under which grant."""
+"""`tegata wallet history` and `consent-record`: who saw what, and what was consented to."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import HistoryEntry, Wallet
-from node.cli.output import Value, json_option, plain, show_rows
+from node.cli.output import Value, json_option, plain, show, show_rows
 from node.cli.wallet import wallet_argument, when
 
 
@@ -28,6 +28,21 @@ def history(wallet_file: Path, passphrase: str, as_json: bool) -> None:
         show_rows(rows, empty="Nobody has seen anything yet.", as_json=as_json)
     else:
         Console(highlight=False).print(history_view(entries))
+
+
+@click.command()
+@wallet_argument
+@click.argument("grant_id", metavar="GRANT")
+def consent_record(wallet_file: Path, passphrase: str, grant_id: str) -> None:
+    """Print the signed record of the consent to GRANT, as JSON (ISO/IEC TS 27560:2023).
+
+    The verifier has the same one. `signed` is the record with the holder's signature, a JWT;
+    `request` is what the verifier asked, with its own.
+    """
+    with Wallet.open(wallet_file, passphrase) as holder:
+        record = holder.consent_record(grant_id)
+        (request,) = (g.request_object for g in holder.grants if g.grant_id == grant_id)
+    show({"record": record.claims, "signed": record.token, "request": request}, as_json=True)
 
 
 def history_view(entries: tuple[HistoryEntry, ...]) -> Table:

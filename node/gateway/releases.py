@@ -20,7 +20,7 @@ from client_sdk.checks import (
 )
 from client_sdk.errors import QueryFailedError, ReceiptRefusedError, TransportError
 from client_sdk.ledger.receipts import Access
-from client_sdk.openid4vp.grant_offer import GrantOffer
+from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
 from node.gateway.receipts import Receipts
 from node.gateway.store import RequestStore, StoredRequest
 
@@ -102,7 +102,10 @@ class Releases:
             result_until_ms=now_ms + self._result_ms,
             checks=checks_fields(report.checks),
             held=report.attributes,
-            credentials=[_credential_fields(credential) for credential in report.credentials],
+            credentials=[
+                _credential_fields(credential, terms.get(credential.query_id))
+                for credential in report.credentials
+            ],
             receipt=receipt,
             response_code_sha256=response_code_sha256,
         )
@@ -141,12 +144,14 @@ class Releases:
         return True
 
 
-def _credential_fields(credential: VerifiedAttributes) -> JsonObject:
+def _credential_fields(credential: VerifiedAttributes, offer: GrantOffer | None) -> JsonObject:
     return {
         "query_id": credential.query_id,
         "credential_type": credential.credential_type,
         "issuer": credential.issuer,
         "grant": None if credential.grant is None else credential.grant.id,
+        "terms": None if offer is None else encode_grant_offer(offer),
+        "consent": None if credential.grant is None else credential.grant.consent,
         "attributes": credential.attributes,
     }
 

@@ -15,6 +15,7 @@ from chaincode.records import NO_ID, GrantRecord, SeenRecord, seen_id
 from chaincode.records.recovery import RecoveryStatus
 from client_sdk.checks import UsedGrant
 from client_sdk.errors import (
+    ConsentError,
     CredentialFormatError,
     DepositError,
     QueryFailedError,
@@ -23,6 +24,7 @@ from client_sdk.errors import (
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import Access
 from client_sdk.openid4vp.claims_path import sort_paths
+from client_sdk.openid4vp.consent_record import verify_consent
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
 from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.request_object import PresentationRequest
@@ -49,12 +51,14 @@ class HandedOut:
         use: Which use of the grant it was, from 1.
         account: The holder's account.
         sealed: The presentation, sealed to the verifier.
+        consent: The holder's signed record of the consent.
         request_object: The request that it answers.
     """
 
     use: int
     account: str
     sealed: str = field(repr=False)
+    consent: str = field(repr=False)
     request_object: str = field(repr=False)
 
 
@@ -213,7 +217,7 @@ class StandingGrants:
                 _log.info("standing_declined", request=request_id)
                 return
             self._keep(stored, request, Deposit.from_form(fields))
-        except (CredentialFormatError, DepositError) as error:
+        except (CredentialFormatError, ConsentError, DepositError) as error:
             _log.warning("deposit_refused", request=request_id, reason=str(error))
             raise ResponseRefusedError from None
 
@@ -260,6 +264,10 @@ class StandingGrants:
         offer = parse_grant_offer(request.transaction_data[0])
         if statement.ledger != self._ledger_id:
             raise DepositError("its grant is on another ledger")
+        record = verify_consent(statement.consent, terms=request.transaction_data[0])
+        named = (record.grant, record.account, record.signatory)
+        if named != (statement.grant, statement.account, statement.signatory):
+            raise DepositError("the consent record is of another grant, or by another key")
         if statement.signatory not in self._signatories(statement.account):
             raise DepositError("it is not signed by a key of the account")
         grant = self._grant(statement.account, statement.grant)
@@ -272,6 +280,7 @@ class StandingGrants:
             grant=statement.grant,
             account=statement.account,
             receipt_key=statement.receipt_key,
+            consent=statement.consent,
             sealed=deposit.sealed,
         )
         if not is_kept:
@@ -377,6 +386,7 @@ def _handed_out(stored: StandingGrant, use: int) -> HandedOut:
         use=use,
         account=str(stored.account),
         sealed=str(stored.sealed),
+        consent=str(stored.consent),
         request_object=stored.request_object,
     )
 

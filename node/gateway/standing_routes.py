@@ -102,6 +102,7 @@ class Handed(_Body):
     use: int
     account: str
     sealed: str = Field(description="HPKE (RFC 9180) to the verifier's key, base64url.")
+    consent: str = Field(description="The holder's signed record of the consent, a JWT.")
     request_object: str
 
 
@@ -243,6 +244,7 @@ def _add_verifier_routes(app: OpenAPI, standing: StandingGrants, access: Verifie
             use=handed.use,
             account=handed.account,
             sealed=handed.sealed,
+            consent=handed.consent,
             request_object=handed.request_object,
         )
         return jsonify(shown.model_dump(mode="json"))

@@ -45,6 +45,7 @@ class StandingGrant(_Base):
         grant: The grant's record id, once there is a deposit.
         account: The holder's account.
         receipt_key: What receipts are sealed to, 32 bytes.
+        consent: The holder's signed record of the consent, a JWT.
         sealed: The presentation, sealed to the verifier; gone once the grant is over.
     """
 
@@ -62,6 +63,7 @@ class StandingGrant(_Base):
     grant: Mapped[str | None] = mapped_column(String(32), unique=True)
     account: Mapped[str | None]
     receipt_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    consent: Mapped[str | None]
     sealed: Mapped[str | None]
 
     def state_at(self, now_ms: int) -> StandingState:
@@ -149,7 +151,14 @@ class StandingStore:
         return self._change(request_id, _OPEN, state="declined")
 
     def deposit(
-        self, request_id: str, *, grant: str, account: str, receipt_key: bytes, sealed: str
+        self,
+        request_id: str,
+        *,
+        grant: str,
+        account: str,
+        receipt_key: bytes,
+        consent: str,
+        sealed: str,
     ) -> bool:
         """Keep the one deposit that answers a request.
 
@@ -164,6 +173,7 @@ class StandingStore:
                 grant=grant,
                 account=account,
                 receipt_key=receipt_key,
+                consent=consent,
                 sealed=sealed,
             )
         except IntegrityError:

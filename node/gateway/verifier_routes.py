@@ -105,6 +105,13 @@ class CredentialResult(_Body):
     credential_type: str
     issuer: str = Field(description="The issuer's ledger account.")
     grant: str | None = Field(description="The grant's record; null where none was asked for.")
+    terms: str | None = Field(
+        description="What the holder was asked to grant: the request's transaction data."
+    )
+    consent: str | None = Field(
+        description="The holder's signed record of the consent to these terms (ISO/IEC TS "
+        "27560:2023), a JWT; null where the wallet makes none."
+    )
     attributes: dict[str, object]
 
 

@@ -62,6 +62,7 @@ def test_the_commands() -> None:
         "wallet present",
         "wallet grants",
         "wallet history",
+        "wallet consent-record",
         "wallet revoke",
         "wallet protect",
         "wallet recover",

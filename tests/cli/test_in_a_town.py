@@ -162,6 +162,8 @@ class TestTheHolder:
         assert (seen["purpose"], seen["finding"]) == ("why", None)
         told = run_inside("wallet", "history", desk.wallet, env=PASSPHRASE).output
         assert "Aoba Ward Office" in told
+        printed = run_inside("wallet", "consent-record", desk.wallet, seen["grant"], env=PASSPHRASE)
+        assert json.loads(printed.output)["record"]["record_id"] == seen["grant"]
         revoked = desk.holder("revoke", shared["grant"], installed=True)
         assert revoked == {"grant": shared["grant"], "state": "revoked"}
         shown = run_inside("wallet", "grants", desk.wallet, env=PASSPHRASE).output

@@ -55,6 +55,8 @@ GRANTS = st.builds(
     expires_at_ms=TIMES,
     uses=TIMES,
     opening=TEXTS,
+    consent=TEXTS,
+    request_object=TEXTS,
 )
 PRESENTATIONS = st.builds(
     StoredPresentation,
@@ -101,6 +103,8 @@ def full_contents() -> WalletContents:
         expires_at_ms=2,
         uses=3,
         opening="opening-that-is-secret",
+        consent="consent-that-is-secret",
+        request_object="request-that-is-secret",
     )
     credential = StoredCredential(
         record_id="c0",
