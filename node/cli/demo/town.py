@@ -126,7 +126,7 @@ class Town:
         )
         added = run(
             *("gateway", "add-verifier", gateway, "ward_office", "--name", "Aoba Ward Office"),
-            *("--may-ask", "ServiceProvision=name,address,municipality,birth_date,sex"),
+            *("--may-ask", "ServiceProvision=name,address,municipality,birth_date,age_over_18,sex"),
         )
         self.api_key = added["api_key"]
         self.shop_api_key = run(
