@@ -31,7 +31,12 @@ _FRAGMENT: Final = re.compile(r"[!$-;=?-Z_a-z~]{0,1024}")
 
 
 def fetch_request(
-    link: str, *, trust_anchors: tuple[x509.Certificate, ...], now_s: int, http: HttpClient
+    link: str,
+    *,
+    trust_anchors: tuple[x509.Certificate, ...],
+    now_s: int,
+    http: HttpClient,
+    haip: bool = False,
 ) -> VerifiedRequest:
     """Return the request that a link points to or holds, verified (sections 5 and 5.10).
 
@@ -42,6 +47,7 @@ def fetch_request(
         trust_anchors: The authorities that certify verifiers.
         now_s: Seconds since 1970-01-01 UTC.
         http: How the verifier is reached, and the documents of DIDs.
+        haip: Whether only requests of the high assurance profile are taken.
 
     Raises:
         RequestError: There is no such request, or it breaks a rule; the text says which.
@@ -56,6 +62,8 @@ def fetch_request(
         if pointer.method == "post":
             wallet_nonce = new_salt()
         token = _fetch(pointer, wallet_nonce, http)
+    elif haip:
+        raise RequestError("HAIP: the link names a request_uri")
     elif pointer.request_object is None:
         return verify_parameters(pointer.parameters)
     else:
@@ -69,6 +77,7 @@ def fetch_request(
             now_s=now_s,
             resolver=resolver,
             expected_wallet_nonce=wallet_nonce,
+            haip=haip,
         )
     except RequestError as error:
         with suppress(RequestError, TransportError):

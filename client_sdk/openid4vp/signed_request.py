@@ -28,6 +28,7 @@ from client_sdk.openid4vp.client_identifier import (
     parse_client_id,
 )
 from client_sdk.openid4vp.grant_offer import GrantOffer, check_offer, parse_grant_offer
+from client_sdk.openid4vp.haip import check_author, check_request
 from client_sdk.openid4vp.request_object import STATE, PresentationRequest
 from client_sdk.openid4vp.unsecured_jwt import encode_unsecured, parse_unsecured
 from client_sdk.openid4vp.verifier_identity import VerifierIdentity
@@ -131,6 +132,7 @@ def verify_request(
     now_s: int,
     resolver: DidResolver | None = None,
     expected_wallet_nonce: str | None = None,
+    haip: bool = False,
 ) -> VerifiedRequest:
     """Return a request object, verified (sections 5.9.3, 5.10.1 and 14.4.1).
 
@@ -141,6 +143,7 @@ def verify_request(
         now_s: Seconds since 1970-01-01 UTC.
         resolver: Finds the keys of DIDs; without it none is accepted.
         expected_wallet_nonce: What the wallet sent to be repeated; None where it sent nothing.
+        haip: Whether it must keep to the high assurance profile, too.
 
     Raises:
         RequestError: The request breaks a rule, is another verifier's, or asks for something that
@@ -162,12 +165,16 @@ def verify_request(
         validate_times(payload, now_s=now_s, leeway_s=LEEWAY_S)
     except (CredentialFormatError, KeyFormatError, SignatureError) as error:
         raise RequestError(f"request object: {error}") from None
+    if haip:
+        check_author(author, trust_anchors)
     if client_id.is_signed and "aud" not in payload:
         raise RequestError("aud: a signed request says whom it is for")
     if expected_wallet_nonce is not None and payload.get("wallet_nonce") != expected_wallet_nonce:
         raise RequestError("wallet_nonce: the request object does not repeat what the wallet sent")
     try:
         accepted = _accept(PresentationRequest.from_claims(payload), author)
+        if haip:
+            check_request(accepted.request)
     except RequestError as error:
         error.reply_to = _reply_address(payload, author)
         raise

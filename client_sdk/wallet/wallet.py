@@ -88,6 +88,7 @@ class Wallet:
         *,
         http: HttpClient | None = None,
         timeout_s: float = 15,
+        haip: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take over an open vault; `create` and `open` are the usual ways.
@@ -96,12 +97,15 @@ class Wallet:
             vault: Holds the contents that `create` makes.
             http: How issuers and verifiers are reached.
             timeout_s: How long one call may wait, in seconds.
+            haip: Whether it answers only requests of the OpenID4VC High Assurance Interoperability
+                Profile 1.0.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
             VaultFormatError: The vault holds something else than a wallet.
         """
         self._session = WalletSession(vault, http=http, timeout_s=timeout_s, now_ms=now_ms)
+        self._haip = haip
 
     @classmethod
     def create(
@@ -130,19 +134,22 @@ class Wallet:
         return cls(Vault.create(path, passphrase, contents.to_fields(), profile=profile))
 
     @classmethod
-    def open(cls, path: Path, passphrase: str, *, http: HttpClient | None = None) -> Self:
+    def open(
+        cls, path: Path, passphrase: str, *, http: HttpClient | None = None, haip: bool = False
+    ) -> Self:
         """Open a wallet.
 
         Args:
             path: The file.
             passphrase: What opens it.
             http: How issuers and verifiers are reached.
+            haip: As for the constructor.
 
         Raises:
             WrongPassphraseError: The passphrase does not open it.
             VaultFormatError: The file is no wallet.
         """
-        return cls(Vault.open(path, passphrase), http=http)
+        return cls(Vault.open(path, passphrase), http=http, haip=haip)
 
     @property
     def public_key(self) -> str:
@@ -277,10 +284,14 @@ class Wallet:
         now_s = session.now_ms() // 1000
         waci = None
         if is_invitation(link):
+            if self._haip:
+                raise RequestError("HAIP: requests come by OpenID4VP alone")
             waci = WaciVerifier(link, http=session.http, now_ms=session.now_ms)
             request = waci.fetch_request(trust_anchors=anchors)
         else:
-            request = fetch_request(link, trust_anchors=anchors, now_s=now_s, http=session.http)
+            request = fetch_request(
+                link, trust_anchors=anchors, now_s=now_s, http=session.http, haip=self._haip
+            )
         if any(offer.ledger != self.account.ledger_id for offer in request.offers):
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
         # The newest first: an older credential of the same kind was replaced.

@@ -159,6 +159,7 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
     metavar="SET=OPTION",
     help="Show other credentials than the verifier prefers, or optional ones; SET=none for none.",
 )
+@click.option("--haip", is_flag=True, help="Answer only requests of the profile HAIP 1.0.")
 @click.option("--yes", is_flag=True, help="Consent without being asked.")
 @click.option(
     "--beyond-registration",
@@ -172,13 +173,14 @@ def present(
     passphrase: str,
     link: str,
     choices: tuple[str, ...],
+    haip: bool,
     yes: bool,
     beyond_registration: bool,
     decline: bool,
     as_json: bool,
 ) -> None:
     """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent."""
-    with Wallet.open(wallet_file, passphrase) as holder:
+    with Wallet.open(wallet_file, passphrase, haip=haip) as holder:
         try:
             pending = _choose(holder.read_request(link), choices)
         except RequestError as error:

@@ -83,13 +83,14 @@ def build_presentations(
         request_seconds=config.request_seconds,
         result_seconds=config.result_seconds,
         encrypt_responses=config.encrypt_responses,
+        haip=config.haip,
         now_ms=now_ms,
     )
 
 
 def _load_profiles(config: GatewayConfig) -> dict[str, VerifierProfile]:
     return {
-        verifier.id: VerifierProfile.load(verifier, public_url=config.public_url)
+        verifier.id: VerifierProfile.load(verifier, public_url=config.public_url, haip=config.haip)
         for verifier in config.verifiers
     }
 

@@ -75,6 +75,8 @@ class GatewayConfig(ProcessConfig):
         result_seconds: How long a verifier can read a result before its values are deleted.
         encrypt_responses: Whether wallets must encrypt their responses to a key of each request
             (`direct_post.jwt`); without it they travel under TLS alone.
+        haip: Whether every request keeps to the OpenID4VC High Assurance Interoperability Profile
+            1.0: `x509_hash`, encrypted responses, certificates that an authority signed.
         waci: Whether each request is also an invitation of WACI-DIDComm 1.0.
         verifier_rate: How often one API key may call, such as `600/minute`.
         wallet_rate: How often one address may call what is for wallets.
@@ -93,6 +95,7 @@ class GatewayConfig(ProcessConfig):
     request_seconds: int = Field(default=300, ge=30, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
     encrypt_responses: bool = True
+    haip: bool = False
     waci: bool = False
     verifier_rate: Rate = "600/minute"
     wallet_rate: Rate = "300/minute"
@@ -101,6 +104,14 @@ class GatewayConfig(ProcessConfig):
     webhooks_to_this_machine: bool = False
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _what_haip_needs(self) -> Self:
+        if self.haip and not self.encrypt_responses:
+            raise ValueError("haip: encrypt_responses is needed")
+        if self.haip and any(one.client_id_prefix != "x509_hash" for one in self.verifiers):
+            raise ValueError("haip: every verifier has the client_id_prefix x509_hash")
+        return self
 
     @model_validator(mode="after")
     def _each_verifier_once(self) -> Self:

@@ -18,6 +18,7 @@ from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vp.claims_path import sort_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
+from client_sdk.openid4vp.haip import check_request
 from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import (
@@ -68,6 +69,7 @@ class Presentations:
         request_seconds: int,
         result_seconds: int,
         encrypt_responses: bool = True,
+        haip: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Wire the parts.
@@ -83,6 +85,7 @@ class Presentations:
             request_seconds: How long a wallet has to answer.
             result_seconds: How long a verifier can read values.
             encrypt_responses: Whether wallets encrypt their responses (`direct_post.jwt`).
+            haip: Whether requests keep to the high assurance profile.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
@@ -95,6 +98,7 @@ class Presentations:
         self._result_ms = result_seconds * 1000
         self._releases = Releases(store, receipts, result_ms=self._result_ms, now_ms=now_ms)
         self._encrypt_responses = encrypt_responses
+        self._haip = haip
         self._now_ms = now_ms
 
     def create(self, verifier_id: str, question: Question) -> StoredRequest:
@@ -127,6 +131,8 @@ class Presentations:
             registrations=profile.registration_tokens,
         )
         self._verifier.check_request(request)
+        if self._haip:
+            check_request(request)
         stored = StoredRequest(
             id=request_id,
             verifier=verifier_id,

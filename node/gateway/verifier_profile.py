@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias
 from urllib.parse import urlsplit
 
-from client_sdk.errors import KeyFormatError, RegistrationError
+from client_sdk.errors import KeyFormatError, RegistrationError, RequestError
 from client_sdk.openid4vp.access_certificate import dns_names_of, load_identity, load_signing_key
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.dcql_query import DcqlQuery
+from client_sdk.openid4vp.haip import check_chain
 from client_sdk.openid4vp.verifier_identity import (
     DidIdentity,
     DnsIdentity,
@@ -46,25 +47,26 @@ class VerifierProfile:
     may_exceed: bool = False
 
     @classmethod
-    def load(cls, config: VerifierConfig, *, public_url: str) -> Self:
+    def load(cls, config: VerifierConfig, *, public_url: str, haip: bool = False) -> Self:
         """Read a verifier's files.
 
         Args:
             config: Which.
             public_url: Where wallets reach the gateway.
+            haip: Whether its certificates must be those of the high assurance profile.
 
         Raises:
             ConfigError: A file cannot be read, is not what it should be, or does not fit the client
                 identifier prefix.
         """
         try:
-            identify = _load_identity(config, public_url)
+            identify = _load_identity(config, public_url, haip=haip)
             tokens = tuple(
                 path.read_bytes().decode("ascii", errors="replace").strip()
                 for path in config.registration_files
             )
             registrations = tuple(read_registration(token) for token in tokens)
-        except (OSError, KeyFormatError, RegistrationError) as error:
+        except (OSError, KeyFormatError, RegistrationError, RequestError) as error:
             raise ConfigError(f"verifier {config.id}: {error}") from None
         client_id = identify(public_url).client_id
         if any(found.client_id != client_id for found in registrations):
@@ -95,7 +97,7 @@ class VerifierProfile:
             )
 
 
-def _load_identity(config: VerifierConfig, public_url: str) -> Identify:
+def _load_identity(config: VerifierConfig, public_url: str, *, haip: bool) -> Identify:
     if config.private_key_file is None:
         return lambda response_uri: RedirectUriIdentity(response_uri=response_uri)
     key_pem = config.private_key_file.read_bytes()
@@ -109,6 +111,8 @@ def _load_identity(config: VerifierConfig, public_url: str) -> Identify:
         )
         return lambda _: identity
     access = load_identity(chain_pem=config.certificate_chain_file.read_bytes(), key_pem=key_pem)
+    if haip:
+        check_chain(access.chain)
     identity = access
     if config.client_id_prefix == "x509_san_dns":
         host = urlsplit(public_url).hostname or ""

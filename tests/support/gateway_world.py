@@ -132,8 +132,8 @@ class GatewayWorld:
         value: dict[str, Any] = response.get_json()
         return value
 
-    def fetch(self, created: dict[str, Any]) -> VerifiedRequest:
-        """Fetch a request as a wallet does."""
+    def fetch(self, created: dict[str, Any], *, haip: bool = False) -> VerifiedRequest:
+        """Fetch a request as a wallet does, of the high assurance profile or not."""
         link = parse_link(created["link"])
         assert isinstance(link, RequestLink)
         path = link.request_uri.removeprefix(self.config.public_url)
@@ -146,6 +146,7 @@ class GatewayWorld:
             trust_anchors=self.world.authority.chain,
             now_s=self.world.now_ms // 1000,
             resolver=DidResolver({"jwk": DidJwk()}),
+            haip=haip,
         )
 
     def answer(self, created: dict[str, Any], **changes: Any) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The gateway's requests under each client identifier prefix (OpenID4VP 1.0 section 5.9.3)."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.gateway_world import GatewayWorld, write_config
@@ -76,3 +78,41 @@ def test_a_configuration_that_does_not_fit_its_prefix(tmp_path: Path, old: str, 
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(ConfigError):
         load_config(path, GatewayConfig)
+
+
+class TestHaip:
+    """HAIP 1.0 is a switch of the gateway."""
+
+    def test_its_requests_keep_to_the_profile(self, tmp_path: Path) -> None:
+        gateway = GatewayWorld(tmp_path, changes={"haip": True})
+        created = gateway.create()
+        request = gateway.fetch(created, haip=True).request
+        assert request.encryption is not None
+        assert set(request.encryption.content_algorithms) == {"A128GCM", "A256GCM"}
+        other = gateway.fetch(gateway.create(), haip=True).request
+        assert other.encryption is not None
+        assert other.encryption.jwk != request.encryption.jwk
+        response = gateway.client.post(
+            f"/oid4vp/responses/{created['id']}", data=gateway.answer(created)
+        )
+        assert response.status_code == 200
+        gateway.close()
+
+    @pytest.mark.parametrize("changes", [{"encrypt_responses": False}, {"prefix": "redirect_uri"}])
+    def test_a_configuration_that_does_not_fit(
+        self, tmp_path: Path, changes: dict[str, Any]
+    ) -> None:
+        path = write_config(tmp_path, World(), haip=True, **changes)
+        with pytest.raises(ConfigError, match="haip"):
+            load_config(path, GatewayConfig)
+
+    def test_a_chain_with_its_anchor(self, tmp_path: Path) -> None:
+        world = World()
+        world.identity = replace(
+            world.identity, chain=(*world.identity.chain, *world.authority.chain)
+        )
+        config = load_config(write_config(tmp_path, world, haip=True), GatewayConfig)
+        store = RequestStore(config.database_url)
+        with pytest.raises(ConfigError, match="trust anchor"):
+            build_presentations(config, store=store, ledger=world.ledger)
+        store.close()
