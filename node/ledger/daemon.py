@@ -30,6 +30,7 @@ from node.ledger.orderer import EmbeddedOrderer
 from node.ledger.peer_service import PeerServer
 from node.ledger.quarantine import QUARANTINE_NAME, Quarantine
 from node.ledger.signature_collector import SignatureCollector
+from node.ledger.stages import Stages
 from node.ledger.statuses import StatusBoard
 from node.ledger.stores import LedgerStores
 from node.ledger.torii import ToriiServer
@@ -104,12 +105,14 @@ class LedgerNode:
         stores = self._stores
         statuses = StatusBoard()
         commits = CommitNotices(stores.tip().height)
+        stages = Stages()
         engine = Engine(
             stores.blocks,
             stores.state,
             key,
             max_batch_transactions=config.max_proposal_size,
             quarantine=Quarantine(config.data / QUARANTINE_NAME),
+            stages=stages,
         )
         self._follower: Follower | None = None
         self._orderer: EmbeddedOrderer | Follower
@@ -119,7 +122,13 @@ class LedgerNode:
             expiration_ms = config.mst_expiration_minutes * 60 * 1000
             pending = SignatureCollector(stores.state, stores.pending, expiration_ms)
             self._orderer = EmbeddedOrderer(
-                engine, pending, statuses, commits, now_ms=now_ms, on_failure=self._fail
+                engine,
+                pending,
+                statuses,
+                commits,
+                now_ms=now_ms,
+                on_failure=self._fail,
+                stages=stages,
             )
         else:
             pending = PendingElsewhere()
@@ -144,6 +153,7 @@ class LedgerNode:
             health=self._health,
             waiting_transactions=self._orderer.count_waiting,
             pending=pending.counts,
+            stages=stages,
         )
         self._bind(config, parts, collector)
 

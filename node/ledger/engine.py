@@ -4,7 +4,7 @@ An orderer decides which batches come next and when; the engine decides what the
 ordered batches give the same blocks, receipts and root, whoever the orderer is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,7 @@ from node.ledger.block_view import BlockView
 from node.ledger.evm import LEDGER_EVM
 from node.ledger.history_index import HistoryEntry
 from node.ledger.quarantine import Quarantine
+from node.ledger.stages import Stage, Stages
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 from node.ledger.transaction_places import encode_places
 
@@ -80,6 +81,7 @@ class Engine:
         *,
         max_batch_transactions: int = MAX_BLOCK_TRANSACTIONS,
         quarantine: Quarantine | None = None,
+        stages: Stages | None = None,
     ) -> None:
         """Take over the two stores; `recover` has made them level.
 
@@ -90,11 +92,13 @@ class Engine:
             max_batch_transactions: How many transactions a batch may have; irohad's
                 `max_proposal_size`.
             quarantine: Where a transaction is kept on which the rules themselves fail.
+            stages: Where the time is counted that each stage takes.
         """
         self._blocks = blocks
         self._state = state
         self._signer = signer
         self._quarantine = quarantine or Quarantine()
+        self._stages = stages or Stages()
         self._max_batch_transactions = min(max_batch_transactions, MAX_BLOCK_TRANSACTIONS)
 
     def check(self, messages: Sequence[Transaction], window: TimeWindow) -> list[Batch]:
@@ -105,7 +109,8 @@ class Engine:
         Raises:
             InvalidTransactionError: One is not well formed or not signed; none is fit.
         """
-        return validate_batches(messages, window, self._max_batch_transactions)
+        with self._stages.measure(Stage.CHECK, len(messages)):
+            return validate_batches(messages, window, self._max_batch_transactions)
 
     def check_each(
         self, lists: Sequence[Sequence[Transaction]], window: TimeWindow
@@ -114,16 +119,18 @@ class Engine:
 
         It is for many short lists: all messages are in memory more than once meanwhile.
         """
+        with self._stages.measure(Stage.CHECK, sum(map(len, lists))):
+            return list(self._check_each(lists, window))
+
+    def _check_each(
+        self, lists: Sequence[Sequence[Transaction]], window: TimeWindow
+    ) -> Iterator[list[Batch] | InvalidTransactionError]:
         verdicts = verify_together(message for messages in lists for message in messages)
-        checked: list[list[Batch] | InvalidTransactionError] = []
         for messages in lists:
             try:
-                checked.append(
-                    validate_batches(messages, window, self._max_batch_transactions, verdicts)
-                )
+                yield validate_batches(messages, window, self._max_batch_transactions, verdicts)
             except InvalidTransactionError as error:
-                checked.append(error)
-        return checked
+                yield error
 
     def propose(self, waiting: Iterable[Batch]) -> list[Batch]:
         """Return the first of the waiting batches: at least one, at most a block's fill.
@@ -147,7 +154,8 @@ class Engine:
             time_ms: The orderer's clock; the block's time is later than the one below it.
             batches: In their order.
         """
-        with self._state.newest() as view:
+        count = sum(len(batch.transactions) for batch in batches)
+        with self._stages.measure(Stage.DECIDE, count), self._state.newest() as view:
             tip = view.tip()
             context = BlockContext(
                 height=tip.height + 1,
@@ -172,7 +180,7 @@ class Engine:
             StorageError: The disk refused. The node must stop: what is written is replayed at its
                 next start.
         """
-        write_block(self._blocks, self._state, candidate)
+        write_block(self._blocks, self._state, candidate, self._stages)
 
     def tip(self) -> Tip:
         """Return the top of the chain."""
@@ -248,14 +256,20 @@ def _replay_history(
     return apply_history(view, block, LEDGER_EVM)
 
 
-def write_block(blocks: BlockStore, state: StateStore, candidate: Candidate) -> None:
+def write_block(
+    blocks: BlockStore, state: StateStore, candidate: Candidate, stages: Stages | None = None
+) -> None:
     """Write a decided block: first the block file, synced, then the state.
 
     Raises:
         StorageError: The disk refused; what is written is replayed by `recover`.
     """
-    start, following = blocks.append(candidate.block)
-    state.commit(_state_change(candidate, start, following))
+    stages = stages or Stages()
+    count = len(candidate.receipts)
+    with stages.measure(Stage.APPEND, count):
+        start, following = blocks.append(candidate.block)
+    with stages.measure(Stage.APPLY, count):
+        state.commit(_state_change(candidate, start, following))
 
 
 def recover(blocks: BlockStore, state: StateStore) -> int:

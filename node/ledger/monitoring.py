@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from chaincode.protocol.qry_responses_pb2 import HealthcheckData
 from chaincode.world_state import DOMAIN_KEYS, get_voters
 from node.ledger.health import NodeHealth
+from node.ledger.stages import Stages
 from node.ledger.state_store import StateSnapshot, StateStore
 from node.web.server import WebServer
 
@@ -40,6 +41,7 @@ class LedgerCollector(Collector):
         health: Callable[[], NodeHealth],
         waiting_transactions: Callable[[], int],
         pending: Callable[[], tuple[int, int]],
+        stages: Stages,
     ) -> None:
         """Begin to count the uptime.
 
@@ -48,7 +50,9 @@ class LedgerCollector(Collector):
             health: Tells how the node is.
             waiting_transactions: Tells how many transactions wait for a block.
             pending: Tells how many batches, and transactions in them, wait for signatures.
+            stages: Where the time of each stage is counted.
         """
+        self._stages = stages
         self._state = state
         self._health = health
         self._waiting_transactions = waiting_transactions
@@ -81,6 +85,20 @@ class LedgerCollector(Collector):
             "Transactions that wait for a block",
             self._waiting_transactions(),
         )
+        yield from self._stage_counters()
+
+    def _stage_counters(self) -> Iterator[Metric]:
+        seconds = CounterMetricFamily(
+            "tegata_stage_seconds", "Time that each stage of transactions took", labels=["stage"]
+        )
+        transactions = CounterMetricFamily(
+            "tegata_stage_transactions", "Transactions that went through it", labels=["stage"]
+        )
+        for stage, taken_s, count in self._stages.totals():
+            seconds.add_metric([stage], taken_s)
+            transactions.add_metric([stage], count)
+        yield seconds
+        yield transactions
 
     def _chain_gauges(self, view: StateSnapshot) -> Iterator[Metric]:
         tip = view.tip()

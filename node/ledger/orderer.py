@@ -21,6 +21,7 @@ from node.errors import BatchRefusedError, PoolFullError, StoppingError
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.engine import Engine
 from node.ledger.signature_collector import SignatureCollector
+from node.ledger.stages import Stage, Stages
 from node.ledger.statuses import Status, StatusBoard
 from node.ledger.stranger_guard import StrangerGuard
 
@@ -50,6 +51,7 @@ class EmbeddedOrderer:
         *,
         now_ms: Callable[[], int],
         on_failure: Callable[[Exception], None],
+        stages: Stages | None = None,
     ) -> None:
         """Prepare the thread; `start` runs it.
 
@@ -61,7 +63,9 @@ class EmbeddedOrderer:
             now_ms: The clock: milliseconds since 1970, UTC.
             on_failure: Called once with what went wrong, mostly that the disk refused a block;
                 nothing is ordered after that.
+            stages: Where the time is counted that taking in takes.
         """
+        self._stages = stages or Stages()
         self._engine = engine
         self._collector = collector
         self._statuses = statuses
@@ -104,6 +108,11 @@ class EmbeddedOrderer:
             StoppingError: The node stops; none of these was taken.
             StorageError: The disk refused signatures.
         """
+        count = sum(len(batch.transactions) for batch in batches)
+        with self._stages.measure(Stage.TAKE, count):
+            self._submit(batches)
+
+    def _submit(self, batches: Sequence[Batch]) -> None:
         ready: list[Batch] = []
         told: list[Status] = []
         refusals: list[Exception] = []

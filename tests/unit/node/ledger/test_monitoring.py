@@ -14,6 +14,7 @@ from client_sdk.ledger.commands import set_account_detail
 from node.errors import ConfigError
 from node.ledger.daemon import LedgerNode
 from node.ledger.genesis import ADMIN_ACCOUNT, DOMAINS
+from node.ledger.stages import Stage
 
 # The names that irohad 1.6 gives its gauges (irohad/maintenance/metrics.cpp).
 IROHA_GAUGES: Final = {
@@ -58,7 +59,7 @@ def ask(process: NodeProcess, path: str, service: str = "health") -> requests.Re
 def gauges(process: NodeProcess) -> dict[str, float]:
     text = ask(process, "/metrics", "metrics").text
     return {
-        sample.name: sample.value
+        " ".join([sample.name, *sample.labels.values()]): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -113,6 +114,10 @@ def test_the_gauges_follow_the_chain(process: NodeProcess, folder: LedgerFolder)
     assert (after["is_healthy"], after["is_syncing_state"]) == (1, 0)
     assert after["uptime_ms"] > before["uptime_ms"]
     assert after["tegata_waiting_transactions"] == 0
+    for stage in Stage:
+        name = f"tegata_stage_transactions_total {stage}"
+        assert after[name] >= before[name] + 4
+        assert after[f"tegata_stage_seconds_total {stage}"] > 0
     assert after["tegata_last_block_time_seconds"] > max(
         1e9, before["tegata_last_block_time_seconds"]
     )
