@@ -82,20 +82,15 @@ def _select(
         prefix = detail_prefix(account_id)
         counts = dict(scan_detail_counts(view, account_id))
     if query.HasField("key"):
-        named = list(_entries_named(view, account_id, query.key, counts))
-        return len(named), (entry for entry in named if entry[0] >= start)
+        keys = [detail_key(account_id, writer, query.key) for writer in counts]
+        if not query.HasField("writer"):
+            # Values may be megabytes long, and writers many: each is read again when it is its
+            # turn, and let go before.
+            keys = [key for key in keys if view.get(key) is not None]
+            return len(keys), ((key, view.get(key) or b"") for key in keys if key >= start)
+        found = [(key, value) for key in keys if (value := view.get(key)) is not None]
+        return len(found), (entry for entry in found if entry[0] >= start)
     return sum(counts.values()), view.scan(prefix, start)
-
-
-def _entries_named(
-    view: LedgerView, account_id: str, name: str, writers: Iterable[str]
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the details of one name, of each writer."""
-    for writer in writers:
-        key = detail_key(account_id, writer, name)
-        value = view.get(key)
-        if value is not None:
-            yield key, value
 
 
 def _read(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[_Detail]:

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, repeat
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Final, TypeVar
@@ -26,6 +25,7 @@ from node.ledger import history_index
 from node.ledger.block_store import BlockStore
 from node.ledger.bulk_sql import chunks, marks, write_rows
 from node.ledger.history_index import HistoryEntry
+from node.ledger.state_scan import scan_state
 from node.ledger.transaction_places import PLACE_BYTES, decode_place
 from node.ledger.wal_checkpoints import WalCheckpoints
 
@@ -62,12 +62,6 @@ CREATE TABLE tip (
     transactions INTEGER NOT NULL  -- how many are committed
 ) STRICT;
 {history_index.SCHEMA}"""
-
-
-_FIRST_SCANS: Final = (16, 128)
-_SCANNED_AT_ONCE: Final = 1024
-_SCANNED_VALUE_BYTES: Final = 4096
-"""Larger values are read one by one, as far as they are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,42 +130,7 @@ class StateSnapshot:
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield the entries whose keys begin with `prefix`, ascending, from `start` on."""
         # Keys are UTF-8 and NUL: no byte of one is 0xff.
-        start, end = max(prefix, start), prefix + b"\xff"
-        for size in chain(_FIRST_SCANS, repeat(_SCANNED_AT_ONCE)):
-            entries = self._scan_some(start, end, size)
-            yield from entries
-            if len(entries) < size:
-                return
-            start = entries[-1][0] + b"\x00"
-
-    def _scan_some(self, start: bytes, end: bytes, size: int) -> list[tuple[bytes, bytes]]:
-        """Return the first entries from one key to below another; see `bulk_sql`."""
-        # Bytes stay as they are when they are cast to text and back.
-        lengths, key_data, value_lengths, value_data = self._connection.execute(
-            "SELECT group_concat(length(key)), CAST(group_concat(CAST(key AS TEXT), '') AS BLOB),"
-            " group_concat(CASE WHEN length(value) <= ?1 THEN length(value) ELSE -1 END),"
-            " CAST(group_concat(CASE WHEN length(value) <= ?1 THEN CAST(value AS TEXT) ELSE '' END,"
-            " '') AS BLOB) FROM"
-            " (SELECT key, value FROM state WHERE key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4)",
-            (_SCANNED_VALUE_BYTES, start, end, size),
-        ).fetchone()
-        entries: list[tuple[bytes, bytes]] = []
-        if lengths is None:
-            return entries
-        key_place = value_place = 0
-        for key_length, value_length in zip(
-            map(int, lengths.split(",")), map(int, value_lengths.split(",")), strict=True
-        ):
-            key = key_data[key_place : key_place + key_length]
-            key_place += key_length
-            if value_length < 0:
-                entries.append((key, self.get(key) or b""))
-            else:
-                entries.append((key, value_data[value_place : value_place + value_length]))
-                value_place += value_length
-        # SQLite does not promise the order in which it joins them.
-        entries.sort()
-        return entries
+        return scan_state(self._connection, max(prefix, start), prefix + b"\xff")
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values at those keys that have one."""
