@@ -132,6 +132,14 @@ class MessageFormatError(ClientError):
     """A DIDComm message is not well formed, or not for its reader (DIDComm Messaging 2.1)."""
 
 
+class DidNotFoundError(DidError):
+    """There is no such subject."""
+
+
+class DidMethodError(DidError):
+    """Identifiers of this method are not resolved here."""
+
+
 class CardError(ClientError):
     """The My Number card, or its reader, does not do what is asked of it."""
 

@@ -11,7 +11,7 @@ from chaincode.records import IssuerRecord, decode_record
 from chaincode.signatures import KeyAlgorithm, parse_public_key
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
 from client_sdk.did.document import DidDocument, Relationship
-from client_sdk.errors import DidError, KeyFormatError, QueryFailedError
+from client_sdk.errors import DidError, DidNotFoundError, KeyFormatError, QueryFailedError
 
 METHOD: Final = "tegata"
 DEACTIVATED_KEY: Final = "did_deactivated"
@@ -55,7 +55,8 @@ class DidTegata:
         """Return the document that the ledger's state stands for now.
 
         Raises:
-            DidError: Of another ledger, no such account, or deactivated.
+            DidNotFoundError: Of another ledger, or there is no such account.
+            DidError: Not of this form.
             TransportError: The ledger cannot be reached.
         """
         match = _IDENTIFIER.fullmatch(identifier)
@@ -66,14 +67,14 @@ class DidTegata:
         if not ACCOUNT_ID.fullmatch(account_id):
             raise DidError(f"did:{METHOD}: no account can have this name")
         if ledger_id != self._ledger_id:
-            raise DidError(f"did:{METHOD}: an account on another ledger than this one")
+            raise DidNotFoundError(f"did:{METHOD}: an account on another ledger than this one")
         try:
             signatories = self._ledger.signatories(account_id)
             state = self._ledger.account_detail(account_id, DEACTIVATED_KEY, writer=account_id)
         except QueryFailedError as error:
             if not error.is_absence:
                 raise
-            raise DidError(f"{did}: there is no such account on the ledger") from None
+            raise DidNotFoundError(f"{did}: there is no such account on the ledger") from None
         if state == "true":
             return DidDocument(did=did, keys={}, relationships={}, is_deactivated=True)
         own = _name_keys(did, map(_key_of_signatory, signatories))

@@ -10,7 +10,13 @@ from client_sdk.credentials.jose import Key, export_public_jwk, parse_public_jwk
 from client_sdk.credentials.multikey import decode_multikey, encode_multikey
 from client_sdk.did.document import MAX_DID_CHARS, DidDocument, Relationship
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import CredentialFormatError, DidError, KeyFormatError, RequestError
+from client_sdk.errors import (
+    CredentialFormatError,
+    DidError,
+    DidMethodError,
+    KeyFormatError,
+    RequestError,
+)
 from client_sdk.http_client import HttpAnswer
 from client_sdk.strict_json import encode_json, parse_strict_json
 
@@ -61,7 +67,7 @@ class DidResolver:
         name, identifier = match.groups()
         if name not in self._methods:
             known = ", ".join(f"did:{method}" for method in sorted(self._methods))
-            raise DidError(f"did:{name} is not resolved here; known are {known}")
+            raise DidMethodError(f"did:{name} is not resolved here; known are {known}")
         return self._methods[name].resolve(did, identifier)
 
     def key(self, url: str, relationship: Relationship) -> Key:

@@ -9,6 +9,8 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from client_sdk.did.ledger_did import METHOD, DidLedger, DidTegata
+from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
 from client_sdk.errors import KeyFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
@@ -103,6 +105,7 @@ def create_app(
     waci: WaciVerification | None = None,
     standing: Standing | None = None,
     events: Events | None = None,
+    resolver: DidResolver | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Flask:
     """Make the gateway's application.
@@ -114,6 +117,7 @@ def create_app(
         waci: The requests as WACI's; None where they are not.
         standing: The standing grants; None where there are none.
         events: What tells verifiers of events; None where nothing does.
+        resolver: What resolves DIDs for anybody; None where nothing does.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     limiter = RateLimiter()
@@ -132,8 +136,18 @@ def create_app(
         waci=waci,
         standing=standing,
         events=events,
+        resolver=resolver,
         now_ms=now_ms,
     )
+
+
+def build_resolver(config: GatewayConfig, *, ledger: DidLedger) -> DidResolver:
+    """Return what resolves the DIDs of accounts, and those that spell out their keys.
+
+    Not `did:web`: strangers would choose what this machine fetches.
+    """
+    method = DidTegata(ledger, config.ledger.ledger_id)
+    return DidResolver({METHOD: method, "key": DidKey(), "jwk": DidJwk()})
 
 
 def build_events(config: GatewayConfig, *, store: EventStore, seed: bytes) -> Events:
@@ -233,7 +247,15 @@ def run_gateway(config: GatewayConfig) -> None:
             presentations.tend()
             standing.grants.tend()
 
-        app = create_app(config, presentations, keys, waci=waci, standing=standing, events=events)
+        app = create_app(
+            config,
+            presentations,
+            keys,
+            waci=waci,
+            standing=standing,
+            events=events,
+            resolver=build_resolver(config, ledger=ledger),
+        )
         workers = [
             threading.Thread(target=purge_until, args=(stopped, tend), name="purge"),
             threading.Thread(target=sender.run, args=(stopped,), name="webhooks"),

@@ -14,9 +14,11 @@ from flask_openapi.openapi import OpenAPI
 from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field, StringConstraints
 
+from client_sdk.did.resolution import DidResolver
 from client_sdk.errors import QueryFailedError, TransportError
 from client_sdk.openid4vp.signed_request import REQUEST_MEDIA_TYPE
 from node.errors import ApiError
+from node.gateway.did_routes import add_did_routes
 from node.gateway.event_routes import Events, add_event_routes
 from node.gateway.presentations import Presentations, ResponseRefusedError
 from node.gateway.standing_routes import Standing, add_standing_routes
@@ -31,7 +33,13 @@ from node.web.rate_limit import RateLimiter, parse_rate
 # A presentation may hold a portrait.
 MAX_BODY_BYTES: Final = 1 << 20
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
-_WALLET_PATHS: Final = ("/oid4vp/", "/waci/", "/standing/objects/", "/standing/deposits/")
+_WALLET_PATHS: Final = (
+    "/oid4vp/",
+    "/waci/",
+    "/1.0/identifiers/",
+    "/standing/objects/",
+    "/standing/deposits/",
+)
 _FORM: Final = "application/x-www-form-urlencoded"
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 
@@ -61,6 +69,7 @@ def create_routes(
     waci: WaciVerification | None = None,
     standing: Standing | None = None,
     events: Events | None = None,
+    resolver: DidResolver | None = None,
     now_ms: Callable[[], int],
 ) -> Flask:
     """Make an application with the gateway's routes.
@@ -73,6 +82,7 @@ def create_routes(
         waci: Where requests are also WACI's; None where they are not.
         standing: The standing grants; None where there are none.
         events: What tells verifiers of events; None where nothing does.
+        resolver: What resolves DIDs for anybody; None where nothing does.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     app = create_api(
@@ -93,6 +103,8 @@ def create_routes(
         add_standing_routes(app, standing, access)
     if events is not None:
         add_event_routes(app, presentations, access, events, now_ms=now_ms)
+    if resolver is not None:
+        add_did_routes(app, resolver)
     rate = parse_rate(wallet_rate)
 
     @app.before_request
