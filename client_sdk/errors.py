@@ -192,11 +192,13 @@ class IssuanceDeferredError(OfferError):
     """The issuer issues later. The wallet keeps what it needs to ask again.
 
     Attributes:
+        transaction_id: What the issuer knows it by.
         interval_s: How long to wait before that, in seconds.
     """
 
-    def __init__(self, message: str, *, interval_s: int) -> None:
+    def __init__(self, message: str, *, transaction_id: str, interval_s: int) -> None:
         super().__init__(message)
+        self.transaction_id = transaction_id
         self.interval_s = interval_s
 
 

@@ -1,98 +1,56 @@
-"""The wallet's side of an issuer's service: receive a credential (OpenID4VCI 1.0), get an account.
+"""The wallet's way from an access token to credentials (OpenID4VCI 1.0 sections 7 to 11)."""
 
-Of OpenID4VCI this is the pre-authorized code flow, with transaction code, nonce and key proof.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Literal
+
+from joserfc.jwk import ECKey
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import Key
 from client_sdk.errors import (
+    HolderBindingError,
+    IssuanceDeferredError,
     IssuerRefusedError,
     OfferError,
     TransportError,
 )
-from client_sdk.http_client import HttpClient
-from client_sdk.ledger.account_key import AccountKey
+from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.ledger.batches import Inclusion
-from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message
-from client_sdk.openid4vci.credential_offer import (
-    PRE_AUTHORIZED_CODE,
-    CredentialOffer,
-    parse_offer,
-    parse_offer_link,
-    parse_url,
-)
-from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
-from client_sdk.openid4vci.issuer_metadata import (
-    KEY_METADATA,
-    CredentialConfiguration,
-    IssuerMetadata,
-    well_known_url,
-)
+from client_sdk.openid4vci.issuer_answers import accept_answer, host_of
+from client_sdk.openid4vci.issuer_channel import WalletProofs, post_with_token
 from client_sdk.openid4vci.key_proof import sign_key_proof
+from client_sdk.openid4vci.message_encryption import (
+    MEDIA_TYPE,
+    decrypt_message,
+    encrypt_message,
+    encryption_to,
+    generate_encryption_key,
+)
 from client_sdk.openid4vci.received_credential import ReceivedCredential, read_received
-from client_sdk.openid4vci.server_metadata import SERVER_METADATA, ServerMetadata
+from client_sdk.openid4vci.token_client import (
+    AcceptedOffer,
+    fetch_nonce,
+    fetch_offer,
+    redeem_offer,
+)
+from client_sdk.strict_json import encode_json
 
-LEEWAY_S: Final = 60
-_MAX_TOKEN_CHARS: Final = 16_384
-_MAX_NONCE_CHARS: Final = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedOffer:
-    """An offer whose code was redeemed. Its repr does not show the token.
-
-    Attributes:
-        metadata: The issuer's.
-        credential_format: The format that is asked for.
-        credential_type: The type that was offered.
-        issuer_keys: The issuer's `jwt-vc-issuer` document.
-        token: The access token; short-lived, and good for this one credential.
-        wanted: How the credential request names the credential.
-    """
-
-    metadata: IssuerMetadata
-    credential_format: str
-    credential_type: str
-    issuer_keys: JsonObject
-    token: str = field(repr=False)
-    wanted: JsonObject
+Event = Literal["credential_accepted", "credential_failure", "credential_deleted"]
+_MAX_INTERVAL_S: Final = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredAccount:
-    """A holder's new account on the ledger.
+class IssuedCredentials:
+    """What an issuer handed out at once.
 
     Attributes:
-        account_id: The account.
-        ledger_id: The ledger's id, 64 hex digits.
-        issuer_account: The account of the issuer that made it.
-        issuer_url: That issuer's identifier.
+        credentials: In the order of the keys that they were asked for.
+        notification_id: What the issuer is told by what became of them; None for nothing.
     """
 
-    account_id: str
-    ledger_id: str
-    issuer_account: str
-    issuer_url: str
-
-
-def fetch_offer(offer_link: str, *, http: HttpClient) -> CredentialOffer:
-    """Return the offer of a link, fetched where the link only points to it (section 4.1.3).
-
-    It tells who offers what, and whether a transaction code is needed, before anything is sent.
-
-    Raises:
-        OfferError: The link or the offer is not acceptable, or the offer is no longer there.
-        TransportError: The issuer cannot be reached.
-    """
-    offer = parse_offer_link(offer_link)
-    if isinstance(offer, CredentialOffer):
-        return offer
-    answer = http.get(offer.uri)
-    accept_answer(answer, f"{host_of(offer.uri)}: credential offer")
-    return parse_offer(answer.body)
+    credentials: tuple[ReceivedCredential, ...]
+    notification_id: str | None = field(repr=False)
 
 
 def receive_credential(
@@ -130,50 +88,6 @@ def receive_credential(
     )
 
 
-def redeem_offer(
-    offer: CredentialOffer,
-    *,
-    tx_code: str | None,
-    credential_format: str | None = None,
-    http: HttpClient,
-) -> AcceptedOffer:
-    """Exchange an offer's code for a token; what is needed to check the credential comes first.
-
-    Args:
-        offer: The offer.
-        tx_code: What the person typed; None where the offer asks for nothing.
-        credential_format: The format that is wanted; None for the first that is offered.
-        http: The session.
-
-    Raises:
-        OfferError: The offer cannot be used, or the issuer refused it.
-        TransportError: The issuer cannot be reached.
-    """
-    if offer.pre_authorized_code is None:
-        raise OfferError("offer: the issuer wants to see you at its page first; authorize there")
-    if offer.transaction_code is not None and not tx_code:
-        raise OfferError("offer: it asks for a transaction code; type the one that came with it")
-    metadata = fetch_metadata(offer.credential_issuer, http=http)
-    name, configuration = _choose_configuration(offer, metadata, credential_format)
-    answer = http.get(well_known_url(metadata.credential_issuer, KEY_METADATA))
-    keys = accept_answer(answer, f"{host_of(metadata.credential_issuer)}: issuer keys")
-    endpoint = _find_token_endpoint(offer, metadata, http)
-    form = {"grant_type": PRE_AUTHORIZED_CODE, "pre-authorized_code": offer.pre_authorized_code}
-    if offer.transaction_code is not None and tx_code:
-        form["tx_code"] = tx_code
-    where = f"{host_of(endpoint)}: token"
-    fields = accept_answer(http.post_form(endpoint, form), where)
-    token = accept_token(fields, where)
-    return AcceptedOffer(
-        metadata=metadata,
-        credential_format=configuration.format,
-        credential_type=configuration.credential_type,
-        issuer_keys=keys,
-        token=token,
-        wanted=_wanted(fields.get("authorization_details"), name),
-    )
-
-
 def request_credential(
     accepted: AcceptedOffer,
     *,
@@ -199,169 +113,213 @@ def request_credential(
         CredentialFormatError: The credential is not well formed.
         TransportError: The issuer or its ledger cannot be reached: ask again with the same offer.
     """
-    now_s = now_ms // 1000
-    try:
-        credential, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
-    except IssuerRefusedError as error:
-        if error.code != "invalid_nonce":
-            raise
-        # The nonce expired on the way: the issuer asks for a proof over a new one.
-        credential, inclusion = _fetch_credential(accepted, holder_key, account, now_s, http)
-    received = read_received(
-        credential,
-        credential_format=accepted.credential_format,
-        credential_type=accepted.credential_type,
-        issuer_url=accepted.metadata.credential_issuer,
-        issuer_keys=accepted.issuer_keys,
-        holder_key=holder_key,
-        now_s=now_s,
+    issued = request_credentials(
+        accepted, holder_keys=(holder_key,), account=account, now_ms=now_ms, http=http
     )
-    return replace(received, inclusion=inclusion)
+    return issued.credentials[0]
 
 
-def accept_token(fields: JsonObject, where: str) -> str:
-    """Return the access token of a token answer.
-
-    Raises:
-        OfferError: It is of another type than Bearer.
-        TransportError: The answer holds none.
-    """
-    token, kind = fields.get("access_token"), fields.get("token_type")
-    if not isinstance(token, str) or not _is_header_text(token, _MAX_TOKEN_CHARS):
-        raise TransportError(f"{where}: the answer holds no access token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise OfferError(f"{where}: the token is not of the type Bearer")
-    return token
-
-
-def fetch_nonce(metadata: IssuerMetadata, http: HttpClient) -> str | None:
-    """Return a nonce of the issuer's (section 7); None where it has no nonce endpoint.
-
-    Raises:
-        OfferError: The issuer refused.
-        TransportError: It cannot be reached, or answers with none.
-    """
-    if metadata.nonce_endpoint is None:
-        return None
-    where = f"{host_of(metadata.nonce_endpoint)}: nonce"
-    nonce = accept_answer(http.post_form(metadata.nonce_endpoint, {}), where).get("c_nonce")
-    if not isinstance(nonce, str) or not _is_header_text(nonce, _MAX_NONCE_CHARS):
-        raise TransportError(f"{where}: the answer holds no nonce")
-    return nonce
-
-
-def register_account(
-    issuer_url: str, *, enrolment_code: str, key: AccountKey, http: HttpClient
-) -> RegisteredAccount:
-    """Have an issuer's service make an account on the ledger, under a name that tells nothing.
-
-    Asking again with the same code and key gives the same account.
+def request_credentials(
+    accepted: AcceptedOffer,
+    *,
+    holder_keys: Sequence[Key],
+    account: str | None = None,
+    now_ms: int,
+    http: HttpClient,
+) -> IssuedCredentials:
+    """Return a credential for each key, all of the same attributes, in one request.
 
     Args:
-        issuer_url: The issuer's identifier.
-        enrolment_code: The one-time code that the person was given.
-        key: The account's key.
+        accepted: The accepted offer.
+        holder_keys: Private keys, all different; at most as many as the issuer takes.
+        account: The ledger account that they are to name, of which the keys are signatories.
+        now_ms: Milliseconds since 1970, UTC.
         http: The session.
 
     Raises:
-        OfferError: The service refused, or makes no accounts.
-        TransportError: The service cannot be reached, or the ledger behind it; try again.
+        IssuanceDeferredError: The issuer issues later: `collect_credentials` then.
+        OfferError: The issuer refused, or takes fewer keys.
+        VerificationError: A credential is not signed by the issuer, or not for one of the keys.
+        CredentialFormatError: A credential is not well formed.
+        TransportError: The issuer or its ledger cannot be reached: ask again with the same keys.
     """
-    issuer_url = parse_url(issuer_url, "issuer").rstrip("/")
-    service = fetch_metadata(issuer_url, http=http).accounts
-    if service is None:
-        raise OfferError(f"{host_of(issuer_url)}: this service makes no accounts on a ledger")
-    account_id = f"{account_name(enrolment_code, key.public_key)}@{service.holder_domain}"
-    message = enrolment_message(
-        issuer_url=issuer_url,
-        account_id=account_id,
-        public_key=key.public_key,
-        enrolment_code=enrolment_code,
+    if not 1 <= len(holder_keys) <= accepted.metadata.batch_size:
+        raise OfferError(f"this issuer takes 1 to {accepted.metadata.batch_size} keys at once")
+    now_s = now_ms // 1000
+
+    def ask() -> JsonObject:
+        nonce = fetch_nonce(accepted.metadata, http)
+        proofs: list[JsonValue] = [
+            sign_key_proof(
+                holder_key=key,
+                issuer_url=accepted.metadata.credential_issuer,
+                nonce=nonce,
+                issued_at=now_s,
+                account=account,
+            )
+            for key in holder_keys
+        ]
+        request: JsonObject = {**accepted.wanted, "proofs": {"jwt": proofs}}
+        return _exchange(accepted, accepted.metadata.credential_endpoint, request, now_s, http)
+
+    try:
+        fields = ask()
+    except IssuerRefusedError as error:
+        if error.code != "invalid_nonce":
+            raise
+        # The nonce expired on the way: the issuer asks for proofs over a new one.
+        fields = ask()
+    return _read_issued(accepted, fields, holder_keys, now_s)
+
+
+def collect_credentials(
+    accepted: AcceptedOffer,
+    transaction_id: str,
+    *,
+    holder_keys: Sequence[Key],
+    now_ms: int,
+    http: HttpClient,
+) -> IssuedCredentials:
+    """Return what an issuer deferred, where it is ready (section 9).
+
+    Args:
+        accepted: The accepted offer.
+        transaction_id: From the `IssuanceDeferredError`.
+        holder_keys: The keys that were asked with.
+        now_ms: Milliseconds since 1970, UTC.
+        http: The session.
+
+    Raises:
+        IssuanceDeferredError: It takes longer.
+        OfferError: The issuer will not issue it, or was asked before.
+        VerificationError: A credential is not signed by the issuer, or not for one of the keys.
+        CredentialFormatError: A credential is not well formed.
+        TransportError: The issuer or its ledger cannot be reached.
+    """
+    endpoint = accepted.metadata.deferred_endpoint
+    if endpoint is None:
+        raise OfferError("issuer metadata: deferred_credential_endpoint is missing")
+    request: JsonObject = {"transaction_id": transaction_id}
+    fields = _exchange(accepted, endpoint, request, now_ms // 1000, http)
+    return _read_issued(accepted, fields, holder_keys, now_ms // 1000)
+
+
+def notify_issuer(
+    accepted: AcceptedOffer,
+    notification_id: str,
+    event: Event,
+    *,
+    now_ms: int,
+    http: HttpClient,
+) -> None:
+    """Tell an issuer what has become of its credentials (section 11).
+
+    Raises:
+        OfferError: It does not take the notification, or wants none.
+        TransportError: It cannot be reached.
+    """
+    endpoint = accepted.metadata.notification_endpoint
+    if endpoint is None:
+        raise OfferError("issuer metadata: notification_endpoint is missing")
+    request: JsonObject = {"notification_id": notification_id, "event": event}
+    answer = post_with_token(
+        http,
+        endpoint,
+        encode_json(request),
+        content_type="application/json",
+        token=accepted.token,
+        proofs=WalletProofs(now_s=now_ms // 1000, dpop_key=accepted.dpop_key),
     )
-    request: JsonObject = {
-        "enrolment_code": enrolment_code,
-        "account_id": account_id,
-        "public_key": key.public_key,
-        "proof": key.sign(message),
-    }
-    where = f"{host_of(service.accounts_endpoint)}: account"
-    made = accept_answer(http.post_json(service.accounts_endpoint, request), where)
-    ledger_id, issuer = made.get("ledger_id"), made.get("issuer_account")
-    if (
-        made.get("account_id") != account_id
-        or ledger_id != service.ledger_id
-        or issuer != service.issuer_account
-    ):
-        raise TransportError(f"{where}: the answer is about another account or ledger")
-    return RegisteredAccount(
-        account_id=account_id,
-        ledger_id=service.ledger_id,
-        issuer_account=service.issuer_account,
-        issuer_url=issuer_url,
+    if not 200 <= answer.status < 300:
+        accept_answer(answer, f"{host_of(endpoint)}: notification")
+
+
+def _exchange(
+    accepted: AcceptedOffer, endpoint: str, request: JsonObject, now_s: int, http: HttpClient
+) -> JsonObject:
+    """Send a request and return its answer's members, both encrypted where the issuer can."""
+    metadata, key = accepted.metadata, None
+    if metadata.request_encryption is not None and metadata.response_encryption:
+        key = generate_encryption_key()
+        request = {**request, "credential_response_encryption": encryption_to(key).to_fields()}
+        body = encrypt_message(request, metadata.request_encryption).encode("ascii")
+    elif metadata.encryption_required:
+        raise OfferError("issuer metadata: it demands an encryption that is not known here")
+    else:
+        body = encode_json(request)
+    answer = post_with_token(
+        http,
+        endpoint,
+        body,
+        content_type="application/json" if key is None else MEDIA_TYPE,
+        token=accepted.token,
+        proofs=WalletProofs(now_s=now_s, dpop_key=accepted.dpop_key),
     )
+    return _open_answer(answer, key, f"{host_of(endpoint)}: credential")
 
 
-def _choose_configuration(
-    offer: CredentialOffer, metadata: IssuerMetadata, wanted_format: str | None
-) -> tuple[str, CredentialConfiguration]:
-    for name in offer.configuration_ids:
-        found = metadata.configurations.get(name)
-        if found is not None and wanted_format in (None, found.format):
-            return name, found
-    raise OfferError("offer: no credential of it is in a format that this wallet holds")
+def _open_answer(answer: HttpAnswer, key: ECKey | None, where: str) -> JsonObject:
+    if answer.status not in (200, 202) or key is None:
+        return accept_answer(answer, where)
+    if answer.media_type != MEDIA_TYPE:
+        # Section 10: what was to be encrypted and is not is refused.
+        raise TransportError(f"{where}: the answer is not encrypted")
+    return decrypt_message(answer.body, key)
 
 
-def _find_token_endpoint(offer: CredentialOffer, metadata: IssuerMetadata, http: HttpClient) -> str:
-    servers = metadata.authorization_servers or (metadata.credential_issuer,)
-    server = offer.authorization_server or servers[0]
-    if server not in servers:
-        raise OfferError("offer: authorization_server is none of the issuer's")
-    answer = http.get(well_known_url(server, SERVER_METADATA))
-    fields = accept_answer(answer, f"{host_of(server)}: authorization server metadata")
-    return ServerMetadata.from_fields(fields, expected_issuer=server).token_endpoint
-
-
-def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
-    """Return how a request must name the credential (section 3.3.4)."""
-    for detail in details if isinstance(details, list) else []:
-        match detail:
-            case {
-                "type": "openid_credential",
-                "credential_configuration_id": name,
-                "credential_identifiers": [str() as identifier, *_],
-            } if name == configuration_id:
-                return {"credential_identifier": identifier}
-    return {"credential_configuration_id": configuration_id}
-
-
-def _fetch_credential(
-    accepted: AcceptedOffer, holder_key: Key, account: str | None, now_s: int, http: HttpClient
-) -> tuple[JsonValue, Inclusion | None]:
-    metadata = accepted.metadata
-    proof = sign_key_proof(
-        holder_key=holder_key,
-        issuer_url=metadata.credential_issuer,
-        nonce=fetch_nonce(metadata, http),
-        issued_at=now_s,
-        account=account,
-    )
-    request: JsonObject = {**accepted.wanted, "proofs": {"jwt": [proof]}}
-    where = f"{host_of(metadata.credential_endpoint)}: credential"
-    answer = http.post_json(metadata.credential_endpoint, request, bearer=accepted.token)
-    return _credential_of(accept_answer(answer, where), where)
-
-
-def _credential_of(fields: JsonObject, where: str) -> tuple[JsonValue, Inclusion | None]:
-    if "transaction_id" in fields:
-        raise OfferError(f"{where}: the issuer wants to issue later, which this wallet cannot wait")
-    match fields.get("credentials"):
-        case [{"credential": credential, "tegata_inclusion": proof}, *_] if credential:
-            return credential, Inclusion.from_json(proof)
-        case [{"credential": credential}, *_] if credential:
-            return credential, None
+def _read_issued(
+    accepted: AcceptedOffer, fields: JsonObject, holder_keys: Sequence[Key], now_s: int
+) -> IssuedCredentials:
+    where = f"{host_of(accepted.metadata.credential_endpoint)}: credential"
+    match fields:
+        case {"transaction_id": str(transaction_id), **others}:
+            interval = others.get("interval")
+            if "credentials" in fields or not isinstance(interval, int) or interval <= 0:
+                raise TransportError(f"{where}: the answer is both at once, or has no interval")
+            raise IssuanceDeferredError(
+                f"{where}: the issuer issues later; ask again in {interval} s",
+                transaction_id=transaction_id,
+                interval_s=min(interval, _MAX_INTERVAL_S),
+            )
+        case {"credentials": [_, *_] as members}:
+            pass
         case _:
             raise TransportError(f"{where}: the answer holds no credential")
+    if len(members) > len(holder_keys):
+        raise TransportError(f"{where}: the answer holds more credentials than keys")
+    # The specification knows no order: each credential says itself which key it is bound to.
+    by_key: dict[int, ReceivedCredential] = {}
+    for member in members:
+        place, received = _read_member(accepted, member, holder_keys, now_s, where)
+        if place in by_key:
+            raise HolderBindingError("the issuer bound two credentials to one key")
+        by_key[place] = received
+    notification_id = fields.get("notification_id")
+    return IssuedCredentials(
+        credentials=tuple(by_key[place] for place in sorted(by_key)),
+        notification_id=notification_id if isinstance(notification_id, str) else None,
+    )
 
 
-def _is_header_text(text: str, most: int) -> bool:
-    return 1 <= len(text) <= most and text.isascii() and text.isprintable() and " " not in text
+def _read_member(
+    accepted: AcceptedOffer, member: JsonValue, keys: Sequence[Key], now_s: int, where: str
+) -> tuple[int, ReceivedCredential]:
+    if not isinstance(member, dict) or not (credential := member.get("credential")):
+        raise TransportError(f"{where}: the answer holds no credential")
+    proof = member.get("tegata_inclusion")
+    inclusion = None if proof is None else Inclusion.from_json(proof)
+    for place, key in enumerate(keys):
+        try:
+            received = read_received(
+                credential,
+                credential_format=accepted.credential_format,
+                credential_type=accepted.credential_type,
+                issuer_url=accepted.metadata.credential_issuer,
+                issuer_keys=accepted.issuer_keys,
+                holder_key=key,
+                now_s=now_s,
+            )
+        except HolderBindingError:
+            continue
+        return place, replace(received, inclusion=inclusion)
+    raise HolderBindingError("the issuer bound the credential to another key than the wallet's")

@@ -12,19 +12,16 @@ from client_sdk.openid4vci.account_assertion import (
     REPLACED_CREDENTIAL,
     sign_account_assertion,
 )
-from client_sdk.openid4vci.client import (
+from client_sdk.openid4vci.client import request_credential
+from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
+from client_sdk.openid4vci.received_credential import ReceivedCredential
+from client_sdk.openid4vci.token_client import (
     AcceptedOffer,
     accept_token,
+    fetch_issuer_keys,
     fetch_nonce,
-    request_credential,
+    fetch_server,
 )
-from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
-from client_sdk.openid4vci.issuer_metadata import (
-    KEY_METADATA,
-    well_known_url,
-)
-from client_sdk.openid4vci.received_credential import ReceivedCredential
-from client_sdk.openid4vci.server_metadata import SERVER_METADATA, ServerMetadata
 
 
 def renew_credential(
@@ -70,11 +67,8 @@ def renew_credential(
     nonce = fetch_nonce(metadata, http)
     if name is None or nonce is None or metadata.authorization_servers:
         raise OfferError(f"{host_of(issuer_url)}: this issuer issues no such credential anew")
-    answer = http.get(well_known_url(issuer_url, KEY_METADATA))
-    keys = accept_answer(answer, f"{host_of(issuer_url)}: issuer keys")
-    answer = http.get(well_known_url(issuer_url, SERVER_METADATA))
-    fields = accept_answer(answer, f"{host_of(issuer_url)}: authorization server metadata")
-    endpoint = ServerMetadata.from_fields(fields, expected_issuer=issuer_url).token_endpoint
+    keys = fetch_issuer_keys(issuer_url, http)
+    endpoint = fetch_server(issuer_url, http).token_endpoint
     assertion = sign_account_assertion(
         holder_key=holder_key,
         account=account,

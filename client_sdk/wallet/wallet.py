@@ -26,7 +26,8 @@ from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.receipts import digest_shown
-from client_sdk.openid4vci.client import receive_credential, register_account
+from client_sdk.openid4vci.account_client import register_account
+from client_sdk.openid4vci.client import receive_credential
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.client import fetch_request, send_refusal, send_response

@@ -57,7 +57,7 @@ class OddIssuer:
                 "resident": {"format": "dc+sd-jwt", "vct": "urn:x"}
             },
         }
-        self.server = {"issuer": url, "token_endpoint": f"{url}/token"}
+        self.server: dict[str, Any] = {"issuer": url, "token_endpoint": f"{url}/token"}
         self.token: dict[str, Any] = {"access_token": "t0ken", "token_type": "bearer"}
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
@@ -81,6 +81,12 @@ class OddIssuer:
     def credential(self, request: Request) -> str:
         proof = json.loads(request.get_data())["proofs"]["jwt"][0]
         jwk = parse_compact(proof).unverified_header["jwk"]
+        return self._sign(export_public_jwk(self.bound_to) if self.bound_to else jwk)
+
+    def credential_for(self, key: Key) -> str:
+        return self._sign(export_public_jwk(key))
+
+    def _sign(self, jwk: Any) -> str:
         return issue_credential(
             claims={"name": "Hanako", "tegata": self.place},
             concealed=(("name",),),
@@ -89,7 +95,7 @@ class OddIssuer:
             issuer_key=self.signing_key,
             issued_at=NOW_MS // 1000,
             expires_at=NOW_MS // 1000 + 60,
-            holder_key=export_public_jwk(self.bound_to) if self.bound_to else jwk,
+            holder_key=jwk,
             header={"kid": self.kid},
         )
 

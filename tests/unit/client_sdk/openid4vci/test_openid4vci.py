@@ -29,15 +29,9 @@ from client_sdk.errors import (
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
+from client_sdk.openid4vci.account_client import register_account
 from client_sdk.openid4vci.account_enrolment import account_name
-from client_sdk.openid4vci.client import (
-    ReceivedCredential,
-    fetch_offer,
-    receive_credential,
-    redeem_offer,
-    register_account,
-    request_credential,
-)
+from client_sdk.openid4vci.client import receive_credential, request_credential
 from client_sdk.openid4vci.credential_offer import (
     OfferReference,
     TransactionCode,
@@ -45,6 +39,8 @@ from client_sdk.openid4vci.credential_offer import (
     parse_offer_link,
 )
 from client_sdk.openid4vci.issuer_metadata import build_key_metadata
+from client_sdk.openid4vci.received_credential import ReceivedCredential
+from client_sdk.openid4vci.token_client import fetch_offer, redeem_offer
 
 
 @pytest.fixture
@@ -299,7 +295,8 @@ def test_new_nonce_is_fetched_once_when_one_has_expired(odd: OddIssuer, http: Ht
         ("/nonce", answered({}), TransportError),
         ("/nonce", answered({"c_nonce": "x" * 2000}), TransportError),
         ("/credential", answered({"transaction_id": "x", "interval": 5}, 202), OfferError),
-        ("/credential", answered({"transaction_id": "x"}), OfferError),
+        ("/credential", answered({"transaction_id": "x"}, 202), TransportError),
+        ("/credential", answered({"transaction_id": "x", "interval": 0}, 202), TransportError),
         ("/credential", answered({"credentials": []}), TransportError),
         ("/credential", answered({"credentials": [{"credential": {}}]}), TransportError),
         ("/credential", answered({"credentials": [{"credential": "x"}]}), CredentialFormatError),
