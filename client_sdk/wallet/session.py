@@ -22,6 +22,7 @@ class WalletSession:
         *,
         http: HttpClient | None = None,
         timeout_s: float = 15,
+        part: str | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take over an open vault that holds a wallet.
@@ -30,12 +31,13 @@ class WalletSession:
             vault: The wallet's file.
             http: How issuers, verifiers and agents are reached.
             timeout_s: How long one call may wait, in seconds.
+            part: The verifier whose part of the wallet is meant; None for the wallet itself.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
             VaultFormatError: The vault holds something else than a wallet.
         """
-        self.file = WalletFile(vault)
+        self.file = WalletFile(vault, part=part)
         self.key = AccountKey(self.contents.seed)
         self.http = http or HttpClient(timeout_s=timeout_s)
         self.now_ms = now_ms

@@ -90,6 +90,7 @@ class Wallet:
         http: HttpClient | None = None,
         timeout_s: float = 15,
         haip: bool = False,
+        part: str | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take over an open vault; `create` and `open` are the usual ways.
@@ -100,13 +101,26 @@ class Wallet:
             timeout_s: How long one call may wait, in seconds.
             haip: Whether it answers only requests of the OpenID4VC High Assurance Interoperability
                 Profile 1.0.
+            part: The verifier whose part is meant, as `part_for` opens it.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
             VaultFormatError: The vault holds something else than a wallet.
         """
-        self._session = WalletSession(vault, http=http, timeout_s=timeout_s, now_ms=now_ms)
+        self._session = WalletSession(
+            vault, http=http, timeout_s=timeout_s, now_ms=now_ms, part=part
+        )
         self._haip = haip
+        self._is_part = part is not None
+
+        def open_part(verifier: str) -> Wallet:
+            # With connections of its own: who sees one of them must not see the other on it.
+            return Wallet(
+                vault, http=http, timeout_s=timeout_s, haip=haip, now_ms=now_ms, part=verifier
+            )
+
+        self._open_part = open_part
+        self._parts: dict[str, Wallet] = {}
 
     @classmethod
     def create(
@@ -179,7 +193,38 @@ class Wallet:
     @property
     def grants(self) -> tuple[StoredGrant, ...]:
         """The grants that were made, oldest first. `grant_state` tells which are live."""
-        return tuple(self._session.contents.grants.values())
+        contents = self._session.contents
+        made = [contents, *contents.parts.values()]
+        grants = [grant for one in made for grant in one.grants.values()]
+        return tuple(sorted(grants, key=lambda grant: grant.granted_at_ms))
+
+    @property
+    def separated(self) -> tuple[str, ...]:
+        """The client identifiers of the verifiers that meet a part of the wallet alone."""
+        return tuple(self._session.contents.parts)
+
+    def part_for(self, verifier: str) -> "Wallet":
+        """Return the part of the wallet that one verifier alone meets; it is made where none is.
+
+        It has an account, a key, credentials, grants and a history of its own, so that this
+        verifier and others share nothing by which they could know the holder again. Register it,
+        and receive a credential with it, as with a new wallet. From then on the wallet answers this
+        verifier with it, by itself.
+
+        Args:
+            verifier: The verifier's client identifier, with its prefix.
+        """
+        if self._is_part:
+            return self
+        if verifier not in self._session.contents.parts:
+            part = WalletContents(
+                seed=AccountKey.generate().seed,
+                trust_anchors=self._session.contents.trust_anchors,
+            )
+            self._session.update(lambda contents: contents.with_part(verifier, part))
+        if verifier not in self._parts:
+            self._parts[verifier] = self._open_part(verifier)
+        return self._parts[verifier]
 
     def register(self, issuer_url: str, enrolment_code: str, *, torii: str) -> LedgerAccount:
         """Have an account made under a random name.
@@ -293,10 +338,11 @@ class Wallet:
             request = fetch_request(
                 link, trust_anchors=anchors, now_s=now_s, http=session.http, haip=self._haip
             )
-        if any(offer.ledger != self.account.ledger_id for offer in request.offers):
+        part = self._part(request.request.client_id)
+        if any(offer.ledger != part.account.ledger_id for offer in request.offers):
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
         # The newest first: an older credential of the same kind was replaced.
-        pending = find_answer(request, reversed(self.credentials), now_ms=session.now_ms())
+        pending = find_answer(request, reversed(part.credentials), now_ms=session.now_ms())
         return replace(pending, waci=waci)
 
     def present(self, pending: PendingRequest, *, beyond_registration: bool = False) -> Answer:
@@ -317,6 +363,9 @@ class Wallet:
             RequestError: The verifier refused the answer. The grant stays: revoke it or ask anew.
             TransportError: Ledger or verifier cannot be reached.
         """
+        part = self._part(pending.request.request.client_id)
+        if part is not self:
+            return part.present(pending, beyond_registration=beyond_registration)
         if pending.exceeding and not beyond_registration:
             names = ", ".join(name_path(claim.path) for claim in pending.exceeding)
             raise OverAskingError(
@@ -385,6 +434,10 @@ class Wallet:
             RequestError: The verifier does not take the answer.
             TransportError: The verifier cannot be reached.
         """
+        part = self._part(pending.request.request.client_id)
+        if part is not self:
+            part.decline(pending)
+            return
         self._send(
             pending, build_error_response("access_denied", state=pending.request.request.state)
         )
@@ -396,8 +449,9 @@ class Wallet:
             UnknownGrantError: The wallet made no such grant, or the ledger does not hold it.
             TransportError: The ledger cannot be reached.
         """
-        if grant_id not in self._session.contents.grants:
-            raise UnknownGrantError(f"the wallet made no grant {grant_id}")
+        maker = self._maker_of(grant_id)
+        if maker is not self:
+            return maker.grant_state(grant_id)
         record = self._session.ledger.record(self.account.account_id, grant_id, GrantRecord)
         if record is None:
             raise UnknownGrantError(f"the ledger holds no grant {grant_id}")
@@ -411,6 +465,10 @@ class Wallet:
             TransactionFailedError: The ledger refused, as it does where it is revoked already.
             TransportError: The ledger cannot be reached.
         """
+        maker = self._maker_of(grant_id)
+        if maker is not self:
+            maker.revoke_grant(grant_id)
+            return
         revoked = replace(self.grant_state(grant_id), state="revoked")
         self._session.ledger.submit(set_record(self.account.account_id, grant_id, revoked))
 
@@ -424,10 +482,10 @@ class Wallet:
             UnknownGrantError: The wallet made no such grant.
             ConsentError: The record is not of this grant's terms.
         """
-        grant = self._session.contents.grants.get(grant_id)
-        if grant is None:
-            raise UnknownGrantError(f"the wallet made no grant {grant_id}")
-        return verify_own_consent(grant)
+        maker = self._maker_of(grant_id)
+        if maker is not self:
+            return maker.consent_record(grant_id)
+        return verify_own_consent(self._session.contents.grants[grant_id])
 
     def history(self) -> tuple[HistoryEntry, ...]:
         """Return who saw what, when, why and under which grant, oldest first.
@@ -439,7 +497,11 @@ class Wallet:
             NotRegisteredError: The wallet has no account yet.
             TransportError: The ledger cannot be reached.
         """
-        return read_history(self._session)
+        entries = [*read_history(self._session)]
+        for part in map(self.part_for, self.separated):
+            if part.is_registered:
+                entries += part.history()
+        return tuple(sorted(entries, key=lambda entry: entry.at_ms or 0))
 
     @classmethod
     def recover(
@@ -488,6 +550,8 @@ class Wallet:
 
     def close(self) -> None:
         """Close the connections."""
+        for part in self._parts.values():
+            part.close()
         self._session.close()
 
     def __enter__(self) -> Self:
@@ -500,6 +564,18 @@ class Wallet:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _part(self, verifier: str) -> "Wallet":
+        return self.part_for(verifier) if verifier in self.separated else self
+
+    def _maker_of(self, grant_id: str) -> "Wallet":
+        """Return the wallet or the part that made a grant."""
+        if grant_id in self._session.contents.grants:
+            return self
+        for verifier, part in self._session.contents.parts.items():
+            if grant_id in part.grants:
+                return self.part_for(verifier)
+        raise UnknownGrantError(f"the wallet made no grant {grant_id}")
 
     def _send(self, pending: PendingRequest, form: Mapping[str, str]) -> str | None:
         if pending.waci is not None:

@@ -264,6 +264,7 @@ class WalletContents:
         protection: How it is protected against loss; None where it is not.
         presentations: What was shown, oldest first.
         receipt_writers: The accounts of the gateways that may write receipts.
+        parts: By verifier, what it alone meets: an account, a key and credentials of their own.
     """
 
     seed: bytes = field(repr=False)
@@ -277,6 +278,7 @@ class WalletContents:
     protection: Protection | None = None
     presentations: tuple[StoredPresentation, ...] = ()
     receipt_writers: tuple[str, ...] = ()
+    parts: "dict[str, WalletContents]" = field(default_factory=dict)
 
     def with_credential(self, credential: StoredCredential) -> Self:
         """Return the contents with one credential more.
@@ -320,6 +322,10 @@ class WalletContents:
             ),
         )
 
+    def with_part(self, verifier: str, part: "WalletContents") -> Self:
+        """Return the contents with this part for a verifier."""
+        return replace(self, parts={**self.parts, verifier: part})
+
     def to_fields(self) -> JsonObject:
         """Return the contents as a JSON object."""
         return {
@@ -332,10 +338,14 @@ class WalletContents:
             "protection": None if self.protection is None else self.protection.to_fields(),
             "presentations": [shown.to_fields() for shown in self.presentations],
             "receipt_writers": list(self.receipt_writers),
+            "parts": {verifier: part.to_fields() for verifier, part in self.parts.items()},
         }
 
     def to_backup(self) -> JsonObject:
-        """Return what a backup holds: no key, since a new phone gets a new one."""
+        """Return what a backup holds: no key, since a new phone gets a new one.
+
+        The keys of parts are in it: no escrow account stands behind those accounts.
+        """
         fields = self.to_fields()
         return {name: fields[name] for name in fields if name not in ("seed", "protection")}
 
@@ -357,6 +367,7 @@ class WalletContents:
             VaultFormatError: Something is missing or of the wrong kind.
         """
         fields = _object(value)
+        parts = _object(fields.get("parts"))
         account, protection = fields.get("account"), fields.get("protection")
         credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
         grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
@@ -372,6 +383,7 @@ class WalletContents:
                 StoredPresentation.from_fields(shown) for shown in _list(fields, "presentations")
             ),
             receipt_writers=_strict(fields).texts("receipt_writers"),
+            parts={verifier: cls.from_fields(part) for verifier, part in parts.items()},
         )
 
 
