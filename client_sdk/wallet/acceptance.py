@@ -6,7 +6,11 @@ from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential
 
 
 def check_received(
-    received: ReceivedCredential, *, account: LedgerAccount, trusted_issuer: str | None
+    received: ReceivedCredential,
+    *,
+    account: LedgerAccount,
+    trusted_issuer: str | None,
+    seed: bytes | None = None,
 ) -> StoredCredential:
     """Return a received credential in the form in which it is kept.
 
@@ -15,13 +19,20 @@ def check_received(
         account: The wallet's account.
         trusted_issuer: The issuer account that the holder trusts with this offer; None for the one
             that made the wallet's account.
+        seed: The secret of its own key, for a one-time credential: it names no account and stands
+            in a batch. None for one that is bound to the account's key.
 
     Raises:
         OfferError: It is of another ledger, for another account, or of another issuer.
     """
     if received.ledger_id != account.ledger_id:
         raise OfferError("the credential is on another ledger than the wallet, or on none")
-    if received.account != account.account_id:
+    if seed is not None and (received.account is not None or received.inclusion is None):
+        raise OfferError(
+            "the credential names an account, or is anchored alone: verifiers could link it to "
+            "others, so it is no one-time credential"
+        )
+    if seed is None and received.account != account.account_id:
         raise OfferError(
             "the credential names another account than the wallet's, or none: no verifier would "
             "accept it"
@@ -46,4 +57,5 @@ def check_received(
         inclusion=received.inclusion,
         format=received.format,
         text=received.text,
+        seed=seed,
     )

@@ -39,7 +39,8 @@ def renew_credentials(
 ) -> tuple[Renewal, ...]:
     """Have every credential that is bound to another key than this one issued anew.
 
-    One that cannot be had now is kept as it is; ask again later.
+    One that cannot be had now is kept as it is; ask again later. One-time credentials have keys of
+    their own, which no recovery replaces.
 
     Args:
         file: The wallet's file.
@@ -50,6 +51,8 @@ def renew_credentials(
     """
     renewals = []
     for old in file.contents.credentials.values():
+        if old.is_one_time:
+            continue
         held = old.read()
         if held.holder_key == export_public_jwk(holder_key):
             continue
@@ -78,6 +81,8 @@ def bound_keys(credentials: Iterable[StoredCredential]) -> frozenset[str]:
     """Return the signatories that credentials are bound to: where the phone was lost, its keys."""
     keys = set()
     for credential in credentials:
+        if credential.is_one_time:
+            continue
         match credential.read().holder_key:
             case {"crv": "Ed25519", "x": str() as x}:
                 keys.add(PublicKey(KeyAlgorithm.ED25519_SHA2, decode_base64url(x)).encode())

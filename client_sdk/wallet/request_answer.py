@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chaincode.encoding import JsonObject
-from client_sdk.credentials.jose import Key
+from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.errors import NotRegisteredError, RequestError
 from client_sdk.formats import HolderBinding, find_format
 from client_sdk.ledger.grants import new_record_id, new_salt
@@ -14,7 +14,12 @@ from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof, offers_for
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.standing import Deposit, build_deposit, standing_nonce
 from client_sdk.wallet.consent import PendingRequest, SharedCredential
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredGrant, StoredPresentation
+from client_sdk.wallet.wallet_records import (
+    LedgerAccount,
+    StoredCredential,
+    StoredGrant,
+    StoredPresentation,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,8 @@ def build_presentations(
         pending: What the holder consented to.
         granted: As `build_grants` made them.
         account: The wallet's account; needed for a grant.
-        holder_key: The private key that the credentials are bound to.
+        holder_key: The private key that the credentials are bound to; one-time credentials have
+            their own.
         receipt_secret: The wallet's secret that the keys of receipts follow from.
         now_ms: Milliseconds since 1970, UTC.
 
@@ -125,7 +131,7 @@ def build_presentations(
         presentation = find_format(one.shown.credential.format).present(
             one.shown.credential.text,
             paths=one.shown.paths,
-            holder_key=holder_key,
+            holder_key=_key_of(one.shown.credential, holder_key),
             binding=HolderBinding(
                 audience=request.client_id,
                 nonce=_nonce(one, request),
@@ -177,6 +183,10 @@ def build_standing_deposit(
         holder_key=holder_key,
         issued_at=now_ms // 1000,
     )
+
+
+def _key_of(credential: StoredCredential, holder_key: Key) -> Key:
+    return holder_key if credential.seed is None else key_from_seed(credential.seed)
 
 
 def _build_grant(

@@ -41,6 +41,7 @@ from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import verify_own_consent, write_grant
 from client_sdk.wallet.history import HistoryEntry, read_history
+from client_sdk.wallet.one_time import fetch_one_time
 from client_sdk.wallet.recovery import WalletRecovery
 from client_sdk.wallet.request_answer import (
     build_grants,
@@ -305,6 +306,50 @@ class Wallet:
             self.escrow.back_up()
         return credential
 
+    def receive_one_time(
+        self,
+        offer_link: str,
+        *,
+        tx_code: str | None = None,
+        count: int | None = None,
+        trusted_issuer: str | None = None,
+        credential_format: str | None = None,
+    ) -> tuple[StoredCredential, ...]:
+        """Fetch credentials that are each shown once, so that verifiers cannot link them.
+
+        Each is bound to a key of its own and names no account. They are no part of a backup.
+
+        Args:
+            offer_link: As for `receive`, and so the others.
+            tx_code: The transaction code.
+            count: How many; by default as many as the issuer gives at once.
+            trusted_issuer: The account of the issuer that the holder wants them from.
+            credential_format: The format that is wanted.
+
+        Raises:
+            NotRegisteredError: The wallet has no account that grants could be made with.
+            OfferError: The offer cannot be used, the issuer refused, or gives fewer at once.
+            VerificationError: A credential is not signed by the issuer, or not for this wallet.
+            TransportError: The issuer cannot be reached.
+        """
+        return fetch_one_time(
+            self._session,
+            offer_link,
+            tx_code=tx_code,
+            count=count,
+            trusted_issuer=trusted_issuer,
+            credential_format=credential_format,
+        )
+
+    @property
+    def one_time_left(self) -> int:
+        """How many one-time credentials can still be shown."""
+        now_ms = self._session.now_ms()
+        return sum(
+            one.is_one_time and not one.is_used and one.expires_at_ms > now_ms
+            for one in self.credentials
+        )
+
     def attributes(self, record_id: str) -> JsonObject:
         """Return what a credential says of the holder, by attribute.
 
@@ -341,8 +386,11 @@ class Wallet:
         part = self._part(request.request.client_id)
         if any(offer.ledger != part.account.ledger_id for offer in request.offers):
             raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
-        # The newest first: an older credential of the same kind was replaced.
-        pending = find_answer(request, reversed(part.credentials), now_ms=session.now_ms())
+        # The newest first: an older credential of the same kind was replaced. One-time credentials
+        # before all others, and none of them twice.
+        usable = [one for one in reversed(part.credentials) if not one.is_used]
+        usable.sort(key=lambda one: not one.is_one_time)
+        pending = find_answer(request, usable, now_ms=session.now_ms())
         return replace(pending, waci=waci)
 
     def present(self, pending: PendingRequest, *, beyond_registration: bool = False) -> Answer:
@@ -406,7 +454,9 @@ class Wallet:
         for grant in grants:
             write_grant(self._session, grant)
         records = build_records(pending, granted, digest=digest, now_ms=now_ms)
-        self._session.update(lambda contents: contents.with_presentations(records))
+        used = {one.shown.credential.record_id for one in granted}
+        # Before it is sent: what may have been seen is not shown again.
+        self._session.update(lambda contents: contents.with_presentations(records).with_used(used))
         redirect_uri = self._send(pending, form)
         self._session.update(lambda contents: contents.with_taken(records))
         return Answer(

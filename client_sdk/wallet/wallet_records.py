@@ -1,5 +1,6 @@
 """What a wallet keeps: its account, credentials and grants, in the form they have in its vault."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
@@ -71,7 +72,10 @@ class StoredCredential:
         expires_at_ms: Milliseconds since 1970, UTC.
         inclusion: Where in which batch it is anchored; None where it is anchored alone.
         format: The identifier of its format.
+        is_used: Of a one-time credential: that it was shown, and is not shown again.
         text: The credential, with all disclosures that it may have.
+        seed: Of a one-time credential: the 32 secret bytes of its own key; None for one that is
+            bound to the account's key.
     """
 
     record_id: str
@@ -80,7 +84,14 @@ class StoredCredential:
     expires_at_ms: int
     inclusion: Inclusion | None = None
     format: str = DcSdJwt.identifier
+    is_used: bool = False
     text: str = field(repr=False)
+    seed: bytes | None = field(default=None, repr=False)
+
+    @property
+    def is_one_time(self) -> bool:
+        """Whether it has a key of its own, and is shown once."""
+        return self.seed is not None
 
     def read(self) -> ReadCredential:
         """Return what it says.
@@ -103,12 +114,16 @@ class StoredCredential:
         }
         if self.inclusion is not None:
             fields["inclusion"] = self.inclusion.to_json()
+        if self.seed is not None:
+            fields["seed"] = encode_base64url(self.seed)
+            fields["is_used"] = self.is_used
         return fields
 
     @classmethod
     def from_fields(cls, value: JsonValue) -> Self:
         """Return the credential that a JSON object stands for."""
         fields = _object(value)
+        is_one_time = "seed" in fields
         return cls(
             record_id=_text(fields, "record_id"),
             credential_type=_text(fields, "credential_type"),
@@ -116,7 +131,9 @@ class StoredCredential:
             expires_at_ms=_whole(fields, "expires_at_ms"),
             inclusion=_inclusion(fields["inclusion"]) if "inclusion" in fields else None,
             format=_text(fields, "format"),
+            is_used=_flag(fields, "is_used") if is_one_time else False,
             text=_text(fields, "text"),
+            seed=_secret(fields, "seed", SEED_BYTES) if is_one_time else None,
         )
 
 
@@ -308,6 +325,14 @@ class WalletContents:
         grants = {key: grant for key, grant in self.grants.items() if key != grant_id}
         return replace(self, grants=grants)
 
+    def with_used(self, record_ids: Collection[str]) -> Self:
+        """Return the contents with one-time credentials marked as used; others stay as they are."""
+        credentials = {
+            key: replace(kept, is_used=True) if key in record_ids and kept.is_one_time else kept
+            for key, kept in self.credentials.items()
+        }
+        return replace(self, credentials=credentials)
+
     def with_presentations(self, shown: tuple[StoredPresentation, ...]) -> Self:
         """Return the contents with the presentations of one more answer."""
         return replace(self, presentations=(*self.presentations, *shown))
@@ -344,9 +369,11 @@ class WalletContents:
     def to_backup(self) -> JsonObject:
         """Return what a backup holds: no key, since a new phone gets a new one.
 
-        The keys of parts are in it: no escrow account stands behind those accounts.
+        The keys of parts are in it: no escrow account stands behind those accounts. One-time
+        credentials are not, which are nothing without their keys.
         """
-        fields = self.to_fields()
+        kept = {key: one for key, one in self.credentials.items() if not one.is_one_time}
+        fields = replace(self, credentials=kept).to_fields()
         return {name: fields[name] for name in fields if name not in ("seed", "protection")}
 
     @classmethod
@@ -418,6 +445,13 @@ def _whole(fields: JsonObject, name: str) -> int:
     value = fields.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise VaultFormatError(f"the wallet's contents: {name} is missing or no whole number")
+    return value
+
+
+def _flag(fields: JsonObject, name: str) -> bool:
+    value = fields.get(name)
+    if not isinstance(value, bool):
+        raise VaultFormatError(f"the wallet's contents: {name} is missing or no boolean")
     return value
 
 

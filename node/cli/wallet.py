@@ -15,12 +15,13 @@ from client_sdk.errors import RequestError, UnknownGrantError
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
-from client_sdk.wallet.wallet_records import StoredGrant
+from client_sdk.wallet.wallet_records import StoredCredential, StoredGrant
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show, show_rows
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _PREVIEW_CHARS = 60
+FEW_LEFT = 2
 
 
 def wallet_argument(command: _Command) -> _Command:
@@ -105,6 +106,12 @@ def register(
     metavar="ACCOUNT",
     help="The issuer's ledger account; by default the one that made the wallet's account.",
 )
+@click.option(
+    "--one-time",
+    type=click.IntRange(min=1),
+    metavar="COUNT",
+    help="COUNT credentials that are each shown once, so that verifiers cannot link them.",
+)
 @json_option
 def receive(
     wallet_file: Path,
@@ -112,10 +119,17 @@ def receive(
     link: str,
     tx_code: str | None,
     issuer_account: str | None,
+    one_time: int | None,
     as_json: bool,
 ) -> None:
     """Fetch the credential that OFFER (openid-credential-offer://...) offers."""
     with Wallet.open(wallet_file, passphrase) as holder:
+        if one_time is not None:
+            holder.receive_one_time(
+                link, tx_code=tx_code, count=one_time, trusted_issuer=issuer_account
+            )
+            show({"one_time_left": holder.one_time_left}, as_json=as_json)
+            return
         credential = holder.receive(link, tx_code=tx_code, trusted_issuer=issuer_account)
     show(
         {
@@ -137,6 +151,7 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
         rows: list[dict[str, Value]] = [
             {
                 "credential": credential.record_id,
+                "one_time": _one_time(credential),
                 "issuer": credential.issuer,
                 "expires": when(credential.expires_at_ms),
                 "attributes": {
@@ -198,7 +213,12 @@ def present(
                 "Share also what it is not registered to ask for?", default=False, err=as_json
             )
         answer = holder.present(pending, beyond_registration=beyond_registration)
+        left = holder.one_time_left if any(one.is_one_time for one in holder.credentials) else None
     shared: dict[str, Value] = {"shared": True, "grant": answer.grant_id}
+    if left is not None:
+        shared["one_time_left"] = left
+        if left <= FEW_LEFT and not as_json:
+            shared["next"] = "few one-time credentials are left: ask the issuer for a new offer"
     if answer.redirect_uri is not None:
         shared["continue_at"] = answer.redirect_uri
     show(shared, as_json=as_json)
@@ -312,6 +332,12 @@ def _state(holder: Wallet, grant: StoredGrant) -> str:
         return holder.grant_state(grant.grant_id).state
     except UnknownGrantError:
         return "not on the ledger"
+
+
+def _one_time(credential: StoredCredential) -> str | None:
+    if not credential.is_one_time:
+        return None
+    return "used" if credential.is_used else "unused"
 
 
 def _preview(value: object) -> str:

@@ -500,6 +500,67 @@ class TestPresenting:
         with pytest.raises(TransactionFailedError):
             resident.revoke_grant(answer.grant_id)
 
+    def test_one_time_credentials_are_each_shown_once(
+        self, resident: Wallet, city: IssuerClient, ward_office: GatewayClient, tmp_path: Path
+    ) -> None:
+        offer = city.offer(RESIDENT)
+        with copy_of(resident, tmp_path / "one-time") as wallet:
+            wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=2)
+            assert wallet.one_time_left == 2
+            shown = []
+            for left in (1, 0):
+                request = ward_office.ask(["address"], purpose="A library card")
+                pending = wallet.read_request(request.link)
+                shown.append(pending.shown[0].credential)
+                wallet.present(pending)
+                assert ward_office.wait(request.request_id).state == "accepted"
+                assert wallet.one_time_left == left
+            # Nothing ties the two together: neither key nor id, nor where they are anchored alone.
+            assert all(one.is_one_time for one in shown)
+            assert len({one.record_id for one in shown}) == 2
+            assert len({str(one.read().holder_key) for one in shown}) == 2
+            assert all(one.read().claims["tegata"].get("account") is None for one in shown)  # type: ignore[union-attr]
+            # None is left: the account's own credential is shown again.
+            request = ward_office.ask(["address"], purpose="A library card")
+            pending = wallet.read_request(request.link)
+            assert pending.shown[0].credential.record_id == resident.credentials[0].record_id
+
+    def test_a_one_time_credential_may_have_been_seen_once_it_is_sent(
+        self, resident: Wallet, city: IssuerClient, ledger_id: str, tmp_path: Path
+    ) -> None:
+        offer = city.offer(RESIDENT)
+        with copy_of(resident, tmp_path / "one-time") as wallet:
+            wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            with VerifierStand(ledger=ledger_id) as stand:
+                pending = wallet.read_request(stand.ask("address"))
+            with pytest.raises(TransportError):
+                wallet.present(pending)
+            assert wallet.one_time_left == 0
+
+    def test_a_revoked_one_time_credential_is_refused(
+        self, resident: Wallet, city: IssuerClient, ward_office: GatewayClient, tmp_path: Path
+    ) -> None:
+        offer = city.offer(RESIDENT)
+        with copy_of(resident, tmp_path / "one-time") as wallet:
+            (only,) = wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            city.change_state(only.record_id, "revoke")
+            request = ward_office.ask(["address"], purpose="A library card")
+            with pytest.raises(RequestError):
+                wallet.present(wallet.read_request(request.link))
+            result = ward_office.wait(request.request_id)
+            assert [check.name for check in result.checks if check.passed is False] == ["status"]
+
+    def test_they_are_no_part_of_a_backup(
+        self, resident: Wallet, city: IssuerClient, tmp_path: Path
+    ) -> None:
+        offer = city.offer(RESIDENT)
+        with copy_of(resident, tmp_path / "one-time") as wallet:
+            (only,) = wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            contents = wallet._session.contents
+            assert only.record_id in contents.credentials
+            kept = {one["record_id"] for one in contents.to_backup()["credentials"]}  # type: ignore[index,union-attr,call-overload]
+            assert kept == {one.record_id for one in resident.credentials}
+
     def test_an_invitation_is_answered_by_messages(
         self, resident: Wallet, ward_office: GatewayClient
     ) -> None:
