@@ -152,14 +152,22 @@ class _Soak:
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("benchmarks/results/soak.json"),
     show_default=True,
-    help="Keep the samples in this file, and a plot beside it.",
+    help="Keep the samples in this file.",
+)
+@click.option(
+    "--plot",
+    "picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("docs/performance-soak.png"),
+    show_default=True,
+    help="Draw them here.",
 )
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Where the ledger's files go; the system's temporary folder otherwise.",
 )
-def main(minutes: float, rate: str, json_file: Path, folder: Path | None) -> None:
+def main(minutes: float, rate: str, json_file: Path, picture: Path, folder: Path | None) -> None:
     """Send transactions at a steady rate for long."""
     console = Console(highlight=False)
     with ExitStack() as stack:
@@ -190,7 +198,6 @@ def main(minutes: float, rate: str, json_file: Path, folder: Path | None) -> Non
         }
     json_file.parent.mkdir(parents=True, exist_ok=True)
     json_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    picture = json_file.with_suffix(".png")
     title = f"{per_second:,.0f} transactions a second for {minutes:g} minutes"
     plot_soak(picture, [asdict(sample) for sample in samples], title)
     console.print(
