@@ -1,5 +1,6 @@
 """The ledger process: puts its parts together, runs until it is told to stop."""
 
+import gc
 import signal
 import time
 from contextlib import ExitStack
@@ -37,6 +38,7 @@ from node.ledger.torii import ToriiServer
 from node.ledger.torii_parts import ToriiParts
 
 _SIGNAL_CHECK_S: Final = 0.5
+_GC_THRESHOLDS: Final = (50_000, 20, 100)
 _log = structlog.get_logger(__name__)
 
 
@@ -214,6 +216,10 @@ class LedgerNode:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        # What is there stays, and hardly anything that comes makes cycles: by default the collector
+        # would take a tenth of the time under load, in pauses.
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         # Whoever reads this line may send the signal.
         _log.info(
             "ledger node ready", address=self.address, ledger_id=self.ledger_id, **self.addresses
