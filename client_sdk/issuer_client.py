@@ -22,11 +22,13 @@ class MadeOffer:
         link: Opens the wallet: show it as a QR code.
         tx_code: Six digits, to be told separately.
         expires_at: When it ends, RFC 3339.
+        waci_link: The same as an invitation of WACI-DIDComm; None where the issuer has none.
     """
 
     link: str = field(repr=False)
     tx_code: str = field(repr=False)
     expires_at: str
+    waci_link: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class IssuerClient(ServiceClient):
             link=text_of(made, "link"),
             tx_code=text_of(made, "tx_code"),
             expires_at=text_of(made, "expires_at"),
+            waci_link=None if made.get("waci_link") is None else text_of(made, "waci_link"),
         )
 
     def change_state(self, record_id: str, change: StateChange) -> str:

@@ -169,7 +169,7 @@ def request_credentials(
             raise
         # The nonce expired on the way: the issuer asks for proofs over a new one.
         fields = ask()
-    return _read_issued(accepted, fields, holder_keys, now_s)
+    return read_issued(accepted, fields, holder_keys, now_s)
 
 
 def collect_credentials(
@@ -201,7 +201,7 @@ def collect_credentials(
         raise OfferError("issuer metadata: deferred_credential_endpoint is missing")
     request: JsonObject = {"transaction_id": transaction_id}
     fields = _exchange(accepted, endpoint, request, now_ms // 1000, http)
-    return _read_issued(accepted, fields, holder_keys, now_ms // 1000)
+    return read_issued(accepted, fields, holder_keys, now_ms // 1000)
 
 
 def notify_issuer(
@@ -267,9 +267,23 @@ def _open_answer(answer: HttpAnswer, key: ECKey | None, where: str) -> JsonObjec
     return decrypt_message(answer.body, key)
 
 
-def _read_issued(
+def read_issued(
     accepted: AcceptedOffer, fields: JsonObject, holder_keys: Sequence[Key], now_s: int
 ) -> IssuedCredentials:
+    """Return the credentials of a credential response, each checked (section 8.3).
+
+    Args:
+        accepted: What was asked for, of whom.
+        fields: The response.
+        holder_keys: The private keys that they are to be bound to.
+        now_s: Seconds since 1970-01-01 UTC.
+
+    Raises:
+        IssuanceDeferredError: The issuer issues later.
+        VerificationError: A credential is not signed by the issuer, or not for one of the keys.
+        CredentialFormatError: A credential is not well formed.
+        TransportError: The response is none.
+    """
     where = f"{host_of(accepted.metadata.credential_endpoint)}: credential"
     match fields:
         case {"transaction_id": str(transaction_id), **others}:

@@ -9,7 +9,7 @@ from client_sdk.didcomm.message import PROBLEM_REPORT, Attachment, Message
 from client_sdk.didcomm.out_of_band import Invitation
 from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import DidError, MessageFormatError, RequestError, TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.openid4vp.plain_text import is_plain_text
 
 _MAX_COMMENT_CHARS: Final = 500
@@ -61,24 +61,7 @@ class WaciThread:
             RequestError: The other side reports a problem, or its answer breaks a rule.
             TransportError: It cannot be reached.
         """
-        message = Message(
-            type=message_type,
-            sender=self._identity.did,
-            recipient=self._peer.did,
-            body=body or {},
-            attachments=attachments,
-            thread_id=self._thread_id or "",
-            # The first message answers the invitation; the thread's own id names the others.
-            parent_thread_id=None if self._thread_id else self._invitation.id,
-            return_route="all",
-        )
-        self._thread_id = self._thread_id or message.id
-        answer = self._http.send(
-            "POST",
-            self._endpoint,
-            body=encrypt_message(message, self._peer),
-            headers={"Content-Type": ENCRYPTED_TYPE, "Accept": ENCRYPTED_TYPE},
-        )
+        answer = self._post(message_type, attachments, body)
         if answer.status != 200 or answer.media_type != ENCRYPTED_TYPE:
             raise TransportError(f"the inviting service does not answer (HTTP {answer.status})")
         try:
@@ -92,6 +75,36 @@ class WaciThread:
         if reply.type != expected or reply.thread_id != self._thread_id:
             raise RequestError(f"{expected} of this thread is expected as the answer")
         return reply
+
+    def tell(self, message_type: str, *, body: JsonObject) -> None:
+        """Send a message that nobody answers.
+
+        Raises:
+            TransportError: The other side cannot be reached.
+        """
+        self._post(message_type, (), body)
+
+    def _post(
+        self, message_type: str, attachments: tuple[Attachment, ...], body: JsonObject | None
+    ) -> HttpAnswer:
+        message = Message(
+            type=message_type,
+            sender=self._identity.did,
+            recipient=self._peer.did,
+            body=body or {},
+            attachments=attachments,
+            thread_id=self._thread_id or "",
+            # The first message answers the invitation; the thread's own id names the others.
+            parent_thread_id=None if self._thread_id else self._invitation.id,
+            return_route="all",
+        )
+        self._thread_id = self._thread_id or message.id
+        return self._http.send(
+            "POST",
+            self._endpoint,
+            body=encrypt_message(message, self._peer),
+            headers={"Content-Type": ENCRYPTED_TYPE, "Accept": ENCRYPTED_TYPE},
+        )
 
 
 def _comment(report: Message) -> str:

@@ -34,6 +34,7 @@ from client_sdk.openid4vp.client import fetch_request, send_refusal, send_respon
 from client_sdk.openid4vp.consent_record import ConsentRecord
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
+from client_sdk.waci.issue_credential import WaciReceiver
 from client_sdk.waci.present_proof import WaciVerifier
 from client_sdk.wallet.acceptance import check_received
 from client_sdk.wallet.account_guard import AccountGuard
@@ -276,7 +277,8 @@ class Wallet:
         """Fetch the credential that an issuer offers, check it, and keep it.
 
         Args:
-            offer_link: `openid-credential-offer://...`, as scanned or pasted.
+            offer_link: `openid-credential-offer://...`, or an invitation of WACI-DIDComm, as
+                scanned or pasted.
             tx_code: The transaction code that the issuer gave separately, where it gave one.
             trusted_issuer: The account of the issuer that the holder wants it from; by default the
                 one that made the wallet's account.
@@ -289,16 +291,27 @@ class Wallet:
             VerificationError: The credential is not signed by the issuer, or not for this wallet.
             TransportError: The issuer cannot be reached.
         """
-        account = self.account
-        received = receive_credential(
-            offer_link,
-            tx_code=tx_code,
-            holder_key=self._session.holder_key,
-            account=account.account_id,
-            credential_format=credential_format,
-            now_ms=self._session.now_ms(),
-            http=self._session.http,
-        )
+        account, session = self.account, self._session
+        if is_invitation(offer_link):
+            receiver = WaciReceiver(
+                holder_key=session.holder_key,
+                account=account.account_id,
+                http=session.http,
+                now_ms=session.now_ms,
+            )
+            received = receiver.receive(
+                offer_link, tx_code=tx_code, credential_format=credential_format
+            )
+        else:
+            received = receive_credential(
+                offer_link,
+                tx_code=tx_code,
+                holder_key=session.holder_key,
+                account=account.account_id,
+                credential_format=credential_format,
+                now_ms=session.now_ms(),
+                http=session.http,
+            )
         credential = check_received(received, account=account, trusted_issuer=trusted_issuer)
         self._session.update(lambda contents: contents.with_credential(credential))
         # The credential is here, whatever becomes of the backup; `back_up` says what is wrong.

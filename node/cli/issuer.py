@@ -71,6 +71,7 @@ def issuer() -> None:
     metavar="IDENTIFIER URL TOKEN_FILE",
     help="Where an authority's signer is reached; once for each.",
 )
+@click.option("--waci", is_flag=True, help="Make each offer an invitation of WACI, too.")
 @json_option
 def init(
     folder: Path,
@@ -80,6 +81,7 @@ def init(
     public_url: str | None,
     group_key: Path | None,
     authorities: tuple[tuple[int, str, Path], ...],
+    waci: bool,
     as_json: bool,
 ) -> None:
     """Make an issuer in FOLDER: account, signing key, its place on the registry, issuer.toml."""
@@ -94,12 +96,14 @@ def init(
         state="active",
     )
     with Network(network) as ledger:
-        config = {
-            "public_url": public_url or f"http://{listen}",
+        public_url = public_url or f"http://{listen}"
+        config: dict[str, str | bool | list[str]] = {
+            "public_url": public_url,
             "listen": listen,
             "operator_token_sha256": hashlib.sha256(operator_token.encode()).hexdigest(),
             **key_config,
             "issuer_record": issuer_record,
+            "waci": waci,
         }
         section = {
             "address": ledger.torii,
@@ -121,7 +125,7 @@ def init(
             "folder": str(folder),
             "account": account,
             "registered_as": IssuerRecord.key(issuer_record),
-            "public_url": config["public_url"],
+            "public_url": public_url,
             "operator_token": operator_token,
             "next": f"tegata issuer start {folder}",
         },

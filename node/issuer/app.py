@@ -10,6 +10,7 @@ import structlog
 from flask import Flask, Response
 from flask_openapi.models.security_scheme import SecurityScheme
 
+from chaincode.encoding import decode_base64url
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import IssuerRecord
 from client_sdk.credentials.jose import (
@@ -60,7 +61,10 @@ from node.issuer.status_lists import StatusLists
 from node.issuer.status_routes import add_status_routes
 from node.issuer.store import IssuerStore
 from node.issuer.token_routes import Tokens, add_token_routes
+from node.issuer.waci import WaciIssuing
+from node.issuer.waci_routes import add_waci_routes
 from node.web.app import create_api
+from node.web.didcomm import agreement_key
 from node.web.nonce import NonceSealer
 from node.web.problems import problem_of
 from node.web.server import serve
@@ -218,6 +222,11 @@ def create_app(
         messages=MessageReader(encryption_key, encryption_required=config.encryption_required),
         dpop=dpop,
     )
+    waci = None
+    if config.waci:
+        seed = decode_base64url(str(export_private_jwk(nonce_key)["d"]))
+        waci = WaciIssuing(offers, issuance, issuer_url=config.public_url, key=agreement_key(seed))
+        add_waci_routes(app, waci, now_ms=now_ms)
     add_account_routes(
         app,
         accounts=accounts,
@@ -231,6 +240,7 @@ def create_app(
         offers=offers,
         reviews=Reviews(store, now_ms=now_ms),
         accounts=accounts,
+        waci=waci,
     )
     add_revocation_routes(app, token_sha256=token_sha256, revocations=revocations, store=store)
     add_approval_routes(

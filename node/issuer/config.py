@@ -144,6 +144,7 @@ class IssuerConfig(ProcessConfig):
         wallet_providers_file: Certificates, in PEM, of those who vouch for providers of wallets.
         haip: Whether every wallet must meet the High Assurance Interoperability Profile 1.0:
             wallet attestation, pushed requests, and access tokens bound to a key.
+        waci: Whether each offer is also an invitation of WACI-DIDComm 1.0.
         batch_size: How many keys a wallet may have credentials bound to at once.
         encryption_required: Whether wallets must encrypt credential requests and have the answers
             encrypted, on top of TLS.
@@ -169,6 +170,7 @@ class IssuerConfig(ProcessConfig):
     wallets: tuple[WalletClient, ...] = (OWN_WALLET,)
     wallet_providers_file: Annotated[Path, AfterValidator(in_folder)] | None = None
     haip: bool = False
+    waci: bool = False
     batch_size: int = Field(default=10, ge=1, le=100)
     encryption_required: bool = False
     ledger: LedgerAccess
@@ -179,6 +181,8 @@ class IssuerConfig(ProcessConfig):
     def _check_haip(self) -> Self:
         if self.haip and self.wallet_providers_file is None:
             raise ValueError("haip needs wallet_providers_file: who vouches for wallets")
+        if self.haip and self.waci:
+            raise ValueError("waci: its messages prove no wallet, as haip demands")
         return self
 
 

@@ -79,6 +79,11 @@ def register_protocol_errors(app: Flask) -> None:
     app.register_error_handler(ProtocolError, _protocol_error)
 
 
+def words_of(error: ProtocolError) -> str:
+    """Return what the wire says of a refusal: the same words for each occurrence of its code."""
+    return _WORDS.get(error.code, "The request is refused.")
+
+
 def log_refusal(error: ProtocolError) -> None:
     """Tell the operator which check the current request failed."""
     _log.info(
@@ -91,8 +96,7 @@ def log_refusal(error: ProtocolError) -> None:
 
 def _protocol_error(error: ProtocolError) -> Response:
     log_refusal(error)
-    words = _WORDS.get(error.code, "The request is refused.")
-    response = jsonify({"error": error.code, "error_description": words})
+    response = jsonify({"error": error.code, "error_description": words_of(error)})
     response.status_code = error.status
     if error.status == 401:
         # RFC 6750 section 3: a request without any token is told no error code.

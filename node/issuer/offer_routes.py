@@ -32,6 +32,7 @@ from node.issuer.attributes import parse_portrait
 from node.issuer.offers import NewOffer as MadeOffer
 from node.issuer.offers import Offers
 from node.issuer.reviews import Reviews
+from node.issuer.waci import WaciIssuing
 from node.web.bearer import authenticate
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -118,6 +119,9 @@ class OfferMade(_Body):
     authentication_code: str
     expires_at: datetime
     review_code: str | None
+    waci_link: str | None = Field(
+        description="The same as an invitation of WACI-DIDComm, where the issuer has that."
+    )
 
 
 class EnrolmentMade(_Body):
@@ -158,7 +162,13 @@ class ReviewDecided(_Body):
 
 
 def add_offer_routes(
-    app: OpenAPI, *, token_sha256: str, offers: Offers, reviews: Reviews, accounts: Accounts
+    app: OpenAPI,
+    *,
+    token_sha256: str,
+    offers: Offers,
+    reviews: Reviews,
+    accounts: Accounts,
+    waci: WaciIssuing | None,
 ) -> None:
     """Add the making of offers and enrolment codes, and the reviews of offers.
 
@@ -168,6 +178,7 @@ def add_offer_routes(
         offers: The issuer's offers.
         reviews: Those of them that are reviewed.
         accounts: Makes enrolment codes.
+        waci: The offers as WACI's; None where they are not.
     """
 
     @app.post("/offers", responses={201: OfferMade}, security=_SECURITY, tags=_TAGS)
@@ -187,6 +198,7 @@ def add_offer_routes(
             authentication_code=made.authentication_code,
             expires_at=_utc(made.expires_at_ms),
             review_code=made.review_code,
+            waci_link=None if waci is None else waci.link(made.id),
         )
         return jsonify(answer.model_dump(mode="json")), 201
 

@@ -21,8 +21,8 @@ from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import DidError, MessageFormatError
 from node.errors import ApiError
 
-Handler: TypeAlias = Callable[[Message], Message]
-"""Answers a message; raises `MessageFormatError` or `ApiError` where it cannot."""
+Handler: TypeAlias = Callable[[Message], Message | None]
+"""Answers a message, or takes it without an answer. Raises `MessageFormatError`, `ApiError`."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="ja">
@@ -69,9 +69,10 @@ def answer_envelope(
             "The message asks for no answer",
             "Answers come over the same connection only: send it with return_route: all.",
         )
-    answer = replace(
-        _answer(message, handler), sender=identity.did, recipient=sender.did, return_route=None
-    )
+    answer = _answer(message, handler)
+    if answer is None:
+        return Response(status=202)
+    answer = replace(answer, sender=identity.did, recipient=sender.did)
     return Response(encrypt_message(answer, sender), content_type=ENCRYPTED_TYPE)
 
 
@@ -80,9 +81,10 @@ def no_wallet_page() -> Response:
     return Response(_PAGE, content_type="text/html; charset=utf-8")
 
 
-def _answer(message: Message, handler: Handler) -> Message:
+def _answer(message: Message, handler: Handler) -> Message | None:
     try:
-        return replace(handler(message), thread_id=message.thread_id)
+        answer = handler(message)
+        return None if answer is None else replace(answer, thread_id=message.thread_id)
     except MessageFormatError as error:
         return problem_report("e.p.msg", str(error), parent_thread_id=message.thread_id)
     except ApiError as error:

@@ -305,6 +305,16 @@ class TestReceiving:
         assert registered.credentials == ()
         receive(registered, offer)  # A mistyped code does not cost the offer.
 
+    def test_a_credential_comes_by_messages(self, registered: Wallet, city: IssuerClient) -> None:
+        offer = city.offer(RESIDENT)
+        assert offer.waci_link is not None
+        with pytest.raises(OfferError, match="transaction code"):
+            registered.receive(offer.waci_link)
+        credential = registered.receive(offer.waci_link, tx_code=offer.tx_code)
+        assert registered.attributes(credential.record_id)["address"] == RESIDENT.address
+        with pytest.raises(OfferError, match="no such offer"):
+            registered.receive(offer.waci_link, tx_code=offer.tx_code)
+
     def test_an_offer_is_good_once(self, registered: Wallet, city: IssuerClient) -> None:
         offer = city.offer(RESIDENT)
         receive(registered, offer)

@@ -117,7 +117,7 @@ class Town:
         self.ledger_process = self._serve("node", "start", ledger)
         made = run(
             *("issuer", "init", issuer, "--network", ledger, "--account", ISSUER_ACCOUNT),
-            *("--listen", self._listen_issuer, *self._issuer_options()),
+            *("--listen", self._listen_issuer, "--waci", *self._issuer_options()),
         )
         self.operator_token = made["operator_token"]
         run(

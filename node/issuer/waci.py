@@ -1,0 +1,109 @@
+"""The issuer's offers as WACI invitations: issue-credential 3.0 in front of the same code."""
+
+from joserfc.jwk import OKPKey
+
+from chaincode.encoding import JsonObject
+from client_sdk.didcomm.message import Attachment, Message
+from client_sdk.didcomm.out_of_band import Invitation
+from client_sdk.didcomm.peer_did import PeerIdentity
+from client_sdk.errors import MessageFormatError
+from client_sdk.json_fields import JsonFields
+from client_sdk.waci.messages import (
+    CREDENTIAL_ACK,
+    CREDENTIAL_OFFER,
+    CREDENTIAL_REQUEST,
+    CREDENTIAL_RESPONSE,
+    ISSUE_CREDENTIAL,
+    ISSUE_GOAL,
+    OFFER_CREDENTIAL,
+    PROPOSE_CREDENTIAL,
+    REQUEST_CREDENTIAL,
+)
+from node.errors import ApiError
+from node.issuer.errors import ProtocolError, log_refusal, words_of
+from node.issuer.issuance import Issuance
+from node.issuer.offers import Offers, TokenTerms
+
+
+class WaciIssuing:
+    """An issuer's offers as invitations, and the messages that answer them.
+
+    Each offer has a DID of its own: it spells out where its messages are taken.
+    """
+
+    def __init__(self, offers: Offers, issuance: Issuance, *, issuer_url: str, key: OKPKey) -> None:
+        """Stand in front of an issuer's offers.
+
+        Args:
+            offers: The offers.
+            issuance: Issues what was offered.
+            issuer_url: The issuer's identifier, where wallets reach it.
+            key: The private key on X25519 that messages are encrypted to.
+        """
+        self._offers = offers
+        self._issuance = issuance
+        self._issuer_url = issuer_url
+        self._key = key
+
+    def identity(self, offer_id: str) -> PeerIdentity:
+        """Return the DID that is written to about an offer."""
+        return PeerIdentity.create(endpoint=self._page(offer_id), key=self._key)
+
+    def link(self, offer_id: str) -> str:
+        """Return the invitation to take an offer up, for a QR code."""
+        sender = self.identity(offer_id).did
+        return Invitation(id=offer_id, sender=sender, goal_code=ISSUE_GOAL).to_link(
+            self._page(offer_id)
+        )
+
+    def answer(self, offer_id: str, message: Message) -> Message | None:
+        """Answer a wallet's message about an offer.
+
+        Raises:
+            MessageFormatError: The message breaks a rule.
+            ApiError: There is no such offer, or it is refused.
+        """
+        match message.type:
+            case t if t == PROPOSE_CREDENTIAL:
+                if message.parent_thread_id != offer_id:
+                    raise MessageFormatError(f"{t}: pthid is not the invitation's id")
+                return self._offer(offer_id)
+            case t if t == REQUEST_CREDENTIAL:
+                return self._issue(message.attached(CREDENTIAL_REQUEST))
+            case t if t == CREDENTIAL_ACK:
+                return None
+            case t:
+                raise MessageFormatError(f"{t}: not a message of issue-credential 3.0 to an issuer")
+
+    def _offer(self, offer_id: str) -> Message:
+        offer = self._offers.find(offer_id)
+        if offer is None:
+            raise ApiError(
+                404,
+                "no_such_offer",
+                "There is no such offer",
+                "It was used or locked, or has expired. Ask the issuer for a new one.",
+            )
+        attached: JsonObject = {
+            "credential_offer": offer.to_fields(),
+            "c_nonce": self._issuance.new_nonce(),
+        }
+        return Message(
+            type=OFFER_CREDENTIAL,
+            attachments=(Attachment(format=CREDENTIAL_OFFER, value=attached),),
+        )
+
+    def _issue(self, attached: JsonObject) -> Message:
+        fields = JsonFields(attached, what=CREDENTIAL_REQUEST, error=MessageFormatError)
+        code, tx_code = fields.text("pre-authorized_code"), fields.text("tx_code")
+        try:
+            token = self._offers.redeem(code, tx_code, TokenTerms())
+            answer = self._issuance.issue(token.token, fields.object("credential_request"))
+        except ProtocolError as error:
+            log_refusal(error)
+            raise ApiError(error.status, error.code, "Refused", words_of(error)) from None
+        issued = Attachment(format=CREDENTIAL_RESPONSE, value=answer.fields)
+        return Message(type=ISSUE_CREDENTIAL, attachments=(issued,))
+
+    def _page(self, offer_id: str) -> str:
+        return f"{self._issuer_url}/waci/offers/{offer_id}"
