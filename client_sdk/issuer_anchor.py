@@ -8,6 +8,7 @@ from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import BatchRecord, CredentialRecord, IdentityRecord, StatusListRecord
 from client_sdk.credentials.token_status_list import StatusList, StatusReference
 from client_sdk.errors import TransactionFailedError
+from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.ledger.batches import Inclusion, build_batch
 from client_sdk.ledger.client import CommittedTransaction
 from client_sdk.ledger.commands import set_record
@@ -48,13 +49,15 @@ class SignedCredential:
         salted_hash: 32 bytes: what is anchored.
         expires_at_ms: Milliseconds since 1970, UTC; a whole second.
         list_place: Where its status stands; None for nowhere but in its own record.
-        credential: The SD-JWT VC with all its disclosures.
+        format: The identifier of its format.
+        credential: The credential, with all disclosures that it may have.
     """
 
     record_id: str
     salted_hash: bytes
     expires_at_ms: int
     list_place: ListPlace | None = None
+    format: str = DcSdJwt.identifier
     credential: str = field(repr=False)
 
 
@@ -67,13 +70,15 @@ class IssuedCredential:
         expires_at_ms: Milliseconds since 1970, UTC; a whole second.
         inclusion: Where in which batch it is anchored; None where it has its own record.
         list_place: Where its status stands; None for nowhere but in its own record.
-        credential: The SD-JWT VC with all its disclosures: for its holder only.
+        format: The identifier of its format.
+        credential: The credential, with all disclosures that it may have: for its holder only.
     """
 
     record_id: str
     expires_at_ms: int
     inclusion: Inclusion | None = None
     list_place: ListPlace | None = None
+    format: str = DcSdJwt.identifier
     credential: str = field(repr=False)
 
 
@@ -110,6 +115,7 @@ class IssuerAnchor:
             record_id=signed.record_id,
             expires_at_ms=signed.expires_at_ms,
             list_place=signed.list_place,
+            format=signed.format,
             credential=signed.credential,
         )
 
@@ -142,6 +148,7 @@ class IssuerAnchor:
                 expires_at_ms=member.expires_at_ms,
                 inclusion=inclusion,
                 list_place=member.list_place,
+                format=member.format,
                 credential=member.credential,
             )
             for member, inclusion in zip(members, inclusions, strict=True)

@@ -118,6 +118,7 @@ class IssuerSigner:
             record_id=place.record,
             salted_hash=secured.anchored_hash(credential),
             expires_at_ms=expires_s * 1000,
+            format=credential_format,
             list_place=list_place,
             credential=credential,
         )

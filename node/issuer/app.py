@@ -42,6 +42,7 @@ from node.issuer.batch_queue import BatchQueue
 from node.issuer.cards import Cards
 from node.issuer.clients import Clients
 from node.issuer.config import IssuerConfig, load_signer, load_wallet_providers
+from node.issuer.configurations import configurations_of
 from node.issuer.credential_maker import Press
 from node.issuer.credential_requests import MessageReader
 from node.issuer.credential_routes import add_credential_routes
@@ -110,6 +111,7 @@ def create_app(
         issuer_url=config.public_url,
         now_ms=now_ms,
     )
+    configurations = configurations_of(signing_key, haip=config.haip)
     nonces = NonceSealer(nonce_key, service="issuer")
     cards = (
         None
@@ -121,6 +123,7 @@ def create_app(
         public_url=config.public_url,
         offer_seconds=config.offer_seconds,
         cards=cards,
+        configuration_ids=tuple(configurations),
         now_ms=now_ms,
     )
     dpop = DpopProofs(
@@ -162,6 +165,7 @@ def create_app(
             nonces, public_url=config.public_url, batch_size=config.batch_size, now_ms=now_ms
         ),
         revocations=revocations,
+        configurations=configurations,
         credential_days=config.credential_days,
         now_ms=now_ms,
     )
@@ -185,7 +189,7 @@ def create_app(
             "access_token": SecurityScheme(type="http", scheme="bearer"),
         },
     )
-    metadata = build_metadata(config, public_key, encryption_key)
+    metadata = build_metadata(config, public_key, encryption_key, configurations)
     register_protocol_errors(app)
     for kind in (TransportError, QueryFailedError, TransactionFailedError):
         app.register_error_handler(kind, _ledger_unavailable)

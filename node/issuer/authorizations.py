@@ -20,8 +20,9 @@ from client_sdk.openid4vci.authorization import (
 )
 from client_sdk.strict_json import encode_json, parse_strict_json, parse_strict_json_object
 from node.issuer.clients import Client, Clients
+from node.issuer.configurations import CONFIGURATION_ID
 from node.issuer.errors import ProtocolError
-from node.issuer.offers import CONFIGURATION_ID, AccessToken, Offers, TokenTerms
+from node.issuer.offers import AccessToken, Offers, TokenTerms
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
 from node.issuer.store import IssuerStore
 from node.issuer.tables import StoredAuthorization

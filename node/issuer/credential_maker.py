@@ -71,6 +71,7 @@ def make_credentials(
     *,
     today: date,
     expires_at_ms: int,
+    credential_format: str,
 ) -> tuple[IssuedCredential, ...]:
     """Sign and anchor one credential for each key, all of the same attributes.
 
@@ -84,6 +85,7 @@ def make_credentials(
         keys: At least one, all different.
         today: What day it is where the issuer is.
         expires_at_ms: Milliseconds since 1970, UTC.
+        credential_format: The identifier of their format.
 
     Returns:
         The credentials in the order of the keys.
@@ -106,6 +108,7 @@ def make_credentials(
             holder_account=key.account,
             expires_at_ms=expires_at_ms,
             list_place=place,
+            credential_format=credential_format,
         )
         for key, place in zip(keys, places, strict=True)
     ]

@@ -1,5 +1,6 @@
 """Credential requests: what they ask for, and how their answer is to travel (section 8.2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +15,8 @@ from client_sdk.openid4vci.message_encryption import (
     parse_response_encryption,
 )
 from client_sdk.strict_json import parse_strict_json_object
+from node.issuer.configurations import CONFIGURATION_ID
 from node.issuer.errors import ProtocolError
-from node.issuer.offers import CONFIGURATION_ID
 from node.issuer.tables import StoredOffer
 
 _JSON: Final = "application/json"
@@ -91,8 +92,15 @@ class MessageReader:
         return encryption
 
 
-def validate_wanted(fields: JsonObject, offer: StoredOffer) -> None:
-    """Refuse a request for another credential than the token is good for (section 8.2).
+def validate_wanted(
+    fields: JsonObject, offer: StoredOffer, configurations: Mapping[str, str]
+) -> str:
+    """Return the format of the credential that a request is for (section 8.2).
+
+    Args:
+        fields: The request.
+        offer: What its token stands for.
+        configurations: The formats of the issuer's credential configurations.
 
     Raises:
         ProtocolError: It names none, two, in the wrong way, or one that there is not.
@@ -106,17 +114,19 @@ def validate_wanted(fields: JsonObject, offer: StoredOffer) -> None:
             raise ProtocolError(
                 "unknown_credential_identifier", "credential_identifier: not one of the token's"
             )
-        return
+        return configurations[CONFIGURATION_ID]
     if not isinstance(configuration, str):
         raise ProtocolError(
             "invalid_credential_request", "credential_configuration_id is missing or no text"
         )
-    if configuration != CONFIGURATION_ID:
+    prepared = offer.prepared_record is not None and configuration != CONFIGURATION_ID
+    if configuration not in configurations or prepared:
         raise ProtocolError("unknown_credential_configuration", "credential_configuration_id")
     if offer.identifier is not None:
         raise ProtocolError(
             "invalid_credential_request", "the token's answer named credential_identifiers"
         )
+    return configurations[configuration]
 
 
 def _parse(body: bytes) -> JsonObject:

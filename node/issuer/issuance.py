@@ -1,6 +1,6 @@
 """Issuance: from an access token and key proofs to anchored credentials, at once or later."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, cast, get_args
@@ -14,6 +14,8 @@ from client_sdk.errors import (
     TransactionFailedError,
     TransportError,
 )
+from client_sdk.formats import find_format
+from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.issuer_anchor import IssuedCredential
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
 from client_sdk.strict_json import encode_json, parse_strict_json_object
@@ -65,6 +67,7 @@ class Issuance:
         proofs: KeyProofs,
         *,
         revocations: Revocations,
+        configurations: Mapping[str, str],
         credential_days: int,
         now_ms: Callable[[], int],
     ) -> None:
@@ -77,12 +80,14 @@ class Issuance:
             nonces: Knows the issuer's nonces.
             proofs: Verifies key proofs.
             revocations: Revokes what is issued anew.
+            configurations: The formats of the issuer's credential configurations.
             credential_days: How long a credential lasts.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._press = press
         self._revocations = revocations
+        self._configurations = configurations
         self._ledger = ledger
         self._nonces = nonces
         self._proofs = proofs
@@ -118,14 +123,14 @@ class Issuance:
             ProtocolError: The request is refused; the code says why.
         """
         offer = self.check_token(token)
-        validate_wanted(request, offer)
+        wanted = validate_wanted(request, offer, self._configurations)
         proven = self._proofs.verify(request.get("proofs"), client_id=offer.client_id)
         with self._nonces_spent(proven.nonces):
             if offer.issued is not None:
                 return _given_again(offer.issued, token, proven.keys)
             if offer.review in ("waiting", "refused"):
-                return self._defer(offer, token, proven.keys)
-            return self._issue(offer, token, proven.keys)
+                return self._defer(offer, token, proven.keys, wanted)
+            return self._issue(offer, token, proven.keys, wanted)
 
     def collect(self, token: str, transaction_id: JsonValue) -> CredentialAnswer:
         """Issue what was deferred, or say that it takes longer (section 9).
@@ -144,7 +149,8 @@ class Issuance:
             return _deferred(transaction_id)
         if offer.review == "refused":
             raise ProtocolError("credential_request_denied", "the review refused it")
-        return self._issue(offer, token, _read_keys(unseal(offer.requested, token)))
+        requested = unseal(offer.requested, token)
+        return self._issue(offer, token, _read_keys(requested), _read_format(requested))
 
     def notify(self, token: str, request: JsonObject) -> None:
         """Note what a wallet says has become of its credentials (section 11).
@@ -167,13 +173,13 @@ class Issuance:
         _log.info("notified", event_of_wallet=event)
 
     def _defer(
-        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...]
+        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
     ) -> CredentialAnswer:
         if offer.review == "refused":
             raise ProtocolError("credential_request_denied", "the review refused it")
         self._check_accounts(keys)
         transaction_id = new_secret()
-        requested = encode_json({"keys": [key.to_fields() for key in keys]})
+        requested = encode_json({"keys": [key.to_fields() for key in keys], "format": wanted})
         # Who asks again gets another id: an earlier answer may have been lost on its way.
         self._store.offers.defer(
             hash_secret(token),
@@ -184,10 +190,10 @@ class Issuance:
         return _deferred(transaction_id)
 
     def _issue(
-        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...]
+        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
     ) -> CredentialAnswer:
         with self._leased(token) as until_ms:
-            credentials = self._sign_and_anchor(offer, token, keys)
+            credentials = self._sign_and_anchor(offer, token, keys, wanted)
             notification_id = new_secret()
             answer: JsonObject = {
                 "credentials": [_handed_out(made) for made in credentials],
@@ -263,7 +269,7 @@ class Issuance:
                 self._store.offers.end_lease(token_hash, until_ms)
 
     def _sign_and_anchor(
-        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...]
+        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
     ) -> tuple[IssuedCredential, ...]:
         if offer.prepared_record is not None:
             self._check_accounts(keys)
@@ -284,6 +290,7 @@ class Issuance:
                 keys,
                 today=day_in_japan(now_ms),
                 expires_at_ms=expires_at_ms,
+                credential_format=wanted,
             )
 
     def _check_accounts(self, keys: tuple[HolderKey, ...]) -> None:
@@ -329,9 +336,10 @@ def _ledger_errors() -> Iterator[None]:
 
 
 def _handed_out(made: IssuedCredential) -> JsonObject:
+    credential = find_format(made.format).to_wire(made.credential)
     if made.inclusion is None:
-        return {"credential": made.credential}
-    return {"credential": made.credential, "tegata_inclusion": made.inclusion.to_json()}
+        return {"credential": credential}
+    return {"credential": credential, "tegata_inclusion": made.inclusion.to_json()}
 
 
 def _deferred(transaction_id: str) -> CredentialAnswer:
@@ -348,6 +356,10 @@ def _given_again(issued: bytes, token: str, keys: tuple[HolderKey, ...]) -> Cred
 
 def _read(plain: bytes) -> JsonObject:
     return parse_strict_json_object(plain)
+
+
+def _read_format(plain: bytes) -> str:
+    return str(_read(plain).get("format", DcSdJwt.identifier))
 
 
 def _read_keys(plain: bytes) -> tuple[HolderKey, ...]:

@@ -1,12 +1,13 @@
 """What the issuer publishes of itself: its own metadata and its authorization server's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from joserfc.jwk import ECKey
 
 from client_sdk.credentials.jose import ALGORITHMS, Key, algorithm_of
 from client_sdk.credentials.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import KeyFormatError
+from client_sdk.formats import find_format
 from client_sdk.openid4vci.issuer_metadata import (
     AccountService,
     CredentialConfiguration,
@@ -18,13 +19,25 @@ from client_sdk.openid4vci.signed_metadata import sign_metadata
 from client_sdk.openid4vp.access_certificate import load_identity
 from node.errors import ConfigError
 from node.issuer.config import IssuerConfig
-from node.issuer.offers import CONFIGURATION_ID
+from node.issuer.configurations import CONFIGURATION_ID
 
 Signer = Callable[[], str]
 
 
-def build_metadata(config: IssuerConfig, signing_key: Key, encryption_key: ECKey) -> IssuerMetadata:
-    """Return what the issuer publishes of itself."""
+def build_metadata(
+    config: IssuerConfig,
+    signing_key: Key,
+    encryption_key: ECKey,
+    configurations: Mapping[str, str],
+) -> IssuerMetadata:
+    """Return what the issuer publishes of itself.
+
+    Args:
+        config: The configuration.
+        signing_key: The key that credentials are verified with.
+        encryption_key: The key that requests are encrypted to.
+        configurations: The formats of its credential configurations.
+    """
     url = config.public_url
     return IssuerMetadata(
         credential_issuer=url,
@@ -37,14 +50,19 @@ def build_metadata(config: IssuerConfig, signing_key: Key, encryption_key: ECKey
         response_encryption=True,
         encryption_required=config.encryption_required,
         configurations={
-            CONFIGURATION_ID: CredentialConfiguration(
+            name: CredentialConfiguration(
                 credential_type=RESIDENT_CREDENTIAL_TYPE,
+                format=kind,
                 name=config.display_name,
-                claims=tuple((name,) for name in RESIDENT_CLAIMS),
+                claims=tuple(
+                    (*map(str, find_format(kind).attribute_prefix), claim)
+                    for claim in RESIDENT_CLAIMS
+                ),
                 signing_algorithms=(algorithm_of(signing_key),),
                 proof_algorithms=ALGORITHMS,
-                scope=RESIDENT_CREDENTIAL_TYPE,
+                scope=RESIDENT_CREDENTIAL_TYPE if name == CONFIGURATION_ID else None,
             )
+            for name, kind in configurations.items()
         },
         accounts=AccountService(
             accounts_endpoint=f"{url}/accounts",

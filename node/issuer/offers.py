@@ -22,6 +22,7 @@ from node.issuer.attributes import (
     encode_attributes,
 )
 from node.issuer.cards import Cards
+from node.issuer.configurations import CONFIGURATION_ID
 from node.issuer.errors import ProtocolError
 from node.issuer.one_time_secret import (
     code_of_offer,
@@ -37,7 +38,6 @@ from node.issuer.one_time_secret import (
 from node.issuer.store import IssuerStore
 from node.issuer.tables import StoredOffer, StoredOfferKey
 
-CONFIGURATION_ID: Final = "resident"
 TRANSACTION_CODE_TRIES: Final = 5
 TOKEN_SECONDS: Final = 600
 REVIEW_SECONDS: Final = 30 * 86_400
@@ -129,6 +129,7 @@ class Offers:
         public_url: str,
         offer_seconds: int,
         cards: Cards | None = None,
+        configuration_ids: tuple[str, ...] = (CONFIGURATION_ID,),
         now_ms: Callable[[], int],
     ) -> None:
         """Make the offers' desk.
@@ -138,12 +139,14 @@ class Offers:
             public_url: The issuer's identifier.
             offer_seconds: How long an offer waits for its wallet.
             cards: Takes the proofs of cards; None where none are taken.
+            configuration_ids: In which forms the credential can be had, the preferred first.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._public_url = public_url
         self._offer_seconds = offer_seconds
         self._cards = cards
+        self._configuration_ids = configuration_ids
         self._now_ms = now_ms
 
     def create(
@@ -240,7 +243,7 @@ class Offers:
             return None
         return CredentialOffer(
             credential_issuer=self._public_url,
-            configuration_ids=(CONFIGURATION_ID,),
+            configuration_ids=self._configuration_ids,
             pre_authorized_code=code_of_offer(offer_id),
             transaction_code=_TX_CODE,
             authorization_code=AuthorizationCodeGrant(issuer_state=issuer_state_of_offer(offer_id)),

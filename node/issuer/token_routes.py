@@ -19,10 +19,11 @@ from client_sdk.openid4vci.credential_offer import (
 from client_sdk.openid4vci.dpop import HEADER
 from node.issuer.authorizations import Authorizations, wants_identifier
 from node.issuer.clients import Clients
+from node.issuer.configurations import CONFIGURATION_ID
 from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import ProtocolError
 from node.issuer.forms import read_form
-from node.issuer.offers import CONFIGURATION_ID, AccessToken, Offers, TokenTerms
+from node.issuer.offers import AccessToken, Offers, TokenTerms
 from node.issuer.renewals import Renewals
 from node.web.problems import OAuthError
 

@@ -26,6 +26,7 @@ from client_sdk.errors import (
     SignatureError,
     TransportError,
 )
+from client_sdk.formats import FORMATS, attributes_of, find_format
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
@@ -72,6 +73,40 @@ def receive(
 
 
 # With the issuer's service
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_wallet_receives_every_format(world: IssuerWorld, http: HttpClient, name: str) -> None:
+    key, offer = generate_key(), world.make_offer()
+    received = receive_credential(
+        offer["link"],
+        tx_code=offer["tx_code"],
+        holder_key=key,
+        credential_format=name,
+        now_ms=world.clock(),
+        http=http,
+    )
+    read = find_format(name).read(received.text)
+    assert (received.format, received.credential_type) == (name, RESIDENT_CREDENTIAL_TYPE)
+    assert attributes_of(read)["name"] == RESIDENT["name"]
+    assert read.holder_key == export_public_jwk(key)
+    assert received.inclusion is not None
+    batch = world.ledger.client(ISSUER).record(ISSUER, received.inclusion.batch, BatchRecord)
+    assert batch is not None
+    received.inclusion.check(read.anchored_hash, batch)
+
+
+def test_wallet_refuses_a_format_that_is_not_offered(world: IssuerWorld, http: HttpClient) -> None:
+    offer = world.make_offer()
+    with pytest.raises(OfferError, match="format"):
+        receive_credential(
+            offer["link"],
+            tx_code=offer["tx_code"],
+            holder_key=generate_key(),
+            credential_format="mso_mdoc",
+            now_ms=world.clock(),
+            http=http,
+        )
 
 
 def test_wallet_receives_what_the_counter_offers(world: IssuerWorld, http: HttpClient) -> None:
