@@ -90,8 +90,11 @@ def add_accounts(data: Path, count: int, tell: Tell = lambda _done: None) -> Non
 def add_transactions(
     data: Path, count: int, *, accounts: int, block: int, tell: Tell = lambda _done: None
 ) -> None:
-    """Let random accounts make transactions, in blocks of `block`, through the engine itself."""
-    transactions = detail_transactions(accounts)
+    """Let random accounts make transactions, in blocks of `block`, through the engine itself.
+
+    Their signatures are made, but not checked.
+    """
+    transactions = map(_unchecked, detail_transactions(accounts))
     with LedgerStores(data) as stores:
         engine = Engine(stores.blocks, stores.state, KEY)
         for _ in range(count // block):
@@ -99,11 +102,10 @@ def add_transactions(
             tell(block)
 
 
-def detail_transactions(accounts: int, key: str = "balance", seed: int = 0) -> Iterator[Batch]:
-    """Yield endless transactions, each of a random account that writes a detail of its own.
-
-    Their signatures are made, but not checked: that is done before a transaction waits for a block.
-    """
+def detail_transactions(
+    accounts: int, key: str = "balance", seed: int = 0
+) -> Iterator[Transaction]:
+    """Yield endless signed transactions: a random account writes a detail of its own."""
     randomness = random.Random(seed)
     for number in range(2**62):
         creator = account_id(randomness.randrange(accounts))
@@ -118,8 +120,12 @@ def detail_transactions(accounts: int, key: str = "balance", seed: int = 0) -> I
         reduced.quorum = 1
         signature = KEY.sign(message.payload.SerializeToString())
         message.signatures.append(Signature(public_key=KEY.public_key, signature=signature))
-        tx_hash = transaction_hash(message)
-        yield Batch((ValidTransaction(message, tx_hash, frozenset({KEY.public_key})),))
+        yield message
+
+
+def _unchecked(message: Transaction) -> Batch:
+    signatories = frozenset({KEY.public_key})
+    return Batch((ValidTransaction(message, transaction_hash(message), signatories),))
 
 
 _RECORD: Final = AccountRecord(

@@ -31,6 +31,11 @@ from node.ledger.wal_checkpoints import WalCheckpoints
 
 _WRITER_CACHE_KIB: Final = 64 * 1024
 """Holds the inner pages of the tables of ten million accounts, and the leaves in use."""
+_READ_BYTES: Final = 64 * 1024 * 1024
+"""What is remembered while one block is decided: each transaction asks for the same roles, and the
+root for the values that were replaced."""
+_ENTRY_BYTES: Final = 200
+"""What Python needs to remember an entry, beside its bytes."""
 SCHEMA_VERSION: Final = 5
 _SCHEMA: Final = f"""
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
@@ -118,14 +123,32 @@ class StateChange:
 class StateSnapshot:
     """The state as it was at the snapshot's first read: a `chaincode.queries.view.LedgerView`."""
 
-    def __init__(self, connection: sqlite3.Connection, blocks: BlockStore) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, blocks: BlockStore, *, memory_bytes: int = 0
+    ) -> None:
+        """Read through a connection on which a transaction has begun.
+
+        Args:
+            connection: Where the state is.
+            blocks: The chain that led to it.
+            memory_bytes: How much of what is read may be kept, so as not to be read again.
+        """
         self._connection = connection
         self._blocks = blocks
+        self._read: dict[bytes, bytes | None] = {}
+        self._room = memory_bytes
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at a key, or None."""
+        if key in self._read:
+            return self._read[key]
         row = self._connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+        value = None if row is None else bytes(row[0])
+        size = _ENTRY_BYTES + len(key) + len(value or b"")
+        if size <= self._room:
+            self._room -= size
+            self._read[key] = value
+        return value
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield the entries whose keys begin with `prefix`, ascending, from `start` on."""
@@ -340,7 +363,7 @@ class StateStore:
         with self._storage_errors():
             self._writer.execute("BEGIN")
             try:
-                yield StateSnapshot(self._writer, self._blocks)
+                yield StateSnapshot(self._writer, self._blocks, memory_bytes=_READ_BYTES)
             finally:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")

@@ -16,6 +16,7 @@ from chaincode.authenticated_map import prove, update_map, verify_presence
 from chaincode.blocks import Verdict
 from chaincode.set_hash import SetHash
 from chaincode.state_root import is_provable
+from chaincode.stateless import TimeWindow
 from chaincode.world_state import state_key
 from node.ledger.engine import Engine
 from node.ledger.stores import LedgerStores
@@ -49,7 +50,8 @@ def test_accounts_in_bulk_have_the_commitments_of_their_entries(tmp_path: Path) 
         assert root.map_root == update_map(NoPages(), provable).root
         verify_presence(root.map_root, key, entries[key], proof)
         engine = Engine(stores.blocks, stores.state, KEY)
-        batches = list(islice(detail_transactions(ACCOUNTS), 3))
+        messages = list(islice(detail_transactions(ACCOUNTS), 3))
+        batches = engine.check(messages, TimeWindow(now_ms=START_MS))
         receipts = engine.finalize(START_MS, batches).receipts
         assert {receipt.verdict for receipt in receipts} == {Verdict.COMMITTED}
 
