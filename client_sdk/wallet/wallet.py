@@ -25,6 +25,7 @@ from client_sdk.formats import attributes_of
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_record
+from client_sdk.ledger.proofs import ProvenState
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vci.account_client import register_account
 from client_sdk.openid4vci.client import receive_credential
@@ -43,6 +44,7 @@ from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import verify_own_consent, write_grant
 from client_sdk.wallet.history import HistoryEntry, read_history
 from client_sdk.wallet.one_time import fetch_one_time
+from client_sdk.wallet.ledger_watch import check_ledger
 from client_sdk.wallet.recovery import WalletRecovery
 from client_sdk.wallet.request_answer import (
     build_grants,
@@ -591,6 +593,20 @@ class Wallet:
             VaultFormatError: The backup holds no wallet.
         """
         return cls(restore_vault(path, passphrase, recovered, profile=profile))
+
+    def check_ledger(self) -> ProvenState:
+        """Return a proof of the account and of the newest grants, as the ledger has them now.
+
+        The ledger's signed checkpoint is kept: a history that was changed since is found out.
+
+        Raises:
+            NotRegisteredError: The wallet has no account yet.
+            LedgerForkError: The ledger's history was changed since the wallet last looked.
+            ProofError: The node's answer is not proven, or not current.
+            QueryFailedError: The ledger does not know the wallet's key any more.
+            TransportError: The node cannot be reached, or proves nothing: an irohad does not.
+        """
+        return check_ledger(self._session)
 
     @property
     def escrow(self) -> WalletEscrow:

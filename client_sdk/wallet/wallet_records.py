@@ -282,6 +282,7 @@ class WalletContents:
         presentations: What was shown, oldest first.
         receipt_writers: The accounts of the gateways that may write receipts.
         parts: By verifier, what it alone meets: an account, a key and credentials of their own.
+        checkpoint: The newest signed checkpoint of the ledger that was seen; empty for none.
     """
 
     seed: bytes = field(repr=False)
@@ -296,6 +297,7 @@ class WalletContents:
     presentations: tuple[StoredPresentation, ...] = ()
     receipt_writers: tuple[str, ...] = ()
     parts: "dict[str, WalletContents]" = field(default_factory=dict)
+    checkpoint: str = field(default="", repr=False)
 
     def with_credential(self, credential: StoredCredential) -> Self:
         """Return the contents with one credential more.
@@ -364,6 +366,7 @@ class WalletContents:
             "presentations": [shown.to_fields() for shown in self.presentations],
             "receipt_writers": list(self.receipt_writers),
             "parts": {verifier: part.to_fields() for verifier, part in self.parts.items()},
+            "checkpoint": self.checkpoint,
         }
 
     def to_backup(self) -> JsonObject:
@@ -411,6 +414,7 @@ class WalletContents:
             ),
             receipt_writers=_strict(fields).texts("receipt_writers"),
             parts={verifier: cls.from_fields(part) for verifier, part in parts.items()},
+            checkpoint=_text(fields, "checkpoint"),
         )
 
 

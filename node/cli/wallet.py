@@ -45,6 +45,7 @@ def wallet_argument(command: _Command) -> _Command:
         "back-up": "node.cli.wallet_recovery:back_up",
         "escrow-log": "node.cli.wallet_recovery:escrow_log",
         "paper": "node.cli.wallet_recovery:paper",
+        "check-ledger": "node.cli.wallet_ledger:check_ledger",
         "guard": "node.cli.wallet_guard:guard",
         "history": "node.cli.wallet_history:history",
         "consent-record": "node.cli.wallet_history:consent_record",

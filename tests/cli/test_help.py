@@ -61,6 +61,7 @@ def test_the_commands() -> None:
         "wallet credentials",
         "wallet present",
         "wallet grants",
+        "wallet check-ledger",
         "wallet history",
         "wallet consent-record",
         "wallet revoke",

@@ -14,9 +14,11 @@ import pytest
 from support.command_line import run, run_inside, run_json
 from support.verifier_stand import VerifierStand
 
+from chaincode.checkpoints import Checkpoint, sign_checkpoint
 from client_sdk.checks import CHECKS
 from client_sdk.errors import (
     KeyFormatError,
+    LedgerForkError,
     NotRegisteredError,
     OfferError,
     RequestError,
@@ -27,6 +29,7 @@ from client_sdk.errors import (
 )
 from client_sdk.http_client import HttpClient
 from client_sdk.issuer_client import IssuerClient
+from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.wallet_records import WalletContents
@@ -86,6 +89,14 @@ class Desk:
         return json.loads(result.stdout)
 
 
+def forged_checkpoint(town: Town, note: str) -> bytes:
+    """Return a checkpoint of the same size, signed by the node's key, with another root."""
+    origin, size, *_ = note.split("\n")
+    key = AccountKey.load(town.folder / "ledger" / "keys" / "node.priv")
+    forged = Checkpoint(origin=origin, size=int(size), root=bytes(32), time_s=1)
+    return sign_checkpoint(forged, key)
+
+
 @pytest.fixture(scope="module")
 def desk(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A town, and a registered wallet with one credential, all by commands."""
@@ -140,6 +151,26 @@ class TestTheHolder:
         shown = run_inside("wallet", "credentials", desk.wallet, env=PASSPHRASE).output
         assert f"address: {CARD['--address']}" in shown
         assert f"name: {CARD['--name']}" in shown
+
+    def test_check_ledger(self, desk: Desk) -> None:
+        first = desk.holder("check-ledger")
+        assert first.keys() == {"account", "ledger", "height", "time", "key", "root"}
+        assert (first["key"], len(first["root"])) == ("in force", 64)
+        assert desk.holder("check-ledger")["height"] >= first["height"]
+
+    def test_a_changed_history_is_kept_as_evidence(self, desk: Desk, tmp_path: Path) -> None:
+        desk.holder("check-ledger")
+        wallet = tmp_path / "hanako"
+        wallet.write_bytes(desk.wallet.read_bytes())
+        with closing(Vault.open(wallet, *PASSPHRASE.values())) as vault:
+            known = str(vault.contents["checkpoint"])
+            # What another history of the same height would have been signed as.
+            other = forged_checkpoint(desk.town, known)
+            vault.update(lambda contents: {**contents, "checkpoint": other.decode()})
+        result = run_inside("wallet", "check-ledger", wallet, env=PASSPHRASE)
+        assert isinstance(result.exception, LedgerForkError)
+        evidence = (tmp_path / "hanako.fork").read_bytes()
+        assert evidence.startswith(other)
 
     def test_present_and_revoke(self, desk: Desk) -> None:
         asked = desk.office("ask", "address", "age_over_18", "--purpose", "why", installed=True)

@@ -80,6 +80,7 @@ CONTENTS = st.builds(
     grants=st.lists(GRANTS, max_size=3).map(lambda g: {x.grant_id: x for x in g}),
     presentations=st.lists(PRESENTATIONS, max_size=3).map(tuple),
     receipt_writers=st.lists(TEXTS, max_size=3).map(tuple),
+    checkpoint=TEXTS,
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
