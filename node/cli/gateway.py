@@ -77,6 +77,7 @@ def init(
             "public_url": public_url,
             "listen": listen,
             "waci": waci,
+            "prove_ledger": True,
         }
         section = {
             "address": ledger.torii,

@@ -14,7 +14,8 @@ from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
 from client_sdk.errors import KeyFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.verifier import Verifier
+from client_sdk.ledger.proven_ledger import ProvenLedger
+from client_sdk.verifier import Ledger, Verifier
 from node.errors import ConfigError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig
@@ -60,6 +61,7 @@ def build_presentations(
     *,
     store: RequestStore,
     ledger: GatewayLedger,
+    reader: Ledger | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Presentations:
     """Wire a gateway's requests to its store and its ledger.
@@ -68,6 +70,7 @@ def build_presentations(
         config: The configuration.
         store: Where requests are kept.
         ledger: Where records and keys are read and receipts are written, as the gateway's account.
+        reader: Where records and keys are read in its place.
         now_ms: The clock: milliseconds since 1970, UTC.
 
     Raises:
@@ -76,7 +79,7 @@ def build_presentations(
     account, ledger_id = config.ledger.account, config.ledger.ledger_id
     return Presentations(
         store=store,
-        verifier=Verifier(ledger, ledger_id, gateway=account, now_ms=now_ms),
+        verifier=Verifier(reader or ledger, ledger_id, gateway=account, now_ms=now_ms),
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
         profiles=_load_profiles(config),
         public_url=config.public_url,
@@ -239,7 +242,8 @@ def run_gateway(config: GatewayConfig) -> None:
         timeout_s=LEDGER_TIMEOUT_S,
         root_certificates=root_certificates,
     ) as ledger:
-        presentations = build_presentations(config, store=store, ledger=ledger)
+        proven = ProvenLedger(ledger, config.ledger.ledger_id) if config.prove_ledger else None
+        presentations = build_presentations(config, store=store, ledger=ledger, reader=proven)
         waci = build_waci(config, presentations, key)
         standing = build_standing(config, store=standing_store, ledger=ledger)
 

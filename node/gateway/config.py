@@ -85,6 +85,8 @@ class GatewayConfig(ProcessConfig):
         max_streams: How many verifiers may follow requests at the same time, each with a thread.
         webhooks_to_this_machine: Whether webhooks may go to loopback; never to other private
             networks.
+        prove_ledger: Whether what is read of the ledger must be proven, so that the node is not
+            trusted with it. An irohad proves nothing.
         ledger: The ledger.
         verifiers: Who may ask.
     """
@@ -102,6 +104,7 @@ class GatewayConfig(ProcessConfig):
     trusted_proxy: str | None = None
     max_streams: int = Field(default=256, ge=0, le=4096)
     webhooks_to_this_machine: bool = False
+    prove_ledger: bool = False
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
 

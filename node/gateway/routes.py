@@ -15,7 +15,7 @@ from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field, StringConstraints
 
 from client_sdk.did.resolution import DidResolver
-from client_sdk.errors import QueryFailedError, TransportError
+from client_sdk.errors import LedgerForkError, ProofError, QueryFailedError, TransportError
 from client_sdk.openid4vp.signed_request import REQUEST_MEDIA_TYPE
 from node.errors import ApiError
 from node.gateway.did_routes import add_did_routes
@@ -95,6 +95,7 @@ def create_routes(
     )
     app.register_error_handler(TransportError, _ledger_unavailable)
     app.register_error_handler(QueryFailedError, _ledger_unavailable)
+    app.register_error_handler(ProofError, _ledger_unproven)
     add_verifier_routes(app, presentations, access, waci=waci)
     _add_wallet_routes(app, presentations)
     if waci is not None:
@@ -163,6 +164,23 @@ def _ledger_unavailable(error: Exception) -> Response:
             "ledger_unavailable",
             "The ledger cannot be asked now",
             "Nothing was decided. Send the same again in a moment.",
+        )
+    )
+
+
+def _ledger_unproven(error: Exception) -> Response:
+    # A fork is no outage: its checkpoints show who signed two histories.
+    if isinstance(error, LedgerForkError):
+        notes = {"known": error.known.decode(), "found": error.found.decode()}
+        _log.critical("ledger_forked", detail=str(error), **notes)
+    else:
+        _log.error("ledger_unproven", error=type(error).__name__, detail=str(error))
+    return problem_of(
+        ApiError(
+            503,
+            "ledger_unproven",
+            "The ledger's answer is not proven",
+            "Nothing was decided. The gateway's operator finds the reason in its log.",
         )
     )
 

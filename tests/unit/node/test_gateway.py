@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from client_sdk.checks import CHECKS
 from client_sdk.credentials.jose import parse_compact
+from client_sdk.errors import LedgerForkError, ProofError, StaleProofError
 from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.openid4vp.signed_request import verify_request
@@ -436,6 +437,30 @@ def test_while_the_ledger_is_away_nothing_is_consumed(gateway: GatewayWorld) -> 
     gateway.world.ledger.cut_off()
     problem(post_answer(gateway, created, form), 503, "ledger_unavailable")
     assert gateway.read(created["id"])["status"] == "fetched"
+    gateway.world.ledger.failure = None
+    assert post_answer(gateway, created, form).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("failure", "event"),
+    [
+        (StaleProofError("the proof is 99 s old"), "ledger_unproven"),
+        (LedgerForkError("history changed", known=b"one", found=b"two"), "ledger_forked"),
+    ],
+    ids=["stale", "fork"],
+)
+def test_what_the_ledger_does_not_prove_decides_nothing(
+    gateway: GatewayWorld, failure: ProofError, event: str
+) -> None:
+    created = gateway.create()
+    form = gateway.answer(created)
+    gateway.world.ledger.failure = failure
+    with capture_logs() as logs:
+        problem(post_answer(gateway, created, form), 503, "ledger_unproven")
+    (line,) = [each for each in logs if each["event"] == event]
+    assert line["detail"] == str(failure)
+    if isinstance(failure, LedgerForkError):
+        assert (line["known"], line["found"]) == ("one", "two")
     gateway.world.ledger.failure = None
     assert post_answer(gateway, created, form).status_code == 200
 
