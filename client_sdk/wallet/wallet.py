@@ -43,8 +43,8 @@ from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import verify_own_consent, write_grant
 from client_sdk.wallet.history import HistoryEntry, read_history
-from client_sdk.wallet.one_time import fetch_one_time
 from client_sdk.wallet.ledger_watch import check_ledger
+from client_sdk.wallet.one_time import fetch_one_time
 from client_sdk.wallet.recovery import WalletRecovery
 from client_sdk.wallet.request_answer import (
     build_grants,
