@@ -58,8 +58,12 @@ class IssuerClient(ServiceClient):
         """
         return text_of(self._post("/enrolments", {}, expected_status=201), "code")
 
-    def offer(self, attributes: ResidentAttributes) -> MadeOffer:
+    def offer(self, attributes: ResidentAttributes, *, reference: str | None = None) -> MadeOffer:
         """Offer a person a credential.
+
+        Args:
+            attributes: What is attested.
+            reference: Your own case number, to find the credentials by; no name.
 
         Raises:
             ServiceRefusedError: An attribute is not acceptable, or the token is not the operator's.
@@ -74,7 +78,10 @@ class IssuerClient(ServiceClient):
         }
         if attributes.portrait is not None:
             fields["portrait"] = base64.b64encode(attributes.portrait).decode("ascii")
-        made = self._post("/offers", {"attributes": fields}, expected_status=201)
+        body: JsonObject = {"attributes": fields}
+        if reference is not None:
+            body["reference"] = reference
+        made = self._post("/offers", body, expected_status=201)
         return MadeOffer(
             link=text_of(made, "link"),
             tx_code=text_of(made, "tx_code"),
@@ -132,17 +139,21 @@ class IssuerClient(ServiceClient):
         made = self._post("/approvals/changes", fields, expected_status=201)
         return text_of(made, "approved")
 
-    def credentials(self) -> list[ListedCredential]:
+    def credentials(self, reference: str | None = None) -> list[ListedCredential]:
         """List all credentials that were issued, oldest first.
+
+        Args:
+            reference: Only those of this case number.
 
         Raises:
             ServiceRefusedError: The token is not the operator's.
             TransportError: The service cannot be reached.
         """
         listed: list[ListedCredential] = []
+        only = "" if reference is None else f"&reference={quote(reference, safe='')}"
         after = 0
         while True:
-            page = self._get(f"/credentials?after={after}&limit={PAGE}").get("credentials")
+            page = self._get(f"/credentials?after={after}&limit={PAGE}{only}").get("credentials")
             if not isinstance(page, list):
                 raise TransportError("the service's answer has no credentials")
             rows = [row if isinstance(row, dict) else {} for row in page]

@@ -185,6 +185,7 @@ def enrol(url: str, token: str, as_json: bool) -> None:
 @click.option("--birth-date", required=True, type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--sex", required=True, type=click.Choice(["0", "1", "2", "9"]), help="ISO/IEC 5218.")
 @click.option("--portrait", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--reference", help="Your case number, to find the credentials by. No name.")
 @click.option("--qr/--no-qr", default=True, help="Draw the offer as a QR code.")
 @_operator_options
 @json_option
@@ -195,6 +196,7 @@ def offer(
     birth_date: datetime,
     sex: str,
     portrait: Path | None,
+    reference: str | None,
     qr: bool,
     url: str,
     token: str,
@@ -210,7 +212,7 @@ def offer(
         portrait=None if portrait is None else portrait.read_bytes(),
     )
     with IssuerClient(url, token) as client:
-        made = client.offer(attributes)
+        made = client.offer(attributes, reference=reference)
     if qr and not as_json:
         segno.make(made.link, micro=False).terminal(compact=True)
     show(
@@ -220,16 +222,41 @@ def offer(
 
 
 def _add_change(change: StateChange) -> None:
-    @issuer.command(change, help=f"{change.capitalize()} the credential with this RECORD id.")
-    @click.argument("record_id", metavar="RECORD")
+    @issuer.command(
+        change,
+        help=f"{change.capitalize()} the credential with this RECORD id, or all of a case number: "
+        "one-time credentials are many.",
+    )
+    @click.argument("record_id", metavar="RECORD", required=False)
+    @click.option("--reference", help="The case number that they were offered under.")
     @_operator_options
     @json_option
-    def command(record_id: str, url: str, token: str, as_json: bool) -> None:
+    def command(
+        record_id: str | None, reference: str | None, url: str, token: str, as_json: bool
+    ) -> None:
+        if (record_id is None) is (reference is None):
+            raise click.UsageError("either RECORD or --reference is needed")
         with IssuerClient(url, token) as client:
-            state = client.change_state(record_id, change)
-        show({"credential": record_id, "state": state}, as_json=as_json)
+            if record_id is not None:
+                state = client.change_state(record_id, change)
+                show({"credential": record_id, "state": state}, as_json=as_json)
+                return
+            rows: list[dict[str, Value]] = [
+                {
+                    "credential": issued.record_id,
+                    "state": client.change_state(issued.record_id, change),
+                }
+                for issued in client.credentials(reference)
+                if issued.state in _CHANGED_FROM[change]
+            ]
+        show_rows(rows, empty="Nothing had to be changed.", as_json=as_json)
 
 
+_CHANGED_FROM: dict[StateChange, tuple[str, ...]] = {
+    "suspend": ("active",),
+    "reinstate": ("suspended",),
+    "revoke": ("active", "suspended"),
+}
 for _change in get_args(StateChange):
     _add_change(_change)
 

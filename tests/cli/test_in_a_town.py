@@ -317,12 +317,19 @@ class TestTheCity:
             wallet.register(desk.town.issuer_url, city.enrol(), torii=desk.town.torii)
             offer = desk.issuer("offer", *CARD_OPTIONS)
             record = wallet.receive(offer["offer"], tx_code=offer["tx_code"]).record_id
+            offer = desk.issuer("offer", *CARD_OPTIONS, "--reference", "case-17")
+            made = wallet.receive_one_time(offer["offer"], tx_code=offer["tx_code"], count=2)
+            one_time = [one.record_id for one in made]
         for change, state in (
             ("suspend", "suspended"),
             ("reinstate", "active"),
             ("revoke", "revoked"),
         ):
             assert desk.issuer(change, record) == {"credential": record, "state": state}
+            changed = desk.issuer(change, "--reference", "case-17")
+            assert {row["credential"]: row["state"] for row in changed} == dict.fromkeys(
+                one_time, state
+            )
         rows = desk.issuer("credentials", installed=True)
         assert all(row.keys() == {"credential", "state", "expires_at"} for row in rows)
         assert {row["credential"]: row["state"] for row in rows}[record] == "revoked"
