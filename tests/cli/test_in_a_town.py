@@ -146,7 +146,7 @@ class TestTheNode:
 class TestTheHolder:
     def test_credentials(self, desk: Desk) -> None:
         (row,) = desk.holder("credentials", installed=True)
-        assert row.keys() == {"credential", "issuer", "expires", "attributes"}
+        assert row.keys() == {"credential", "one_time", "issuer", "expires", "attributes"}
         assert row["attributes"]["address"] == CARD["--address"]
         shown = run_inside("wallet", "credentials", desk.wallet, env=PASSPHRASE).output
         assert f"address: {CARD['--address']}" in shown
