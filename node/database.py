@@ -29,10 +29,17 @@ DatabaseUrl = Annotated[
 """A URL of SQLAlchemy's; an SQLite file is taken from the configuration's folder."""
 
 
-def open_database(url: str, tables: MetaData) -> Engine:
+def open_database(url: str, tables: MetaData, *, outlives_power: bool = True) -> Engine:
     """Connect to a database, and make the tables where there are none.
 
     An SQLite file is readable by its owner only, and what is deleted from it is overwritten.
+
+    Args:
+        url: SQLAlchemy's URL.
+        tables: What stands in it.
+        outlives_power: Whether each commit waits for the disk. Without it a commit outlives the
+            process, and the last ones not the machine's power; the file stays whole either way.
+            It counts for SQLite only.
 
     Raises:
         ConfigError: The URL is not one of SQLAlchemy's.
@@ -46,10 +53,22 @@ def open_database(url: str, tables: MetaData) -> Engine:
         if engine.dialect.name == "sqlite":
             _make_private(engine.url.database)
             event.listen(engine, "connect", _erase_deleted)
+            if not outlives_power:
+                event.listen(engine, "connect", _write_ahead)
         tables.create_all(engine)
     except (OSError, SQLAlchemyError) as error:
         raise StorageError(f"database_url: cannot be used: {type(error).__name__}") from None
     return engine
+
+
+def empty_log(engine: Engine) -> None:
+    """Empty an SQLite file's write-ahead log, where what was deleted would stand for a while yet.
+
+    Where others are reading, it is left for the next time.
+    """
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _make_private(path: str | None) -> None:
@@ -60,4 +79,11 @@ def _make_private(path: str | None) -> None:
 def _erase_deleted(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA secure_delete = ON")
+    cursor.close()
+
+
+def _write_ahead(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()

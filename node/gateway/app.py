@@ -1,5 +1,6 @@
 """The gateway as a process: wires the parts, serves until stopped."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -37,7 +38,8 @@ from node.gateway.webhooks import WebhookSender, webhook_signer
 from node.web.bounded_work import bound_work
 from node.web.didcomm import agreement_key
 from node.web.rate_limit import RateLimiter
-from node.web.server import serve
+from node.web.server import bind, serve
+from node.web.workers import run_workers
 
 _PURGE_S: Final = 15.0
 THREADS: Final = 8
@@ -227,6 +229,23 @@ def run_gateway(config: GatewayConfig) -> None:
     except KeyFormatError as error:
         raise ConfigError(f"ledger.private_key_file: {error}") from None
     root_certificates = config.ledger.load_root_certificates()
+    listener = bind(config.listen)
+    if config.workers == 1:
+        _run_process(config, key, root_certificates, listener)
+        return
+    # The tables are made once, before several processes would.
+    for kind in (RequestStore, ApiKeyStore, StandingStore):
+        kind(config.database_url).close()
+    run_workers(config.workers, lambda: _run_process(config, key, root_certificates, listener))
+
+
+def _run_process(
+    config: GatewayConfig,
+    key: AccountKey,
+    root_certificates: bytes | None,
+    listener: socket.socket,
+) -> None:
+    """Serve in this process until SIGTERM or SIGINT."""
     store, keys = RequestStore(config.database_url), ApiKeyStore(config.database_url)
     standing_store = StandingStore(config.database_url)
     event_store = EventStore(config.database_url)
@@ -274,6 +293,7 @@ def run_gateway(config: GatewayConfig) -> None:
                 threads=THREADS + config.max_streams,
                 trusted_proxy=config.trusted_proxy,
                 on_stop=events.feed.stop,
+                listener=listener,
             )
         finally:
             stopped.set()

@@ -82,7 +82,9 @@ class GatewayConfig(ProcessConfig):
         wallet_rate: How often one address may call what is for wallets.
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` tells who calls; None where
             callers reach this service themselves.
-        max_streams: How many verifiers may follow requests at the same time, each with a thread.
+        workers: How many processes share the address and the database.
+        max_streams: How many verifiers may follow requests at the same time in each process, by a
+            thread each.
         webhooks_to_this_machine: Whether webhooks may go to loopback; never to other private
             networks.
         prove_ledger: Whether what is read of the ledger must be proven, so that the node is not
@@ -102,6 +104,7 @@ class GatewayConfig(ProcessConfig):
     verifier_rate: Rate = "600/minute"
     wallet_rate: Rate = "300/minute"
     trusted_proxy: str | None = None
+    workers: int = Field(default=1, ge=1, le=64)
     max_streams: int = Field(default=256, ge=0, le=4096)
     webhooks_to_this_machine: bool = False
     prove_ledger: bool = False

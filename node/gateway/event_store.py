@@ -86,7 +86,7 @@ class EventStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        self._engine = open_database(database_url, Base.metadata)
+        self._engine = open_database(database_url, Base.metadata, outlives_power=False)
 
     def last_event(self) -> int:
         """Return the number of the newest event; 0 where there is none."""

@@ -1,13 +1,15 @@
 """The gateway's requests, and for a short while their results. It never logs what it holds."""
 
 import time
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     CursorResult,
     String,
+    Table,
+    bindparam,
     delete,
     insert,
     select,
@@ -16,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chaincode.encoding import JsonObject
-from node.database import open_database
+from node.database import empty_log, open_database
 from node.gateway.event_store import ANSWERED, EVENTS_KEPT_MS, Base, RequestEvent, Webhook
 
 RequestState = Literal[
@@ -90,6 +92,14 @@ class StoredRequest(Base):
         return f"StoredRequest(id={self.id!r}, state={self.state!r})"
 
 
+_REQUESTS: Final = cast(Table, StoredRequest.__table__)
+# Of a verifier without webhook nobody is told: the time at which an event is due stays empty.
+_ADD_EVENT: Final = insert(cast(Table, RequestEvent.__table__)).values(
+    due_ms=select(Webhook.since_ms).where(Webhook.verifier == bindparam("whose")).scalar_subquery(),
+    tries=0,
+)
+
+
 class RequestStore:
     """The table of requests. Safe to share between threads and processes."""
 
@@ -100,7 +110,7 @@ class RequestStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        self._engine = open_database(database_url, Base.metadata)
+        self._engine = open_database(database_url, Base.metadata, outlives_power=False)
 
     def add(self, request: StoredRequest) -> None:
         """Keep a new request; its object stays readable, detached from the database."""
@@ -239,11 +249,13 @@ class RequestStore:
             RequestEvent.at_ms <= time.time_ns() // 1_000_000 - EVENTS_KEPT_MS
         )
         with Session(self._engine) as session, session.begin():
-            result = session.execute(erase)
-            session.execute(forget_keys)
-            session.execute(forget)
-            session.execute(forget_events)
-            return result.rowcount if isinstance(result, CursorResult) else 0
+            counts = [
+                result.rowcount if isinstance(result, CursorResult) else 0
+                for result in map(session.execute, (erase, forget_keys, forget, forget_events))
+            ]
+        if any(counts):
+            empty_log(self._engine)
+        return counts[0]
 
     def close(self) -> None:
         """Close the connections."""
@@ -253,18 +265,17 @@ class RequestStore:
         self, request_id: str, states: tuple[str, ...], now_ms: int | None, **values: object
     ) -> bool:
         # One statement that names the states it starts from: two answers cannot both be written.
-        statement = update(StoredRequest).where(
-            StoredRequest.id == request_id, StoredRequest.state.in_(states)
+        table = _REQUESTS.c
+        statement = (
+            update(_REQUESTS)
+            .where(table.id == request_id, table.state.in_(states))
+            .values(**values)
+            .returning(table.verifier, table.redirect_uri)
         )
         if now_ms is not None:
-            statement = statement.where(
-                StoredRequest.expires_at_ms > now_ms, StoredRequest.tries < MAX_TRIES
-            )
-        statement = statement.values(**values)
-        with Session(self._engine) as session, session.begin():
-            written = session.execute(
-                statement.returning(StoredRequest.verifier, StoredRequest.redirect_uri)
-            ).one_or_none()
+            statement = statement.where(table.expires_at_ms > now_ms, table.tries < MAX_TRIES)
+        with self._engine.begin() as connection:
+            written = connection.execute(statement).one_or_none()
             if written is None:
                 return False
             verifier, redirect_uri = written
@@ -272,15 +283,11 @@ class RequestStore:
             if redirect_uri is not None and status != "fetched":
                 # On one device only who brings the response code may know more.
                 status = ANSWERED
-            due = select(Webhook.since_ms).where(Webhook.verifier == verifier).scalar_subquery()
-            session.execute(
-                insert(RequestEvent).values(
-                    request_id=request_id,
-                    verifier=verifier,
-                    status=status,
-                    at_ms=time.time_ns() // 1_000_000,
-                    due_ms=due,
-                    tries=0,
-                )
-            )
+            event = {
+                "request_id": request_id,
+                "verifier": verifier,
+                "status": status,
+                "at_ms": time.time_ns() // 1_000_000,
+            }
+            connection.execute(_ADD_EVENT, {**event, "whose": verifier})
             return True

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.5
 _DRAIN_S: Final = 5.0
+_CONNECTIONS: Final = 512
 # Waitress reads a body before the application can refuse it: this bounds what it keeps.
 _MAX_BODY_BYTES: Final = 8 << 20
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
@@ -38,6 +39,7 @@ class WebServer:
         *,
         threads: int = 8,
         trusted_proxy: str | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
         """Bind the address; requests are answered once `run` is called.
 
@@ -46,16 +48,13 @@ class WebServer:
             listen: `host:port`, `[host]:port` for IPv6; port 0 takes any free one.
             threads: How many requests are worked on at the same time.
             trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
+            listener: What `bind` returned, where several processes share it.
 
         Raises:
             ConfigError: The address is malformed, in use, or not this machine's.
         """
-        host, port = parse_address(listen)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            listener = socket.create_server((host, port), family=family, backlog=128)
-        except OSError as error:
-            raise ConfigError(f"listen: {listen} cannot be used: {error.strerror}") from None
+        host, _ = parse_address(listen)
+        listener = listener or bind(listen)
         bound_port = listener.getsockname()[1]
         self.address = f"[{host}]:{bound_port}" if ":" in host else f"{host}:{bound_port}"
         self._stopping = False
@@ -68,6 +67,8 @@ class WebServer:
             map=self._open,
             sockets=[listener],
             threads=threads,
+            # Connections that only wait, such as streams, must not shut others out.
+            connection_limit=threads + _CONNECTIONS,
             max_request_body_size=_MAX_BODY_BYTES,
             ident="tegata",
             **_proxy_settings(trusted_proxy),
@@ -76,11 +77,11 @@ class WebServer:
     def run(self) -> None:
         """Answer requests until `stop` is called; those under way are finished first."""
         while not self._stopping:
-            wasyncore.loop(timeout=_POLL_S, map=self._open, count=1)
+            wasyncore.loop(timeout=_POLL_S, use_poll=True, map=self._open, count=1)
         wasyncore.dispatcher.close(self._server)  # new connections are refused from here on
         deadline = time.monotonic() + _DRAIN_S
         while self._is_busy() and time.monotonic() < deadline:
-            wasyncore.loop(timeout=0.05, map=self._open, count=1)
+            wasyncore.loop(timeout=0.05, use_poll=True, map=self._open, count=1)
         self._server.task_dispatcher.shutdown()
         with self._closing:
             self._is_closed = True
@@ -99,6 +100,20 @@ class WebServer:
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
+def bind(listen: str) -> socket.socket:
+    """Return a socket that listens on `host:port`; port 0 takes any free one.
+
+    Raises:
+        ConfigError: The address is malformed, in use, or not this machine's.
+    """
+    host, port = parse_address(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise ConfigError(f"listen: {listen} cannot be used: {error.strerror}") from None
+
+
 def _proxy_settings(trusted_proxy: str | None) -> dict[str, object]:
     if trusted_proxy is None:
         return {}
@@ -113,6 +128,7 @@ def serve(
     threads: int = 8,
     trusted_proxy: str | None = None,
     on_stop: Callable[[], None] = lambda: None,
+    listener: socket.socket | None = None,
 ) -> None:
     """Run a service in this process until SIGTERM or SIGINT.
 
@@ -125,11 +141,12 @@ def serve(
         threads: How many requests are worked on at the same time.
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
         on_stop: Called when the signal comes, before requests under way are waited for.
+        listener: What `bind` returned, where several processes share it.
 
     Raises:
         ConfigError: The address is malformed, in use, or not this machine's.
     """
-    server = WebServer(app, listen, threads=threads, trusted_proxy=trusted_proxy)
+    server = WebServer(app, listen, threads=threads, trusted_proxy=trusted_proxy, listener=listener)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.stop()

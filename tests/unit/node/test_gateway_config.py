@@ -153,8 +153,9 @@ def test_a_purge_that_fails_is_tried_again() -> None:
     assert [entry["event"] for entry in logs] == ["purge_failed"]
 
 
-def test_the_process_serves_and_stops_cleanly(tmp_path: Path) -> None:
-    path = write_config(tmp_path, World(), listen="127.0.0.1:0")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_process_serves_and_stops_cleanly(tmp_path: Path, workers: int) -> None:
+    path = write_config(tmp_path, World(), listen="127.0.0.1:0", workers=workers)
     save_keypair(AccountKey.generate(), tmp_path / "gateway.priv")
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, str(path)],
@@ -171,4 +172,4 @@ def test_the_process_serves_and_stops_cleanly(tmp_path: Path) -> None:
         rest = process.stderr.read()
     assert health["service"] == "gateway"
     assert process.returncode == 0, rest
-    assert '"event": "stopped"' in rest
+    assert rest.count('"event": "stopped"') == workers

@@ -1,0 +1,163 @@
+"""A gateway over real HTTP: presentations verified each second, with the ledger's records.
+
+Node, issuer and gateway are processes of their own, and share the machine with the clients. What
+wallets do is done before: the clock runs only while ready answers are posted and verified. Each
+costs the gateway its checks, the ledger's records, and a receipt that the ledger commits.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import requests
+
+from benchmarks.figures import Figure, Step, Unit, percentile
+from client_sdk.credentials.resident import ResidentAttributes
+from client_sdk.gateway_client import GatewayClient
+from client_sdk.issuer_client import IssuerClient
+from client_sdk.vault import CHEAPEST
+from client_sdk.wallet import Wallet
+from node.cli.demo.thief import TappedLine
+from node.cli.demo.town import Town
+
+ANSWERS: Final = 600
+STREAMS: Final = 200
+_CLIENTS: Final = 16
+_WORKERS: Final = int(os.environ.get("WORKERS", "2"))
+_GROUP: Final = "gateway"
+_NO_LIMIT: Final = "1000000/minute"
+_RESIDENT: Final = ResidentAttributes(
+    name="手形 花子",
+    address="青葉県青葉市緑町三丁目14番15号",
+    municipality="青葉市",
+    birth_date=date(1990, 4, 1),
+    sex="2",
+)
+
+
+class _Town(Town):
+    """A town whose gateway bounds nobody, and works in several processes."""
+
+    def _serve(self, *arguments: str) -> object:
+        if arguments[0] == "gateway":
+            file = self.folder / "gateway" / "gateway.toml"
+            settings = f'verifier_rate = "{_NO_LIMIT}"\nwallet_rate = "{_NO_LIMIT}"\n'
+            settings += f"workers = {_WORKERS}\n"
+            file.write_text(settings + file.read_text(encoding="utf-8"), encoding="utf-8")
+        return super()._serve(*arguments)
+
+
+class GatewayBench:
+    """A town with a wallet whose answers are ready. A context; on leaving, all is stopped."""
+
+    def __init__(self, folder: Path, *, answers: int = ANSWERS) -> None:
+        """Prepare; entering starts the town.
+
+        Args:
+            folder: Where its files go.
+            answers: How many presentations are verified.
+        """
+        self._folder = folder / "gateway-bench"
+        self._answers = answers
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir()
+        self._town = self._stack.enter_context(_Town(self._folder))
+        self._office = self._stack.enter_context(
+            GatewayClient(self._town.gateway_url, self._town.api_key)
+        )
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def steps(self) -> Sequence[Step]:
+        """Return what is measured."""
+        return [
+            Step(name="gateway: presentations", take=self._present),
+            Step(name="gateway: streams", take=self._stream),
+        ]
+
+    def _present(self) -> Iterator[Figure]:
+        ready = self._prepare()
+        sessions = threading.local()
+        times: list[float] = []
+
+        def post(answer: tuple[str, dict[str, str]]) -> None:
+            if not hasattr(sessions, "session"):
+                sessions.session = requests.Session()
+            started = time.perf_counter()
+            response = sessions.session.post(answer[0], data=answer[1], timeout=60)
+            times.append((time.perf_counter() - started) * 1e3)
+            assert response.status_code == 200, response.text
+
+        started = time.perf_counter()
+        with ThreadPoolExecutor(_CLIENTS) as pool:
+            list(pool.map(post, ready))
+        took_s = time.perf_counter() - started
+        yield _figure("presentations verified", Unit.PER_SECOND, len(ready) / took_s)
+        yield _figure("a presentation, p50", Unit.MILLISECONDS, percentile(times, 50))
+        yield _figure("a presentation, p99", Unit.MILLISECONDS, percentile(times, 99))
+
+    def _prepare(self) -> list[tuple[str, dict[str, str]]]:
+        """Let a wallet answer requests, and keep the answers."""
+        town, line = self._town, TappedLine()
+        file = self._folder / "wallet"
+        with (
+            IssuerClient(town.issuer_url, town.operator_token) as city,
+            Wallet.create(
+                file, "bench", trust_anchors=town.trust_anchors, profile=CHEAPEST
+            ) as wallet,
+        ):
+            wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
+            offer = city.offer(_RESIDENT)
+            wallet.receive(offer.link, tx_code=offer.tx_code)
+        ready = []
+        with Wallet.open(file, "bench", http=line) as wallet:
+            for _ in range(self._answers):
+                created = self._office.ask(["address"], purpose="Certificate of residence")
+                wallet.present(wallet.read_request(created.link))
+                ready.append(line.kept)
+        return ready
+
+    def _stream(self) -> Iterator[Figure]:
+        created = self._office.ask(["address"], purpose="Certificate of residence")
+        url = f"{self._town.gateway_url}/requests/{created.request_id}"
+        headers = {"Authorization": f"Bearer {self._town.api_key}"}
+
+        def read() -> float:
+            started = time.perf_counter()
+            assert requests.get(url, headers=headers, timeout=60).status_code == 200
+            return (time.perf_counter() - started) * 1e3
+
+        alone = [read() for _ in range(50)]
+        with ExitStack() as streams:
+            for _ in range(STREAMS):
+                opened = requests.get(f"{url}/events", headers=headers, stream=True, timeout=60)
+                assert opened.status_code == 200
+                streams.enter_context(opened)
+            beside = [read() for _ in range(50)]
+        yield Figure(
+            group=_GROUP,
+            name=f"a result read beside {STREAMS} streams, p50",
+            unit=Unit.MILLISECONDS,
+            value=percentile(beside, 50),
+            peers={"without streams": percentile(alone, 50)},
+        )
+
+
+def _figure(name: str, unit: Unit, value: float) -> Figure:
+    return Figure(group=_GROUP, name=name, unit=unit, value=value, peers={})
