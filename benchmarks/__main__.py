@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.credentials import credential_steps
 from benchmarks.escrow import EscrowBench
 from benchmarks.figures import Figure, Step
-from benchmarks.gateway import GatewayBench
+from benchmarks.gateway import ANSWERS, GatewayBench
 from benchmarks.issuing import IssuingBench
 from benchmarks.ledger import LedgerBench
 from benchmarks.machine import read_machine
@@ -22,7 +22,7 @@ from benchmarks.signatures import signature_steps
 from benchmarks.state_growth import StateGrowth, account_sizes
 from benchmarks.under_load import SHORT, Amounts, UnderLoad
 
-GROUPS: Final = ("credentials", "signatures", "ledger", "growth", "escrow", "issuing")
+GROUPS: Final = ("credentials", "signatures", "ledger", "growth", "escrow", "issuing", "gateway")
 
 
 @click.command()
@@ -115,21 +115,9 @@ def main(
             steps += stack.enter_context(EscrowBench(scratch)).steps()
         if "issuing" in chosen:
             steps += stack.enter_context(IssuingBench(scratch, residents)).steps()
-        task = progress.add_task("start a ledger node", total=None)
-        ledger = stack.enter_context(LedgerBench(scratch))
-        escrow = stack.enter_context(EscrowBench(scratch))
-        growth = StateGrowth(scratch, account_sizes(accounts), transactions)
-        issuing = stack.enter_context(IssuingBench(scratch, residents))
-        gateway = stack.enter_context(GatewayBench(scratch))
-        steps = [
-            *credential_steps(),
-            *signature_steps(),
-            *ledger.steps(),
-            *growth.steps(),
-            *escrow.steps(),
-            *issuing.steps(),
-            *gateway.steps(),
-        ]
+        if "gateway" in chosen:
+            answers = 30 if short else ANSWERS
+            steps += stack.enter_context(GatewayBench(scratch, answers=answers)).steps()
         progress.update(task, total=len(steps))
         for step in steps:
             progress.update(task, description=step.name)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final
 
@@ -25,13 +25,17 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
     Raises:
         StorageError: A worker failed; the others were stopped.
     """
-    workers = [_fork(work) for _ in range(count)]
+    # A signal that comes while they are forked waits until each knows what to do with it.
+    signals = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    workers = [_fork(work, signals) for _ in range(count)]
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         for worker in workers:
             os.kill(worker, signal.SIGTERM)
 
-    before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
+    before = {name: signal.signal(name, stop) for name in signals}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     failed = 0
     try:
         while workers:
@@ -48,11 +52,15 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
         raise StorageError("a worker process failed; its own log line says why")
 
 
-def _fork(work: Callable[[], None]) -> int:
+def _fork(work: Callable[[], None], signals: Sequence[signal.Signals]) -> int:
     worker = os.fork()
     if worker:
         return worker
     status = 1
+    # Until `work` serves there is nothing to finish.
+    for name in signals:
+        signal.signal(name, lambda *_: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:
         work()
         status = 0

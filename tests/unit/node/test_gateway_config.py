@@ -164,8 +164,9 @@ def test_the_process_serves_and_stops_cleanly(tmp_path: Path, workers: int) -> N
         env={**os.environ},
     ) as process:
         assert process.stderr is not None
-        ready = process.stderr.readline()
-        assert '"event": "ready"' in ready, ready + process.stderr.read()
+        for _ in range(workers):
+            ready = process.stderr.readline()
+            assert '"event": "ready"' in ready, ready + process.stderr.read()
         address = ready.split('"address": "')[1].split('"')[0]
         health = requests.get(f"http://{address}/healthz", timeout=10).json()
         process.send_signal(signal.SIGTERM)
