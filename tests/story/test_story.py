@@ -18,14 +18,14 @@ def test_the_verifier_sees_the_address_and_nothing_else(told: ToldStory) -> None
 
 
 def test_the_verifier_learns_exactly_what_the_consent_screen_listed(told: ToldStory) -> None:
-    (pending,) = told.consents
+    pending = told.consents[0]
     (result,) = told.accepted
     listed = {str(share.path[0]): share.value for share in pending.shares}
     assert listed == result.attributes
 
 
 def test_the_consent_screen_says_who_asks_and_why(told: ToldStory) -> None:
-    (pending,) = told.consents
+    pending = told.consents[0]
     assert pending.verifier_name == "Aoba Ward Office"
     assert pending.is_verified
     assert pending.offer is not None
