@@ -36,8 +36,11 @@ _VERIFIER: Final[_Tags] = [{"name": "standing grants"}]
 _WALLET: Final[_Tags] = [{"name": "wallet"}]
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"api_key": []}]
 
+_ACCOUNT: Final = rf"^{ACCOUNT_ID.pattern}$".replace(r"\@", "@")
+
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Attribute = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+Account = Annotated[str, StringConstraints(pattern=_ACCOUNT, max_length=256)]
 State = Literal["pending", "fetched", "declined", "expired", "live", "ended"]
 
 
@@ -63,7 +66,7 @@ class NewStandingRequest(_Body):
     grant_seconds: int = Field(ge=60, le=366 * 86_400, description="How long it lasts.")
     uses: int = Field(ge=1, le=1_000_000, description="How often it may be looked up.")
     deposit_key: str = Field(
-        pattern=r"^[A-Za-z0-9_-]{43}$",
+        pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$",
         description="The verifier's public X25519 key, base64url: only its private half opens what "
         "the holder leaves here.",
     )
@@ -134,15 +137,15 @@ class AccessPath(BaseModel):
 class RecordQuery(_Body):
     """Where a record is."""
 
-    account: str = Field(max_length=256)
+    account: Account
     key: str = Field(pattern=r"^tg_[a-z0-9_]{1,61}$")
-    writer: str | None = Field(default=None, max_length=256)
+    writer: Account | None = None
 
 
 class AccountQuery(_Body):
     """An account."""
 
-    account: str = Field(max_length=256)
+    account: Account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,9 +296,7 @@ def _add_ledger_routes(app: OpenAPI, records: RecordReader, access: VerifierAcce
         Scope `results:read`.
         """
         access.caller(Scope.RESULTS_READ)
-        value = records.value(
-            _account(query.account), query.key, writer=_account(query.writer or query.account)
-        )
+        value = records.value(query.account, query.key, writer=query.writer or query.account)
         return jsonify(Detail(value=value).model_dump(mode="json"))
 
     @app.get(
@@ -307,7 +308,7 @@ def _add_ledger_routes(app: OpenAPI, records: RecordReader, access: VerifierAcce
     def read_signatories(query: AccountQuery) -> Response:
         """Read the keys of an account, none where there is no such. Scope `results:read`."""
         access.caller(Scope.RESULTS_READ)
-        keys = sorted(records.signatories(_account(query.account)))
+        keys = sorted(records.signatories(query.account))
         return jsonify(Signatories(keys=keys).model_dump(mode="json"))
 
 
@@ -322,14 +323,6 @@ def _fields(stored: StandingGrant, standing: StandingGrants, used: int | None) -
         uses=stored.uses,
         used=used,
     )
-
-
-def _account(text: str) -> str:
-    if not ACCOUNT_ID.fullmatch(text):
-        raise ApiError(
-            422, "invalid_fields", "The request's fields are not acceptable", "not an account id"
-        )
-    return text
 
 
 def _form_body() -> RequestBody:

@@ -119,6 +119,7 @@ class GrantWorld:
 
     Attributes:
         folder: An empty folder.
+        changes: What stands otherwise in the gateway's configuration.
         ledger: The ledger; its clock is the world's.
         gateway: The gateway's application with its verifiers `city` and `bank`.
         wallet: The holder's wallet, with one credential.
@@ -127,6 +128,7 @@ class GrantWorld:
     """
 
     folder: Path
+    changes: dict[str, Any] = field(default_factory=dict)
     ledger: MemoryLedger = field(init=False)
     gateway: GatewayWorld = field(init=False)
     wallet: Wallet = field(init=False)
@@ -141,7 +143,9 @@ class GrantWorld:
         self.ledger.add_account(HOLDER)
         records = RealRecords(self.ledger)
         world = World(ledger=records, now_ms=self._now_ms, holder=named_key(HOLDER))
-        self.gateway = GatewayWorld(self.folder, world, encrypt_responses=True)
+        self.gateway = GatewayWorld(
+            self.folder, world, encrypt_responses=True, changes=self.changes
+        )
         self.standing_store = StandingStore(self.gateway.config.database_url)
         self.standing = build_standing(
             self.gateway.config,

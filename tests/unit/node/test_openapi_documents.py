@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from support.gateway_world import GatewayWorld
+from support.grant_world import GrantWorld
 from support.issuer_world import OPERATOR_TOKEN, IssuerWorld
 
 from node.web.server import WebServer
@@ -61,6 +62,15 @@ def test_the_gateway_is_as_its_document_says(tmp_path: Path) -> None:
     with served(gateway.app) as address:
         check_document(address, gateway.api_keys["city"], tmp_path)
     gateway.close()
+
+
+def test_standing_grants_are_as_the_gateways_document_says(tmp_path: Path) -> None:
+    rates = {"verifier_rate": NO_LIMIT, "wallet_rate": NO_LIMIT}
+    world = GrantWorld(tmp_path, changes=rates)
+    with served(world.app) as address:
+        paths = ("--include-path-regex", "^/(standing|ledger)/")
+        check_document(address, world.gateway.api_keys["city"], tmp_path, *paths)
+    world.close()
 
 
 def test_the_issuer_is_as_its_document_says(tmp_path: Path) -> None:
