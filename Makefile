@@ -60,7 +60,7 @@ $(LOAD_CLIENT): $(STAMP) $(wildcard benchmarks/load_client/src/*) benchmarks/loa
 
 bench: $(LOAD_CLIENT) ## Measure, beside a peer in the same run; ONLY=GROUP, RESULT=FILE.json, SHORT=1, IROHAD=PROGRAM
 	IROHAD="$(IROHAD)" $(BIN)/python -m benchmarks $(addprefix --only ,$(ONLY)) $(if $(SHORT),--short) \
-	  --json $(or $(RESULT),benchmarks/results/latest.json)
+	  --json $(or $(RESULT),benchmarks/results/latest.json) $(if $(RESULT),--plots docs)
 
 soak-ledger: $(LOAD_CLIENT) ## Send at 80 % of the limit; MINUTES=30
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) --rate auto

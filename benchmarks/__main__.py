@@ -30,8 +30,13 @@ GROUPS: Final = ("credentials", "signatures", "ledger", "growth", "escrow", "iss
     "--json",
     "json_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the figures in this file, and as Markdown and plots beside it; those of other "
+    help="Keep the figures in this file, and as Markdown beside it; those of other "
     "groups that stand in it stay.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Draw the figures into this folder; beside their file otherwise.",
 )
 @click.option(
     "--folder",
@@ -75,6 +80,7 @@ GROUPS: Final = ("credentials", "signatures", "ledger", "growth", "escrow", "iss
 def main(
     *,
     json_file: Path | None,
+    plots: Path | None,
     folder: Path | None,
     accounts: int,
     transactions: int,
@@ -131,7 +137,11 @@ def main(
     if json_file is not None:
         kept = [figure for figure in load(json_file) if figure.group not in chosen]
         figures = sorted([*kept, *figures], key=lambda figure: GROUPS.index(figure.group))
-        files = [json_file, save(json_file, figures, machine), *plot_figures(json_file, figures)]
+        files = [
+            json_file,
+            save(json_file, figures, machine),
+            *plot_figures(plots or json_file.parent, figures),
+        ]
         console.print(f"[dim]kept in {', '.join(map(str, files))}[/]")
 
 

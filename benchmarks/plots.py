@@ -18,17 +18,17 @@ _OURS, _THEIRS, _INK, _GRID = "#1f6f8b", "#c9a227", "#333333", "#dddddd"
 _ACCOUNTS: Final = re.compile(r"(.*?),? (?:with |at |of )?([0-9,]+) accounts(.*)")
 
 
-def plot_figures(json_file: Path, figures: Sequence[Figure]) -> list[Path]:
-    """Draw what can be drawn, beside the file of the figures; return the pictures' paths."""
+def plot_figures(folder: Path, figures: Sequence[Figure]) -> list[Path]:
+    """Draw what can be drawn into a folder; return the pictures' paths."""
     drawn = []
     rates = [
         figure for figure in figures if figure.group == "ledger" and figure.unit is Unit.PER_SECOND
     ]
     if rates:
-        drawn.append(_plot_rates(json_file.with_suffix(".throughput.png"), rates))
+        drawn.append(_plot_rates(folder / "performance-throughput.png", rates))
     growing = _growing(figures)
     if growing:
-        drawn.append(_plot_growth(json_file.with_suffix(".growth.png"), growing))
+        drawn.append(_plot_growth(folder / "performance-growth.png", growing))
     return drawn
 
 

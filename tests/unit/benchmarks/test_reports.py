@@ -42,10 +42,10 @@ def test_figures_are_read_as_they_were_kept(tmp_path: Path) -> None:
 
 
 def test_rates_and_growth_are_drawn(tmp_path: Path) -> None:
-    drawn = plot_figures(tmp_path / "figures.json", FIGURES)
-    assert [path.name for path in drawn] == ["figures.throughput.png", "figures.growth.png"]
+    drawn = plot_figures(tmp_path, FIGURES)
+    assert [path.name for path in drawn] == ["performance-throughput.png", "performance-growth.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
-    assert plot_figures(tmp_path / "none.json", FIGURES[1:2]) == []
+    assert plot_figures(tmp_path, FIGURES[1:2]) == []
 
 
 def test_a_soak_is_drawn(tmp_path: Path) -> None:
