@@ -2,15 +2,24 @@
 
 import io
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import segno
 from flask import Response, jsonify
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 
 from client_sdk.errors import RequestError, UnknownPurposeError
+from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
 from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, parse_identifier
 from node.errors import ApiError
@@ -49,11 +58,30 @@ class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class NewRequest(_Body):
-    """What a verifier asks of a holder."""
+Attributes = Annotated[list[Attribute], Field(min_length=1, max_length=MAX_ATTRIBUTES)]
 
-    attributes: list[Attribute] = Field(
-        min_length=1, max_length=MAX_ATTRIBUTES, description="What is asked for, such as `address`."
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+class NewRequest(_Body):
+    """What a verifier asks of a holder: attributes of one credential, or a query."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["attributes"]}, {"required": ["dcql_query"]}]}
+    )
+
+    attributes: Attributes | SkipJsonSchema[None] = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="What is asked for, such as `address`.",
+    )
+    dcql_query: dict[str, Any] | SkipJsonSchema[None] = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="Instead of attributes: a whole query of DCQL (OpenID4VP 1.0 section 6), for "
+        "several credentials, with alternatives and options.",
     )
     purpose: str = Field(
         min_length=1, max_length=MAX_PURPOSE_CHARS, description="What for; the holder reads this."
@@ -76,6 +104,37 @@ class NewRequest(_Body):
         description="Where the wallet sends the holder's browser after the answer, on the same "
         "device; a `response_code` is added, which is needed to read the result.",
     )
+
+    @model_validator(mode="after")
+    def _attributes_or_query(self) -> Self:
+        given = self.model_fields_set & {"attributes", "dcql_query"}
+        if len(given) != 1 or (self.attributes is None and self.dcql_query is None):
+            raise ValueError("either attributes or dcql_query is expected")
+        return self
+
+    def question(self) -> Question:
+        """Return what is asked.
+
+        Raises:
+            RequestError: A field is not acceptable; the text says which.
+        """
+        term = parse_identifier(self.purpose_term)
+        if self.dcql_query is not None:
+            return Question(
+                query=parse_query(self.dcql_query),
+                purpose=self.purpose,
+                grant_seconds=self.grant_seconds,
+                redirect_uri=self.redirect_uri,
+                purpose_term=term,
+            )
+        return Question.for_attributes(
+            tuple(self.attributes or ()),
+            credential_type=self.credential_type,
+            purpose=self.purpose,
+            grant_seconds=self.grant_seconds,
+            redirect_uri=self.redirect_uri,
+            purpose_term=term,
+        )
 
 
 class RequestCreated(_Body):
@@ -172,17 +231,7 @@ def add_verifier_routes(
         """Make a presentation request. Scope `requests:write`."""
         caller = access.caller(Scope.REQUESTS_WRITE)
         try:
-            stored = presentations.create(
-                caller.verifier,
-                Question.for_attributes(
-                    tuple(body.attributes),
-                    credential_type=body.credential_type,
-                    purpose=body.purpose,
-                    grant_seconds=body.grant_seconds,
-                    redirect_uri=body.redirect_uri,
-                    purpose_term=parse_identifier(body.purpose_term),
-                ),
-            )
+            stored = presentations.create(caller.verifier, body.question())
         except RequestError as error:
             raise ApiError(
                 422, "invalid_fields", "The request's fields are not acceptable", str(error)

@@ -206,3 +206,42 @@ def test_an_issuer_by_its_ledger(gateway: GatewayWorld) -> None:
             assert send(gateway, stored, request, a=shown).state == state
         else:
             assert refused(gateway, stored, request, a=shown)[0] == "request_match"
+
+
+class TestOverHttp:
+    """A verifier asks by a whole query instead of attributes."""
+
+    def ask(self, gateway: GatewayWorld, **fields: Any) -> Any:
+        body = {"purpose": "A test", **fields}
+        return gateway.client.post("/requests", json=body, headers=gateway.headers())
+
+    def test_a_query_and_its_result_by_credential(self, gateway: GatewayWorld) -> None:
+        query = {"credentials": [credential("a", "address"), credential("n", "name")]}
+        created = self.ask(gateway, dcql_query=query).get_json()
+        request = gateway.fetch(created).request
+        assert request.query.to_fields() == parse_query(query).to_fields()
+        shown = {name: [gateway.world.present(request, query_id=name)] for name in ("a", "n")}
+        form = build_response(shown, request=request)
+        path = f"/oid4vp/responses/{created['id']}"
+        assert gateway.client.post(path, data=form).status_code == 200
+        result = gateway.read(created["id"])
+        assert result["requested"] == ["address", "name"]
+        assert {one["query_id"]: one["attributes"] for one in result["credentials"]} == {
+            "a": {"address": ATTRIBUTES["address"]},
+            "n": {"name": ATTRIBUTES["name"]},
+        }
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"attributes": ["name"], "dcql_query": {"credentials": [credential("a")]}},
+            {"attributes": None},
+            {"dcql_query": None},
+            {"dcql_query": {}},
+            {"dcql_query": {"credentials": [credential("a", format="mso_mdoc")]}},
+            {"dcql_query": {"credentials": [credential("a"), credential("a")]}},
+        ],
+    )
+    def test_what_is_no_question(self, gateway: GatewayWorld, fields: dict[str, Any]) -> None:
+        assert self.ask(gateway, **fields).status_code == 422
