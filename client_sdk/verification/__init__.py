@@ -1,0 +1,1 @@
+"""The steps of verifying a presentation; `client_sdk.verifier` takes them."""

@@ -1,0 +1,262 @@
+"""One presentation, checked step by step; what has passed is remembered."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from chaincode.encoding import JsonObject
+from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.records import CredentialRecord, IssuerRecord, StatusListRecord
+from client_sdk.checks import HOLDER_CHECKS, Check, UsedGrant, VerifiedAttributes, list_checks
+from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
+from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
+from client_sdk.did.ledger_did import ledger_did
+from client_sdk.errors import (
+    AnchorError,
+    ConsentError,
+    CredentialFormatError,
+    ExpiredError,
+    HolderBindingError,
+    IssuerNotTrustedError,
+    KeyFormatError,
+    NonceMismatchError,
+    RequestMismatchError,
+    VerificationError,
+)
+from client_sdk.formats import (
+    ExpectedBinding,
+    ReadCredential,
+    VerifiedPresentation,
+    find_format,
+)
+from client_sdk.ledger.credential_place import CredentialPlace
+from client_sdk.openid4vp.claims_path import ClaimsPath
+from client_sdk.openid4vp.consent_record import verify_consent
+from client_sdk.openid4vp.credential_view import view_presented
+from client_sdk.openid4vp.dcql_evaluation import check_credential, only_asked
+from client_sdk.openid4vp.dcql_query import SD_JWT_VC, CredentialQuery
+from client_sdk.openid4vp.grant_offer import (
+    HASH_ALGORITHM,
+    GrantOffer,
+    GrantProof,
+    hash_transaction_data,
+    offers_for,
+)
+from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.response import Presentation
+from client_sdk.verification.ledger_checks import LedgerChecks
+
+LEEWAY_S: Final = 60
+
+
+@dataclass(slots=True, kw_only=True)
+class PresentationCheck:
+    """One verification: what it was given, and which checks have passed.
+
+    Attributes:
+        on_ledger: The checks that ask the ledger.
+        max_age_s: How many seconds the presentation may be old.
+        request: The request that it answers.
+        query: The credential query of it.
+        offer: The grant that the request asks for; None where it asks for none.
+        answer: All presentations of the answer, by credential query.
+        passed: The names of the checks that have passed.
+    """
+
+    on_ledger: LedgerChecks
+    max_age_s: int
+    request: PresentationRequest
+    query: CredentialQuery
+    offer: GrantOffer | None
+    answer: Mapping[str, Sequence[Presentation]]
+    passed: set[str] = field(default_factory=set)
+    _issuer_record: str = ""
+    _issuer_keys: dict[str, Key] = field(default_factory=dict)
+    _record: CredentialRecord | None = None
+
+    def run(self, presentation: Presentation) -> VerifiedAttributes:
+        """Return what a presentation proves.
+
+        Raises:
+            VerificationError: A check failed; `checks_after` tells of all.
+            CredentialFormatError: The presentation is not well formed.
+            KeyFormatError: A key of it is none that is known.
+            TransportError: The ledger cannot be reached; nothing is known.
+            QueryFailedError: The ledger does not answer this verifier's account.
+        """
+        expires_at = self.request.expires_at
+        if expires_at is not None and expires_at * 1000 <= self.on_ledger.now_ms:
+            raise ExpiredError("the request has expired; make a new one")
+        # Where no proof of the holder is asked for, one that is there anyway is checked.
+        presented = find_format(self.query.format)
+        text = presented.from_wire(presentation)
+        is_bound = self.query.holder_binding or presented.is_bound(text)
+        binding = ExpectedBinding(
+            audience=self.request.client_id, nonce=self.request.nonce, max_age_s=self.max_age_s
+        )
+        verified = presented.verify(
+            text,
+            find_issuer_key=self._find_issuer_key,
+            expected_types=self.query.type_values or [(vct,) for vct in self.query.vct_values],
+            binding=binding if is_bound else None,
+            now_s=self.on_ledger.now_ms // 1000,
+            leeway_s=LEEWAY_S,
+        )
+        self.passed |= {"issuer_signature", "disclosures", "validity"}
+        if is_bound:
+            self.passed.add("nonce")
+        proof = self._check_holder_binding(verified)
+        combinations = check_credential(
+            self.query, view_presented(verified), also_asked=self._also_answered(verified)
+        )
+        self.passed.add("request_match")
+        place = CredentialPlace.from_claim(verified.claims.get(PLACE_CLAIM))
+        inclusion = None if proof is None else proof.inclusion
+        anchor = self.on_ledger.check_anchor(
+            verified, place, inclusion, issuer_record=self._issuer_record, record=self._record
+        )
+        self.passed.add("anchor")
+        listed = self.on_ledger.read_list(verified, place, self._issuer_keys)
+        self.passed.add("status_list")
+        self.on_ledger.check_status(anchor, listed)
+        self.passed.add("status")
+        asked, grant = combinations[0], None
+        if proof is not None and self.offer is not None:
+            if place.account is not None or not anchor.in_batch:
+                # A member of a batch may be bound to its own key alone, to tell no account.
+                self.on_ledger.check_holder_key(verified, proof, place.account)
+            self.passed.add("holder_key")
+            self.on_ledger.check_no_recovery(proof.account)
+            self.passed.add("recovery")
+            asked = self.on_ledger.check_grant(proof, self.offer, place, combinations)
+            self.passed.add("grant")
+            grant = UsedGrant(
+                id=proof.grant,
+                account=proof.account,
+                attributes=asked,
+                receipt_key=proof.receipt_key,
+                consent=self._check_consent(proof, asked),
+            )
+        return VerifiedAttributes(
+            query_id=self.query.id,
+            attributes=only_asked(asked, verified.claims),
+            credential_type=verified.credential_type,
+            issuer=place.issuer,
+            grant=grant,
+            checks=list_checks(self.passed, waived=self._waived),
+        )
+
+    @property
+    def _waived(self) -> Collection[str]:
+        return () if self.query.holder_binding else HOLDER_CHECKS
+
+    def _also_answered(self, verified: VerifiedPresentation) -> list[CredentialQuery]:
+        """Return the other queries of the request that are answered by the same credential."""
+        return [
+            query
+            for query in self.request.query.credentials
+            if query.id != self.query.id
+            for shown in self.answer.get(query.id, ())
+            if query.format == verified.format and _is_of(shown, verified)
+        ]
+
+    def checks_after(self, error: VerificationError) -> tuple[Check, ...]:
+        """Return all checks after one has failed."""
+        if "issuer_trusted" in self.passed and "issuer_signature" not in self.passed:
+            self.passed |= _passed_before(error)
+        return list_checks(self.passed, failed=error.check, reason=str(error), waived=self._waived)
+
+    def _find_issuer_key(self, credential: ReadCredential) -> Key:
+        """Return the registered key that a credential says it is signed with."""
+        self.passed.add("presentation")
+        place = CredentialPlace.from_claim(credential.claims.get(PLACE_CLAIM))
+        if place.ledger != self.on_ledger.ledger_id:
+            raise AnchorError("the credential's record is on another ledger")
+        self._issuer_record = self._find_registration(place)
+        issuer = self.on_ledger.read(REGISTRY_ACCOUNT, self._issuer_record, IssuerRecord)
+        if issuer is None or issuer.issuer != place.issuer:
+            raise IssuerNotTrustedError("the issuer is not in the registry")
+        if issuer.state != "active":
+            raise IssuerNotTrustedError("the issuer was withdrawn from the registry")
+        if credential.format != SD_JWT_VC and credential.issuer != ledger_did(
+            place.ledger, place.issuer
+        ):
+            raise IssuerNotTrustedError("the credential names another issuer than its anchor")
+        if not credential.own_types or not credential.own_types.issubset(issuer.credential_types):
+            raise IssuerNotTrustedError("the issuer may not issue this kind of credential")
+        usable = [key for jwk in issuer.keys if (key := _usable_key(jwk)) is not None]
+        self._issuer_keys = {thumbprint(key): key for key in usable}
+        key = self._issuer_keys.get(credential.key_id)
+        if key is None:
+            raise IssuerNotTrustedError(
+                "the credential is signed with a key that is not registered"
+            )
+        self.passed.add("issuer_trusted")
+        return key
+
+    def _find_registration(self, place: CredentialPlace) -> str:
+        """Return the id of the registration that a credential was issued under."""
+        if place.status_list is not None:
+            status_list = self.on_ledger.read(place.issuer, place.status_list, StatusListRecord)
+            if status_list is None:
+                raise AnchorError("the ledger does not know the credential's status list")
+            return status_list.issuer_record
+        self._record = self.on_ledger.read(place.issuer, place.record, CredentialRecord)
+        if self._record is None:
+            raise AnchorError("the ledger holds no record of this credential")
+        return self._record.issuer_record
+
+    def _check_holder_binding(self, verified: VerifiedPresentation) -> GrantProof | None:
+        claims = verified.binding
+        if self.offer is None:
+            return None
+        terms = offers_for(self.request.transaction_data, self.query.id)
+        expected = [hash_transaction_data(text) for text in terms]
+        algorithm = claims.get("transaction_data_hashes_alg", HASH_ALGORITHM)
+        if claims.get("transaction_data_hashes") != expected or algorithm != HASH_ALGORITHM:
+            raise HolderBindingError("the holder did not sign the terms of this request")
+        proof = GrantProof.from_claims(claims)
+        self.passed.add("holder_binding")
+        return proof
+
+    def _check_consent(self, proof: GrantProof, asked: tuple[ClaimsPath, ...]) -> str | None:
+        """Check the record that the holder signed for both sides, where there is one."""
+        if proof.consent is None:
+            return None
+        (terms,) = offers_for(self.request.transaction_data, self.query.id)
+        try:
+            record = verify_consent(proof.consent, terms=terms)
+        except ConsentError as error:
+            raise HolderBindingError(str(error)) from None
+        found = (record.grant, record.account, record.attributes)
+        if found != (proof.grant, proof.account, asked):
+            raise HolderBindingError("the consent record is of another grant")
+        return record.token
+
+
+def _passed_before(error: VerificationError) -> set[str]:
+    """Return what is known to hold where the SD-JWT layer failed after the issuer was found."""
+    known = ["issuer_signature", "disclosures", "validity", "holder_binding", "nonce"]
+    if isinstance(error, RequestMismatchError):
+        # Another credential type: seen after the disclosures, before the times.
+        return set(known[:2])
+    if isinstance(error, NonceMismatchError):
+        return set(known[:4])
+    return set(known[: known.index(error.check)]) if error.check in known else set()
+
+
+def _is_of(shown: Presentation, verified: VerifiedPresentation) -> bool:
+    """Tell whether a presentation is of the same credential."""
+    presented = find_format(verified.format)
+    try:
+        return presented.anchored_hash(presented.from_wire(shown)) == verified.anchored_hash
+    except CredentialFormatError:
+        return False
+
+
+def _usable_key(jwk: JsonObject) -> Key | None:
+    """Return a registered key; None where it is of a kind that signs no credentials."""
+    try:
+        return parse_public_jwk(jwk)
+    except KeyFormatError:
+        return None
