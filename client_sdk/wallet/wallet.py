@@ -28,7 +28,7 @@ from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.proofs import ProvenState
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vci.account_client import register_account
-from client_sdk.openid4vci.client import receive_credential
+from client_sdk.openid4vci.token_client import CardProver
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.client import fetch_request, send_refusal, send_response
@@ -43,8 +43,10 @@ from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import verify_own_consent, write_grant
 from client_sdk.wallet.history import HistoryEntry, read_history
+from client_sdk.wallet.issuance_records import StoredIssuance
 from client_sdk.wallet.ledger_watch import check_ledger
 from client_sdk.wallet.one_time import fetch_one_time
+from client_sdk.wallet.receiving import Receiving
 from client_sdk.wallet.recovery import WalletRecovery
 from client_sdk.wallet.request_answer import (
     build_grants,
@@ -268,6 +270,11 @@ class Wallet:
         self._session.update(lambda contents: replace(contents, account=account))
         return account
 
+    @property
+    def issuances(self) -> tuple[StoredIssuance, ...]:
+        """The offers that were accepted and whose credentials are not here yet."""
+        return tuple(self._session.contents.issuances.values())
+
     def receive(
         self,
         offer_link: str,
@@ -275,8 +282,12 @@ class Wallet:
         tx_code: str | None = None,
         trusted_issuer: str | None = None,
         credential_format: str | None = None,
+        card: CardProver | None = None,
     ) -> StoredCredential:
         """Fetch the credential that an issuer offers, check it, and keep it.
+
+        Where it breaks off after the issuer took the offer, the same call, or `resume`, goes on:
+        the wallet keeps what it needs.
 
         Args:
             offer_link: `openid-credential-offer://...`, or an invitation of WACI-DIDComm, as
@@ -285,37 +296,77 @@ class Wallet:
             trusted_issuer: The account of the issuer that the holder wants it from; by default the
                 one that made the wallet's account.
             credential_format: The format that is wanted; by default the first that is offered.
+            card: Lets the holder's My Number card sign, where the issuer wants to see it.
 
         Raises:
             NotRegisteredError: The wallet has no account that the credential could name.
+            IssuanceDeferredError: The issuer issues later: `resume` then.
             OfferError: The offer cannot be used, the issuer refused, or the credential is of
                 another issuer, ledger or account, or of a record that the wallet holds already.
+            CardError: The card does not sign.
             VerificationError: The credential is not signed by the issuer, or not for this wallet.
             TransportError: The issuer cannot be reached.
         """
-        account, session = self.account, self._session
         if is_invitation(offer_link):
-            receiver = WaciReceiver(
-                holder_key=session.holder_key,
-                account=account.account_id,
-                http=session.http,
-                now_ms=session.now_ms,
+            return self._backed_up(
+                self._receive_by_waci(
+                    offer_link,
+                    tx_code=tx_code,
+                    trusted_issuer=trusted_issuer,
+                    credential_format=credential_format,
+                )
             )
-            received = receiver.receive(
-                offer_link, tx_code=tx_code, credential_format=credential_format
-            )
-        else:
-            received = receive_credential(
-                offer_link,
-                tx_code=tx_code,
-                holder_key=session.holder_key,
-                account=account.account_id,
-                credential_format=credential_format,
-                now_ms=session.now_ms(),
-                http=session.http,
-            )
+        credential = Receiving(self._session).receive(
+            offer_link,
+            tx_code=tx_code,
+            trusted_issuer=trusted_issuer,
+            credential_format=credential_format,
+            card=card,
+        )
+        return self._backed_up(credential)
+
+    def receive_by_card(self, card: CardProver) -> StoredCredential:
+        """Have a credential from the service that made the account, by a My Number card alone.
+
+        Args:
+            card: Lets the holder's card sign for the issuer.
+
+        Raises:
+            ClientError: As `receive`.
+        """
+        return self._backed_up(Receiving(self._session).receive_by_card(card))
+
+    def resume(self, issuance_id: str) -> StoredCredential:
+        """Go on with one of `issuances`.
+
+        Raises:
+            ClientError: As `receive`.
+        """
+        return self._backed_up(Receiving(self._session).resume(issuance_id))
+
+    def _receive_by_waci(
+        self,
+        invitation: str,
+        *,
+        tx_code: str | None,
+        trusted_issuer: str | None,
+        credential_format: str | None,
+    ) -> StoredCredential:
+        account, session = self.account, self._session
+        receiver = WaciReceiver(
+            holder_key=session.holder_key,
+            account=account.account_id,
+            http=session.http,
+            now_ms=session.now_ms,
+        )
+        received = receiver.receive(
+            invitation, tx_code=tx_code, credential_format=credential_format
+        )
         credential = check_received(received, account=account, trusted_issuer=trusted_issuer)
-        self._session.update(lambda contents: contents.with_credential(credential))
+        session.update(lambda contents: contents.with_credential(credential))
+        return credential
+
+    def _backed_up(self, credential: StoredCredential) -> StoredCredential:
         # The credential is here, whatever becomes of the backup; `back_up` says what is wrong.
         with suppress(EscrowError):
             self.escrow.back_up()

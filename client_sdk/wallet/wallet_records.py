@@ -16,6 +16,7 @@ from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import ClaimPath, GrantTerms
+from client_sdk.wallet.issuance_records import StoredIssuance
 
 RECEIPT_SECRET_BYTES: Final = 32
 
@@ -283,6 +284,7 @@ class WalletContents:
         receipt_writers: The accounts of the gateways that may write receipts.
         parts: By verifier, what it alone meets: an account, a key and credentials of their own.
         checkpoint: The newest signed checkpoint of the ledger that was seen; empty for none.
+        issuances: Offers that were accepted, until their credentials are here; by their id.
     """
 
     seed: bytes = field(repr=False)
@@ -298,6 +300,16 @@ class WalletContents:
     receipt_writers: tuple[str, ...] = ()
     parts: "dict[str, WalletContents]" = field(default_factory=dict)
     checkpoint: str = field(default="", repr=False)
+    issuances: dict[str, StoredIssuance] = field(default_factory=dict)
+
+    def with_issuance(self, issuance: StoredIssuance) -> Self:
+        """Return the contents with one accepted offer more, or changed."""
+        return replace(self, issuances={**self.issuances, issuance.issuance_id: issuance})
+
+    def without_issuance(self, issuance_id: str) -> Self:
+        """Return the contents with one accepted offer less."""
+        kept = {key: value for key, value in self.issuances.items() if key != issuance_id}
+        return replace(self, issuances=kept)
 
     def with_credential(self, credential: StoredCredential) -> Self:
         """Return the contents with one credential more.
@@ -367,17 +379,20 @@ class WalletContents:
             "receipt_writers": list(self.receipt_writers),
             "parts": {verifier: part.to_fields() for verifier, part in self.parts.items()},
             "checkpoint": self.checkpoint,
+            "issuances": [issuance.to_fields() for issuance in self.issuances.values()],
         }
 
     def to_backup(self) -> JsonObject:
         """Return what a backup holds: no key, since a new phone gets a new one.
 
         The keys of parts are in it: no escrow account stands behind those accounts. One-time
-        credentials are not, which are nothing without their keys.
+        credentials are not, which are nothing without their keys, nor tokens, which are for the key
+        of this phone.
         """
         kept = {key: one for key, one in self.credentials.items() if not one.is_one_time}
         fields = replace(self, credentials=kept).to_fields()
-        return {name: fields[name] for name in fields if name not in ("seed", "protection")}
+        left_out = ("seed", "protection", "issuances")
+        return {name: fields[name] for name in fields if name not in left_out}
 
     @classmethod
     def from_backup(cls, value: JsonObject, *, seed: bytes, protection: Protection) -> Self:
@@ -386,7 +401,7 @@ class WalletContents:
         Raises:
             VaultFormatError: Something is missing or of the wrong kind.
         """
-        contents = cls.from_fields({**value, "seed": encode_base64url(seed)})
+        contents = cls.from_fields({**value, "issuances": [], "seed": encode_base64url(seed)})
         return replace(contents, protection=protection)
 
     @classmethod
@@ -401,6 +416,7 @@ class WalletContents:
         account, protection = fields.get("account"), fields.get("protection")
         credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
         grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
+        issuances = [StoredIssuance.from_fields(kept) for kept in _list(fields, "issuances")]
         return cls(
             seed=_secret(fields, "seed", SEED_BYTES),
             receipt_secret=_secret(fields, "receipt_secret", RECEIPT_SECRET_BYTES),
@@ -415,6 +431,7 @@ class WalletContents:
             receipt_writers=_strict(fields).texts("receipt_writers"),
             parts={verifier: cls.from_fields(part) for verifier, part in parts.items()},
             checkpoint=_text(fields, "checkpoint"),
+            issuances={issuance.issuance_id: issuance for issuance in issuances},
         )
 
 

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from chaincode.records import MAX_TIME_MS
-from client_sdk.errors import RequestError, UnknownGrantError
+from client_sdk.errors import ClientError, RequestError, UnknownGrantError
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
@@ -141,6 +141,22 @@ def receive(
         },
         as_json=as_json,
     )
+
+
+@wallet.command()
+@wallet_argument
+@json_option
+def resume(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+    """Fetch the credentials of offers that were accepted before, such as deferred ones."""
+    rows: list[dict[str, Value]] = []
+    with Wallet.open(wallet_file, passphrase) as holder:
+        for issuance in holder.issuances:
+            try:
+                found, state = holder.resume(issuance.issuance_id).record_id, "received"
+            except ClientError as error:
+                found, state = None, str(error)
+            rows.append({"issuer": issuance.issuer_url, "credential": found, "state": state})
+    show_rows(rows, empty="The wallet waits for no credential.", as_json=as_json)
 
 
 @wallet.command()

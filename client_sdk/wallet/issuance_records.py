@@ -1,0 +1,123 @@
+"""What a wallet keeps of an offer that it accepted, until it has the credential."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
+from client_sdk.errors import KeyFormatError, VaultFormatError
+from client_sdk.http_client import HttpClient
+from client_sdk.openid4vci.issuer_answers import fetch_metadata
+from client_sdk.openid4vci.token_client import AcceptedOffer, fetch_issuer_keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIssuance:
+    """An accepted offer. Its repr shows neither token nor key.
+
+    Attributes:
+        issuance_id: The SHA-256 of the offer's link, 64 hex digits.
+        issuer_url: The issuer's identifier.
+        credential_format: The format that was asked for.
+        credential_type: The type that was offered.
+        trusted_issuer: The issuer account that the holder named; None for the account's own.
+        transaction_id: What a deferred credential is collected by; None where nothing is deferred.
+        token: The access token.
+        wanted: How requests name the credential.
+        dpop_jwk: The private key that the token is bound to; None for none.
+    """
+
+    issuance_id: str
+    issuer_url: str
+    credential_format: str
+    credential_type: str
+    trusted_issuer: str | None
+    transaction_id: str | None = field(default=None, repr=False)
+    token: str = field(repr=False)
+    wanted: JsonObject
+    dpop_jwk: JsonObject | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, accepted: AcceptedOffer, *, issuance_id: str, trusted_issuer: str | None) -> Self:
+        """Return an accepted offer in the form in which it is kept."""
+        key = accepted.dpop_key
+        return cls(
+            issuance_id=issuance_id,
+            issuer_url=accepted.metadata.credential_issuer,
+            credential_format=accepted.credential_format,
+            credential_type=accepted.credential_type,
+            trusted_issuer=trusted_issuer,
+            token=accepted.token,
+            wanted=accepted.wanted,
+            dpop_jwk=None if key is None else export_private_jwk(key),
+        )
+
+    def accepted(self, http: HttpClient) -> AcceptedOffer:
+        """Return the accepted offer, with what its issuer publishes now.
+
+        Raises:
+            OfferError: The issuer publishes nothing acceptable.
+            TransportError: The issuer cannot be reached.
+        """
+        return AcceptedOffer(
+            metadata=fetch_metadata(self.issuer_url, http=http),
+            credential_format=self.credential_format,
+            credential_type=self.credential_type,
+            issuer_keys=fetch_issuer_keys(self.issuer_url, http),
+            token=self.token,
+            wanted=self.wanted,
+            dpop_key=None if self.dpop_jwk is None else parse_private_jwk(self.dpop_jwk),
+        )
+
+    def to_fields(self) -> JsonObject:
+        """Return the issuance as a JSON object."""
+        return {
+            "issuance_id": self.issuance_id,
+            "issuer_url": self.issuer_url,
+            "credential_format": self.credential_format,
+            "credential_type": self.credential_type,
+            "trusted_issuer": self.trusted_issuer,
+            "transaction_id": self.transaction_id,
+            "token": self.token,
+            "wanted": self.wanted,
+            "dpop_jwk": self.dpop_jwk,
+        }
+
+    @classmethod
+    def from_fields(cls, value: JsonValue) -> Self:
+        """Return the issuance that a JSON object stands for.
+
+        Raises:
+            VaultFormatError: Something is missing or of the wrong kind.
+        """
+        match value:
+            case {
+                "issuance_id": str(issuance_id),
+                "issuer_url": str(issuer_url),
+                "credential_format": str(credential_format),
+                "credential_type": str(credential_type),
+                "trusted_issuer": None | str() as trusted_issuer,
+                "transaction_id": None | str() as transaction_id,
+                "token": str(token),
+                "wanted": dict() as wanted,
+                "dpop_jwk": None | dict() as dpop_jwk,
+            }:
+                pass
+            case _:
+                raise VaultFormatError("the wallet's contents: an accepted offer is damaged")
+        try:
+            if dpop_jwk is not None:
+                parse_private_jwk(dpop_jwk)
+        except KeyFormatError as error:
+            raise VaultFormatError(f"the wallet's contents: {error}") from None
+        return cls(
+            issuance_id=issuance_id,
+            issuer_url=issuer_url,
+            credential_format=credential_format,
+            credential_type=credential_type,
+            trusted_issuer=trusted_issuer,
+            transaction_id=transaction_id,
+            token=token,
+            wanted=wanted,
+            dpop_jwk=dpop_jwk,
+        )

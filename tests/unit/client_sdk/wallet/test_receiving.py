@@ -1,0 +1,201 @@
+"""A wallet on its way to a credential: what breaks off goes on, and what waits is collected."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
+from support.odd_issuer import served
+from support.virtual_card import ADDRESS, NOW, PASSWORD, Authority, VirtualCard
+
+from client_sdk.card.card_proof import CardProof, prove_card
+from client_sdk.card.my_number_card import MyNumberCard
+from client_sdk.errors import (
+    IssuanceDeferredError,
+    IssuerRefusedError,
+    OfferError,
+    TransportError,
+    VaultFormatError,
+)
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import create_account
+from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.wallet import Wallet
+from client_sdk.wallet.issuance_records import StoredIssuance
+from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from node.issuer.config import CardConfig
+
+HOLDER = "h4f2@holder"
+AUTHORITY = Authority()
+
+
+class Town:
+    """A city's service, and a resident's wallet at it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        (folder / "cards.pem").write_bytes(AUTHORITY.certificate.public_bytes(Encoding.PEM))
+        listed = AUTHORITY.revocation_list(next_update=NOW.replace(year=2030))
+        (folder / "cards.crl").write_bytes(listed.public_bytes(Encoding.DER))
+        card = CardConfig(
+            authority_file=folder / "cards.pem",
+            revocation_list_files=(folder / "cards.crl",),
+            municipality="仙台市",
+            addresses=("宮城県仙台市",),
+            self_service="reviewed",
+        )
+        self.world = IssuerWorld(folder, public_url=url, card=card)
+        self.path, key = folder / "wallet", AccountKey.generate()
+        self.world.ledger.submit("admin@tegata", create_account(HOLDER, key.public_key))
+        account = LedgerAccount(
+            account_id=HOLDER,
+            ledger_id=self.world.ledger_id,
+            torii="memory.invalid:1",
+            registered_by=ISSUER,
+            issuer_url=url,
+        )
+        contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
+        Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
+
+    def open(self) -> Wallet:
+        return Wallet(Vault.open(self.path, "pass"), now_ms=self.world.clock)
+
+    def offer(self, **more: Any) -> dict[str, Any]:
+        made: dict[str, Any] = self.world.operator(
+            "/offers", {"attributes": RESIDENT, **more}
+        ).get_json()
+        return made
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    towns: list[Town] = []
+
+    def app(environ: dict[str, Any], start: Any) -> Any:
+        return towns[0].world.app(environ, start)
+
+    with served(app) as url:
+        towns.append(Town(tmp_path, url))
+        yield towns[0]
+    towns[0].world.store.close()
+
+
+def sign_with_card(audience: str, nonce: str) -> CardProof:
+    card = MyNumberCard(VirtualCard(AUTHORITY))
+    return prove_card(card, password=PASSWORD, audience=audience, nonce=nonce)
+
+
+def test_offer_that_was_accepted_needs_no_new_one(town: Town) -> None:
+    offer = town.offer()
+    with town.open() as wallet:
+        town.world.ledger.reachable = False
+        with pytest.raises(TransportError):
+            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        (waiting,) = wallet.issuances
+        assert waiting.token not in repr(waiting)
+    town.world.ledger.reachable = True
+    # Another day: the wallet was closed, and the offer's link no longer leads anywhere.
+    with town.open() as wallet:
+        assert wallet.resume(wallet.issuances[0].issuance_id).credential_type
+        assert wallet.issuances == ()
+        assert len(wallet.credentials) == 1
+    (listed,) = town.world.operator("/credentials", method="GET").get_json()["credentials"]
+    assert listed["event"] == "credential_accepted"
+
+
+def test_same_link_goes_on_where_it_broke_off(town: Town) -> None:
+    offer = town.offer()
+    with town.open() as wallet:
+        town.world.ledger.reachable = False
+        with pytest.raises(TransportError):
+            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        town.world.ledger.reachable = True
+        assert wallet.receive(offer["link"]).record_id == wallet.credentials[0].record_id
+
+
+def test_token_is_kept_no_longer_than_it_is_good(town: Town) -> None:
+    offer = town.offer()
+    with town.open() as wallet:
+        town.world.ledger.reachable = False
+        with pytest.raises(TransportError):
+            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        town.world.ledger.reachable = True
+        town.world.clock.advance(seconds=3600)
+        with pytest.raises(IssuerRefusedError, match="new one"):
+            wallet.receive(offer["link"])
+        assert wallet.issuances == ()
+        with pytest.raises(OfferError, match="not on its way"):
+            wallet.resume("00" * 32)
+
+
+def test_deferred_credential_waits_in_the_wallet(town: Town) -> None:
+    offer = town.offer(review=True)
+    with town.open() as wallet:
+        for _ in range(2):
+            with pytest.raises(IssuanceDeferredError):
+                wallet.receive(offer["link"], tx_code=offer["tx_code"])
+    town.world.operator("/reviews/decide", {"code": offer["review_code"], "decision": "approve"})
+    with town.open() as wallet:
+        assert wallet.resume(wallet.issuances[0].issuance_id)
+
+
+def test_refused_review_ends_the_waiting(town: Town) -> None:
+    offer = town.offer(review=True)
+    with town.open() as wallet:
+        with pytest.raises(IssuanceDeferredError):
+            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        body = {"code": offer["review_code"], "decision": "refuse"}
+        town.world.operator("/reviews/decide", body)
+        with pytest.raises(IssuerRefusedError, match="will not give"):
+            wallet.resume(wallet.issuances[0].issuance_id)
+        assert wallet.issuances == ()
+
+
+def test_card_proves_what_the_offer_attests(town: Town) -> None:
+    offer = town.world.operator("/offers", {"card": {}}).get_json()
+    with town.open() as wallet:
+        with pytest.raises(IssuerRefusedError):
+            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        credential = wallet.receive(offer["link"], tx_code=offer["tx_code"], card=sign_with_card)
+        assert wallet.attributes(credential.record_id)["address"] == ADDRESS
+
+
+def test_card_alone_asks_and_the_counter_approves(town: Town) -> None:
+    with town.open() as wallet:
+        with pytest.raises(IssuanceDeferredError):
+            wallet.receive_by_card(sign_with_card)
+        assert len(wallet.issuances) == 1
+
+
+def test_backup_holds_no_token(town: Town) -> None:
+    issuance = StoredIssuance(
+        issuance_id="ab" * 32,
+        issuer_url="https://issuer.example",
+        credential_format="dc+sd-jwt",
+        credential_type="urn:x",
+        trusted_issuer=None,
+        token="t0ken",
+        wanted={},
+    )
+    contents = WalletContents(seed=bytes(32), trust_anchors="").with_issuance(issuance)
+    assert WalletContents.from_fields(contents.to_fields()) == contents
+    assert "issuances" not in contents.to_backup()
+
+
+@pytest.mark.parametrize("change", [{"token": None}, {"dpop_jwk": {"kty": "EC"}}, {"wanted": []}])
+def test_damaged_issuance_is_refused(change: dict[str, Any]) -> None:
+    fields = {
+        "issuance_id": "ab" * 32,
+        "issuer_url": "https://issuer.example",
+        "credential_format": "dc+sd-jwt",
+        "credential_type": "urn:x",
+        "trusted_issuer": None,
+        "transaction_id": None,
+        "token": "t",
+        "wanted": {},
+        "dpop_jwk": None,
+        **change,
+    }
+    with pytest.raises(VaultFormatError):
+        StoredIssuance.from_fields(fields)
