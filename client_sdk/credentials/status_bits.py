@@ -18,6 +18,11 @@ BITS: Final = 2
 _PLACES: Final = range(4)
 
 
+def purpose_url(uri: str, purpose: str) -> str:
+    """Return where an issuer publishes the list of one purpose, beside the list at `uri`."""
+    return f"{uri}/{purpose}"
+
+
 def select_bits(statuses: StatusList, purpose: str) -> Bitstring:
     """Return the list of one purpose: a set bit where a status is the purpose's own.
 

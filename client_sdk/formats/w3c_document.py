@@ -10,10 +10,13 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from chaincode.encoding import JsonObject
+from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.credentials.bitstring_status_list import StatusEntry
 from client_sdk.credentials.jose import Key, export_public_jwk, parse_public_jwk
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
 from client_sdk.credentials.selective_disclosure import Path
+from client_sdk.credentials.status_bits import STATUS_OF, purpose_url
+from client_sdk.credentials.token_status_list import StatusReference
 from client_sdk.credentials.w3c_vc import CONTEXT, CREDENTIAL_TYPE, parse_date_time_stamp, types_of
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, did_jwk
 from client_sdk.errors import (
@@ -44,7 +47,7 @@ def build_document(terms: CredentialTerms) -> JsonObject:
     if any(name == "id" or name.startswith("@") for name in terms.attributes):
         raise CredentialFormatError("attributes: id and names with @ mean something else in a VC")
     holder_key = parse_public_jwk(terms.holder_key)
-    return {
+    document: JsonObject = {
         "@context": [*CONTEXTS],
         "type": [CREDENTIAL_TYPE, terms.credential_type],
         "issuer": terms.issuer_did,
@@ -53,6 +56,22 @@ def build_document(terms: CredentialTerms) -> JsonObject:
         "credentialSubject": {"id": did_jwk(holder_key), **terms.attributes},
         **terms.more,
     }
+    if "status" in terms.more:
+        document["credentialStatus"] = _status_entries(terms.more["status"])
+    return document
+
+
+def _status_entries(status: JsonValue) -> list[JsonValue]:
+    """Return the entries that say the same in W3C's form: an issuer publishes its list in both."""
+    reference = StatusReference.from_claim(status)
+    if reference is None:
+        return []
+    return [
+        StatusEntry(
+            purpose=purpose, index=reference.index, list_url=purpose_url(reference.uri, purpose)
+        ).to_json()
+        for purpose in STATUS_OF
+    ]
 
 
 def date_time_stamp(time_s: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from client_sdk.credentials.bitstring_status_list import MIN_ENTRIES, build_list_credential
 from client_sdk.credentials.jose import Key, thumbprint
-from client_sdk.credentials.status_bits import BITS, select_bits
+from client_sdk.credentials.status_bits import BITS, purpose_url, select_bits
 from client_sdk.credentials.token_status_list import (
     Status,
     StatusList,
@@ -197,7 +197,7 @@ class StatusLists:
     def _certify(self, row: StoredStatusList, purpose: str, now_s: int) -> str:
         credential = build_list_credential(
             select_bits(StatusList(bits=BITS, data=row.statuses), purpose),
-            url=f"{self.uri(row.list_id)}/{purpose}",
+            url=purpose_url(self.uri(row.list_id), purpose),
             issuer=self._public_url,
             purpose=purpose,
             valid_from=_date_time(now_s),

@@ -9,6 +9,7 @@ from chaincode.errors import RecordCode
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import BatchRecord, CredentialRecord, IdentityRecord, IssuerRecord
+from client_sdk.credentials.bitstring_status_list import StatusEntry
 from client_sdk.credentials.jose import export_public_jwk, generate_key, parse_compact
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
@@ -21,6 +22,7 @@ from client_sdk.errors import (
     TransportError,
     UnknownCredentialError,
 )
+from client_sdk.formats import find_format
 from client_sdk.issuer import Issuer, register_issuer
 from client_sdk.issuer_anchor import IssuedCredential, ListPlace, SignedCredential
 from client_sdk.ledger.client import CommittedTransaction, LedgerClient
@@ -256,3 +258,27 @@ def test_a_list_under_another_uri_is_refused(issuer: Issuer) -> None:
     issuer.anchor.anchor_status_list(LIST_ID, statuses, uri=LIST_URI, version=1)
     with pytest.raises(TransactionFailedError):
         issuer.anchor.anchor_status_list(LIST_ID, statuses, uri=LIST_URI + "0", version=2)
+
+
+@pytest.mark.parametrize("credential_format", ["vc+sd-jwt", "jwt_vc_json", "ldp_vc"])
+def test_a_w3c_credential_names_its_lists_in_w3cs_form(
+    world: IssuerWorld, issuer: Issuer, credential_format: str
+) -> None:
+    reference = StatusReference(index=7, uri=LIST_URI)
+    signed = issuer.signer.sign(
+        {"address": "Sendai"},
+        concealed=[("address",)] if credential_format == "vc+sd-jwt" else [],
+        credential_type=RESIDENT_CREDENTIAL_TYPE,
+        holder_key=export_public_jwk(generate_key()),
+        expires_at_ms=world.clock() + 86_400_000,
+        list_place=ListPlace(list_id=LIST_ID, reference=reference),
+        credential_format=credential_format,
+    )
+    claims = find_format(credential_format).read(signed.credential).claims
+    assert StatusReference.from_claim(claims["status"]) == reference
+    entries = claims["credentialStatus"]
+    assert isinstance(entries, list)
+    assert [StatusEntry.from_json(entry) for entry in entries] == [
+        StatusEntry(purpose=purpose, index=7, list_url=f"{LIST_URI}/{purpose}")
+        for purpose in ("revocation", "suspension")
+    ]
