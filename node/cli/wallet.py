@@ -48,6 +48,7 @@ def wallet_argument(command: _Command) -> _Command:
         "check-ledger": "node.cli.wallet_ledger:check_ledger",
         "guard": "node.cli.wallet_guard:guard",
         "history": "node.cli.wallet_history:history",
+        "part": "node.cli.wallet_parts:part",
         "consent-record": "node.cli.wallet_history:consent_record",
         "recoveries": "node.cli.wallet_guard:recoveries",
         "veto": "node.cli.wallet_guard:veto",

@@ -63,6 +63,7 @@ def test_the_commands() -> None:
         "wallet grants",
         "wallet check-ledger",
         "wallet history",
+        "wallet part",
         "wallet consent-record",
         "wallet revoke",
         "wallet protect",

@@ -379,6 +379,27 @@ class TestTheWardOffice:
         assert shown.count("✓") == len(CHECKS) + 1  # and the receipt
 
 
+class TestParts:
+    def test_a_verifier_meets_an_account_of_its_own(self, desk: Desk, tmp_path: Path) -> None:
+        town, copy = desk.town, tmp_path / "copy"
+        copy.write_bytes(desk.wallet.read_bytes())
+        holder = Desk(town, copy)
+        offer = desk.issuer("offer", *CARD_OPTIONS)
+        request, link = desk.ask("address")
+        made = holder.holder(
+            *("part", link, "--issuer", town.issuer_url, "--torii", town.torii),
+            *("--code", desk.issuer("enrol")["enrolment_code"]),
+            *("--offer", offer["offer"], "--tx-code", offer["tx_code"]),
+        )
+        shared = holder.holder("present", link, "--yes")
+        assert desk.office("result", request, "--wait")["status"] == "accepted"
+        with Wallet.open(copy, PASSPHRASE["TEGATA_PASSPHRASE"]) as wallet:
+            assert wallet.consent_record(shared["grant"]).account == made["account"]
+            assert made["account"] != wallet.account.account_id
+        assert holder.holder("history")[-1]["grant"] == shared["grant"]
+        assert holder.holder("revoke", shared["grant"])["state"] == "revoked"
+
+
 class TestStandingGrants:
     def test_the_whole_way(self, desk: Desk, tmp_path: Path) -> None:
         key = tmp_path / "sealing.key"
