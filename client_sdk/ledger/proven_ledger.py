@@ -1,12 +1,15 @@
 """A ledger whose answers are proven, and whose history may only grow."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse, StateEntry, StateProof
 from chaincode.records import IdentityRecord
+from client_sdk.errors import ProofError
 from client_sdk.ledger.proofs import (
     LedgerTrust,
     ProvenState,
@@ -53,6 +56,46 @@ class MemoryCheckpoints:
     def save(self, note: bytes) -> None:
         """Keep a signed note in place of the one before."""
         self._note = note
+
+
+class FileCheckpoints:
+    """Keeps the newest checkpoint in a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep it in a file, which is made with the first checkpoint."""
+        self._path = path
+
+    def load(self) -> bytes | None:
+        """Return the signed note that was saved last, or None.
+
+        Raises:
+            ProofError: The file cannot be read.
+        """
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._failed("read", error) from None
+
+    def save(self, note: bytes) -> None:
+        """Keep a signed note in place of the one before.
+
+        Raises:
+            ProofError: The file cannot be written: a fork could not be seen later.
+        """
+        # Several processes may keep theirs here: each writes a file of its own, and moves it.
+        new = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}")
+        try:
+            new.write_bytes(note)
+            new.replace(self._path)
+        except OSError as error:
+            raise self._failed("written", error) from None
+
+    def _failed(self, done: str, error: OSError) -> ProofError:
+        return ProofError(
+            f"{self._path}: the ledger's checkpoint cannot be {done}: {error.strerror}"
+        )
 
 
 class ProvenLedger:
@@ -149,7 +192,12 @@ class ProvenLedger:
         """Return the newest checkpoint that was seen, also before the process began."""
         with self._lock:
             if self._known is None and (note := self._checkpoints.load()) is not None:
-                self._known = (note, trust.verify(note))
+                try:
+                    self._known = (note, trust.verify(note))
+                except ProofError as error:
+                    raise ProofError(
+                        f"the checkpoint of the ledger that was kept is of no use: {error}"
+                    ) from None
             return self._known
 
     def _keep(self, found: SignedCheckpoint) -> None:

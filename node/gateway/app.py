@@ -15,7 +15,7 @@ from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
 from client_sdk.errors import KeyFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.ledger.proven_ledger import ProvenLedger
+from client_sdk.ledger.proven_ledger import FileCheckpoints, ProvenLedger, ProvingClient
 from client_sdk.verification.ledger_checks import Ledger
 from client_sdk.verifier import Verifier
 from node.errors import ConfigError
@@ -201,6 +201,15 @@ def build_standing(
     return Standing(grants=grants, records=RecordReader(ledger))
 
 
+def build_reader(config: GatewayConfig, client: ProvingClient) -> ProvenLedger | None:
+    """Return what reads the ledger through proofs, where the configuration says so."""
+    if not config.prove_ledger:
+        return None
+    return ProvenLedger(
+        client, config.ledger.ledger_id, checkpoints=FileCheckpoints(config.checkpoint_file)
+    )
+
+
 def build_waci(
     config: GatewayConfig, presentations: Presentations, key: AccountKey
 ) -> WaciVerification | None:
@@ -262,7 +271,7 @@ def _run_process(
         timeout_s=LEDGER_TIMEOUT_S,
         root_certificates=root_certificates,
     ) as ledger:
-        proven = ProvenLedger(ledger, config.ledger.ledger_id) if config.prove_ledger else None
+        proven = build_reader(config, ledger)
         presentations = build_presentations(config, store=store, ledger=ledger, reader=proven)
         waci = build_waci(config, presentations, key)
         standing = build_standing(config, store=standing_store, ledger=ledger)

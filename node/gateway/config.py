@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.verifier_registration import MAX_REGISTRATIONS
-from node.config import LedgerAccess, ProcessConfig, in_folder
+from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
 from node.web.rate_limit import Rate
 
@@ -89,6 +89,7 @@ class GatewayConfig(ProcessConfig):
             networks.
         prove_ledger: Whether what is read of the ledger must be proven, so that the node is not
             trusted with it. An irohad proves nothing.
+        checkpoint_file: Where the newest checkpoint of a proven ledger is kept.
         ledger: The ledger.
         verifiers: Who may ask.
     """
@@ -108,6 +109,7 @@ class GatewayConfig(ProcessConfig):
     max_streams: int = Field(default=256, ge=0, le=4096)
     webhooks_to_this_machine: bool = False
     prove_ledger: bool = False
+    checkpoint_file: ConfigPath = Path("ledger.checkpoint")
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
 

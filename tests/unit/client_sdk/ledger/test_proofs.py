@@ -1,6 +1,7 @@
 """Proofs of a ledger's state: what is there, what is not, how old it is, and what is no proof."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.memory_ledger import MemoryLedger, named_key
@@ -27,7 +28,7 @@ from client_sdk.ledger.proofs import (
     record_entry,
     verify_state_proof,
 )
-from client_sdk.ledger.proven_ledger import MemoryCheckpoints, ProvenLedger
+from client_sdk.ledger.proven_ledger import FileCheckpoints, MemoryCheckpoints, ProvenLedger
 
 HOLDER, GATEWAY, OTHER = "holder@holder", "gateway@gateway", "other@holder"
 GRANT_ID, NO_GRANT_ID = "ab" * 16, "cd" * 16
@@ -385,3 +386,30 @@ def test_a_node_that_is_gone_is_no_proof(ledger: MemoryLedger, clock: Clock) -> 
     ledger.reachable = False
     with pytest.raises(TransportError):
         reader.signatories(HOLDER)
+
+
+def test_a_file_keeps_the_checkpoint(ledger: MemoryLedger, clock: Clock, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    proven(ledger, clock, checkpoints=FileCheckpoints(path)).signatories(HOLDER)
+    assert trust_in(ledger).verify(path.read_bytes()).size == ledger.height()
+    assert [each.name for each in tmp_path.iterdir()] == ["checkpoint"]
+    ledger.submit(HOLDER, set_account_detail(HOLDER, "colour", "blue"))
+    proven(ledger, clock, checkpoints=FileCheckpoints(path)).signatories(HOLDER)
+    assert trust_in(ledger).verify(path.read_bytes()).size == ledger.height()
+    other = forked(clock, "red", "green", "blue")
+    with pytest.raises(LedgerForkError):
+        proven(other, clock, checkpoints=FileCheckpoints(path)).signatories(HOLDER)
+
+
+def test_a_file_that_is_of_no_use_is_named(
+    ledger: MemoryLedger, clock: Clock, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint"
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(ProofError, match="that was kept is of no use: checkpoint: three lines"):
+        proven(ledger, clock, checkpoints=FileCheckpoints(path)).signatories(HOLDER)
+    with pytest.raises(ProofError, match="cannot be read: Is a directory"):
+        proven(ledger, clock, checkpoints=FileCheckpoints(tmp_path)).signatories(HOLDER)
+    lost = FileCheckpoints(tmp_path / "missing" / "checkpoint")
+    with pytest.raises(ProofError, match="cannot be written: No such file"):
+        proven(ledger, clock, checkpoints=lost).signatories(HOLDER)
