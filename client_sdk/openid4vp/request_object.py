@@ -25,7 +25,13 @@ DIRECT_POST: Final = "direct_post"
 DIRECT_POST_JWT: Final = "direct_post.jwt"
 RESPONSE_MODES: Final = (DIRECT_POST, DIRECT_POST_JWT)
 SUPPORTED_FORMATS: Final[dict[str, JsonValue]] = {
-    SD_JWT_VC: {"sd-jwt_alg_values": [*ALGORITHMS], "kb-jwt_alg_values": [*ALGORITHMS]}
+    SD_JWT_VC: {"sd-jwt_alg_values": [*ALGORITHMS], "kb-jwt_alg_values": [*ALGORITHMS]},
+    "vc+sd-jwt": {"sd-jwt_alg_values": [*ALGORITHMS], "kb-jwt_alg_values": [*ALGORITHMS]},
+    "jwt_vc_json": {"alg_values": [*ALGORITHMS]},
+    "ldp_vc": {
+        "proof_type_values": ["DataIntegrityProof"],
+        "cryptosuite_values": ["eddsa-jcs-2022"],
+    },
 }
 """The formats and algorithms that are presented and verified (`vp_formats_supported`)."""
 _MAX_TRANSACTIONS: Final = 16
@@ -130,9 +136,10 @@ class PresentationRequest:
 
 def _check_formats(metadata: JsonValue) -> None:
     formats = metadata.get("vp_formats_supported") if isinstance(metadata, dict) else None
-    if not isinstance(formats, dict) or not isinstance(formats.get(SD_JWT_VC), dict):
+    known = formats.keys() & SUPPORTED_FORMATS.keys() if isinstance(formats, dict) else ()
+    if not isinstance(formats, dict) or not any(isinstance(formats[name], dict) for name in known):
         raise RequestError(
-            f"client_metadata: vp_formats_supported does not list {SD_JWT_VC}",
+            f"client_metadata: vp_formats_supported lists none of {', '.join(SUPPORTED_FORMATS)}",
             code="vp_formats_not_supported",
         )
 

@@ -59,6 +59,7 @@ class VerifiedRequest:
         offers: The grants that the verifier asks for, at most one for each credential query; they
             differ in nothing but credential and attributes.
         registrations: What the verifier registered to ask, by the word of a trusted authority.
+        formats: What the verifier takes: formats and algorithms (`vp_formats_supported`).
         token: The request object as it was fetched, signed by the verifier.
     """
 
@@ -67,6 +68,7 @@ class VerifiedRequest:
     is_anchored: bool
     offers: tuple[GrantOffer, ...] = ()
     registrations: tuple[Registration, ...] = ()
+    formats: JsonObject = field(default_factory=dict)
     token: str = field(default="", repr=False)
 
     @property
@@ -184,7 +186,7 @@ def verify_request(
         trust_anchors=trust_anchors,
         now_s=now_s,
     )
-    return replace(accepted, registrations=registrations, token=token)
+    return replace(accepted, registrations=registrations, formats=_formats_of(payload), token=token)
 
 
 def read_own_request(token: str) -> PresentationRequest:
@@ -213,7 +215,14 @@ def verify_parameters(parameters: JsonObject) -> VerifiedRequest:
     if client_id.is_signed:
         raise RequestError(f"client_id: requests of the kind {client_id.prefix} are signed")
     author = RequestAuthor(client_id=client_id, name=name_of(client_id), key=None)
-    return _accept(PresentationRequest.from_claims(parameters), author)
+    accepted = _accept(PresentationRequest.from_claims(parameters), author)
+    return replace(accepted, formats=_formats_of(parameters))
+
+
+def _formats_of(payload: JsonObject) -> JsonObject:
+    metadata = payload.get("client_metadata")
+    formats = metadata.get("vp_formats_supported") if isinstance(metadata, dict) else None
+    return formats if isinstance(formats, dict) else {}
 
 
 def _payload_of(unverified: UnverifiedToken, author: RequestAuthor) -> JsonObject:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Final, Self
 
 from chaincode.encoding import JsonValue
 from client_sdk.errors import ReplyAddress, RequestError
@@ -14,8 +14,15 @@ from client_sdk.openid4vp.dcql_selection import AnswerableSet, find_sets, select
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.openid4vp.verifier_registration import AskedClaim
+from client_sdk.strict_json import text_list
 from client_sdk.waci.present_proof import WaciVerifier
 from client_sdk.wallet.wallet_records import StoredCredential
+
+# By the curve of a key: the algorithm, and its fully specified name (RFC 9864).
+_ALGORITHMS: Final = {
+    "Ed25519": frozenset({"EdDSA", "Ed25519"}),
+    "P-256": frozenset({"ES256", "ESP256"}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +193,7 @@ def find_answer(
                 refusal = "the wallet's credential has expired; ask for a new one"
                 continue
             try:
+                _check_algorithms(credential, request)
                 found.append(_answer_query(query, credential, offer))
             except RequestError as error:
                 refusal = str(error)
@@ -209,6 +217,17 @@ def find_answer(
             query_id: (found[0].credential.record_id,) for query_id, found in candidates.items()
         },
     )
+
+
+def _check_algorithms(credential: StoredCredential, request: VerifiedRequest) -> None:
+    """Show nothing that the verifier says it cannot verify (OpenID4VP 1.0 Appendix B.3.4)."""
+    taken = request.formats.get(credential.format)
+    holder_key = credential.read().holder_key
+    if not isinstance(taken, dict) or holder_key is None:
+        return
+    values = text_list(taken.get("kb-jwt_alg_values"))
+    if values and not _ALGORITHMS.get(str(holder_key.get("crv")), frozenset()) & set(values):
+        raise RequestError("the verifier cannot verify the signatures of the wallet's key")
 
 
 def _answer_query(

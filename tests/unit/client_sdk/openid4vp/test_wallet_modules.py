@@ -373,6 +373,22 @@ def test_section_8_5_formats_that_the_wallet_does_not_support(
     refuse(wallet, stand, link, "vp_formats", told="vp_formats_not_supported")
 
 
+@pytest.mark.parametrize(
+    ("algorithms", "is_shown"),
+    [(["EdDSA"], True), (["ES256", "Ed25519"], True), (["ES256"], False)],
+)
+def test_appendix_b_3_4_signatures_that_the_verifier_takes(
+    wallet: Wallet, stand: VerifierStand, algorithms: list[str], is_shown: bool
+) -> None:
+    formats = {"dc+sd-jwt": {"kb-jwt_alg_values": algorithms}}
+    link = forge(stand, client_metadata={"vp_formats_supported": formats})
+    if is_shown:
+        present(wallet, link)
+        assert shown(stand) == {"family_name": "Tanaka"}
+    else:
+        refuse(wallet, stand, link, "cannot verify")
+
+
 def test_section_8_5_another_method_of_fetching(wallet: Wallet, stand: VerifierStand) -> None:
     link = ask(stand)
     for method in ("put", "POST", ""):
