@@ -97,7 +97,8 @@ def init(
             "account": account,
             "public_url": public_url,
             "access_authority": str(folder / f"{_AUTHORITY}.crt"),
-            "next": f'tegata gateway add-verifier {folder} ID --name "Who asks"',
+            "next": f'tegata gateway add-verifier {folder} ID --name "Who asks" '
+            "--may-ask PURPOSE=ATTRIBUTE",
         },
         as_json=as_json,
     )
