@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/conformance.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `(?P<module>[a-z0-9_-]+)` \| (?P<test>.+) \|$", PAGE, re.MULTILINE)
+CLAUSES = re.findall(r"^\| [^|`]+ \| [^|]+ \| `(test_\w+)` \|$", PAGE, re.MULTILINE)
 LINKED = re.findall(r"\]\(\.\./(tests/[a-z0-9_/]+\.py)\)", PAGE)
 
 
@@ -23,3 +24,13 @@ def test_each_module_has_its_test(module: str, test: str) -> None:
     name = test.strip("`")
     sources = [(ROOT / path).read_text(encoding="utf-8") for path in LINKED]
     assert any(f"def {name}(" in source for source in sources), f"{module}: no test {name}"
+
+
+@pytest.mark.parametrize("name", CLAUSES)
+def test_each_clause_has_its_test(name: str) -> None:
+    sources = [(ROOT / path).read_text(encoding="utf-8") for path in LINKED]
+    assert any(f"def {name}(" in source for source in sources), f"no test {name}"
+
+
+def test_clauses_are_read() -> None:
+    assert len(CLAUSES) > 20
