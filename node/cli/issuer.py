@@ -187,6 +187,11 @@ def enrol(url: str, token: str, as_json: bool) -> None:
 @click.option("--portrait", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--reference", help="Your case number, to find the credentials by. No name.")
 @click.option("--qr/--no-qr", default=True, help="Draw the offer as a QR code.")
+@click.option(
+    "--qr-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the QR code to a file, SVG or PNG by its name: for a screen or a letter.",
+)
 @_operator_options
 @json_option
 def offer(
@@ -198,11 +203,14 @@ def offer(
     portrait: Path | None,
     reference: str | None,
     qr: bool,
+    qr_file: Path | None,
     url: str,
     token: str,
     as_json: bool,
 ) -> None:
     """Offer a credential to the person at the counter."""
+    if qr_file is not None and qr_file.suffix.lower() not in (".svg", ".png"):
+        raise click.UsageError("--qr-file: a name that ends with .svg or .png")
     attributes = ResidentAttributes(
         name=name,
         address=address,
@@ -213,8 +221,11 @@ def offer(
     )
     with IssuerClient(url, token) as client:
         made = client.offer(attributes, reference=reference)
+    code = segno.make(made.link, micro=False)
     if qr and not as_json:
-        segno.make(made.link, micro=False).terminal(compact=True)
+        code.terminal(compact=True)
+    if qr_file is not None:
+        code.save(str(qr_file), scale=8)
     show(
         {"offer": made.link, "tx_code": made.tx_code, "expires_at": made.expires_at},
         as_json=as_json,

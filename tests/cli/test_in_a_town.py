@@ -308,6 +308,17 @@ class TestTheCity:
         portrait.write_bytes(b"\xff\xd8\xff\xe0portrait\xff\xd9")
         assert desk.issuer("offer", *CARD_OPTIONS, "--portrait", str(portrait))["tx_code"]
 
+    @pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<?xml"), (".png", b"\x89PNG")])
+    def test_a_code_for_a_screen(
+        self, desk: Desk, tmp_path: Path, suffix: str, begins: bytes
+    ) -> None:
+        file = tmp_path / f"offer{suffix}"
+        desk.issuer("offer", *CARD_OPTIONS, "--qr-file", str(file))
+        assert file.read_bytes().startswith(begins)
+        command = ("issuer", "offer", *CARD_OPTIONS, "--issuer", desk.town.issuer_url)
+        refused = run_inside(*command, "--qr-file", str(tmp_path / "x.gif"), env=desk.operator)
+        assert refused.exit_code == 2
+
     def test_changes_of_state(self, desk: Desk) -> None:
         file = desk.wallet.with_name("changing")
         with (
