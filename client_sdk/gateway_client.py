@@ -11,6 +11,7 @@ from client_sdk.checks import Check
 from client_sdk.errors import TransportError
 from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vp.consent_record import ConsentRecord, verify_consent
+from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.purposes import DEFAULT_TERM, PurposeTerm
 from client_sdk.service_client import ServiceClient, text_of
 
@@ -84,11 +85,32 @@ class GatewayClient(ServiceClient):
             ServiceRefusedError: The gateway does not take it; the text says why.
             TransportError: The gateway cannot be reached.
         """
-        body: JsonObject = {
-            "attributes": list(attributes),
-            "purpose": purpose,
-            "purpose_term": purpose_term.iri,
-        }
+        return self._create({"attributes": list(attributes)}, purpose, purpose_term)
+
+    def ask_query(
+        self,
+        query: DcqlQuery,
+        *,
+        purpose: str,
+        purpose_term: PurposeTerm = DEFAULT_TERM,
+    ) -> CreatedRequest:
+        """Make a request by a whole query: several credentials, alternatives, options.
+
+        Args:
+            query: The credentials and claims.
+            purpose: What for, in words for the holder.
+            purpose_term: The same as a term of the vocabulary.
+
+        Raises:
+            ServiceRefusedError: The gateway does not take it; the text says why.
+            TransportError: The gateway cannot be reached.
+        """
+        return self._create({"dcql_query": query.to_fields()}, purpose, purpose_term)
+
+    def _create(
+        self, question: JsonObject, purpose: str, purpose_term: PurposeTerm
+    ) -> CreatedRequest:
+        body: JsonObject = {**question, "purpose": purpose, "purpose_term": purpose_term.iri}
         created = self._post("/requests", body, expected_status=201)
         return CreatedRequest(
             request_id=text_of(created, "id"),

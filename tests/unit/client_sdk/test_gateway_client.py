@@ -10,6 +10,7 @@ from support.http_stand import HttpStand, Received, Reply, json_reply
 from client_sdk.checks import Check
 from client_sdk.errors import ServiceRefusedError, TransportError
 from client_sdk.gateway_client import CreatedRequest, GatewayClient, RequestResult
+from client_sdk.openid4vp.dcql import build_query
 
 CREATED = {"id": "r1", "link": "openid4vp://?x", "expires_at": "2030-01-01T00:00:00Z"}
 ACCEPTED: dict[str, Any] = {
@@ -44,6 +45,22 @@ def test_a_request_is_made() -> None:
     assert request.headers["authorization"] == "Bearer the-key"
     assert json.loads(request.body) == {
         "attributes": ["address", "name"],
+        "purpose": "why",
+        "purpose_term": "https://w3id.org/dpv#RequestedServiceProvision",
+    }
+
+
+def test_a_request_is_made_by_a_query() -> None:
+    query = build_query(query_id="q", vct="urn:x", attributes=("address",))
+    with (
+        HttpStand(lambda _request: json_reply(CREATED, status=201)) as server,
+        GatewayClient(server.url, "the-key") as client,
+    ):
+        created = client.ask_query(query, purpose="why")
+    assert created.request_id == "r1"
+    (request,) = server.received
+    assert json.loads(request.body) == {
+        "dcql_query": query.to_fields(),
         "purpose": "why",
         "purpose_term": "https://w3id.org/dpv#RequestedServiceProvision",
     }
