@@ -124,7 +124,7 @@ class JournaledOverlay(StateOverlay):
 
 
 def state_key(kind: bytes, *parts: str) -> bytes:
-    """Return the key of an entry: the kind and its parts, joined by NUL."""
+    """Return the key of an entry: the kind and its parts, of which there is one at least."""
     return kind + b"\x00" + "\x00".join(parts).encode()
 
 

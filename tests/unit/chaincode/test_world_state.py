@@ -47,7 +47,7 @@ def test_keys_and_their_parts() -> None:
     key = detail_key("a@b", "w@b", "k")
     assert key == b"detail\x00a@b\x00w@b\x00k"
     assert key_parts(key) == ["a@b", "w@b", "k"]
-    assert key_parts(state_key(b"peers")) == []
+    assert key_parts(state_key(b"peer", "")) == [""]
 
 
 def test_an_overlay_hides_and_removes_without_touching_its_base() -> None:

@@ -59,7 +59,9 @@ def test_an_answer(http: HttpClient) -> None:
     )
     with HttpStand(always(reply)) as server:
         answer = http.get(f"{server.url}/path?x=1", bearer="token")
-    assert answer == HttpAnswer(status=404, media_type="application/json", body=b'{"a": 1}')
+    assert (answer.status, answer.media_type) == (404, "application/json")
+    assert answer.body == b'{"a": 1}'
+    assert answer.headers["content-type"] == "Application/JSON; charset=utf-8"
     assert answer.json() == {"a": 1}
     (request,) = server.received
     assert (request.method, request.path) == ("GET", "/path?x=1")

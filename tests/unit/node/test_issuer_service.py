@@ -127,7 +127,8 @@ def test_offer_expires(world: IssuerWorld) -> None:
     ("form", "error"),
     [
         ({}, "invalid_request"),
-        ({"grant_type": "authorization_code", "code": "x"}, "unsupported_grant_type"),
+        ({"grant_type": "password"}, "invalid_request"),
+        ({"grant_type": "password", "tx_code": None}, "unsupported_grant_type"),
         ({"pre-authorized_code": None}, "invalid_request"),
         ({"tx_code": None}, "invalid_request"),
         ({"tx_code": "1" * 1000}, "invalid_request"),
