@@ -100,13 +100,7 @@ class Receiving:
         accepted = issuance.accepted(self._session.http)
         try:
             issued = self._ask(issuance, accepted)
-            received = issued.credentials[0]
-            credential = check_received(
-                received, account=self._session.account, trusted_issuer=issuance.trusted_issuer
-            )
-            self._session.update(
-                lambda contents: contents.with_credential(credential).without_issuance(issuance_id)
-            )
+            credential = self._accept(issuance, issued)
         except IssuanceDeferredError as error:
             self._keep(replace(issuance, transaction_id=error.transaction_id))
             raise
@@ -115,6 +109,24 @@ class Receiving:
                 self.forget(issuance_id)
             raise
         self._notify(accepted, issued)
+        return credential
+
+    def _accept(self, issuance: StoredIssuance, issued: IssuedCredentials) -> StoredCredential:
+        """Keep the credential; one that the wallet does not take ends its offer."""
+        try:
+            credential = check_received(
+                issued.credentials[0],
+                account=self._session.account,
+                trusted_issuer=issuance.trusted_issuer,
+            )
+            self._session.update(
+                lambda contents: contents.with_credential(credential).without_issuance(
+                    issuance.issuance_id
+                )
+            )
+        except OfferError:
+            self.forget(issuance.issuance_id)
+            raise
         return credential
 
     def forget(self, issuance_id: str) -> None:
