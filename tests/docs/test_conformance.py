@@ -34,3 +34,18 @@ def test_each_clause_has_its_test(name: str) -> None:
 
 def test_clauses_are_read() -> None:
     assert len(CLAUSES) > 20
+
+
+ISSUING = PAGE.partition("## OpenID4VCI")[2]
+ISSUING_ROWS = re.findall(
+    r"^\| `(?P<module>[A-Za-z0-9]+)` \| (?P<row>.+) \|$", ISSUING, re.MULTILINE
+)
+
+
+def test_each_module_of_issuing_has_its_tests() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/unit/**/*.py"))
+    modules = [module for module, _ in ISSUING_ROWS]
+    assert len(modules) == len(set(modules)) > 70
+    for module, row in ISSUING_ROWS:
+        for name in re.findall(r"`(test_\w+)`", row):
+            assert f"def {name}(" in sources, f"{module}: no test {name}"
