@@ -40,6 +40,7 @@ Exit codes:
         "issuer": "node.cli.issuer:issuer",
         "migrate": "node.cli.migrate:migrate",
         "node": "node.cli.node:node",
+        "registry": "node.cli.registry:registry",
         "verify": "node.cli.verify:verify",
         "wallet": "node.cli.wallet:wallet",
     },

@@ -1,8 +1,11 @@
 """Who is an issuer: what a quorum of registrars wrote, and nothing else."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.command_line import run_inside
 from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 
 from chaincode.ids import REGISTRY_ACCOUNT
@@ -18,6 +21,8 @@ from client_sdk.ledger.commands import (
     set_record,
 )
 from client_sdk.ledger.grants import new_record_id
+from node.errors import ConfigError
+from node.keypair import save_keypair
 
 ISSUER = "aoba_city@issuer"
 RECORD = IssuerRecord(
@@ -84,6 +89,41 @@ def test_one_registrar_alone_registers_nobody(
         other.sign_transaction(transaction)
         first.send(transaction)
         assert admin.record(REGISTRY_ACCOUNT, record_id, IssuerRecord) == RECORD
+
+
+def test_registrars_withdraw_an_issuer_together_by_commands(
+    ledger: LedgerFolder, address: str, second: AccountKey, tmp_path: Path
+) -> None:
+    save_keypair(ledger.registry_key, tmp_path / "first.priv")
+    save_keypair(second, tmp_path / "second.priv")
+    keys = [("--key", str(tmp_path / name)) for name in ("first.priv", "second.priv")]
+    record_id, torii = new_record_id(), ("--torii", address)
+    with (
+        ledger.registry(address) as first,
+        LedgerClient(address, REGISTRY_ACCOUNT, second) as other,
+    ):
+        transaction = first.build_transaction(
+            set_record(REGISTRY_ACCOUNT, record_id, RECORD), quorum=2
+        )
+        first.sign_transaction(transaction)
+        other.sign_transaction(transaction)
+        first.send(transaction)
+
+    def state() -> str:
+        listed = run_inside("registry", "list", *torii, *keys[0], "--json")
+        rows = {row["record"]: row for row in json.loads(listed.stdout)}
+        return str(rows[record_id]["state"])
+
+    assert state() == "active"
+    alone = run_inside("registry", "withdraw", record_id, *torii, *keys[0])
+    assert isinstance(alone.exception, TransactionFailedError)
+    assert state() == "active"
+    for command, expected in (("withdraw", "withdrawn"), ("reinstate", "active")):
+        done = run_inside("registry", command, record_id, *torii, *keys[0], *keys[1])
+        assert done.exit_code == 0, done.exception
+        assert state() == expected
+    unknown = run_inside("registry", "withdraw", new_record_id(), *torii, *keys[0], *keys[1])
+    assert isinstance(unknown.exception, ConfigError)
 
 
 def test_a_stranger_s_second_signature_does_not_count(

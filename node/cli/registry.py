@@ -1,0 +1,103 @@
+"""`tegata registry`: who counts as an issuer, by as many signatures as the registry needs."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from chaincode.errors import DecodeError
+from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.records import IssuerRecord, decode_record
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import set_record
+from node.cli.output import Value, json_option, show, show_rows
+from node.errors import ConfigError
+
+_TIMEOUT_S = 15
+_torii = click.option("--torii", required=True, help="host:port of a ledger node.")
+_keys = click.option(
+    "--key",
+    "key_files",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A registrar's private key, NAME.priv; once for each who signs.",
+)
+
+
+@click.group()
+def registry() -> None:
+    """Who counts as an issuer: what as many registrars signed as the registry needs."""
+
+
+@registry.command("list")
+@_torii
+@_keys
+@json_option
+def list_issuers(torii: str, key_files: tuple[Path, ...], as_json: bool) -> None:
+    """List the issuers, also those that were withdrawn."""
+    with _client(torii, key_files[0]) as client:
+        details = client.details(REGISTRY_ACCOUNT, writer=REGISTRY_ACCOUNT)
+    rows: list[dict[str, Value]] = []
+    for name, value in sorted(details.items()):
+        if name.startswith(IssuerRecord.prefix):
+            try:
+                rows.append(_row(name.removeprefix(IssuerRecord.prefix), value))
+            except DecodeError:
+                continue
+    show_rows(rows, empty="The registry names no issuer yet.", as_json=as_json)
+
+
+@registry.command()
+@click.argument("record_id", metavar="RECORD")
+@_torii
+@_keys
+@json_option
+def withdraw(record_id: str, torii: str, key_files: tuple[Path, ...], as_json: bool) -> None:
+    """Withdraw the issuer of RECORD, an id that `list` shows: its credentials count no more."""
+    _set_state(record_id, torii, key_files, "withdrawn", as_json=as_json)
+
+
+@registry.command()
+@click.argument("record_id", metavar="RECORD")
+@_torii
+@_keys
+@json_option
+def reinstate(record_id: str, torii: str, key_files: tuple[Path, ...], as_json: bool) -> None:
+    """Let the issuer of RECORD, which was withdrawn, count again."""
+    _set_state(record_id, torii, key_files, "active", as_json=as_json)
+
+
+def _set_state(
+    record_id: str, torii: str, key_files: tuple[Path, ...], state: str, *, as_json: bool
+) -> None:
+    with ExitStack() as stack:
+        signers = [stack.enter_context(_client(torii, file)) for file in key_files]
+        record = signers[0].record(REGISTRY_ACCOUNT, record_id, IssuerRecord)
+        if record is None:
+            raise ConfigError(f"the registry holds no issuer {record_id}")
+        changed = replace(record, state="active" if state == "active" else "withdrawn")
+        transaction = signers[0].build_transaction(
+            set_record(REGISTRY_ACCOUNT, record_id, changed), quorum=len(signers)
+        )
+        for signer in signers:
+            signer.sign_transaction(transaction)
+        signers[0].send(transaction)
+    show({"record": record_id, "issuer": changed.issuer, "state": state}, as_json=as_json)
+
+
+def _client(torii: str, key_file: Path) -> LedgerClient:
+    key = AccountKey.load(key_file)
+    return LedgerClient(torii, REGISTRY_ACCOUNT, key, timeout_s=_TIMEOUT_S)
+
+
+def _row(record_id: str, value: str) -> dict[str, Value]:
+    record = decode_record(value, IssuerRecord)
+    return {
+        "record": record_id,
+        "issuer": record.issuer,
+        "may_issue": list(record.credential_types),
+        "state": record.state,
+    }
