@@ -80,6 +80,7 @@ def test_the_commands() -> None:
         "wallet veto",
         "wallet changes",
         "wallet lift-guard",
+        "wallet resume",
         "verify ask",
         "verify result",
         "verify standing",
