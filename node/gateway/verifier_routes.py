@@ -277,6 +277,8 @@ def add_verifier_routes(
 
 
 def _result(stored: StoredRequest, state: str, *, is_readable: bool) -> RequestResult:
+    # What was verified stands in the store already while its receipt is not on the ledger.
+    is_shown = is_readable and state == "accepted"
     return RequestResult.model_validate(
         {
             "id": stored.id,
@@ -285,8 +287,8 @@ def _result(stored: StoredRequest, state: str, *, is_readable: bool) -> RequestR
             "purpose": stored.purpose,
             "expires_at": _utc(stored.expires_at_ms),
             "checks": [check for check in stored.checks or [] if is_readable],
-            "attributes": stored.shown if is_readable else None,
-            "credentials": stored.credentials if is_readable else None,
+            "attributes": stored.shown if is_shown else None,
+            "credentials": stored.credentials if is_shown else None,
         }
     )
 

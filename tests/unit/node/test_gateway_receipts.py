@@ -61,6 +61,7 @@ def test_nothing_is_shown_while_the_receipt_is_not_written(gateway: GatewayWorld
     assert post_answer(gateway, created, form).status_code == 200
     waiting = gateway.read(created["id"])
     assert (waiting["status"], waiting["attributes"]) == ("recording", None)
+    assert waiting["credentials"] is None
     gateway.presentations.tend()
     assert gateway.read(created["id"])["status"] == "recording"
     # A second answer is not taken meanwhile.
