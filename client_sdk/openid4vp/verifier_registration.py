@@ -27,9 +27,10 @@ from client_sdk.errors import (
     SignatureError,
     UnknownPurposeError,
 )
+from client_sdk.formats.interface import GENERAL_TYPES
 from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vp.access_certificate import AccessIdentity, organization_of, public_key_of
-from client_sdk.openid4vp.claims_path import ClaimsPath
+from client_sdk.openid4vp.claims_path import ClaimsPath, name_path
 from client_sdk.openid4vp.dcql_query import CredentialQuery, DcqlQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
 from client_sdk.purposes import PurposeTerm, parse_identifier
@@ -40,7 +41,6 @@ MAX_REGISTRATIONS: Final = 8
 _LEEWAY_S: Final = 60
 _THUMBPRINT: Final = "x5t#S256"
 _MAX_WORDS_CHARS: Final = 200
-_W3C_TYPE: Final = "VerifiableCredential"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +81,13 @@ class Registration:
     authority: str = ""
 
     def covers(self, credential_type: str, path: ClaimsPath) -> bool:
-        """Tell whether a claim of a credential type may be asked under it."""
+        """Tell whether a claim of a credential type may be asked under it.
+
+        The empty path stands for the credential without a claim: its type is enough.
+        """
         return any(
             credential_type in registered.types
-            and any(path[: len(wide)] == wide for wide in registered.paths)
+            and (not path or any(path[: len(wide)] == wide for wide in registered.paths))
             for registered in self.credentials
         )
 
@@ -95,26 +98,34 @@ class AskedClaim:
 
     Attributes:
         credential_type: Of which type of credential.
-        path: Where it is in the credential.
+        path: Where it is in the credential; empty where the credential is asked for without claims.
     """
 
     credential_type: str
     path: ClaimsPath
 
+    @property
+    def name(self) -> str:
+        """The claim as people read it; the credential's type where no claim is asked for."""
+        return name_path(self.path) or self.credential_type
+
 
 def asked_claims(query: DcqlQuery) -> tuple[AskedClaim, ...]:
     """Return the claims that a query asks for, of each credential type that would answer it."""
     return tuple(
-        AskedClaim(credential_type=credential_type, path=claim.path)
+        AskedClaim(credential_type=credential_type, path=path)
         for credential in query.credentials
         for credential_type in _types_of(credential)
-        for claim in credential.claims
+        for path in [claim.path for claim in credential.claims] or [()]
     )
 
 
 def _types_of(query: CredentialQuery) -> tuple[str, ...]:
-    """Return the credential types that would answer; W3C's common type says nothing."""
-    w3c = {name for names in query.type_values for name in names if name != _W3C_TYPE}
+    """Return the credential types that would answer.
+
+    What every W3C credential is says nothing beside another type; alone it asks for any credential.
+    """
+    w3c = {name for names in query.type_values for name in set(names) - GENERAL_TYPES or names}
     return (*query.vct_values, *sorted(w3c))
 
 

@@ -30,7 +30,6 @@ from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vci.account_client import register_account
 from client_sdk.openid4vci.token_client import CardProver
 from client_sdk.openid4vp.access_certificate import load_certificates
-from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.client import fetch_request, send_refusal, send_response
 from client_sdk.openid4vp.consent_record import ConsentRecord
 from client_sdk.openid4vp.response import build_error_response, build_response
@@ -481,7 +480,7 @@ class Wallet:
         if part is not self:
             return part.present(pending, beyond_registration=beyond_registration)
         if pending.exceeding and not beyond_registration:
-            names = ", ".join(name_path(claim.path) for claim in pending.exceeding)
+            names = ", ".join(claim.name for claim in pending.exceeding)
             raise OverAskingError(
                 f"{pending.verifier_name} is not registered to ask for: {names}; decline, or "
                 "consent to just that"

@@ -293,7 +293,7 @@ def consent(pending: PendingRequest) -> Panel:
         if pending.offer.deposit_key is not None:
             lines.append(Text("         also while you are away: each look is in your history"))
     if pending.exceeding:
-        names = ", ".join(dict.fromkeys(name_path(claim.path) for claim in pending.exceeding))
+        names = ", ".join(dict.fromkeys(claim.name for claim in pending.exceeding))
         lines += [
             Text(
                 "IT ASKS FOR MORE THAN IT IS REGISTERED FOR / 登録の範囲を超えています:", "bold red"

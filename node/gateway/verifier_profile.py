@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from client_sdk.errors import KeyFormatError, RegistrationError, RequestError
 from client_sdk.openid4vp.access_certificate import dns_names_of, load_identity, load_signing_key
-from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.openid4vp.haip import check_chain
 from client_sdk.openid4vp.verifier_identity import (
@@ -88,7 +87,7 @@ class VerifierProfile:
             return
         beyond = find_exceeding(asked_claims(query), self.registrations, purpose=purpose)
         if beyond:
-            names = ", ".join(dict.fromkeys(name_path(claim.path) for claim in beyond))
+            names = ", ".join(dict.fromkeys(claim.name for claim in beyond))
             raise ApiError(
                 403,
                 "exceeds_registration",

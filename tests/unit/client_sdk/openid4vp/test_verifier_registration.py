@@ -12,10 +12,12 @@ from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import generate_key, parse_compact, sign_compact
 from client_sdk.errors import KeyFormatError, RegistrationError
 from client_sdk.openid4vp.access_certificate import create_access_authority
+from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.verifier_registration import (
     AskedClaim,
     RegisteredCredential,
     Registration,
+    asked_claims,
     find_exceeding,
     sign_registration,
     verify_registration,
@@ -23,6 +25,7 @@ from client_sdk.openid4vp.verifier_registration import (
 from client_sdk.purposes import find_term
 
 NOW_S = NOW_MS // 1000
+W3C = "https://www.w3.org/2018/credentials#"
 AUTHORITY, SHOP = make_identity("Sake Shop")
 REGISTRATION = Registration(
     client_id=SHOP.client_id,
@@ -94,6 +97,45 @@ def test_two_registrations_add_up() -> None:
     claims = asked(("birth_date",), ("name",), ("sex",))
     purpose = REGISTRATION.purpose
     assert find_exceeding(claims, [REGISTRATION, other], purpose=purpose) == asked(("sex",))
+
+
+@pytest.mark.parametrize(
+    ("credential", "expected"),
+    [
+        ({"meta": {"type_values": [["VerifiableCredential", RESIDENT]]}}, ()),
+        ({"meta": {"type_values": [[f"{W3C}VerifiableCredential", RESIDENT]]}}, ()),
+        # These are answered by any credential, so also by one of a type that is not registered.
+        ({"meta": {"type_values": [["VerifiableCredential"]]}}, ("VerifiableCredential",)),
+        (
+            {"meta": {"type_values": [[RESIDENT], [f"{W3C}VerifiableCredential"]]}},
+            (f"{W3C}VerifiableCredential",),
+        ),
+        ({"meta": {"type_values": [[RESIDENT]]}, "claims": []}, ()),
+        ({"meta": {"type_values": [["urn:other"]]}, "claims": []}, ("urn:other",)),
+        (
+            {"format": "dc+sd-jwt", "meta": {"vct_values": ["urn:other"]}, "claims": []},
+            ("urn:other",),
+        ),
+    ],
+)
+def test_a_credential_of_no_registered_type_exceeds(
+    credential: JsonObject, expected: tuple[str, ...]
+) -> None:
+    item: JsonObject = {
+        "id": "a",
+        "format": "jwt_vc_json",
+        "claims": [{"path": ["birth_date"]}],
+        **credential,
+    }
+    if not item["claims"]:
+        del item["claims"]
+    beyond = find_exceeding(
+        asked_claims(parse_query({"credentials": [item]})),
+        [REGISTRATION],
+        purpose=REGISTRATION.purpose,
+    )
+    assert tuple(claim.credential_type for claim in beyond) == expected
+    assert all(claim.name for claim in beyond)
 
 
 def test_another_verifier_s_registration_counts_for_nothing() -> None:
