@@ -21,11 +21,14 @@ pub enum Event {
 }
 
 /// Where answers go. A unary call has one; a stream is opened, then has any number.
+///
+/// A call keeps its place also when its client has left: its request is still in memory.
 pub enum Way {
-    Unary(Option<oneshot::Sender<Answer>>),
+    Unary(Option<(oneshot::Sender<Answer>, Place)>),
     Stream {
         opening: Option<oneshot::Sender<Result<(), Status>>>,
         answers: Option<mpsc::Sender<Answer>>,
+        _place: Arc<Place>,
     },
 }
 
@@ -81,9 +84,10 @@ impl Call {
         self.open();
         let answers = match &mut *self.way.lock().unwrap() {
             Way::Unary(answer) => {
-                return answer
-                    .take()
-                    .is_some_and(|answer| answer.send(Ok(data)).is_ok());
+                return answer.take().is_some_and(|(answer, place)| {
+                    drop(place);
+                    answer.send(Ok(data)).is_ok()
+                });
             }
             Way::Stream { answers, .. } => answers.clone(),
         };
@@ -97,11 +101,16 @@ impl Call {
         let answers = match &mut *self.way.lock().unwrap() {
             Way::Unary(answer) => {
                 if let Some(failure) = failure {
-                    answer.take().map(|answer| answer.send(Err(failure)));
+                    answer.take().map(|(answer, place)| {
+                        drop(place);
+                        answer.send(Err(failure))
+                    });
                 }
                 return;
             }
-            Way::Stream { opening, answers } => {
+            Way::Stream {
+                opening, answers, ..
+            } => {
                 let opened = failure.clone().map_or(Ok(()), Err);
                 opening.take().map(|opening| opening.send(opened));
                 answers.take()
@@ -135,7 +144,7 @@ pub struct Presence {
     pub id: u64,
     pub events: Sender<Event>,
     pub is_over: Arc<AtomicBool>,
-    pub _place: Place,
+    pub _place: Arc<Place>,
 }
 
 impl Drop for Presence {

@@ -117,14 +117,13 @@ impl UnaryService<Bytes> for Method {
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (sender, receiver) = oneshot::channel();
-        self.hand_over(request.into_inner(), Way::Unary(Some(sender)));
-        let place = self.place.take();
+        let place = self.place.take().expect("a method is called once");
+        self.hand_over(request.into_inner(), Way::Unary(Some((sender, place))));
         Box::pin(async move {
-            let answer = receiver
+            receiver
                 .await
-                .unwrap_or_else(|_| Err(Status::internal("no answer")));
-            drop(place);
-            answer.map(tonic::Response::new)
+                .unwrap_or_else(|_| Err(Status::internal("no answer")))
+                .map(tonic::Response::new)
         })
     }
 }
@@ -139,11 +138,12 @@ impl ServerStreamingService<Bytes> for Method {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (opening, opened) = oneshot::channel();
         let (answers, sent) = mpsc::channel(STREAM_ROOM);
-        let place = self.place.take().expect("a method is called once");
+        let place = Arc::new(self.place.take().expect("a method is called once"));
         let events = self.front.events.clone();
         let way = Way::Stream {
             opening: Some(opening),
             answers: Some(answers),
+            _place: place.clone(),
         };
         let (id, is_over) = self.hand_over(request.into_inner(), way);
         let presence = Presence {
