@@ -75,7 +75,7 @@ class _Receipts:
         self._contents = contents
         self._ledger = ledger
         self._account = account
-        self._seen: set[bytes] = set()
+        self._seen: set[tuple[str, bytes]] = set()
 
     def entry(self, writer: str, key: str, value: str) -> HistoryEntry:
         """Return what one receipt tells, with what is wrong about it."""
@@ -117,7 +117,7 @@ class _Receipts:
                 verifier_name=grant.verifier_name,
                 finding=f"{writer} used the grant, and {error}",
             )
-        self._seen.add(access.shown)
+        self._seen.add((grant_id, access.shown))
         return HistoryEntry(
             at_ms=access.seen_at_ms,
             verifier=access.verifier,
@@ -147,7 +147,8 @@ class _Receipts:
     def without_receipt(self) -> Iterator[HistoryEntry]:
         """Yield what the wallet sent, and no receipt tells of."""
         for shown in self._contents.presentations:
-            if shown.shown in self._seen or not shown.is_taken or shown.is_deposit:
+            has_receipt = shown.grant is not None and (shown.grant, shown.shown) in self._seen
+            if has_receipt or not shown.is_taken or shown.is_deposit:
                 continue
             yield HistoryEntry(
                 at_ms=shown.sent_at_ms,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.grant_world import GrantWorld
-from support.presentation_world import GATEWAY, HOLDER, LEDGER_ID
+from support.presentation_world import GATEWAY, HOLDER, LEDGER_ID, RESIDENT
 
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import SeenRecord, encode_record, seen_id
@@ -14,6 +14,7 @@ from chaincode.world_state import StateOverlay, detail_key, put_detail
 from client_sdk.errors import RequestError
 from client_sdk.ledger.commands import grant_permission, set_account_detail
 from client_sdk.ledger.receipts import Access, build_receipt, receipt_key
+from client_sdk.openid4vp.dcql_query import ClaimsQuery, CredentialQuery, DcqlQuery
 from client_sdk.wallet import HistoryEntry
 from client_sdk.wallet.wallet_records import StoredGrant, WalletContents
 
@@ -104,7 +105,8 @@ def test_it_is_read_on_a_new_phone(world: GrantWorld) -> None:
     show_address(world)
     session = world.wallet._session
     backup = session.contents.to_backup()
-    again = WalletContents.from_fields({**backup, "seed": "A" * 43, "protection": None})
+    left_out = {"seed": "A" * 43, "protection": None, "issuances": []}
+    again = WalletContents.from_fields({**backup, **left_out})
     session.update(lambda _: again)
     assert only(world.wallet.history()).finding is None
 
@@ -180,6 +182,47 @@ def test_a_presentation_without_a_receipt_is_noticed(world: GrantWorld) -> None:
     entry = only(world.wallet.history())
     assert entry.finding == "the verifier took it, and no receipt stands on the ledger"
     assert (entry.use, entry.verifier_name) == (None, "Minato City Hall")
+
+
+def show_twice(world: GrantWorld, *, second_is_bound: bool) -> tuple[StoredGrant, ...]:
+    """Answer two queries of one request with the same credential; return the grants."""
+    query = DcqlQuery(
+        credentials=tuple(
+            CredentialQuery(
+                id=name,
+                vct_values=(RESIDENT,),
+                claims=(ClaimsQuery(path=(name,)),),
+                holder_binding=is_bound,
+            )
+            for name, is_bound in (("address", True), ("name", second_is_bound))
+        )
+    )
+    with world.verifier() as city:
+        created = city.ask_query(query, purpose="Certificate of residence")
+        world.consent(world.wallet.read_request(created.link))
+        assert city.result(created.request_id).state == "accepted"
+    return world.wallet.grants
+
+
+def test_one_receipt_does_not_stand_for_another_of_the_same_answer(world: GrantWorld) -> None:
+    kept, hidden = show_twice(world, second_is_bound=True)
+    assert [entry.finding for entry in world.wallet.history()] == [None, None]
+    del world.ledger.state[detail_key(HOLDER, GATEWAY, SeenRecord.key(seen_id(hidden.grant_id, 1)))]
+    findings = {entry.grant: entry.finding for entry in world.wallet.history()}
+    assert findings == {
+        kept.grant_id: None,
+        hidden.grant_id: "the verifier took it, and no receipt stands on the ledger",
+    }
+
+
+def test_what_was_shown_without_a_grant_stands_beside_what_has_a_receipt(world: GrantWorld) -> None:
+    (grant,) = show_twice(world, second_is_bound=False)
+    entries = world.wallet.history()
+    assert {(entry.grant, entry.attributes) for entry in entries} == {
+        (grant.grant_id, (("address",),)),
+        (None, (("name",),)),
+    }
+    assert {entry.finding for entry in entries} == {None}
 
 
 def test_other_details_are_no_history(world: GrantWorld) -> None:
