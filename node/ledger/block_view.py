@@ -1,4 +1,4 @@
-"""What a block is decided on: a snapshot of which each entry is read once, and most before."""
+"""What a block is decided on: a snapshot of which most entries are read before."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,9 +8,10 @@ from node.ledger.state_store import StateSnapshot
 
 
 class BlockView:
-    """A snapshot that remembers what was read of it: a `chaincode.world_state.StateView`.
+    """A snapshot of which entries were read ahead: a `chaincode.world_state.StateView`.
 
-    It lives as long as one block is decided, and remembers no more than the block reads.
+    It lives as long as one block is decided. What was not read ahead is for the snapshot to
+    remember, which knows how much it may.
     """
 
     def __init__(self, snapshot: StateSnapshot, batches: Iterable[Batch]) -> None:
@@ -19,15 +20,15 @@ class BlockView:
         transactions = [each for batch in batches for each in batch.transactions]
         self._hashes = frozenset(transaction.hash for transaction in transactions)
         self._decided = snapshot.decided_among(self._hashes)
-        keys = {key: None for each in transactions for key in expected_reads(each.message)}
-        self._read: dict[bytes, bytes | None] = {**keys, **snapshot.get_many(list(keys))}
+        keys = dict.fromkeys(key for each in transactions for key in expected_reads(each.message))
+        self._read = snapshot.get_many(list(keys))
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at a key, or None."""
         try:
             return self._read[key]
         except KeyError:
-            return self._read.setdefault(key, self._snapshot.get(key))
+            return self._snapshot.get(key)
 
     def get_page(self, prefix: str) -> bytes | None:
         """Return a page of the authenticated map, or None."""

@@ -12,6 +12,9 @@ from typing import Final, TypeAlias, TypeVar
 
 _AT_ONCE: Final = (256, 16, 1)
 """Few sizes, so that the statements stay prepared."""
+MAX_JOINED_BYTES: Final = 4096
+"""Longer values are read one by one, as far as they are asked for: joined, those of one block could
+take gigabytes."""
 _Value: TypeAlias = bytes | str | int | None
 _T = TypeVar("_T")
 

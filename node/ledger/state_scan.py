@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Final, TypeAlias
 
+from node.ledger.bulk_sql import MAX_JOINED_BYTES
+
 _Bounds: TypeAlias = dict[str, int | bytes]
 _FIRST_ENTRIES: Final = 16
 _ENTRIES_AT_ONCE: Final = 1024
-_VALUE_BYTES: Final = 4096
-"""Larger values are read one by one, as far as they are asked for."""
 # Bytes stay as they are when they are cast to text and back.
 _JOINED: Final = """
 SELECT group_concat(length(key)), CAST(group_concat(CAST(key AS TEXT), '') AS BLOB),
@@ -40,7 +40,7 @@ def scan_state(
         start: The first key that may come.
         end: The first key that may not.
     """
-    bounds: _Bounds = {"most": _VALUE_BYTES, "start": start, "end": end, "size": _FIRST_ENTRIES}
+    bounds: _Bounds = {"most": MAX_JOINED_BYTES, "start": start, "end": end, "size": _FIRST_ENTRIES}
     # Most scans are short, and a limit costs less than to look for the border.
     entries = _read(connection, _FEW, bounds)
     yield from entries

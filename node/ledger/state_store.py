@@ -23,7 +23,7 @@ from chaincode.state_root import StateRoot
 from node.errors import StorageError
 from node.ledger import history_index
 from node.ledger.block_store import BlockStore
-from node.ledger.bulk_sql import chunks, marks, write_rows
+from node.ledger.bulk_sql import MAX_JOINED_BYTES, chunks, marks, write_rows
 from node.ledger.history_index import HistoryEntry
 from node.ledger.state_scan import scan_state
 from node.ledger.transaction_places import PLACE_BYTES, decode_place
@@ -155,18 +155,21 @@ class StateSnapshot:
         # Keys are UTF-8 and NUL: no byte of one is 0xff.
         return scan_state(self._connection, max(prefix, start), prefix + b"\xff")
 
-    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the values at those keys that have one."""
-        found: dict[bytes, bytes] = {}
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        """Return the value at each key, or None; long values are left out, for `get` to read."""
+        found: dict[bytes, bytes | None] = dict.fromkeys(keys)
         for chunk in chunks(keys):
             (texts,) = self._connection.execute(
-                "SELECT group_concat(hex(key) || ':' || hex(value))"  # noqa: S608 - marks alone
-                f" FROM state WHERE key IN {marks(len(chunk))}",
-                chunk,
+                "SELECT group_concat(hex(key) || ':' || CASE WHEN length(value) <= ?"  # noqa: S608
+                f" THEN hex(value) ELSE '-' END) FROM state WHERE key IN {marks(len(chunk))}",
+                (MAX_JOINED_BYTES, *chunk),
             ).fetchone()
             for text in texts.split(",") if texts else ():
                 key, _, value = text.partition(":")
-                found[bytes.fromhex(key)] = bytes.fromhex(value)
+                if value == "-":
+                    del found[bytes.fromhex(key)]
+                else:
+                    found[bytes.fromhex(key)] = bytes.fromhex(value)
         return found
 
     def get_page(self, prefix: str) -> bytes | None:

@@ -13,7 +13,7 @@ from chaincode.state_root import StateRoot
 from node.errors import StorageError
 from node.ledger import wal_checkpoints
 from node.ledger.block_store import BlockStore
-from node.ledger.state_store import StateChange, StateStore, Tip
+from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 
 
 @pytest.fixture
@@ -308,9 +308,26 @@ def test_many_entries_come_out_as_they_went_in(store: StateStore) -> None:
     store.commit(change(1, entries))
     with store.snapshot() as view:
         assert list(view.scan(b"many\x00")) == sorted(entries.items())
-        assert view.get_many([*entries, b"missing"]) == entries
+        joined = {key: value for key, value in entries.items() if value != bytes(5000)}
+        assert view.get_many([*entries, b"missing"]) == {**joined, b"missing": None}
         assert next(iter(view.scan(b"many\x00", b"many\x002000")))[0] == b"many\x002000"
         assert view.get_many([]) == {}
+
+
+def test_long_values_are_not_joined(store: StateStore, tmp_path: Path, blocks: BlockStore) -> None:
+    """Together they would pass SQLite's limit, which is 1 GB, and stop the node."""
+    entries: dict[bytes, bytes | None] = {
+        b"long\x00%d" % number: bytes(5000) for number in range(256)
+    }
+    store.commit(change(1, entries))
+    connection = sqlite3.connect(tmp_path / "state.sqlite")
+    try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 256 * 5000)
+        view = StateSnapshot(connection, blocks)
+        assert view.get_many([*entries, b"missing"]) == {b"missing": None}
+        assert view.get(b"long\x000") == bytes(5000)
+    finally:
+        connection.close()
 
 
 def test_many_transactions_are_known_by_their_decisions(store: StateStore) -> None:
