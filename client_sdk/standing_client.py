@@ -11,7 +11,7 @@ from chaincode.errors import DecodeError
 from chaincode.records import IdentityRecord, SeenRecord, decode_record, seen_id
 from client_sdk.checks import Check, receipt_check
 from client_sdk.credentials.jose import parse_compact
-from client_sdk.errors import DepositError, ReceiptRefusedError, TransportError
+from client_sdk.errors import ConsentError, DepositError, ReceiptRefusedError, TransportError
 from client_sdk.gateway_client import CreatedRequest
 from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.grants import new_record_id
@@ -200,10 +200,16 @@ class StandingClient(ServiceClient):
             raise DepositError("the presentation is shown under another grant")
         if not _stands(reader, account, grant_id, use, gateway=offer.gateway):
             raise ReceiptRefusedError(f"the ledger holds no receipt of use {use}")
+        consent = verify_consent(handed.text("consent"), terms=request.transaction_data[0])
+        # The gateway hands it out beside what the holder sealed: it could be anybody's.
+        if (consent.grant, consent.account) != (grant_id, account):
+            raise ConsentError("the consent record: of another grant")
+        if consent.signatory not in reader.signatories(account):
+            raise ConsentError("the consent record: not signed by a key of the account")
         return LookedUp(
             attributes=verified.attributes,
             use=use,
-            consent=verify_consent(handed.text("consent"), terms=request.transaction_data[0]),
+            consent=consent,
             checks=(*verified.checks, receipt_check()),
         )
 

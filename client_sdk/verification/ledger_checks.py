@@ -90,6 +90,15 @@ class LedgerChecks:
                 raise
             return None
 
+    def signatories(self, account: str) -> frozenset[str]:
+        """Return the public keys of an account; none where there is no such account."""
+        try:
+            return self.ledger.signatories(account)
+        except QueryFailedError as error:
+            if not error.is_absence:
+                raise
+            return frozenset()
+
     def check_anchor(
         self,
         verified: VerifiedPresentation,
@@ -196,13 +205,7 @@ class LedgerChecks:
             raise HolderKeyError("the grant is of another account than the credential's holder's")
         raw = decode_base64url(str(jwk["x"]))
         key = PublicKey(KeyAlgorithm.ED25519_SHA2, raw).encode()
-        try:
-            keys = self.ledger.signatories(account)
-        except QueryFailedError as error:
-            if not error.is_absence:
-                raise
-            keys = frozenset()
-        if key not in keys:
+        if key not in self.signatories(account):
             raise HolderKeyError("the holder's account no longer has the key that signed")
 
     def check_no_recovery(self, account_id: str) -> None:

@@ -231,6 +231,8 @@ class PresentationCheck:
         found = (record.grant, record.account, record.attributes)
         if found != (proof.grant, proof.account, asked):
             raise HolderBindingError("the consent record is of another grant")
+        if record.signatory not in self.on_ledger.signatories(proof.account):
+            raise HolderBindingError("the consent record is not signed by a key of the account")
         return record.token
 
 

@@ -1,5 +1,6 @@
 """The record of a consent (ISO/IEC TS 27560:2023): both sides have it, and both verify it."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.grant_world import GrantWorld
-from support.presentation_world import ATTRIBUTES, HOLDER, LEDGER_ID, World
+from support.presentation_world import ATTRIBUTES, HOLDER, LEDGER_ID, World, key_of_account
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import generate_key, sign_compact
@@ -20,7 +21,7 @@ from client_sdk.openid4vp.consent_record import (
     sign_consent,
     verify_consent,
 )
-from client_sdk.openid4vp.signed_request import verify_request
+from client_sdk.openid4vp.signed_request import read_own_request, verify_request
 from client_sdk.sealing import SealingKey
 
 GRANT = "0123456789abcdef" * 2
@@ -146,6 +147,46 @@ def test_both_sides_have_it_of_a_standing_grant(world: GrantWorld) -> None:
         grant = world.wallet.grants[-1].grant_id
         found = office.look_up(grant, key, now_ms=lambda: world.now_ms)
     check_both_halves(world, found.consent)
+
+
+def forge_standing_consent(world: GrantWorld, **changes: Any) -> ConsentRecord:
+    """Let the gateway hand out another record of a consent than the holder signed."""
+    key = SealingKey.generate()
+    with world.standing_client() as office:
+        created = office.ask(
+            ["address"], purpose="Notice", uses=3, days=30, deposit_key=key.public_bytes
+        )
+        world.consent(world.wallet.read_request(created.link))
+        grant = world.wallet.grants[-1]
+        (terms,) = read_own_request(grant.request_object).transaction_data
+        fields = {"grant": grant.grant_id, "holder_key": world.wallet._session.holder_key}
+        forged = sign(terms=terms, **{**fields, **changes})
+        with sqlite3.connect(world.folder / "gateway.db") as connection:
+            connection.execute("UPDATE standing_grant SET consent = ?", (forged,))
+        found = office.look_up(grant.grant_id, key, now_ms=lambda: world.now_ms)
+    return found.consent
+
+
+def test_a_gateway_cannot_make_up_the_holders_consent(world: GrantWorld) -> None:
+    forge_standing_consent(world)
+    with pytest.raises(ConsentError, match="not signed by a key of the account"):
+        forge_standing_consent(world, holder_key=KEY)
+    for change in ({"grant": GRANT}, {"account": "other@tegata"}):
+        with pytest.raises(ConsentError, match="of another grant"):
+            forge_standing_consent(world, **change)
+
+
+def test_a_consent_that_no_key_of_the_account_signed_is_refused() -> None:
+    small = World()
+    request = small.request("address")
+    proof = small.grant(request)
+    for key, is_taken in ((key_of_account(small.holder), True), (KEY, False)):
+        consent = sign(grant=proof.grant, holder_key=key, terms=request.transaction_data[0])
+        shown = small.present(request, replace(proof, consent=consent))
+        report = small.verifier.report(shown, request)
+        assert report.accepted is is_taken
+    (failed,) = [check for check in report.checks if check.passed is False]
+    assert "the consent record is not signed by a key of the account" in failed.detail
 
 
 def test_a_record_of_another_grant_is_refused(world: GrantWorld) -> None:
