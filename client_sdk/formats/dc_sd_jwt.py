@@ -43,7 +43,7 @@ class DcSdJwt:
     attribute_prefix: Final[Path] = ()
     own_claims: Final = NEVER_CONCEALED | {"iat", PLACE_CLAIM}
 
-    def to_wire(self, credential: str) -> JsonValue:
+    def to_wire(self, credential: str) -> str | JsonObject:
         """Return the credential."""
         return credential
 

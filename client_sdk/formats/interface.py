@@ -152,7 +152,7 @@ class CredentialFormat(Protocol):
     def own_claims(self) -> frozenset[str]:
         """The claims that speak of the credential, and not of its holder."""
 
-    def to_wire(self, credential: str) -> JsonValue:
+    def to_wire(self, credential: str) -> str | JsonObject:
         """Return a credential or presentation as it travels: a text, or an object with a proof."""
 
     def from_wire(self, value: JsonValue) -> str:

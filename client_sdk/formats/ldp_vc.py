@@ -67,7 +67,7 @@ class LdpVc:
     attribute_prefix: Final[Path] = SUBJECT
     own_claims: Final = OWN_CLAIMS
 
-    def to_wire(self, credential: str) -> JsonValue:
+    def to_wire(self, credential: str) -> str | JsonObject:
         """Return the JSON object."""
         return _parse(credential)
 

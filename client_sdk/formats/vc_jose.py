@@ -69,7 +69,7 @@ class JwtVcJson:
     attribute_prefix: Final[Path] = SUBJECT
     own_claims: Final = OWN_CLAIMS
 
-    def to_wire(self, credential: str) -> JsonValue:
+    def to_wire(self, credential: str) -> str | JsonObject:
         """Return the credential."""
         return credential
 
@@ -170,7 +170,7 @@ class VcSdJwt:
     attribute_prefix: Final[Path] = SUBJECT
     own_claims: Final = OWN_CLAIMS
 
-    def to_wire(self, credential: str) -> JsonValue:
+    def to_wire(self, credential: str) -> str | JsonObject:
         """Return the credential."""
         return credential
 

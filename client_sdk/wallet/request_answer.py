@@ -12,6 +12,7 @@ from client_sdk.ledger.receipts import receipt_key
 from client_sdk.openid4vp.consent_record import sign_consent
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof, offers_for
 from client_sdk.openid4vp.request_object import PresentationRequest
+from client_sdk.openid4vp.response import Presentation
 from client_sdk.openid4vp.standing import Deposit, build_deposit, standing_nonce
 from client_sdk.wallet.consent import PendingRequest, SharedCredential
 from client_sdk.wallet.wallet_records import (
@@ -102,7 +103,7 @@ def build_presentations(
     receipt_secret: bytes,
     now_ms: int,
 ) -> dict[str, list[str]]:
-    """Return what is shown, by the id of the credential query (OpenID4VP 1.0 section 8.1).
+    """Return what is shown, as text, by the id of the credential query.
 
     Every presentation proves its holder, also where the verifier does not ask for it: a copy of one
     that does not could be shown by anybody.
@@ -141,6 +142,22 @@ def build_presentations(
         )
         presentations.setdefault(one.shown.query_id, []).append(presentation)
     return presentations
+
+
+def presentations_to_wire(
+    presentations: Mapping[str, Sequence[str]], request: PresentationRequest
+) -> dict[str, list[Presentation]]:
+    """Return presentations as they travel in a `vp_token` (OpenID4VP 1.0 section 8.1).
+
+    Args:
+        presentations: As `build_presentations` made them.
+        request: What they answer; it says their formats.
+    """
+    return {
+        query.id: [find_format(query.format).to_wire(text) for text in presentations[query.id]]
+        for query in request.query.credentials
+        if query.id in presentations
+    }
 
 
 def build_standing_deposit(

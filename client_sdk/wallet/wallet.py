@@ -53,6 +53,7 @@ from client_sdk.wallet.request_answer import (
     build_records,
     build_standing_deposit,
     is_standing,
+    presentations_to_wire,
 )
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import (
@@ -513,7 +514,7 @@ class Wallet:
             )
             form, digest = deposit.to_form(state=request.state), deposit.digest
         else:
-            form = build_response(presentations, request=request)
+            form = build_response(presentations_to_wire(presentations, request), request=request)
             digest = digest_shown(presentations)
         grants = [one.grant for one in granted if one.grant is not None]
         for grant in grants:

@@ -14,6 +14,7 @@ from client_sdk.checks import Check, list_checks, receipt_check
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
+from client_sdk.formats import find_format
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vp.claims_path import sort_paths
@@ -301,7 +302,7 @@ class Presentations:
                 stored,
                 report,
                 offers=tuple(map(parse_grant_offer, request.transaction_data)),
-                shown=_digest(response),
+                shown=_digest(response, request),
                 response_code_sha256=None if code is None else _hash_code(code),
             )
         except ReceiptRefusedError as error:
@@ -359,12 +360,15 @@ def _response_key(stored: StoredRequest) -> ECKey | None:
     return cast(ECKey, parse_private_jwk(stored.response_key))
 
 
-def _digest(response: PresentationResponse) -> bytes:
-    """Return by what receipts know an answer; each format that is verified is a text."""
+def _digest(response: PresentationResponse, request: PresentationRequest) -> bytes:
+    """Return by what receipts know an answer that was verified: of each presentation its text."""
     return digest_shown(
         {
-            query_id: [text for text in shown if isinstance(text, str)]
-            for query_id, shown in response.presentations.items()
+            query.id: [
+                find_format(query.format).from_wire(presentation)
+                for presentation in response.presentations.get(query.id, ())
+            ]
+            for query in request.query.credentials
         }
     )
 

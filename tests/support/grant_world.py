@@ -120,6 +120,7 @@ class GrantWorld:
     Attributes:
         folder: An empty folder.
         changes: What stands otherwise in the gateway's configuration.
+        encrypt_responses: Whether wallets encrypt what they send.
         ledger: The ledger; its clock is the world's.
         gateway: The gateway's application with its verifiers `city` and `bank`.
         wallet: The holder's wallet, with one credential.
@@ -129,6 +130,7 @@ class GrantWorld:
 
     folder: Path
     changes: dict[str, Any] = field(default_factory=dict)
+    encrypt_responses: bool = True
     ledger: MemoryLedger = field(init=False)
     gateway: GatewayWorld = field(init=False)
     wallet: Wallet = field(init=False)
@@ -144,7 +146,7 @@ class GrantWorld:
         records = RealRecords(self.ledger)
         world = World(ledger=records, now_ms=self._now_ms, holder=named_key(HOLDER))
         self.gateway = GatewayWorld(
-            self.folder, world, encrypt_responses=True, changes=self.changes
+            self.folder, world, encrypt_responses=self.encrypt_responses, changes=self.changes
         )
         self.standing_store = StandingStore(self.gateway.config.database_url)
         self.standing = build_standing(

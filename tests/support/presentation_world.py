@@ -23,8 +23,10 @@ from client_sdk.credentials.jose import (
     parse_private_jwk,
     thumbprint,
 )
-from client_sdk.credentials.sd_jwt_vc import anchor_hash, issue_credential, present_credential
+from client_sdk.credentials.sd_jwt_vc import issue_credential, present_credential
+from client_sdk.did.ledger_did import ledger_did
 from client_sdk.errors import QueryFailedError, TransactionFailedError, TransportError
+from client_sdk.formats import CredentialTerms, find_format
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import receipt_key
@@ -205,9 +207,33 @@ class World:
             self.anchor(credential)
         return credential
 
-    def anchor(self, credential: str, **changes: Any) -> None:
+    def terms(self, **changes: Any) -> CredentialTerms:
+        """Return what the issuer says of the holder, genuine but for `changes`, for any format."""
+        place: JsonObject = {
+            "ledger": LEDGER_ID,
+            "issuer": ISSUER,
+            "record": self.record_id,
+            "salt": new_salt(),
+            "account": HOLDER,
+        }
+        fields: dict[str, Any] = {
+            "credential_type": RESIDENT,
+            "attributes": ATTRIBUTES,
+            "concealed": [(claim,) for claim in ATTRIBUTES],
+            "more": {"tegata": place},
+            "issuer_url": "https://issuer.example",
+            "issuer_did": ledger_did(LEDGER_ID, ISSUER),
+            "key_id": thumbprint(self.issuer_key),
+            "holder_key": export_public_jwk(key_of_account(self.holder)),
+            "issued_at": NOW_MS // 1000 - 60,
+            "expires_at": NOW_MS // 1000 + 86_400,
+            **changes,
+        }
+        return CredentialTerms(**fields)
+
+    def anchor(self, credential: str, name: str = "dc+sd-jwt", **changes: Any) -> None:
         fields = {
-            "salted_hash": anchor_hash(credential.partition("~")[0]),
+            "salted_hash": find_format(name).anchored_hash(credential),
             "issuer_record": self.registry_id,
             "expires_at_ms": NOW_MS + 86_400_000,
             "state": "active",

@@ -8,7 +8,6 @@ from support.presentation_world import (
     ATTRIBUTES,
     GATEWAY,
     HOLDER,
-    ISSUER,
     LEDGER_ID,
     NOW_MS,
     RESIDENT,
@@ -16,14 +15,11 @@ from support.presentation_world import (
     key_of_account,
 )
 
-from chaincode.encoding import JsonObject
-from chaincode.records import CredentialRecord
 from client_sdk.checks import VerificationReport
-from client_sdk.credentials.jose import export_public_jwk, generate_key, thumbprint
+from client_sdk.credentials.jose import export_public_jwk, generate_key
 from client_sdk.did.ledger_did import ledger_did
 from client_sdk.errors import ClientError
-from client_sdk.formats import FORMATS, CredentialTerms, HolderBinding, find_format
-from client_sdk.ledger.grants import new_salt
+from client_sdk.formats import FORMATS, HolderBinding, find_format
 from client_sdk.openid4vp.dcql_query import ClaimsQuery, CredentialQuery, DcqlQuery
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer
 from client_sdk.openid4vp.request_object import PresentationRequest
@@ -43,38 +39,11 @@ class FormatWorld:
     def __post_init__(self) -> None:
         self.kind = find_format(self.name)
         self.request = self.make_request()
-        place: JsonObject = {
-            "ledger": LEDGER_ID,
-            "issuer": ISSUER,
-            "record": self.world.record_id,
-            "salt": new_salt(),
-            "account": HOLDER,
-        }
-        arguments: dict[str, Any] = {
-            "credential_type": RESIDENT,
-            "attributes": ATTRIBUTES,
-            "concealed": [(claim,) for claim in ATTRIBUTES],
-            "more": {"tegata": place},
-            "issuer_url": "https://issuer.example",
-            "issuer_did": ledger_did(LEDGER_ID, ISSUER),
-            "key_id": thumbprint(self.world.issuer_key),
-            "holder_key": export_public_jwk(key_of_account(self.world.holder)),
-            "issued_at": NOW_MS // 1000 - 60,
-            "expires_at": NOW_MS // 1000 + 86_400,
-            **self.changes,
-        }
-        self.credential = self.kind.issue(CredentialTerms(**arguments), self.world.issuer_key)
+        self.credential = self.kind.issue(self.world.terms(**self.changes), self.world.issuer_key)
         self.anchor()
 
     def anchor(self, **changes: Any) -> None:
-        fields: dict[str, Any] = {
-            "salted_hash": self.kind.anchored_hash(self.credential),
-            "issuer_record": self.world.registry_id,
-            "expires_at_ms": NOW_MS + 86_400_000,
-            "state": "active",
-            **changes,
-        }
-        self.world.ledger.put(ISSUER, self.world.record_id, CredentialRecord(**fields))
+        self.world.anchor(self.credential, self.name, **changes)
 
     def make_request(self) -> PresentationRequest:
         path = (*map(str, self.kind.attribute_prefix), "address")
