@@ -1,7 +1,8 @@
 """Credentials put out of force and back: in their status list first, then in their own record.
 
 Both are checked by verifiers, and the stricter wins. A crash between the two leaves the credential
-refused; the operator does it again, which is no error.
+refused; the operator does it again, which is no error. No list takes a revocation back, also where
+another instance wrote it at this moment, or its record does not tell of it yet.
 """
 
 from typing import Final, Literal

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, LargeBinary, func, select, update
 from sqlalchemy.orm import Session
 
 from client_sdk.credentials.status_bits import BITS
-from client_sdk.credentials.token_status_list import StatusList
+from client_sdk.credentials.token_status_list import Status, StatusList
+from client_sdk.errors import CredentialStateError
 from node.issuer.statements import change, find_one
 from node.issuer.tables import StoredStatusList
 
@@ -74,14 +75,17 @@ class StatusListStore:
             return None if first is None else read_places(session, list_id, first, count)
 
     def set_statuses(self, list_id: str, statuses: Mapping[int, int]) -> None:
-        """Write statuses by their places; the list's version grows.
+        """Write statuses by their places; the list's version grows. What is revoked stays revoked.
 
         Raises:
+            CredentialStateError: A credential was revoked, perhaps at this moment by another.
             StatusListError: The list has no such place, or the status does not fit.
         """
         while (row := self.find(list_id)) is not None:
             changed = StatusList(bits=BITS, data=row.statuses)
             for place, status in statuses.items():
+                if changed[place] == Status.INVALID != status:
+                    raise CredentialStateError("the status list says that it is revoked, for good")
                 changed[place] = status
             written = (
                 update(StoredStatusList)

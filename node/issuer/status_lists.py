@@ -133,6 +133,7 @@ class StatusLists:
         """Write statuses by their places, and anchor the new version.
 
         Raises:
+            CredentialStateError: A credential was revoked: that is for good.
             TransactionFailedError: The ledger refused it. The list is changed all the same.
             TransportError: The ledger cannot be reached. The list is changed all the same.
         """

@@ -13,7 +13,11 @@ from support.presentation_world import key_of_account
 
 from chaincode.encoding import JsonObject
 from chaincode.records import CredentialRecord, StatusListRecord
-from client_sdk.credentials.bitstring_status_list import StatusEntry, read_list_credential
+from client_sdk.credentials.bitstring_status_list import (
+    MIN_ENTRIES,
+    StatusEntry,
+    read_list_credential,
+)
 from client_sdk.credentials.jose import generate_key, parse_compact, thumbprint
 from client_sdk.credentials.status_bits import STATUS_OF, join_bits
 from client_sdk.credentials.token_status_list import (
@@ -228,6 +232,27 @@ def test_a_revocation_that_the_ledger_missed_is_made_good(world: IssuerWorld, is
     assert list_record(world, issued).digest == fetch_token(world, issued).statuses.digest()
 
 
+@pytest.mark.parametrize("action", ["suspend", "reinstate"])
+def test_a_revocation_that_was_half_written_is_not_taken_back(
+    world: IssuerWorld, action: str
+) -> None:
+    """A crash came before the record was written: it still says active."""
+    issued = issue_to_account(world)
+    world.store.status_lists.set_statuses(issued.list_id, {issued.reference.index: Status.INVALID})
+    assert issued.change(action) == 409
+    assert issued.listed() == Status.INVALID
+
+
+def test_a_revocation_wins_against_who_read_the_list_before_it(
+    world: IssuerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (issued,) = issue_once(world)
+    issued.change("revoke")
+    monkeypatch.setattr("node.issuer.status_lists.StatusLists.status", lambda *_: Status.VALID)
+    assert issued.change("suspend") == 409
+    assert issued.listed() == Status.INVALID
+
+
 def test_a_start_anchors_what_was_left_over(world: IssuerWorld, tmp_path: Path) -> None:
     (issued,) = issue_once(world)
     world.store.status_lists.set_statuses(issued.list_id, {issued.reference.index: Status.INVALID})
@@ -259,7 +284,8 @@ def test_a_verifier_follows_the_issuer(world: IssuerWorld) -> None:
     assert status() == Status.SUSPENDED
     issued.change("revoke")
     assert status() == Status.INVALID
-    world.store.status_lists.set_statuses(issued.list_id, {issued.reference.index: Status.VALID})
+    other = (issued.reference.index + 1) % MIN_ENTRIES
+    world.store.status_lists.set_statuses(issued.list_id, {other: Status.INVALID})
     # The copy still counts, since the ledger names it: what is not anchored changes nothing.
     assert status() == Status.INVALID
     world.clock.advance(seconds=300)
