@@ -1,13 +1,20 @@
 """The wallet's side of issue-credential 3.0: a credential by messages instead of endpoints."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key
 from client_sdk.didcomm.message import Attachment
 from client_sdk.didcomm.out_of_band import parse_invitation
-from client_sdk.errors import DidError, MessageFormatError, OfferError, RequestError
+from client_sdk.errors import (
+    DidError,
+    MessageFormatError,
+    OfferError,
+    RequestError,
+    TransportError,
+)
 from client_sdk.http_client import HttpClient
 from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vci.client import read_issued
@@ -43,12 +50,14 @@ class WaciReceiver:
         account: The ledger account that it is to name, of which the key is a signatory.
         http: How the issuer is reached.
         now_ms: The clock: milliseconds since 1970, UTC.
+        check_offerer: Raises `OfferError` where nothing is wanted of this issuer.
     """
 
     holder_key: Key
     account: str
     http: HttpClient
     now_ms: Callable[[], int]
+    check_offerer: Callable[[str], None] = lambda _issuer_url: None
 
     def receive(
         self, link: str, *, tx_code: str | None, credential_format: str | None = None
@@ -84,6 +93,10 @@ class WaciReceiver:
             proposal.attached(CREDENTIAL_OFFER), what=CREDENTIAL_OFFER, error=OfferError
         )
         offer = CredentialOffer.from_fields(offered.object("credential_offer"))
+        if not thread.endpoint.startswith(f"{offer.credential_issuer}/"):
+            # Whoever invites is told the transaction code: nobody else may be told another's.
+            raise OfferError("invitation: it offers what another issuer than its sender issues")
+        self.check_offerer(offer.credential_issuer)
         if offer.pre_authorized_code is None:
             raise OfferError("offer: without a pre-authorized code; take it as a link instead")
         if offer.transaction_code is not None and not tx_code:
@@ -125,5 +138,7 @@ class WaciReceiver:
         )
         response = issued.attached(CREDENTIAL_RESPONSE)
         (received,) = read_issued(accepted, response, (self.holder_key,), now_s).credentials
-        thread.tell(CREDENTIAL_ACK, body={"status": "OK"})
+        # The credential is here, whether its issuer hears of it or not.
+        with suppress(TransportError):
+            thread.tell(CREDENTIAL_ACK, body={"status": "OK"})
         return received

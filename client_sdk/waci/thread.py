@@ -41,6 +41,11 @@ class WaciThread:
         self._http = http
         self._now_ms = now_ms
 
+    @property
+    def endpoint(self) -> str:
+        """Where messages are sent."""
+        return self._endpoint
+
     def send(
         self,
         message_type: str,

@@ -1,8 +1,26 @@
-"""What a wallet checks of a credential before it keeps it: of its ledger, account and issuer?"""
+"""What a wallet checks of an offer before it takes it, and of a credential before it keeps it."""
 
 from client_sdk.errors import OfferError
 from client_sdk.openid4vci.received_credential import ReceivedCredential
 from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential
+
+
+def check_offerer(issuer_url: str, *, account: LedgerAccount, trusted_issuer: str | None) -> None:
+    """Refuse an offer whose credential would be refused: no code or card is shown to a stranger.
+
+    Args:
+        issuer_url: Who offers.
+        account: The wallet's account.
+        trusted_issuer: As for `check_received`.
+
+    Raises:
+        OfferError: It is of another issuer than the one that made the wallet's account.
+    """
+    if trusted_issuer is None and issuer_url != account.issuer_url:
+        raise OfferError(
+            f"the offer is of {issuer_url}, which is not the service that made the wallet's "
+            f"account ({account.issuer_url}); if that is who you want it from, name its account"
+        )
 
 
 def check_received(

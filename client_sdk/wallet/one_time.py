@@ -4,7 +4,7 @@ from client_sdk.credentials.jose import key_from_seed
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.client import request_credentials
 from client_sdk.openid4vci.token_client import fetch_offer, redeem_offer
-from client_sdk.wallet.acceptance import check_received
+from client_sdk.wallet.acceptance import check_offerer, check_received
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import StoredCredential, WalletContents
 
@@ -36,6 +36,7 @@ def fetch_one_time(
     """
     account = session.account
     offer = fetch_offer(offer_link, http=session.http)
+    check_offerer(offer.credential_issuer, account=account, trusted_issuer=trusted_issuer)
     accepted = redeem_offer(
         offer, tx_code=tx_code, credential_format=credential_format, http=session.http
     )

@@ -26,7 +26,7 @@ from client_sdk.openid4vci.token_client import (
     redeem_card,
     redeem_offer,
 )
-from client_sdk.wallet.acceptance import check_received
+from client_sdk.wallet.acceptance import check_offerer, check_received
 from client_sdk.wallet.issuance_records import StoredIssuance
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import StoredCredential
@@ -60,9 +60,7 @@ class Receiving:
         issuance_id = hashlib.sha256(offer_link.encode("utf-8", "surrogatepass")).hexdigest()
         if issuance_id not in self._session.contents.issuances:
             offer = fetch_offer(offer_link, http=self._session.http)
-            if trusted_issuer is None and card is not None:
-                # A card is shown to nobody but the service that made the account.
-                _require_own_issuer(offer.credential_issuer, account.issuer_url)
+            check_offerer(offer.credential_issuer, account=account, trusted_issuer=trusted_issuer)
             accepted = redeem_offer(
                 offer,
                 tx_code=tx_code,
@@ -74,6 +72,10 @@ class Receiving:
             self._keep(
                 StoredIssuance.of(accepted, issuance_id=issuance_id, trusted_issuer=trusted_issuer)
             )
+        elif trusted_issuer is not None:
+            # The holder may name the issuer only after the wallet asked whether that is meant.
+            kept = self._session.contents.issuances[issuance_id]
+            self._keep(replace(kept, trusted_issuer=trusted_issuer))
         return self.resume(issuance_id)
 
     def receive_by_card(self, card: CardProver) -> StoredCredential:
@@ -174,11 +176,3 @@ class Receiving:
 
     def _keep(self, issuance: StoredIssuance) -> None:
         self._session.update(lambda contents: contents.with_issuance(issuance))
-
-
-def _require_own_issuer(issuer_url: str, own_url: str) -> None:
-    if issuer_url != own_url:
-        raise OfferError(
-            f"the offer is of {issuer_url}, not of {own_url}, which made the wallet's account: "
-            "name its account, if it is to see the card"
-        )

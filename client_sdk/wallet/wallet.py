@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,7 +37,7 @@ from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.waci.issue_credential import WaciReceiver
 from client_sdk.waci.present_proof import WaciVerifier
-from client_sdk.wallet.acceptance import check_received
+from client_sdk.wallet.acceptance import check_offerer, check_received
 from client_sdk.wallet.account_guard import AccountGuard
 from client_sdk.wallet.consent import PendingRequest, find_answer
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
@@ -358,6 +359,7 @@ class Wallet:
             account=account.account_id,
             http=session.http,
             now_ms=session.now_ms,
+            check_offerer=partial(check_offerer, account=account, trusted_issuer=trusted_issuer),
         )
         received = receiver.receive(
             invitation, tx_code=tx_code, credential_format=credential_format

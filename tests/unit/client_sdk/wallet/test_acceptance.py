@@ -110,9 +110,14 @@ def test_a_stranger_cannot_use_the_name_of_the_registering_issuer(
     account = replace(ACCOUNT, issuer_url="https://city.example")
     contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors="", account=account)
     with opened(tmp_path, contents) as wallet:
-        with pytest.raises(OfferError, match=f"signed by {odd.url}, which is not the service"):
+        stranger = f"the offer is of {odd.url}, which is not the service"
+        with pytest.raises(OfferError, match=stranger):
             wallet.receive(odd.offer())
+        with pytest.raises(OfferError, match=stranger):
+            wallet.receive_one_time(odd.offer())
         assert wallet.credentials == ()
+        # Above all not the code, nor what the holder typed with it.
+        assert odd.requests == []
 
 
 def test_who_trusts_another_issuer_does_not_mean_the_first(wallet: Wallet, odd: OddIssuer) -> None:
