@@ -120,7 +120,8 @@ class OfferMade(_Body):
     expires_at: datetime
     review_code: str | None
     waci_link: str | None = Field(
-        description="The same as an invitation of WACI-DIDComm, where the issuer has that."
+        description="The same as an invitation of WACI-DIDComm, where the issuer has that and "
+        "neither a review nor a card comes first."
     )
 
 
@@ -191,6 +192,7 @@ def add_offer_routes(
             raise ApiError(
                 422, "invalid_fields", "The request's fields are not acceptable", f"{error}."
             ) from None
+        is_immediate = body.card is None and not body.review
         answer = OfferMade(
             id=made.id,
             link=made.link,
@@ -198,7 +200,7 @@ def add_offer_routes(
             authentication_code=made.authentication_code,
             expires_at=_utc(made.expires_at_ms),
             review_code=made.review_code,
-            waci_link=None if waci is None else waci.link(made.id),
+            waci_link=waci.link(made.id) if waci is not None and is_immediate else None,
         )
         return jsonify(answer.model_dump(mode="json")), 201
 

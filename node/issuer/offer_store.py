@@ -111,6 +111,20 @@ class OfferStore:
             ),
         )
 
+    def give_back(self, token_hash: str, *, attributes: bytes, expires_at_ms: int) -> None:
+        """Put the code, and the try that it took, back in the token's place."""
+        change(
+            self._engine,
+            update(StoredOffer)
+            .where(StoredOffer.token_hash == token_hash, StoredOffer.issued.is_(None))
+            .values(
+                token_hash=None,
+                tries_left=StoredOffer.tries_left + 1,
+                attributes=attributes,
+                expires_at_ms=expires_at_ms,
+            ),
+        )
+
     def find_token(self, token_hash: str, now_ms: int) -> StoredOffer | None:
         """Return the offer that a token stands for."""
         return find_one(

@@ -80,10 +80,12 @@ class AccessToken:
         identifier: The `credential_identifier` that requests name; None where they name the
             configuration.
         review_code: What the counter approves by; None where the wallet need not know it.
+        offer_until_ms: When the offer would have expired; milliseconds since 1970, UTC.
     """
 
     token: str = field(repr=False)
     lifetime_s: int
+    offer_until_ms: int = 0
     is_bound: bool = False
     identifier: str | None = None
     review_code: str | None = field(default=None, repr=False)
@@ -279,6 +281,16 @@ class Offers:
             raise ProtocolError("invalid_grant", _REFUSED)
         return self._give(offer, code, terms)
 
+    def give_back(self, code: str, token: AccessToken) -> None:
+        """Undo `redeem`, where nobody was told the token and nothing was issued under it."""
+        token_hash = hash_secret(token.token)
+        offer = self._store.offers.find_token(token_hash, self._now_ms())
+        if offer is not None and offer.issued is None:
+            plain = unseal(offer.attributes, token.token)
+            self._store.offers.give_back(
+                token_hash, attributes=seal(plain, code), expires_at_ms=token.offer_until_ms
+            )
+
     def redeem_authorized(self, code: str, terms: TokenTerms) -> AccessToken:
         """Exchange the code of an offer whose person has authenticated for a token, once.
 
@@ -353,6 +365,7 @@ class Offers:
         return AccessToken(
             token=token,
             lifetime_s=lifetime_s,
+            offer_until_ms=offer.expires_at_ms,
             is_bound=terms.dpop_jkt is not None,
             identifier=identifier,
         )

@@ -21,8 +21,8 @@ from client_sdk.waci.messages import (
 )
 from node.errors import ApiError
 from node.issuer.errors import ProtocolError, log_refusal, words_of
-from node.issuer.issuance import Issuance
-from node.issuer.offers import Offers, TokenTerms
+from node.issuer.issuance import CredentialAnswer, Issuance
+from node.issuer.offers import AccessToken, Offers, TokenTerms
 
 
 class WaciIssuing:
@@ -96,14 +96,27 @@ class WaciIssuing:
     def _issue(self, attached: JsonObject) -> Message:
         fields = JsonFields(attached, what=CREDENTIAL_REQUEST, error=MessageFormatError)
         code, tx_code = fields.text("pre-authorized_code"), fields.text("tx_code")
+        wanted = fields.object("credential_request")
         try:
             token = self._offers.redeem(code, tx_code, TokenTerms())
-            answer = self._issuance.issue(token.token, fields.object("credential_request"))
+            answer = self._issue_under(token, code, wanted)
         except ProtocolError as error:
             log_refusal(error)
             raise ApiError(error.status, error.code, "Refused", words_of(error)) from None
         issued = Attachment(format=CREDENTIAL_RESPONSE, value=answer.fields)
         return Message(type=ISSUE_CREDENTIAL, attachments=(issued,))
+
+    def _issue_under(self, token: AccessToken, code: str, wanted: JsonObject) -> CredentialAnswer:
+        """Issue at once, or leave the code as good as it was: the wallet is not told the token."""
+        answer = None
+        try:
+            answer = self._issuance.issue(token.token, wanted)
+        finally:
+            if answer is None or answer.is_deferred:
+                self._offers.give_back(code, token)
+        if answer.is_deferred:
+            raise ProtocolError("invalid_request", "a reviewed offer is taken by its link")
+        return answer
 
     def _page(self, offer_id: str) -> str:
         return f"{self._issuer_url}/waci/offers/{offer_id}"

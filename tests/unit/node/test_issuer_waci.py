@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from support.issuer_world import IssuerWorld
+from support.issuer_world import RESIDENT, IssuerWorld
 
 from client_sdk.credentials.jose import Key, generate_key, key_from_seed
 from client_sdk.didcomm.envelope import decrypt_message, encrypt_message
 from client_sdk.didcomm.message import PROBLEM_REPORT, Attachment, Message
 from client_sdk.didcomm.out_of_band import Invitation, parse_invitation
 from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
-from client_sdk.errors import OfferError
+from client_sdk.errors import OfferError, TransportError
 from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.received_credential import ReceivedCredential
@@ -27,6 +27,10 @@ from client_sdk.waci.messages import (
     PROPOSE_CREDENTIAL,
     REQUEST_CREDENTIAL,
 )
+from client_sdk.waci.thread import WaciThread
+from node.issuer.offers import TRANSACTION_CODE_TRIES
+from node.issuer.waci import WaciIssuing
+from node.web.didcomm import agreement_key
 
 ENCRYPTED = "application/didcomm-encrypted+json"
 
@@ -83,9 +87,9 @@ class Counter:
 class Talk:
     """A holder's exchange of raw messages about one offer."""
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Counter, made: dict[str, Any] | None = None) -> None:
         self.counter = counter
-        self.made = counter.world.make_offer()
+        self.made = made or counter.world.make_offer()
         self.invitation = parse_invitation(self.made["waci_link"], goal_code="streamlined-vc")
         self.peer = PeerDid.parse(self.invitation.sender)
         self.me = PeerIdentity.create()
@@ -145,6 +149,94 @@ def test_a_key_of_another_account_is_refused(counter: Counter) -> None:
     made = counter.world.make_offer()
     with pytest.raises(OfferError, match="refused"):
         counter.receive(made["waci_link"], made["tx_code"], generate_key())
+
+
+def test_what_the_ledger_could_not_take_can_be_asked_for_again(counter: Counter) -> None:
+    """The answer says that nothing was used up: neither the offer nor one of its tries."""
+    made = counter.world.make_offer()
+    for _ in range(TRANSACTION_CODE_TRIES + 1):
+        counter.world.ledger.reachable = False
+        with pytest.raises(OfferError, match="Nothing was used up"):
+            counter.receive(made["waci_link"], made["tx_code"])
+        counter.world.ledger.reachable = True
+    assert counter.receive(made["waci_link"], made["tx_code"]).account == counter.account
+
+
+def test_an_offer_that_waits_for_a_review_is_not_used_up(counter: Counter) -> None:
+    """A message cannot name the token that a deferred credential is collected with."""
+    made = counter.world.make_offer()
+    reviewed = counter.world.operator("/offers", {"attributes": RESIDENT, "review": True})
+    offer = reviewed.get_json()
+    assert offer["waci_link"] is None
+    # A wallet that writes to the adapter all the same, about the offer of the ordinary link.
+    talk = Talk(counter, made={**made, **offer, "waci_link": made["waci_link"]})
+    nonce = counter.world.nonce()
+    proof = counter.world.proof(generate_key(), nonce)
+    attached = {
+        "pre-authorized_code": counter.world.code_of(offer),
+        "tx_code": offer["tx_code"],
+        "credential_request": {
+            "credential_configuration_id": "resident",
+            "proofs": {"jwt": [proof]},
+        },
+    }
+    report = talk.say(
+        REQUEST_CREDENTIAL,
+        attachments=(Attachment(format=CREDENTIAL_REQUEST, value=attached),),
+    )
+    assert report.type == PROBLEM_REPORT
+    code = counter.world.code_of(offer)
+    assert counter.world.redeem(code, offer["tx_code"]).status_code == 200
+
+
+def test_a_lost_acknowledgement_loses_no_credential(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = counter.world.make_offer()
+
+    def fail(*_args: object, **_more: object) -> None:
+        raise TransportError("the issuer is gone")
+
+    monkeypatch.setattr(WaciThread, "tell", fail)
+    assert counter.receive(made["waci_link"], made["tx_code"]).account == counter.account
+
+
+def test_whoever_invites_is_not_told_the_code_of_anothers_offer(counter: Counter) -> None:
+    """Else an onlooker who saw the offer would be told the code that the person was told."""
+    made = counter.world.make_offer()
+    invitation = parse_invitation(made["waci_link"], goal_code="streamlined-vc")
+    seed = b"thief".ljust(32)
+    thief = WaciIssuing(
+        cast(Any, None),
+        cast(Any, None),
+        issuer_url="https://thief.example",
+        key=agreement_key(seed),
+    )
+    told: list[Message] = []
+    offered = Talk(counter, made=made).say(PROPOSE_CREDENTIAL).attached(CREDENTIAL_OFFER)
+
+    def answer(body: bytes) -> HttpAnswer:
+        identity = thief.identity(invitation.id)
+        message = decrypt_message(body, identity, now_s=counter.world.clock() // 1000)
+        told.append(message)
+        reply = Message(
+            type=OFFER_CREDENTIAL,
+            sender=identity.did,
+            recipient=message.sender,
+            thread_id=message.thread_id,
+            attachments=(Attachment(format=CREDENTIAL_OFFER, value=offered),),
+        )
+        sealed = encrypt_message(reply, PeerDid.parse(str(message.sender)))
+        return HttpAnswer(status=200, media_type=ENCRYPTED, body=sealed)
+
+    class Trap(Line):
+        def send(self, _method: str, _url: str, *, body: bytes = b"", **_more: Any) -> HttpAnswer:
+            return answer(body)
+
+    counter.line = Trap(counter.world.http)
+    with pytest.raises(OfferError, match="another issuer than its sender"):
+        counter.receive(thief.link(invitation.id), made["tx_code"])
+    assert [message.type for message in told] == [PROPOSE_CREDENTIAL]
 
 
 def test_the_offer_comes_with_a_nonce(counter: Counter) -> None:
