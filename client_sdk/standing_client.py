@@ -23,7 +23,7 @@ from client_sdk.purposes import DEFAULT_TERM, PurposeTerm
 from client_sdk.sealing import SealingKey
 from client_sdk.service_client import ServiceClient, text_of
 from client_sdk.status_lists import StatusLists
-from client_sdk.verification.ledger_checks import Ledger
+from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
 
 _DAY_S = 86_400

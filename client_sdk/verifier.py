@@ -31,7 +31,8 @@ from client_sdk.openid4vp.grant_offer import (
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import Presentation
 from client_sdk.status_lists import StatusLists
-from client_sdk.verification.ledger_checks import Ledger, LedgerChecks
+from client_sdk.verification.joint_reads import JointReads, Ledger
+from client_sdk.verification.ledger_checks import LedgerChecks
 from client_sdk.verification.presentation_check import PresentationCheck
 
 MAX_AGE_S: Final = 300
@@ -66,6 +67,7 @@ class Verifier:
         self._status_lists = status_lists or StatusLists(HttpClient().get, now_ms=now_ms)
         self._max_age_s = max_age_s
         self._now_ms = now_ms
+        self._registrations: dict[str, str] = {}
 
     def report(
         self, answer: str | Mapping[str, Sequence[Presentation]], request: PresentationRequest
@@ -166,7 +168,7 @@ class Verifier:
         answer: Mapping[str, Sequence[Presentation]],
     ) -> VerifiedAttributes:
         on_ledger = LedgerChecks(
-            ledger=self._ledger,
+            ledger=JointReads(self._ledger),
             status_lists=self._status_lists,
             ledger_id=self._ledger_id,
             gateway=self._gateway,
@@ -179,6 +181,7 @@ class Verifier:
             query=query,
             offer=offers.get(query.id),
             answer=answer,
+            registrations=self._registrations,
         )
         try:
             return check.run(presentation)

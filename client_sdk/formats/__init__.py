@@ -5,7 +5,7 @@ from typing import Final
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import CredentialFormatError
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
-from client_sdk.formats.interface import CredentialFormat
+from client_sdk.formats.interface import CredentialFormat as CredentialFormat
 from client_sdk.formats.interface import CredentialTerms as CredentialTerms
 from client_sdk.formats.interface import ExpectedBinding as ExpectedBinding
 from client_sdk.formats.interface import HolderBinding as HolderBinding

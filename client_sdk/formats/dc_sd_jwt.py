@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from chaincode.encoding import JsonObject, JsonValue
-from client_sdk.credentials.jose import Key
+from client_sdk.credentials.jose import Key, parse_compact
 from client_sdk.credentials.sd_jwt_vc import (
     CredentialSigner,
     anchor_hash,
@@ -68,6 +68,10 @@ class DcSdJwt:
     def is_bound(self, presentation: str) -> bool:
         """Tell whether a key-binding JWT is there."""
         return not presentation.endswith("~")
+
+    def claimed_binding(self, presentation: str) -> JsonObject:
+        """Return the claims of the key-binding JWT."""
+        return parse_compact(presentation.rpartition("~")[2]).unverified_payload
 
     def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the issuer-signed JWT."""

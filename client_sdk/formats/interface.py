@@ -169,6 +169,9 @@ class CredentialFormat(Protocol):
     def is_bound(self, presentation: str) -> bool:
         """Tell whether a holder signed it; what it is, is not checked."""
 
+    def claimed_binding(self, presentation: str) -> JsonObject:
+        """Return what its holder is said to have signed beside it; nothing is verified."""
+
     def anchored_hash(self, shown: str) -> bytes:
         """Return the 32 bytes that the ledger holds of a credential, or of the one presented."""
 

@@ -95,6 +95,10 @@ class LdpVc:
         """Tell whether it is a presentation."""
         return PRESENTATION_TYPE in types_of(_parse(presentation))
 
+    def claimed_binding(self, presentation: str) -> JsonObject:
+        """Return the presentation itself."""
+        return _parse(presentation)
+
     def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the canonical form of the secured document."""
         document = _parse(shown)

@@ -87,6 +87,10 @@ class JwtVcJson:
         """Tell whether it is a `vp+jwt`."""
         return parse_compact(presentation).unverified_header.get("typ") == VP_JWT_TYP
 
+    def claimed_binding(self, presentation: str) -> JsonObject:
+        """Return the claims of the `vp+jwt`."""
+        return parse_compact(presentation).unverified_payload
+
     def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the issuer-signed JWT."""
         return anchor_hash(parse_vp_jwt(shown)[1] if self.is_bound(shown) else shown)
@@ -192,6 +196,10 @@ class VcSdJwt:
     def is_bound(self, presentation: str) -> bool:
         """Tell whether a key-binding JWT is there."""
         return not presentation.endswith("~")
+
+    def claimed_binding(self, presentation: str) -> JsonObject:
+        """Return the claims of the key-binding JWT."""
+        return parse_compact(presentation.rpartition("~")[2]).unverified_payload
 
     def anchored_hash(self, shown: str) -> bytes:
         """Return the hash of the issuer-signed JWT."""

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from chaincode.encoding import decode_base64url
 from chaincode.records import (
@@ -34,18 +34,9 @@ from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.openid4vp.claims_path import ClaimsPath
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
 from client_sdk.status_lists import StatusLists
+from client_sdk.verification.joint_reads import JointReads
 
 _Record = TypeVar("_Record", bound=IdentityRecord)
-
-
-class Ledger(Protocol):
-    """What a verifier reads: `client_sdk.ledger.client.LedgerClient` has it."""
-
-    def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
-        """Return an account's own identity record, or None where there is no valid one."""
-
-    def signatories(self, account_id: str) -> frozenset[str]:
-        """Return the public keys of an account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +66,7 @@ class LedgerChecks:
         now_ms: Milliseconds since 1970, UTC.
     """
 
-    ledger: Ledger
+    ledger: JointReads
     status_lists: StatusLists
     ledger_id: str
     gateway: str

@@ -6,7 +6,15 @@ from typing import Final
 
 from chaincode.encoding import JsonObject
 from chaincode.ids import REGISTRY_ACCOUNT
-from chaincode.records import CredentialRecord, IssuerRecord, StatusListRecord
+from chaincode.protocol.proofs_pb2 import StateEntry
+from chaincode.records import (
+    NO_ID,
+    CredentialRecord,
+    GrantRecord,
+    IssuerRecord,
+    StatusListRecord,
+)
+from chaincode.records.recovery import RecoveryStatus
 from client_sdk.checks import HOLDER_CHECKS, Check, UsedGrant, VerifiedAttributes, list_checks
 from client_sdk.credentials.jose import Key, parse_public_jwk, thumbprint
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
@@ -24,12 +32,14 @@ from client_sdk.errors import (
     VerificationError,
 )
 from client_sdk.formats import (
+    CredentialFormat,
     ExpectedBinding,
     ReadCredential,
     VerifiedPresentation,
     find_format,
 )
 from client_sdk.ledger.credential_place import CredentialPlace
+from client_sdk.ledger.proofs import record_entry
 from client_sdk.openid4vp.claims_path import ClaimsPath
 from client_sdk.openid4vp.consent_record import verify_consent
 from client_sdk.openid4vp.credential_view import view_presented
@@ -60,6 +70,8 @@ class PresentationCheck:
         query: The credential query of it.
         offer: The grant that the request asks for; None where it asks for none.
         answer: All presentations of the answer, by credential query.
+        registrations: The registration that each issuer's credentials were issued under last, by
+            the issuer's account. It learns; it is a guess at what to read, and never believed.
         passed: The names of the checks that have passed.
     """
 
@@ -69,7 +81,9 @@ class PresentationCheck:
     query: CredentialQuery
     offer: GrantOffer | None
     answer: Mapping[str, Sequence[Presentation]]
+    registrations: dict[str, str]
     passed: set[str] = field(default_factory=set)
+    _claimed_grant: str | None = None
     _issuer_record: str = ""
     _issuer_keys: dict[str, Key] = field(default_factory=dict)
     _record: CredentialRecord | None = None
@@ -94,6 +108,7 @@ class PresentationCheck:
         binding = ExpectedBinding(
             audience=self.request.client_id, nonce=self.request.nonce, max_age_s=self.max_age_s
         )
+        self._claimed_grant = self._find_claimed_grant(presented, text)
         verified = presented.verify(
             text,
             find_issuer_key=self._find_issuer_key,
@@ -172,6 +187,7 @@ class PresentationCheck:
         place = CredentialPlace.from_claim(credential.claims.get(PLACE_CLAIM))
         if place.ledger != self.on_ledger.ledger_id:
             raise AnchorError("the credential's record is on another ledger")
+        self.on_ledger.ledger.expect(self._expected_entries(place))
         self._issuer_record = self._find_registration(place)
         issuer = self.on_ledger.read(REGISTRY_ACCOUNT, self._issuer_record, IssuerRecord)
         if issuer is None or issuer.issuer != place.issuer:
@@ -186,6 +202,7 @@ class PresentationCheck:
             raise IssuerNotTrustedError("the issuer may not issue this kind of credential")
         usable = [key for jwk in issuer.keys if (key := _usable_key(jwk)) is not None]
         self._issuer_keys = {thumbprint(key): key for key in usable}
+        self.registrations[place.issuer] = self._issuer_record
         key = self._issuer_keys.get(credential.key_id)
         if key is None:
             raise IssuerNotTrustedError(
@@ -193,6 +210,35 @@ class PresentationCheck:
             )
         self.passed.add("issuer_trusted")
         return key
+
+    def _find_claimed_grant(self, presented: CredentialFormat, text: str) -> str | None:
+        """Return the grant that a presentation names, before anything of it is verified."""
+        if self.offer is None:
+            return None
+        try:
+            return GrantProof.from_claims(presented.claimed_binding(text)).grant
+        except (CredentialFormatError, VerificationError):
+            # What is wrong with it is said where it is verified, in its turn.
+            return None
+
+    def _expected_entries(self, place: CredentialPlace) -> list[StateEntry]:
+        """Return what the checks will read, as far as an unverified credential tells it."""
+        entries = [
+            record_entry(place.issuer, place.record, CredentialRecord)
+            if place.status_list is None
+            else record_entry(place.issuer, place.status_list, StatusListRecord)
+        ]
+        registration = self.registrations.get(place.issuer)
+        if registration is not None:
+            entries.append(record_entry(REGISTRY_ACCOUNT, registration, IssuerRecord))
+        account = place.account
+        if self._claimed_grant is not None and account is not None:
+            entries += [
+                StateEntry(account_id=account),
+                record_entry(account, NO_ID, RecoveryStatus),
+                record_entry(account, self._claimed_grant, GrantRecord),
+            ]
+        return entries
 
     def _find_registration(self, place: CredentialPlace) -> str:
         """Return the id of the registration that a credential was issued under."""

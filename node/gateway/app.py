@@ -16,7 +16,7 @@ from client_sdk.errors import KeyFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.proven_ledger import FileCheckpoints, ProvenLedger, ProvingClient
-from client_sdk.verification.ledger_checks import Ledger
+from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
 from node.errors import ConfigError
 from node.gateway.api_keys import ApiKeyStore

@@ -15,7 +15,7 @@ from client_sdk.errors import (
     TransactionFailedError,
 )
 from client_sdk.ledger.receipts import Access, build_receipt, write_receipt
-from client_sdk.verification.ledger_checks import Ledger
+from client_sdk.verification.joint_reads import Ledger
 
 _NO_PERMISSION: Final = 2
 _REASONS: Final = {
