@@ -39,7 +39,8 @@ class WalCheckpoints:
     def count(self, rows: int) -> None:
         """Say that so many rows were written."""
         self._rows += rows
-        if self._rows >= _SOON_ROWS:
+        # Two cannot copy at a time: where the writer is to do it, the thread stays away.
+        if self._rows >= _SOON_ROWS and not self._is_long:
             self._rows = 0
             self._due.set()
 
@@ -50,8 +51,9 @@ class WalCheckpoints:
             sqlite3.Error: The disk refused; nothing is lost.
         """
         if self._is_long:
-            self._is_long = False
-            writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            is_busy, _, _ = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            # While the thread still copies, nothing was done: then the next commit tries again.
+            self._is_long = bool(is_busy)
 
     def stop(self) -> None:
         """Return when nothing is copied any more."""
