@@ -57,13 +57,15 @@ class EventFeed:
                     "Too many streams are open",
                     "Read the request's state instead, or try again in a moment.",
                 )
-            self._count += 1
-            self._listeners[request_id].append(listener)
             if self._looker is None:
+                # First: where the database fails, nobody listens.
+                last = self._store.last_event()
                 self._looker = threading.Thread(
-                    target=self._look, args=(self._store.last_event(),), name="events", daemon=True
+                    target=self._look, args=(last,), name="events", daemon=True
                 )
                 self._looker.start()
+            self._count += 1
+            self._listeners[request_id].append(listener)
         try:
             yield listener
         finally:

@@ -29,6 +29,8 @@ _TAGS: "Final[list[Tag | dict[str, Any]]]" = [{"name": "events"}]
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"api_key": []}]
 _HEARTBEAT_S: Final = 15.0
 """A line now and then shows both sides that the connection lives."""
+_LAST: Final = ("accepted", "answered")
+"""The statuses after which nothing more happens."""
 _EVENT_STREAM: Final = "text/event-stream"
 
 
@@ -189,14 +191,17 @@ def _stream(
     """Yield a request's events, those that were and those that come, until it has ended."""
     # A browser that is cut off comes back after this many milliseconds.
     yield "retry: 1000\n\n"
-    seen, is_open = after, True
+    seen, status = after, ""
     for event in events.events(after=0, request_id=stored.id):
-        is_open = event.status not in ("accepted", "answered")
+        status = event.status
         if event.seq > after:
             seen = event.seq
             yield _frame(event)
-    while is_open:
-        left_s = (stored.expires_at_ms - now_ms()) / 1000
+    while status not in _LAST:
+        # An answer that came in time waits for its receipt as long as that takes.
+        left_s = _HEARTBEAT_S
+        if status != "recording":
+            left_s = (stored.expires_at_ms - now_ms()) / 1000
         try:
             event_or_end = listener.get(timeout=max(0.0, min(_HEARTBEAT_S, left_s)))
         except queue.Empty:
@@ -209,9 +214,8 @@ def _stream(
         if event_or_end is None:
             return
         if event_or_end.seq > seen:
-            seen = event_or_end.seq
+            seen, status = event_or_end.seq, event_or_end.status
             yield _frame(event_or_end)
-            is_open = event_or_end.status not in ("accepted", "answered")
 
 
 def _frame(event: RequestEvent) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy.exc import OperationalError
 from support.gateway_world import GatewayWorld
 from support.http_stand import HttpStand, Received, Reply
 
@@ -18,6 +19,7 @@ from client_sdk.errors import WebhookError
 from client_sdk.webhooks import SignedMessage, WebhookEvent, WebhookSigner, verify_webhook
 from node.gateway.api_keys import Scope
 from node.gateway.app import THREADS
+from node.gateway.event_feed import EventFeed
 from node.gateway.event_store import EventStore
 from node.gateway.webhooks import MAX_TRIES, WebhookSender
 from node.web.bounded_work import bound_work
@@ -120,6 +122,35 @@ def test_a_stream_ends_with_the_request(gateway: GatewayWorld) -> None:
     with served(gateway) as base, follow(gateway, base, created["id"]) as told:
         (event,) = told
     assert (event["event"], json.loads(event["data"])["status"]) == ("expired", "expired")
+
+
+def test_an_answer_in_time_is_told_when_its_receipt_is_written(gateway: GatewayWorld) -> None:
+    created = gateway.create()
+    gateway.world.ledger.is_writable = False
+    assert post_answer(gateway, created) == 200
+    gateway.world.now_ms += 300_000
+    with served(gateway) as base, follow(gateway, base, created["id"]) as told:
+        assert [next(told)["event"] for _ in range(2)] == ["fetched", "answered"]
+        gateway.world.ledger.is_writable = True
+        gateway.presentations.tend()
+        assert [event["event"] for event in told] == ["verified"]
+
+
+def test_a_stream_that_the_database_refuses_takes_no_place(
+    gateway: GatewayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = EventFeed(gateway.event_store, most=1)
+
+    def fail() -> int:
+        raise OperationalError("SELECT", {}, Exception("disk"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(gateway.event_store, "last_event", fail)
+        with pytest.raises(OperationalError), feed.listen("0" * 32):
+            pass
+    with feed.listen("0" * 32) as listener:
+        feed.stop()
+        assert listener.get(timeout=10) is None
 
 
 def test_another_process_s_events_are_told(gateway: GatewayWorld, tmp_path: Path) -> None:
