@@ -202,9 +202,15 @@ def _content_problem(connection: sqlite3.Connection, chain: ChainScan) -> str | 
     (first,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if first != "ok":
         return f"it is damaged: {first}"
-    height, top = connection.execute("SELECT height, block_hash FROM tip").fetchone()
+    height, top, end = connection.execute(
+        "SELECT height, block_hash, next_start FROM tip"
+    ).fetchone()
     if chain.hashes.get(height, top) != top:
         return f"it belongs to another chain: its block {height} is not the one in {BLOCKS_NAME}"
+    is_whole = all(place.height is not None for place in chain.places)
+    if is_whole and any(each.height == height and each.end != end for each in chain.places):
+        # A repair that was cut short leaves it so.
+        return f"it belongs to another file: its block {height} does not end there in {BLOCKS_NAME}"
     return None
 
 

@@ -93,8 +93,12 @@ def _fill_gaps(
             store.append(block)
             previous = block_hash(block)
     kept = free_name(blocks, "damaged")
-    blocks.rename(kept)
-    new.rename(blocks)
+    try:
+        # One step puts the new file in place: without any, a node would begin at its genesis.
+        kept.hardlink_to(blocks)
+        new.replace(blocks)
+    except OSError as error:
+        raise StorageError(f"{blocks}: cannot be replaced: {error.strerror}") from None
     tell(f"{BLOCKS_NAME}: {len(fetched)} blocks were fetched; the old file is kept as {kept.name}")
     if (data / STATE_NAME).exists():
         _set_aside(data, STATE_NAME, tell, f"it has places in the old {BLOCKS_NAME}")

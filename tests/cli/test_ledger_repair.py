@@ -1,5 +1,6 @@
 """`tegata node check` says what is wrong; `repair` mends it and keeps what was damaged."""
 
+import itertools
 import json
 import shutil
 import sqlite3
@@ -276,6 +277,40 @@ def test_bytes_between_two_blocks_are_left_out_and_the_old_file_is_kept(folder: 
     damaged = kept(folder, "blocks")
     run_json("node", "repair", folder)
     assert kept(folder, "blocks.damaged") == damaged
+    assert (findings(folder), root_of(folder)) == ([], before)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_repair_that_is_cut_short_is_done_again(
+    folder: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = root_of(folder)
+    size = (folder / "data" / "blocks").stat().st_size
+    insert_garbage(folder / "data")
+    damaged = kept(folder, "blocks")
+    with closing(sqlite3.connect(folder / "data" / "state.sqlite")) as state, state:
+        state.execute("UPDATE tip SET next_start = next_start + ?", (len(damaged) - size,))
+    steps = itertools.count(1)
+
+    def die(name: str) -> Callable[..., object]:
+        done = getattr(Path, name)
+
+        def act(*arguments: object) -> object:
+            if next(steps) == step:
+                raise KeyboardInterrupt
+            return done(*arguments)
+
+        return act
+
+    for name in ("rename", "replace", "hardlink_to"):
+        monkeypatch.setattr(Path, name, die(name))
+    run_inside("node", "repair", folder)
+    monkeypatch.undo()
+    assert next(steps) == step + 1
+    assert (folder / "data" / "blocks").exists()
+    assert len(findings(folder)) == 1
+    run_json("node", "repair", folder)
+    assert damaged in content(folder).values()
     assert (findings(folder), root_of(folder)) == ([], before)
 
 
