@@ -4,6 +4,7 @@ An event is written in the transaction that makes it true (`RequestStore`); whoe
 it here. So it is told also after the process died in between.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import BigInteger, CursorResult, Integer, String, delete, func, select, update
@@ -120,8 +121,15 @@ class EventStore:
             )
             return isinstance(result, CursorResult) and result.rowcount == 1
 
-    def claim_event(self, *, now_ms: int, lease_ms: int) -> tuple[RequestEvent, str] | None:
+    def claim_event(
+        self, *, now_ms: int, lease_ms: int, without: Collection[str] = ()
+    ) -> tuple[RequestEvent, str] | None:
         """Take an event that is due to a webhook, so that no other process takes it for a while.
+
+        Args:
+            now_ms: Milliseconds since 1970, UTC.
+            lease_ms: For how long.
+            without: Verifiers that are not told now.
 
         Returns:
             The event and where to post it; None where none is due.
@@ -129,7 +137,7 @@ class EventStore:
         due = (
             select(RequestEvent, Webhook.url)
             .join(Webhook, Webhook.verifier == RequestEvent.verifier)
-            .where(RequestEvent.due_ms <= now_ms)
+            .where(RequestEvent.due_ms <= now_ms, RequestEvent.verifier.not_in(without))
             .order_by(RequestEvent.due_ms, RequestEvent.seq)
             .limit(1)
         )

@@ -28,6 +28,8 @@ _FIRST_PAUSE_MS: Final = 5_000
 _LONGEST_PAUSE_MS: Final = 3_600_000
 MAX_TRIES: Final = 20
 """With the pauses between them about half a day."""
+_SILENCE_MS: Final = 60_000
+"""How long nothing is told to a service that gave no answer: the others wait for none of it."""
 _IDLE_S: Final = 0.5
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 
@@ -42,7 +44,11 @@ def webhook_signer(seed: bytes) -> WebhookSigner:
 
 
 class WebhookSender:
-    """Posts events to webhooks. One thread works it."""
+    """Posts events to webhooks. One thread works it.
+
+    Each post has a thread of its own, since a service that answers drop by drop meets no timeout of
+    HTTP. One that hangs is left to itself, and its verifier is told nothing until it ends.
+    """
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class WebhookSender:
         signer: WebhookSigner,
         *,
         to_this_machine: bool = False,
+        timeout_s: float = TIMEOUT_S,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Wire the parts.
@@ -59,10 +66,14 @@ class WebhookSender:
             signer: Signs them.
             to_this_machine: Whether loopback may be posted to. Other private networks never are:
                 a verifier must not reach through the gateway what it cannot reach itself.
+            timeout_s: How long an answer may take, all in all.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._signer = signer
+        self._timeout_s = timeout_s
+        self._posts: dict[str, threading.Thread] = {}
+        self._silent_until_ms: dict[str, int] = {}
         self._now_ms = now_ms
         self._session = requests.Session()
         self._session.trust_env = False
@@ -84,11 +95,15 @@ class WebhookSender:
 
     def post_one(self) -> bool:
         """Post one event that is due; return whether there was one."""
-        claimed = self._store.claim_event(now_ms=self._now_ms(), lease_ms=_LEASE_MS)
+        claimed = self._store.claim_event(
+            now_ms=self._now_ms(), lease_ms=_LEASE_MS, without=self._silent()
+        )
         if claimed is None:
             return False
         event, url = claimed
-        status = self._post(event, url)
+        status = self._post_in_time(event, url)
+        if status is None:
+            self._silent_until_ms[event.verifier] = self._now_ms() + _SILENCE_MS
         if status is not None and 200 <= status < 300:
             self._store.finish_event(event.seq, due_ms=None)
             return True
@@ -105,6 +120,23 @@ class WebhookSender:
             gave_up=due_ms is None,
         )
         return True
+
+    def _silent(self) -> set[str]:
+        """Return the verifiers whose services gave no answer a moment ago."""
+        now_ms = self._now_ms()
+        waited_for = {verifier for verifier, post in self._posts.items() if post.is_alive()}
+        return waited_for | {who for who, until in self._silent_until_ms.items() if until > now_ms}
+
+    def _post_in_time(self, event: RequestEvent, url: str) -> int | None:
+        """Return the status of the answer; None where there was none in time."""
+        statuses: list[int | None] = []
+        post = threading.Thread(
+            target=lambda: statuses.append(self._post(event, url)), name="webhook", daemon=True
+        )
+        self._posts[event.verifier] = post
+        post.start()
+        post.join(self._timeout_s)
+        return statuses[0] if statuses else None
 
     def _post(self, event: RequestEvent, url: str) -> int | None:
         """Return the status of the answer; None where there was none."""
@@ -124,7 +156,7 @@ class WebhookSender:
                 url,
                 data=body,
                 headers=message.headers,
-                timeout=TIMEOUT_S,
+                timeout=self._timeout_s,
                 allow_redirects=False,
                 stream=True,
             ) as response:

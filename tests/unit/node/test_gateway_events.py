@@ -1,10 +1,11 @@
 """What verifiers are told of their requests: streams of events, and signed webhooks."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,17 +202,20 @@ class TestWebhooks:
         with HttpStand(lambda _request: Reply(status=204, body=b"")) as stand:
             yield stand
 
-    def sender(self, gateway: GatewayWorld, *, to_this_machine: bool = True) -> WebhookSender:
+    def sender(
+        self, gateway: GatewayWorld, *, to_this_machine: bool = True, timeout_s: float = 10
+    ) -> WebhookSender:
         return WebhookSender(
             gateway.event_store,
             gateway.events.signer,
             to_this_machine=to_this_machine,
+            timeout_s=timeout_s,
             now_ms=lambda: gateway.world.now_ms,
         )
 
-    def register(self, gateway: GatewayWorld, url: str) -> None:
+    def register(self, gateway: GatewayWorld, url: str, *, verifier: str = "city") -> None:
         body = {"url": url}
-        done = gateway.client.put("/webhook", json=body, headers=gateway.headers())
+        done = gateway.client.put("/webhook", json=body, headers=gateway.headers(verifier))
         assert done.status_code == 204, done.text
 
     def verified(self, gateway: GatewayWorld, received: Received, url: str) -> WebhookEvent:
@@ -297,6 +301,55 @@ class TestWebhooks:
                 gateway.world.now_ms += 3_600_000
             assert not sender.post_one()
         assert len(stand.received) == MAX_TRIES
+
+    def test_a_service_that_drips_its_answer_keeps_nobody_waiting(
+        self, gateway: GatewayWorld, heard: HttpStand
+    ) -> None:
+        released = threading.Event()
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 204 No Content\r\nX: ")
+                while not released.wait(0.05):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        self.register(gateway, f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        self.register(gateway, heard.url, verifier="bank")
+        gateway.fetch(gateway.create())
+        gateway.fetch(gateway.create(verifier="bank"))
+        sender = self.sender(gateway, timeout_s=0.3)
+        assert sender.post_one()
+        assert heard.received == []
+        # More of the one that hangs, and then the other one's.
+        gateway.fetch(gateway.create())
+        assert sender.post_one()
+        assert len(heard.received) == 1
+        gateway.world.now_ms += 3_600_000
+        assert not sender.post_one()
+        released.set()
+        dripping.join(10)
+        listener.close()
+
+    def test_who_gave_no_answer_is_left_alone_for_a_while(
+        self, gateway: GatewayWorld, heard: HttpStand
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        self.register(gateway, url)
+        for _ in range(2):
+            gateway.fetch(gateway.create())
+        sender = self.sender(gateway)
+        assert sender.post_one()
+        assert not sender.post_one()
+        self.register(gateway, heard.url)
+        gateway.world.now_ms += 60_000
+        assert sender.post_one()
+        assert sender.post_one()
+        assert len(heard.received) == 2
 
     def test_a_process_that_died_while_posting_is_followed_by_another(
         self, gateway: GatewayWorld, heard: HttpStand
