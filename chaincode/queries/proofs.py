@@ -47,7 +47,7 @@ def answer_proof(
     """Return the proofs that are asked for, or an error answer.
 
     Whoever names the random id of a record knows of it already and may have its proof; an account,
-    and a record without an id, are for those who may read them.
+    and a record whose id is not random, are for those who may read them.
 
     Args:
         view: The state that is read.
@@ -98,7 +98,7 @@ def _require_read(asker: Asker, entry: StateEntry) -> None:
         kind, _ = parse_record_key(entry.key)
     except DecodeError:
         kind = None
-    if kind is None or kind.single:
+    if kind is None or kind.single or kind.guessable:
         asker.require_read(entry.account_id, READ_DETAIL)
 
 

@@ -35,6 +35,7 @@ class IdentityRecord:
 
     Attributes:
         prefix: How its detail keys begin.
+        guessable: Whether its ids follow from what they stand for; else they are random.
         id_form: What follows.
         id_words: The same, for people.
     """
@@ -42,6 +43,7 @@ class IdentityRecord:
     prefix: ClassVar[str]
     single: ClassVar[bool] = False
     by_another: ClassVar[bool] = False
+    guessable: ClassVar[bool] = False
     id_form: ClassVar[re.Pattern[str]] = RECORD_ID
     id_words: ClassVar[str] = "32 lower-case hex digits"
 

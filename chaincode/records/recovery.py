@@ -156,6 +156,7 @@ class ChangeRecord(IdentityRecord):
     """
 
     prefix: ClassVar[str] = "tg_change_"
+    guessable: ClassVar[bool] = True
 
     command: Annotated[bytes, _COMMAND]
     state: Annotated[ChangeState, choice(ChangeState)]
@@ -188,6 +189,7 @@ class ApprovalRecord(IdentityRecord):
     """
 
     prefix: ClassVar[str] = "tg_approve_"
+    guessable: ClassVar[bool] = True
 
     account: Annotated[str, ACCOUNT]
     digest: Annotated[bytes, DIGEST]

@@ -138,8 +138,14 @@ def test_whoever_knows_a_records_random_id_may_have_its_proof(ledger: MemoryLedg
 
 @pytest.mark.parametrize(
     "entry",
-    [StateEntry(account_id=HOLDER), StateEntry(account_id=HOLDER, key="tg_recover")],
-    ids=["account", "single record"],
+    [
+        StateEntry(account_id=HOLDER),
+        StateEntry(account_id=HOLDER, key="tg_recovery"),
+        StateEntry(account_id=HOLDER, key=f"tg_change_{GRANT_ID}"),
+        StateEntry(account_id=HOLDER, key=f"tg_approve_{GRANT_ID}"),
+        StateEntry(account_id=HOLDER, key="tg_unknown"),
+    ],
+    ids=["account", "single record", "change", "approval", "no record"],
 )
 def test_what_can_be_guessed_needs_irohas_permission(
     ledger: MemoryLedger, entry: StateEntry
