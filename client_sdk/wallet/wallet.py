@@ -476,7 +476,8 @@ class Wallet:
         Raises:
             OverAskingError: It does, and the holder has not consented to that; nothing was sent.
             TransactionFailedError: The ledger refused the grant; nothing was sent.
-            RequestError: The verifier refused the answer. The grant stays: revoke it or ask anew.
+            RequestError: A one-time credential was shown meanwhile, and nothing was sent; or the
+                verifier refused the answer. The grant stays then: revoke it or ask anew.
             TransportError: Ledger or verifier cannot be reached.
         """
         part = self._part(pending.request.request.client_id)
@@ -488,6 +489,9 @@ class Wallet:
                 f"{pending.verifier_name} is not registered to ask for: {names}; decline, or "
                 "consent to just that"
             )
+        used = {shown.credential.record_id for shown in pending.shown}
+        # Before a grant is written: another answer may have shown one since this one was chosen.
+        self._session.contents.with_used(used)
         now_ms = self._session.now_ms()
         granted = build_grants(
             pending,
@@ -522,7 +526,6 @@ class Wallet:
         for grant in grants:
             write_grant(self._session, grant)
         records = build_records(pending, granted, digest=digest, now_ms=now_ms)
-        used = {one.shown.credential.record_id for one in granted}
         # Before it is sent: what may have been seen is not shown again.
         self._session.update(lambda contents: contents.with_presentations(records).with_used(used))
         redirect_uri = self._send(pending, form)

@@ -8,7 +8,7 @@ from nacl.utils import random as random_bytes
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.errors import CredentialFormatError, OfferError, VaultFormatError
+from client_sdk.errors import CredentialFormatError, OfferError, RequestError, VaultFormatError
 from client_sdk.escrow.protection import Protection
 from client_sdk.formats import ReadCredential, find_format
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
@@ -340,7 +340,15 @@ class WalletContents:
         return replace(self, grants=grants)
 
     def with_used(self, record_ids: Collection[str]) -> Self:
-        """Return the contents with one-time credentials marked as used; others stay as they are."""
+        """Return the contents with one-time credentials marked as used; others stay as they are.
+
+        Raises:
+            RequestError: One of them was shown before.
+        """
+        if any(self.credentials[key].is_used for key in record_ids if key in self.credentials):
+            raise RequestError(
+                "a one-time credential of the answer was shown meanwhile; read the request again"
+            )
         credentials = {
             key: replace(kept, is_used=True) if key in record_ids and kept.is_one_time else kept
             for key, kept in self.credentials.items()

@@ -547,6 +547,26 @@ class TestPresenting:
                 wallet.present(pending)
             assert wallet.one_time_left == 0
 
+    def test_two_verifiers_at_once_do_not_see_the_same_one(
+        self, resident: Wallet, city: IssuerClient, ward_office: GatewayClient, tmp_path: Path
+    ) -> None:
+        offer = city.offer(RESIDENT)
+        with copy_of(resident, tmp_path / "one-time") as wallet:
+            (only,) = wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            requests = [ward_office.ask(["address"], purpose="A library card") for _ in range(2)]
+            # Both are on the screen before the holder consents to either.
+            first, second = [wallet.read_request(request.link) for request in requests]
+            chosen = [pending.shown[0].credential.record_id for pending in (first, second)]
+            assert chosen == [only.record_id] * 2
+            wallet.present(first)
+            grants = wallet.grants
+            with pytest.raises(RequestError, match="shown meanwhile"):
+                wallet.present(second)
+            assert wallet.grants == grants
+            assert ward_office.result(requests[1].request_id).state == "fetched"
+            wallet.present(wallet.read_request(requests[1].link))
+            assert ward_office.wait(requests[1].request_id).state == "accepted"
+
     def test_a_revoked_one_time_credential_is_refused(
         self, resident: Wallet, city: IssuerClient, ward_office: GatewayClient, tmp_path: Path
     ) -> None:
