@@ -6,6 +6,7 @@ cut off again where it was not. Nothing can be collected before the batch's root
 """
 
 import csv
+import fcntl
 import hashlib
 import io
 import os
@@ -13,15 +14,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from chaincode.records import MAX_BATCH
+from client_sdk.credentials.resident import age_on
+from client_sdk.errors import CredentialFormatError
 from client_sdk.issuer_anchor import IssuerAnchor, ListPlace
 from client_sdk.ledger.grants import new_record_id
 from node.errors import SourceError, StorageError
+from node.issuer.attributes import day_in_japan
 from node.issuer.batch_signing import (
     Member,
     MemberSigner,
@@ -118,7 +123,8 @@ class BatchIssuing:
         run = hashlib.sha256(f"{residents.fingerprint()}\n{letters.resolve()}".encode()).hexdigest()
         batch = self._store.batches.find_run(run) or self._begin(run, residents, letters, progress)
         if batch.state == "signing":
-            self._make_members(batch, residents, letters, progress)
+            if batch.done < batch.count:
+                self._make_members(run, residents, letters, progress)
             self._store.batches.seal(
                 batch.batch_id, lambda done: progress("sealed", done, batch.count)
             )
@@ -139,15 +145,15 @@ class BatchIssuing:
     ) -> StoredBatch:
         if letters.exists():
             raise StorageError(f"{letters}: it is there already, and not of this run; move it away")
-        count = 0
-        for count, _ in enumerate(residents.rows(""), start=1):
+        count, now_ms = 0, self._now_ms()
+        for count, resident in enumerate(residents.rows(""), start=1):
+            _check_age(resident, day_in_japan(now_ms))
             if count > MAX_BATCH:
                 raise SourceError(f"more than {MAX_BATCH} residents: one batch has no more room")
             if count % CHUNK == 0:
                 progress("checked", count, 0)
         if count == 0:
             raise SourceError("there are no residents")
-        now_ms = self._now_ms()
         while True:
             batch = StoredBatch(
                 batch_id=new_record_id(),
@@ -166,18 +172,20 @@ class BatchIssuing:
                 return batch
 
     def _make_members(
-        self, batch: StoredBatch, residents: Residents, letters: Path, progress: Progress
+        self, run: str, residents: Residents, letters: Path, progress: Progress
     ) -> None:
-        if batch.done == batch.count:
-            return
-        done, length = batch.done, batch.letters_bytes
-        with _open_letters(letters, length) as file:
+        with _open_letters(letters) as file:
+            # Read with the lock: another process may have made members until this moment.
+            batch = self._find(run)
+            done, length = batch.done, batch.letters_bytes
+            _cut_off(file, length, letters)
             for chunk in self._signed(batch, residents):
                 length += _append(file, chunk, with_header=length == 0)
                 now_ms = self._now_ms()
                 offers_until_ms = now_ms + self._offer_days * _DAY_MS
                 self._store.batches.add_members(
                     batch.batch_id,
+                    first=done,
                     offers=[{**member.offer, "expires_at_ms": offers_until_ms} for member in chunk],
                     credentials=[
                         {
@@ -241,19 +249,37 @@ class BatchIssuing:
         return batch
 
 
-def _open_letters(path: Path, length: int) -> io.BufferedRandom:
-    """Open the letters for their owner only, and cut off what no committed chunk has."""
+def _check_age(resident: Resident, today: date) -> None:
+    try:
+        age_on(resident.attributes.birth_date, today)
+    except CredentialFormatError as error:
+        raise SourceError(f"reference {resident.reference}: {error}") from None
+
+
+def _open_letters(path: Path) -> io.BufferedRandom:
+    """Open the letters for their owner only, and keep other processes of this run away."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         file = os.fdopen(handle, "r+b")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StorageError(f"{path}: another process is writing this run's letters") from None
+    return file
+
+
+def _cut_off(file: io.BufferedRandom, length: int, path: Path) -> None:
+    """Cut off what no committed chunk has."""
+    try:
         if file.seek(0, os.SEEK_END) < length:
-            file.close()
             raise StorageError(f"{path}: letters of this run are gone; bring the file back")
         file.truncate(length)
         file.seek(length)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from None
-    return file
 
 
 def _append(file: io.BufferedRandom, chunk: list[Member], *, with_header: bool) -> int:

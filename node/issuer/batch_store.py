@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Engine, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from client_sdk.ledger.batches import PART_LEAVES, Inclusion, LargeBatch
 from node.errors import StorageError
-from node.issuer.statements import find_one
+from node.issuer.statements import find_one, is_one_row
 from node.issuer.status_list_store import read_places, reserve_places
 from node.issuer.tables import StoredBatch, StoredCredential, StoredOffer
 
@@ -26,13 +27,20 @@ class BatchStore:
         return find_one(self._engine, select(StoredBatch).where(StoredBatch.run == run))
 
     def begin(self, batch: StoredBatch) -> bool:
-        """Keep a new batch and reserve its places; False where its list has not as many left."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            first = reserve_places(session, batch.list_id, batch.count)
-            if first is None:
-                return False
-            batch.first_place = first
-            session.add(batch)
+        """Keep a new batch and reserve its places; False where its list has not as many left.
+
+        Raises:
+            StorageError: Another process has begun the same run.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                first = reserve_places(session, batch.list_id, batch.count)
+                if first is None:
+                    return False
+                batch.first_place = first
+                session.add(batch)
+        except IntegrityError:
+            raise StorageError("another process has begun this run at this moment") from None
         return True
 
     def places(self, batch: StoredBatch, first: int, count: int) -> list[int]:
@@ -44,15 +52,20 @@ class BatchStore:
         self,
         batch_id: str,
         *,
+        first: int,
         offers: Sequence[dict[str, Any]],
         credentials: Sequence[dict[str, Any]],
         last_reference: str,
         letters_bytes: int,
     ) -> None:
-        """Keep credentials with their offers, and that they are made."""
+        """Keep credentials with their offers, and that they are made.
+
+        Raises:
+            StorageError: There are not `first` members before them: another process makes some.
+        """
         done = (
             update(StoredBatch)
-            .where(StoredBatch.batch_id == batch_id)
+            .where(StoredBatch.batch_id == batch_id, StoredBatch.done == first)
             .values(
                 done=StoredBatch.done + len(offers),
                 last_reference=last_reference,
@@ -60,9 +73,10 @@ class BatchStore:
             )
         )
         with Session(self._engine) as session, session.begin():
+            if not is_one_row(session.execute(done)):
+                raise StorageError("another process is making this batch")
             session.execute(insert(StoredOffer), list(offers))
             session.execute(insert(StoredCredential), list(credentials))
-            session.execute(done)
 
     def seal(self, batch_id: str, progress: Callable[[int], None]) -> None:
         """Put the members in the order of their leaves, and keep the roots of the parts.

@@ -33,6 +33,7 @@ COLUMNS: Final = (
 )
 """All are needed; `account` may be empty, for a credential that names none."""
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _READ_AHEAD: Final = 1_000
 
 
@@ -171,6 +172,8 @@ def _parse(row: Mapping[str, str | None], where: str) -> Resident:
     account = fields["account"]
     if account and not ACCOUNT_ID.fullmatch(account):
         raise SourceError(f"{where}: account: an account id, or nothing, is expected")
+    if not _DAY.fullmatch(fields["birth_date"]):
+        raise SourceError(f"{where}: birth_date: a day as YYYY-MM-DD is expected")
     try:
         key = parse_public_key(fields["public_key"])
         if key.algorithm is not KeyAlgorithm.ED25519_SHA2:
@@ -187,7 +190,7 @@ def _parse(row: Mapping[str, str | None], where: str) -> Resident:
     except CredentialFormatError as error:
         raise SourceError(f"{where}: {error}") from None
     except ValueError:
-        raise SourceError(f"{where}: birth_date: a day as YYYY-MM-DD is expected") from None
+        raise SourceError(f"{where}: birth_date: there is no such day") from None
     return Resident(
         reference=fields["reference"],
         attributes=attributes,

@@ -183,6 +183,40 @@ def test_a_run_goes_on_where_it_was(
     assert again == finished
 
 
+def test_two_processes_do_not_make_the_same_batch(world: IssuerWorld, tmp_path: Path) -> None:
+    """Who thinks that it hangs may start it again: each letter must stay the one of its offer."""
+    source = CsvResidents(write_csv(tmp_path / "residents.csv", rows(11)))
+    refused: list[str] = []
+
+    def progress(step: str, done: int, _total: int) -> None:
+        if (step, done) == ("signed", 4):
+            with pytest.raises(StorageError) as error:
+                run(world, source, tmp_path)
+            refused.append(str(error.value))
+
+    batch_job(world).run(source, tmp_path / "letters.csv", progress=progress)
+    assert "another process is writing" in refused[0]
+    letters = read_letters(tmp_path / "letters.csv")
+    assert [letter["reference"] for letter in letters] == [row["reference"] for row in rows(11)]
+    assert {collect(world, letter)[0] for letter in letters} == {200}
+
+
+def test_no_resident_gets_two_credentials_where_files_cannot_be_locked(
+    world: IssuerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", lambda *_: None)
+    source = CsvResidents(write_csv(tmp_path / "residents.csv", rows(11)))
+
+    def progress(step: str, done: int, _total: int) -> None:
+        if (step, done) == ("signed", 4):
+            run(world, source, tmp_path)
+
+    with pytest.raises(StorageError, match="another process is making"):
+        batch_job(world).run(source, tmp_path / "letters.csv", progress=progress)
+    listed = world.operator("/credentials?limit=500", method="GET").get_json()["credentials"]
+    assert len(listed) == 11
+
+
 def test_letters_of_a_lost_chunk_are_cut_off(world: IssuerWorld, tmp_path: Path) -> None:
     source = CsvResidents(write_csv(tmp_path / "residents.csv", rows(11)))
     with pytest.raises(Killed):
@@ -243,12 +277,26 @@ BAD_ROWS: list[tuple[dict[str, str], str]] = [
     ({"address": "x" * 401}, "address"),
     ({"birth_date": "1.4.1990"}, "birth_date"),
     ({"birth_date": ""}, "birth_date"),
+    ({"birth_date": "19900401"}, "birth_date"),
+    ({"birth_date": "1990-W13-7"}, "birth_date"),
+    ({"birth_date": "1990-02-30"}, "birth_date"),
     ({"sex": "3"}, "sex"),
     ({"public_key": ""}, "public_key"),
     ({"public_key": "ab" * 32}, "public_key"),
     ({"public_key": "zz"}, "public_key"),
     ({"account": "nobody"}, "account"),
 ]
+
+
+@pytest.mark.parametrize("birth_date", ["2999-01-01", "1790-01-01"])
+def test_who_is_not_born_yet_is_named_before_anything_is_written(
+    world: IssuerWorld, tmp_path: Path, birth_date: str
+) -> None:
+    bad = [*rows(5), resident_row(6, birth_date=birth_date)]
+    with pytest.raises(SourceError, match="case-0000006: birth_date"):
+        run(world, CsvResidents(write_csv(tmp_path / "r.csv", bad)), tmp_path)
+    assert not (tmp_path / "letters.csv").exists()
+    assert world.operator("/credentials", method="GET").get_json()["credentials"] == []
 
 
 @pytest.mark.parametrize(("changes", "words"), BAD_ROWS, ids=str)
