@@ -44,6 +44,8 @@ class RequestEvent(Base):
     """
 
     __tablename__ = "request_event"
+    # Without it SQLite gives the number of a deleted event to the next one.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     seq: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True

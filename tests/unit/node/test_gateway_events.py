@@ -163,6 +163,19 @@ def test_another_process_s_events_are_told(gateway: GatewayWorld, tmp_path: Path
     other.close()
 
 
+def test_no_number_is_given_to_two_events(
+    gateway: GatewayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.fetch(gateway.create())
+    last = gateway.event_store.last_event()
+    # As after days in which nothing happened.
+    monkeypatch.setattr("node.gateway.store.EVENTS_KEPT_MS", -60_000)
+    gateway.presentations.purge()
+    assert gateway.event_store.events(after=0) == []
+    gateway.fetch(gateway.create())
+    assert gateway.event_store.last_event() > last
+
+
 def test_a_stream_is_only_for_who_may_read_the_result(gateway: GatewayWorld) -> None:
     created = gateway.create()
     path = f"/requests/{created['id']}/events"
