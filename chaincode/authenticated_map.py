@@ -136,7 +136,7 @@ def prove(view: PageView, key: bytes) -> MapProof:
     depth = 0
     found = _combine(_decode_page(view.get_page("")))
     while isinstance(found, _Inner):
-        places = _decode_page(view.get_page(path[:depth]))
+        places = _decode_page(_get_page(view, path[:depth]))
         found = _descend(places, int(path[depth], 16), siblings)
         depth += 1
     other = None
@@ -174,6 +174,14 @@ def verify_absence(root: bytes, key: bytes, proof: MapProof) -> None:
     _check_root(root, key_hash, other.hash, proof.siblings)
 
 
+def _get_page(view: PageView, prefix: str) -> bytes | None:
+    """Return a page that the one above it names; the top page of an empty map is None."""
+    page = view.get_page(prefix)
+    if page is None and prefix:
+        raise DecodeError(f"page {prefix} of the authenticated map is missing")
+    return page
+
+
 def _descend(places: list[_Subtree], digit: int, siblings: list[bytes]) -> _Subtree:
     """Walk down the levels of a page towards a place; note what stands beside the way."""
     found = _combine(places)
@@ -196,7 +204,7 @@ class _Update:
 
     def apply(self, prefix: str, changes: Sequence[tuple[str, bytes | None]]) -> _Subtree:
         """Change the page at a prefix; return what stands for it in the page above."""
-        before = self._view.get_page(prefix)
+        before = _get_page(self._view, prefix)
         places = _decode_page(before)
         self._change_places(prefix, places, changes)
         return self._store(prefix, places, before)

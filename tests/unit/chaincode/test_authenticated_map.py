@@ -179,6 +179,21 @@ def test_any_bytes_are_a_proof_or_refused(data: bytes) -> None:
     assert MapProof.decode(proof.encode()) == proof
 
 
+def test_a_missing_page_is_told() -> None:
+    """Else the map would go on without all that stood below it."""
+    pages = Pages()
+    pages.change(dict.fromkeys(KEYS, b"v"))
+    prefix = max(pages, key=len)
+    below = [key for key in KEYS if hashlib.sha256(key).hexdigest().startswith(prefix)]
+    assert prefix
+    assert below
+    del pages[prefix]
+    with pytest.raises(DecodeError, match=f"page {prefix} of the .* is missing"):
+        pages.change({below[0]: b"w"})
+    with pytest.raises(DecodeError, match="is missing"):
+        prove(pages, below[0])
+
+
 def test_a_damaged_page_is_told() -> None:
     pages = Pages()
     pages.change({b"a": b"1"})
