@@ -68,14 +68,13 @@ def fetch_request(
         return verify_parameters(pointer.parameters)
     else:
         token = pointer.request_object
-    resolver = DidResolver({"key": DidKey(), "jwk": DidJwk(), "web": DidWeb(http)})
     try:
         return verify_request(
             token,
             expected_client_id=pointer.client_id,
             trust_anchors=trust_anchors,
             now_s=now_s,
-            resolver=resolver,
+            resolver=verifier_resolver(http),
             expected_wallet_nonce=wallet_nonce,
             haip=haip,
         )
@@ -83,6 +82,11 @@ def fetch_request(
         with suppress(RequestError, TransportError):
             send_refusal(error, http=http)
         raise
+
+
+def verifier_resolver(http: HttpClient) -> DidResolver:
+    """Return what finds the keys of verifiers that are known by a DID."""
+    return DidResolver({"key": DidKey(), "jwk": DidJwk(), "web": DidWeb(http)})
 
 
 def send_refusal(error: RequestError, *, http: HttpClient) -> None:

@@ -10,6 +10,7 @@ from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import DidError, MessageFormatError, RequestError
 from client_sdk.http_client import HttpClient
 from client_sdk.json_fields import JsonFields
+from client_sdk.openid4vp.client import verifier_resolver
 from client_sdk.openid4vp.signed_request import VerifiedRequest, verify_request
 from client_sdk.waci.messages import (
     AUTHORIZATION_RESPONSE,
@@ -37,6 +38,7 @@ class WaciVerifier:
         Raises:
             RequestError: No invitation of a verifier that can be written to.
         """
+        self._http = http
         self._now_ms = now_ms
         try:
             invitation = parse_invitation(link, goal_code=VERIFY_GOAL)
@@ -53,7 +55,7 @@ class WaciVerifier:
         Raises:
             RequestError: The verifier has no such request, or it breaks a rule.
             ExpiredError: It is not valid at this time.
-            TransportError: The verifier cannot be reached.
+            TransportError: The verifier, or what holds its DID's document, cannot be reached.
         """
         reply = self._thread.send(PROPOSE_PRESENTATION, expected=REQUEST_PRESENTATION)
         try:
@@ -66,6 +68,7 @@ class WaciVerifier:
             expected_client_id=fields.text("client_id"),
             trust_anchors=trust_anchors,
             now_s=self._now_ms() // 1000,
+            resolver=verifier_resolver(self._http),
         )
 
     def send_response(self, form: Mapping[str, str]) -> str | None:

@@ -3,11 +3,11 @@
 from joserfc.jwk import OKPKey
 
 from chaincode.encoding import JsonObject
-from client_sdk.credentials.jose import parse_compact
 from client_sdk.didcomm.message import Attachment, Message
 from client_sdk.didcomm.out_of_band import Invitation
 from client_sdk.didcomm.peer_did import PeerIdentity
 from client_sdk.errors import MessageFormatError
+from client_sdk.openid4vp.signed_request import read_own_request
 from client_sdk.waci.messages import (
     AUTHORIZATION_RESPONSE,
     PRESENTATION,
@@ -61,7 +61,7 @@ class WaciVerification:
                 if message.parent_thread_id != request_id:
                     raise MessageFormatError(f"{t}: pthid is not the invitation's id")
                 token = self._presentations.request_object(request_id)
-                client_id = parse_compact(token).unverified_payload["client_id"]
+                client_id = read_own_request(token).client_id
                 attachment = Attachment(
                     format=REQUEST_OBJECT, value={"client_id": client_id, "request": token}
                 )

@@ -284,3 +284,16 @@ def test_without_the_adapter_there_is_no_invitation(tmp_path: Path) -> None:
     assert created["waci_link"] is None
     assert plain.client.post(f"/waci/requests/{created['id']}").status_code == 404
     plain.close()
+
+
+@pytest.mark.parametrize("prefix", ["x509_san_dns", "decentralized_identifier", "redirect_uri"])
+def test_a_verifier_of_any_prefix_is_answered(tmp_path: Path, prefix: str) -> None:
+    changes = {"waci": True, "prefix": prefix, "public_url": "https://minato.example"}
+    gateway = GatewayWorld(tmp_path, changes=changes)
+    line = Line(gateway)
+    created = gateway.create()
+    verifier = waci(gateway, line, created)
+    verifier.send_response(answer_to(gateway, verifier))
+    assert gateway.read(created["id"])["status"] == "accepted"
+    line.close()
+    gateway.close()
