@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from chaincode.protocol.proofs_pb2 import StateEntry
 from chaincode.records import IdentityRecord
+from chaincode.state_root import entry_key
 from client_sdk.errors import QueryFailedError
 from client_sdk.ledger.proofs import ProvenState, record_entry
 from client_sdk.ledger.proven_ledger import ProvenLedger
@@ -36,6 +37,7 @@ class JointReads:
 
     ledger: Ledger
     _state: ProvenState | None = field(default=None, init=False)
+    _forgotten: set[bytes] = field(default_factory=set, init=False)
 
     def expect(self, entries: Sequence[StateEntry]) -> None:
         """Read entries that will be asked for, where one proof of all is cheaper.
@@ -56,16 +58,27 @@ class JointReads:
             # One of them may not be read. Whoever asks for that one is told so.
             self._state = None
 
+    def forget(self, entry: StateEntry) -> None:
+        """Read an entry anew when it is asked for again."""
+        self._forgotten.add(entry_key(entry))
+
     def record(self, account_id: str, record_id: str, kind: type[_Record]) -> _Record | None:
         """Return an account's own identity record, or None where there is no valid one."""
-        state = self._state
-        if state is not None and state.has(record_entry(account_id, record_id, kind)):
+        state = self._proven(record_entry(account_id, record_id, kind))
+        if state is not None:
             return state.record(account_id, record_id, kind)
         return self.ledger.record(account_id, record_id, kind)
 
     def signatories(self, account_id: str) -> frozenset[str]:
         """Return the public keys of an account."""
-        state = self._state
-        if state is not None and state.has(StateEntry(account_id=account_id)):
+        state = self._proven(StateEntry(account_id=account_id))
+        if state is not None:
             return state.signatories(account_id)
         return self.ledger.signatories(account_id)
+
+    def _proven(self, entry: StateEntry) -> ProvenState | None:
+        """Return the state that was read ahead, where it has an entry that still counts."""
+        state = self._state
+        if state is None or not state.has(entry) or entry_key(entry) in self._forgotten:
+            return None
+        return state

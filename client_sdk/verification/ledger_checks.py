@@ -31,6 +31,7 @@ from client_sdk.errors import (
 from client_sdk.formats import VerifiedPresentation
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
+from client_sdk.ledger.proofs import record_entry
 from client_sdk.openid4vp.claims_path import ClaimsPath
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
 from client_sdk.status_lists import StatusLists
@@ -155,11 +156,14 @@ class LedgerChecks:
         if reference is None:
             raise StatusListError("the credential does not say where in its list it stands")
         list_id = place.status_list
-        return self.status_lists.status(
-            reference,
-            read_record=lambda: self.read(place.issuer, list_id, StatusListRecord),
-            keys=keys,
-        )
+
+        def read_record() -> StatusListRecord | None:
+            found = self.read(place.issuer, list_id, StatusListRecord)
+            # Whoever asks again wants to know what has changed meanwhile.
+            self.ledger.forget(record_entry(place.issuer, list_id, StatusListRecord))
+            return found
+
+        return self.status_lists.status(reference, read_record=read_record, keys=keys)
 
     def check_status(self, anchor: Anchor, listed: int) -> None:
         """Check that record and list both say valid: the stricter wins.

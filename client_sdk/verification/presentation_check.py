@@ -9,6 +9,7 @@ from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.proofs_pb2 import StateEntry
 from chaincode.records import (
     NO_ID,
+    BatchRecord,
     CredentialRecord,
     GrantRecord,
     IssuerRecord,
@@ -83,7 +84,7 @@ class PresentationCheck:
     answer: Mapping[str, Sequence[Presentation]]
     registrations: dict[str, str]
     passed: set[str] = field(default_factory=set)
-    _claimed_grant: str | None = None
+    _claimed: GrantProof | None = None
     _issuer_record: str = ""
     _issuer_keys: dict[str, Key] = field(default_factory=dict)
     _record: CredentialRecord | None = None
@@ -108,7 +109,7 @@ class PresentationCheck:
         binding = ExpectedBinding(
             audience=self.request.client_id, nonce=self.request.nonce, max_age_s=self.max_age_s
         )
-        self._claimed_grant = self._find_claimed_grant(presented, text)
+        self._claimed = self._read_claimed_proof(presented, text)
         verified = presented.verify(
             text,
             find_issuer_key=self._find_issuer_key,
@@ -211,32 +212,36 @@ class PresentationCheck:
         self.passed.add("issuer_trusted")
         return key
 
-    def _find_claimed_grant(self, presented: CredentialFormat, text: str) -> str | None:
-        """Return the grant that a presentation names, before anything of it is verified."""
+    def _read_claimed_proof(self, presented: CredentialFormat, text: str) -> GrantProof | None:
+        """Return what a presentation says of its grant, before anything of it is verified."""
         if self.offer is None:
             return None
         try:
-            return GrantProof.from_claims(presented.claimed_binding(text)).grant
+            return GrantProof.from_claims(presented.claimed_binding(text))
         except (CredentialFormatError, VerificationError):
             # What is wrong with it is said where it is verified, in its turn.
             return None
 
     def _expected_entries(self, place: CredentialPlace) -> list[StateEntry]:
         """Return what the checks will read, as far as an unverified credential tells it."""
-        entries = [
-            record_entry(place.issuer, place.record, CredentialRecord)
-            if place.status_list is None
-            else record_entry(place.issuer, place.status_list, StatusListRecord)
-        ]
+        claimed = self._claimed
+        inclusion = None if claimed is None else claimed.inclusion
+        entries = []
+        if place.status_list is not None:
+            entries.append(record_entry(place.issuer, place.status_list, StatusListRecord))
+        if place.status_list is None or inclusion is None:
+            entries.append(record_entry(place.issuer, place.record, CredentialRecord))
+        if inclusion is not None:
+            entries.append(record_entry(place.issuer, inclusion.batch, BatchRecord))
         registration = self.registrations.get(place.issuer)
         if registration is not None:
             entries.append(record_entry(REGISTRY_ACCOUNT, registration, IssuerRecord))
-        account = place.account
-        if self._claimed_grant is not None and account is not None:
+        if claimed is not None:
+            # Of a member of a batch, the grant alone may tell the account.
             entries += [
-                StateEntry(account_id=account),
-                record_entry(account, NO_ID, RecoveryStatus),
-                record_entry(account, self._claimed_grant, GrantRecord),
+                StateEntry(account_id=claimed.account),
+                record_entry(claimed.account, NO_ID, RecoveryStatus),
+                record_entry(claimed.account, claimed.grant, GrantRecord),
             ]
         return entries
 

@@ -4,13 +4,16 @@ import pytest
 from support.grant_world import RealRecords
 from support.memory_ledger import MemoryLedger, named_key
 from support.presentation_world import GATEWAY, HOLDER, ISSUER, LEDGER_ID, NOW_MS, World
+from support.status_world import StatusWorld
 
 from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse
 from client_sdk import errors
+from client_sdk.credentials.token_status_list import Status
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.grants import new_record_id
 from client_sdk.ledger.proofs import LedgerTrust
 from client_sdk.ledger.proven_ledger import ProvenLedger
+from client_sdk.status_lists import StatusLists
 from client_sdk.verifier import Verifier
 
 
@@ -45,10 +48,18 @@ def client(ledger: MemoryLedger) -> CountingClient:
     return CountingClient(ledger.client(GATEWAY))
 
 
-def verifier_of(ledger: MemoryLedger, client: CountingClient) -> Verifier:
+def verifier_of(
+    ledger: MemoryLedger, client: CountingClient, status_lists: StatusLists | None = None
+) -> Verifier:
     trust = LedgerTrust.from_genesis(ledger.blocks[0], ledger.ledger_id())
     proven = ProvenLedger(client, ledger.ledger_id(), trust=trust, now_ms=lambda: NOW_MS)
-    return Verifier(proven, LEDGER_ID, gateway=GATEWAY, now_ms=lambda: NOW_MS)
+    return Verifier(
+        proven,
+        LEDGER_ID,
+        gateway=GATEWAY,
+        status_lists=status_lists,
+        now_ms=lambda: NOW_MS,
+    )
 
 
 @pytest.fixture
@@ -131,3 +142,33 @@ def test_what_may_not_be_read_is_told_in_its_turn(ledger: MemoryLedger, world: W
         verifier.verify(world.present(request, nonce="another-nonce-than-this"), request)
     with pytest.raises(errors.QueryFailedError):
         verifier.verify(world.present(request), request)
+
+
+def test_one_proof_is_enough_for_a_member_of_a_batch(
+    ledger: MemoryLedger, client: CountingClient
+) -> None:
+    world = StatusWorld(ledger=RealRecords(ledger), holder=named_key(HOLDER))
+    verifier = verifier_of(ledger, client, world.status_lists)
+    for expected in ([5, 1], [6]):
+        client.asked.clear()
+        request = world.request("address")
+        verified = verifier.verify(world.present(request), request)
+        assert all(check.passed for check in verified.checks)
+        assert client.asked == expected
+
+
+def test_a_list_that_changes_meanwhile_is_read_again(
+    ledger: MemoryLedger, client: CountingClient
+) -> None:
+    """It changes after the ledger was read, and before it is fetched."""
+    world = StatusWorld(ledger=RealRecords(ledger), holder=named_key(HOLDER))
+
+    def change() -> None:
+        world.statuses[0] = Status.INVALID
+        world.publish()
+
+    world.before_fetch = change
+    request = world.request("address")
+    verifier = verifier_of(ledger, client, world.status_lists)
+    assert verifier.report(world.present(request), request).accepted
+    assert client.asked == [5, 1, 1]
