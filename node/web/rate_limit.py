@@ -2,13 +2,15 @@
 
 import math
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from pydantic import AfterValidator
 from werkzeug.exceptions import TooManyRequests
+
+_SWEEP_S: Final = 60.0
 
 
 def parse_rate(text: str) -> RateLimitItem:
@@ -32,12 +34,36 @@ Rate = Annotated[str, AfterValidator(_rate)]
 """A rate in a configuration file, such as `600/minute`."""
 
 
+class SweptCounters(MemoryStorage):
+    """Counters that are swept now and then by who counts.
+
+    The library's own starts a thread for it at nearly every call.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sweep_at_s = time.time() + _SWEEP_S
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Add to a counter that lasts for `expiry` seconds, and return it."""
+        now_s = time.time()
+        if self._sweep_at_s <= now_s:
+            self._sweep_at_s = now_s + _SWEEP_S
+            for known in list(self.expirations):
+                self.get(known)
+        self.get(key)
+        with self.locks[key]:
+            self.storage[key] += amount
+            self.expirations.setdefault(key, now_s + expiry)
+            return self.storage[key]
+
+
 class RateLimiter:
     """Counts the calls of each caller in this process. Safe to share between threads."""
 
     def __init__(self) -> None:
         """Begin with no calls counted."""
-        self._strategy = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._strategy = SlidingWindowCounterRateLimiter(SweptCounters())
 
     def count(self, limit: RateLimitItem, *caller: str) -> None:
         """Count one call.
