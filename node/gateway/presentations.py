@@ -179,8 +179,10 @@ class Presentations:
         Raises:
             ApiError: This verifier has no such request.
         """
-        self._store.purge(self._now_ms())
         stored = self._store.find(request_id)
+        if stored is not None and stored.is_overdue(self._now_ms()):
+            self.purge()
+            stored = self._store.find(request_id)
         if stored is None or stored.verifier != verifier_id:
             raise _unknown_request()
         return stored

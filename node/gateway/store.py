@@ -1,6 +1,7 @@
 """The gateway's requests, and for a short while their results. It never logs what it holds."""
 
 import time
+from functools import cache
 from typing import Any, Final, Literal, cast
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from chaincode.encoding import JsonObject
 from node.database import empty_log, open_database
@@ -88,6 +90,12 @@ class StoredRequest(Base):
         in_time = self.expires_at_ms > now_ms
         return in_time and self.state in OPEN and self.tries < MAX_TRIES
 
+    def is_overdue(self, now_ms: int) -> bool:
+        """Tell whether `RequestStore.purge` has something to delete of it."""
+        holds_values = self.shown is not None and self.result_until_ms <= now_ms
+        holds_key = self.response_key is not None and self.expires_at_ms <= now_ms
+        return holds_values or holds_key or self.result_until_ms <= now_ms - KEPT_MS
+
     def __repr__(self) -> str:
         return f"StoredRequest(id={self.id!r}, state={self.state!r})"
 
@@ -98,6 +106,37 @@ _ADD_EVENT: Final = insert(cast(Table, RequestEvent.__table__)).values(
     due_ms=select(Webhook.since_ms).where(Webhook.verifier == bindparam("whose")).scalar_subquery(),
     tries=0,
 )
+_DERIVED: Final[dict[str, Any]] = {
+    "tries": StoredRequest.tries + 1,
+    "shown": StoredRequest.held,
+}
+"""What some columns are set to, where that comes from the row itself."""
+
+
+@cache
+def _change(
+    states: tuple[str, ...],
+    derived: tuple[str, ...],
+    names: tuple[str, ...],
+    *,
+    takes_answer: bool,
+) -> ReturningUpdate[str, str | None]:
+    """Return the statement that changes a request: there are few, and building one takes long.
+
+    It names the states that it starts from: two answers cannot both be written.
+    """
+    table = _REQUESTS.c
+    values = {name: bindparam(f"new_{name}", type_=table[name].type) for name in names}
+    statement = (
+        update(_REQUESTS)
+        .where(table.id == bindparam("which"), table.state.in_(states))
+        .values(**values, **{name: _DERIVED[name] for name in derived})
+    )
+    if takes_answer:
+        statement = statement.where(
+            table.expires_at_ms > bindparam("answered_ms"), table.tries < MAX_TRIES
+        )
+    return statement.returning(table.verifier, table.redirect_uri)
 
 
 class RequestStore:
@@ -151,7 +190,7 @@ class RequestStore:
             checks=checks,
             result_until_ms=result_until_ms,
             response_code_sha256=response_code_sha256,
-            tries=StoredRequest.tries + 1,
+            derived=("tries",),
         )
 
     def hold(
@@ -204,7 +243,7 @@ class RequestStore:
             None,
             state="accepted",
             checks=checks,
-            shown=StoredRequest.held,
+            derived=("shown",),
             held=None,
             receipt=None,
             result_until_ms=result_until_ms,
@@ -262,20 +301,21 @@ class RequestStore:
         self._engine.dispose()
 
     def _update(
-        self, request_id: str, states: tuple[str, ...], now_ms: int | None, **values: object
+        self,
+        request_id: str,
+        states: tuple[str, ...],
+        now_ms: int | None,
+        *,
+        derived: tuple[str, ...] = (),
+        **values: object,
     ) -> bool:
-        # One statement that names the states it starts from: two answers cannot both be written.
-        table = _REQUESTS.c
-        statement = (
-            update(_REQUESTS)
-            .where(table.id == request_id, table.state.in_(states))
-            .values(**values)
-            .returning(table.verifier, table.redirect_uri)
-        )
+        statement = _change(states, derived, tuple(values), takes_answer=now_ms is not None)
+        parameters = {f"new_{name}": value for name, value in values.items()}
+        parameters["which"] = request_id
         if now_ms is not None:
-            statement = statement.where(table.expires_at_ms > now_ms, table.tries < MAX_TRIES)
+            parameters["answered_ms"] = now_ms
         with self._engine.begin() as connection:
-            written = connection.execute(statement).one_or_none()
+            written = connection.execute(statement, parameters).one_or_none()
             if written is None:
                 return False
             verifier, redirect_uri = written
