@@ -122,7 +122,7 @@ def main(
         if "issuing" in chosen:
             steps += stack.enter_context(IssuingBench(scratch, residents)).steps()
         if "gateway" in chosen:
-            answers = 30 if short else ANSWERS
+            answers = 200 if short else ANSWERS
             steps += stack.enter_context(GatewayBench(scratch, answers=answers)).steps()
         progress.update(task, total=len(steps))
         for step in steps:

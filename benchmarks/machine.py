@@ -47,6 +47,12 @@ def read_machine(folder: Path) -> Machine:
     )
 
 
+def process_cpu_s(pid: int) -> float:
+    """Return how much CPU a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _commit() -> str:
     commit = _output("git", "rev-parse", "--short=12", "HEAD")
     changed = _output("git", "status", "--porcelain")

@@ -1,7 +1,6 @@
 """A ledger's process as a load meets it: ours, or an irohad's."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from benchmarks.machine import process_cpu_s
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.signatures import KeyAlgorithm
 from client_sdk.errors import ClientError
@@ -19,7 +19,6 @@ from node.cli.demo.town import ServiceProcess, free_addresses
 from node.keypair import save_keypair
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, save_genesis
 
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _READY_S: Final = 60.0
 _KIB: Final = 1024
 
@@ -73,8 +72,7 @@ class RunningLedger(ABC):
 
     def cpu_s(self) -> float:
         """Return how much CPU the process has used, in seconds."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return process_cpu_s(self.pid)
 
     def memory_mib(self) -> float:
         """Return how much memory the process holds now."""
