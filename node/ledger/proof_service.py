@@ -15,7 +15,9 @@ from chaincode.protocol.qry_responses_pb2 import ErrorResponse
 from chaincode.queries import error_response
 from chaincode.queries.proofs import answer_consistency, answer_proof
 from chaincode.stateless import validate_proof_request
+from chaincode.transactions import hash_payload
 from node.errors import StorageError
+from node.ledger.answered_queries import AnsweredQueries
 from node.ledger.calls import CallContext, decode
 from node.ledger.state_store import StateSnapshot
 from node.ledger.torii_parts import ToriiParts
@@ -28,6 +30,7 @@ class ProofService:
 
     def __init__(self, parts: ToriiParts) -> None:
         self._parts = parts
+        self._answered = AnsweredQueries()
         self._newest: tuple[Checkpoint, bytes] | None = None
 
     def checkpoint(self, data: bytes, context: CallContext) -> CheckpointResponse:
@@ -45,14 +48,16 @@ class ProofService:
     def prove(self, data: bytes, context: CallContext) -> ProofResponse:
         """Prove what stands at some entries of the state, or that nothing does."""
         request = decode(data, ProofRequest, context)
+        payload_hash = hash_payload(request.payload)
+        if self._answered.is_known(payload_hash, request.signature.public_key):
+            return _refusal("the request was answered before")
         try:
             signatory = validate_proof_request(request, self._parts.window())
         except InvalidQueryError as error:
-            refusal = error_response(ErrorResponse.Reason.STATELESS_INVALID, 0, str(error))
-            return ProofResponse(error_response=refusal.error_response)
+            return _refusal(str(error))
         try:
             with self._parts.state.snapshot() as view:
-                return answer_proof(
+                response = answer_proof(
                     view,
                     request,
                     signatory,
@@ -61,6 +66,8 @@ class ProofService:
                 )
         except DecodeError as error:
             raise _damaged(error) from None
+        self._answered.remember(payload_hash, signatory)
+        return response
 
     def _sign(self, view: StateSnapshot) -> bytes:
         """Return the signed checkpoint of a view; in the same second the one signed before."""
@@ -78,6 +85,11 @@ class ProofService:
         note = sign_checkpoint(checkpoint, self._parts.signer)
         self._newest = (checkpoint, note)
         return note
+
+
+def _refusal(text: str) -> ProofResponse:
+    refusal = error_response(ErrorResponse.Reason.STATELESS_INVALID, 0, text)
+    return ProofResponse(error_response=refusal.error_response)
 
 
 def _damaged(error: DecodeError) -> StorageError:

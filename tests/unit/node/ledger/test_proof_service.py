@@ -10,7 +10,13 @@ from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 from support.torii_gate import Gate
 
 from chaincode.multisignature import PendingBatches
-from chaincode.protocol.proofs_pb2 import CheckpointResponse, ProofRequest, StateEntry
+from chaincode.protocol.primitive_pb2 import Signature
+from chaincode.protocol.proofs_pb2 import (
+    CheckpointResponse,
+    ProofRequest,
+    ProofResponse,
+    StateEntry,
+)
 from chaincode.signatures import KeyAlgorithm
 from client_sdk.errors import QueryFailedError
 from client_sdk.ledger.client import LedgerClient
@@ -67,6 +73,22 @@ def test_a_request_of_bad_form_is_answered_with_its_fault(admin: LedgerClient) -
     with pytest.raises(QueryFailedError, match="Only accounts and tg_ records") as caught:
         admin.prove(ProofRequest.Payload(entries=[entry]))
     assert caught.value.reason == "STATELESS_INVALID"
+
+
+def test_a_request_is_answered_once(
+    admin: LedgerClient, ledger_node: NodeProcess, ledger_folder: LedgerFolder
+) -> None:
+    """As with queries: whoever has seen one on its way does not get the answer again."""
+    payload = ProofRequest.Payload(entries=[StateEntry(account_id=ADMIN_ACCOUNT)])
+    admin.prove(payload)
+    key = ledger_folder.admin_key
+    signature = Signature(
+        public_key=key.public_key, signature=key.sign(payload.SerializeToString())
+    )
+    prove = Gate(ledger_node.address).channel.unary_unary(SERVICE + "Prove")
+    seen = ProofRequest(payload=payload, signature=signature).SerializeToString()
+    answer = ProofResponse.FromString(prove(seen))
+    assert answer.error_response.message == "the request was answered before"
 
 
 @pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
