@@ -239,7 +239,11 @@ class Presentations:
             ApiError: There is no such request, or it can no longer be answered.
         """
         stored = self._store.find(request_id)
-        if stored is None or not stored.is_answerable(self._now_ms()):
+        if (
+            stored is None
+            or stored.verifier not in self._profiles
+            or not stored.is_answerable(self._now_ms())
+        ):
             raise _unknown_request()
         self._store.mark_fetched(request_id)
         if wallet_nonce is None:

@@ -159,6 +159,15 @@ def test_a_wallet_that_posts_finds_its_nonce(gateway: GatewayWorld) -> None:
     problem(gateway.client.post(path, data={"wallet_nonce": "ü"}), 400, "invalid_request")
 
 
+def test_a_request_of_a_verifier_that_is_served_no_more_cannot_be_fetched(
+    gateway: GatewayWorld,
+) -> None:
+    path = f"/oid4vp/requests/{gateway.create()['id']}"
+    gateway.presentations._profiles.pop("city")
+    problem(gateway.client.get(path), 404, "unknown_request")
+    problem(gateway.client.post(path, data={"wallet_nonce": "abc"}), 404, "unknown_request")
+
+
 def test_the_qr_code_is_an_image_of_the_link(gateway: GatewayWorld) -> None:
     created = gateway.create()
     path = f"/requests/{created['id']}/qr.svg"
