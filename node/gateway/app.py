@@ -16,6 +16,7 @@ from client_sdk.errors import KeyFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.proven_ledger import FileCheckpoints, ProvenLedger, ProvingClient
+from client_sdk.standing_client import ReceiptReader
 from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
 from node.errors import ConfigError
@@ -173,6 +174,7 @@ def build_standing(
     *,
     store: StandingStore,
     ledger: StandingLedger,
+    reader: ReceiptReader | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Standing:
     """Wire a gateway's standing grants to their store and the ledger.
@@ -181,6 +183,8 @@ def build_standing(
         config: The configuration.
         store: Where requests and deposits are kept.
         ledger: Where records and keys are read and receipts are written, as the gateway's account.
+        reader: Where grants, keys and receipts are read in its place; verifiers are passed on what
+            `ledger` says.
         now_ms: The clock: milliseconds since 1970, UTC.
 
     Raises:
@@ -189,7 +193,7 @@ def build_standing(
     account, ledger_id = config.ledger.account, config.ledger.ledger_id
     grants = StandingGrants(
         store=store,
-        ledger=ledger,
+        ledger=reader or ledger,
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
         profiles=_load_profiles(config),
         public_url=config.public_url,
@@ -274,7 +278,7 @@ def _run_process(
         proven = build_reader(config, ledger)
         presentations = build_presentations(config, store=store, ledger=ledger, reader=proven)
         waci = build_waci(config, presentations, key)
-        standing = build_standing(config, store=standing_store, ledger=ledger)
+        standing = build_standing(config, store=standing_store, ledger=ledger, reader=proven)
 
         def tend() -> None:
             presentations.tend()

@@ -31,10 +31,11 @@ from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import unique_fields
 from client_sdk.openid4vp.signed_request import read_own_request, sign_request
 from client_sdk.openid4vp.standing import Deposit, verify_statement
+from client_sdk.standing_client import ReceiptReader
 from node.errors import ApiError
 from node.gateway.presentations import ResponseRefusedError
 from node.gateway.question import Question
-from node.gateway.receipts import GatewayLedger, Receipts
+from node.gateway.receipts import Receipts
 from node.gateway.standing_store import StandingAccess, StandingGrant, StandingState, StandingStore
 from node.gateway.verifier_profile import VerifierProfile
 
@@ -69,7 +70,7 @@ class StandingGrants:
         self,
         *,
         store: StandingStore,
-        ledger: GatewayLedger,
+        ledger: ReceiptReader,
         receipts: Receipts,
         profiles: Mapping[str, VerifierProfile],
         public_url: str,
@@ -82,7 +83,7 @@ class StandingGrants:
 
         Args:
             store: Where requests and deposits are kept.
-            ledger: Where grants and keys are read.
+            ledger: Where grants, keys and receipts are read.
             receipts: What writes receipts.
             profiles: Who each verifier is, and what it may ask, by its id.
             public_url: Where wallets reach the gateway.

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support.grant_world import GrantWorld
@@ -17,6 +17,7 @@ from client_sdk.checks import CHECKS
 from client_sdk.credentials.jose import generate_key
 from client_sdk.errors import (
     DepositError,
+    ProofError,
     RequestError,
     RevokedError,
     ServiceRefusedError,
@@ -26,7 +27,8 @@ from client_sdk.ledger.receipts import open_receipt, receipt_key
 from client_sdk.openid4vp.grant_offer import GrantProof, parse_grant_offer
 from client_sdk.openid4vp.standing import Deposit, build_deposit
 from client_sdk.sealing import SealingKey
-from client_sdk.standing_client import LookedUp, StandingClient
+from client_sdk.standing_client import LookedUp, ReceiptReader, StandingClient
+from node.gateway.app import build_standing
 
 KEY = SealingKey(bytes(range(32)))
 DAY_MS = 86_400_000
@@ -340,6 +342,28 @@ class TestTheDeposit:
     def test_what_is_no_deposit(self, world: GrantWorld, form: dict[str, str]) -> None:
         for changes in ({"deposit": "é"}, {"deposit": ""}, {"statement": "a.b.c"}):
             assert self.post(world, {**form, **changes}) == 400
+
+
+def test_where_the_ledger_must_be_proven_nothing_else_is_believed(
+    world: GrantWorld, tax_office: StandingClient
+) -> None:
+    class Unproven:
+        def record(self, *_place: object, **_options: object) -> None:
+            raise ProofError("the node proves nothing")
+
+        signatories = record
+
+    grant = make_grant(world, tax_office)
+    standing = build_standing(
+        world.gateway.config,
+        store=world.standing_store,
+        ledger=world.ledger.client(GATEWAY),
+        reader=cast(ReceiptReader, Unproven()),
+        now_ms=lambda: world.now_ms,
+    )
+    with pytest.raises(ProofError):
+        standing.grants.access("city", grant, "a" * 32)
+    assert world.receipts() == []
 
 
 def test_the_ledger_counts_what_a_gateway_does_not(
