@@ -31,7 +31,8 @@ REQUEST_URI_PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
 REQUEST_SECONDS: Final = 600
 """How long a pushed request waits for the holder, who may have to look for a letter."""
 CODE_SECONDS: Final = 60
-_MAX_STATE_CHARS: Final = 2048
+_MAX_CHARS: Final = 2048
+"""How long a parameter of a request may be."""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
@@ -125,6 +126,11 @@ class Authorizations:
         """
         if "request_uri" in parameters or "request" in parameters:
             raise ProtocolError("invalid_request", "a pushed request holds no request_uri")
+        # Anybody may push, and what is pushed is kept for a while.
+        if any(len(value) > _MAX_CHARS for value in parameters.values()):
+            raise ProtocolError(
+                "invalid_request", f"a parameter has {_MAX_CHARS} characters at most"
+            )
         request = self._parse(parameters, client, jkt)
         request_uri = REQUEST_URI_PREFIX + new_secret()
         expires_at_ms = self._now_ms() + REQUEST_SECONDS * 1000
@@ -247,9 +253,6 @@ class Authorizations:
             challenge
         ):
             raise ProtocolError("invalid_request", "code_challenge: S256 is needed (RFC 7636)")
-        state = parameters.get("state")
-        if state is not None and len(state) > _MAX_STATE_CHARS:
-            raise ProtocolError("invalid_request", "state: too long")
         bound = parameters.get("dpop_jkt", jkt)
         if jkt is not None and bound != jkt:
             raise ProtocolError("invalid_dpop_proof", "dpop_jkt: not the proof's key")
@@ -261,7 +264,7 @@ class Authorizations:
         return AuthorizationRequest(
             client_id=client.client_id,
             redirect_uri=redirect_uri,
-            state=state,
+            state=parameters.get("state"),
             code_challenge=challenge,
             is_identified=is_identified,
             issuer_state=parameters.get("issuer_state"),

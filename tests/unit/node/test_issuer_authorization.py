@@ -11,6 +11,7 @@ from support.authorizing import REDIRECT_URI, VERIFIER, Authorizing
 from support.issuer_world import RESIDENT, IssuerWorld
 from werkzeug.test import TestResponse
 
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt_vc import parse_credential
 from node.issuer.authorizations import CODE_SECONDS, REQUEST_SECONDS
 from node.issuer.offers import TRANSACTION_CODE_TRIES
@@ -198,6 +199,20 @@ def test_rfc9126_2_3_body_is_a_form(world: IssuerWorld) -> None:
 def test_rfc9126_2_2_request_without_state_gets_none_back(wallet: Authorizing) -> None:
     back = wallet.back(wallet.decide(wallet.pushed(state=None)))
     assert "state" not in back
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "s" * 2049},
+        {"issuer_state": "s" * 2049},
+        {"dpop_jkt": "k" * 2049},
+        {"scope": f"{RESIDENT_CREDENTIAL_TYPE} {'x' * 2048}"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_anybody_may_have_kept_is_short(wallet: Authorizing, changes: dict[str, str]) -> None:
+    assert error_of(wallet.push(**changes)) == (400, "invalid_request")
 
 
 def test_long_state_comes_back_whole(wallet: Authorizing) -> None:
