@@ -35,7 +35,7 @@ def encrypt_message(message: Message, recipient: PeerDid) -> bytes:
         recipient: The peer; its first key is taken.
 
     Raises:
-        MessageFormatError: The message is too long.
+        MessageFormatError: The message is too long, or nothing can be encrypted to the peer's key.
     """
     kid, key = next(iter(recipient.agreement_keys.items()))
     header = {
@@ -45,7 +45,11 @@ def encrypt_message(message: Message, recipient: PeerDid) -> bytes:
         "apv": encode_base64url(hashlib.sha256(kid.encode()).digest()),
     }
     # All common headers are protected, so the parts of the compact form are those of the JSON form.
-    token = jwe.encrypt_compact(header, encode_json(message.to_json()), key, registry=_REGISTRY)
+    try:
+        token = jwe.encrypt_compact(header, encode_json(message.to_json()), key, registry=_REGISTRY)
+    except ValueError:
+        # RFC 7748 section 6.1: a key of small order, with which nothing is secret.
+        raise MessageFormatError("DIDComm message: the recipient's key cannot be used") from None
     protected, encrypted_key, iv, ciphertext, tag = token.split(".")
     envelope: JsonObject = {
         "protected": protected,

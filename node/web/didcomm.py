@@ -16,7 +16,7 @@ from flask import Response
 from joserfc.jwk import OKPKey
 
 from client_sdk.didcomm.envelope import ENCRYPTED_TYPE, decrypt_message, encrypt_message
-from client_sdk.didcomm.message import Message, problem_report
+from client_sdk.didcomm.message import PROBLEM_REPORT, Message, problem_report
 from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import DidError, MessageFormatError
 from node.errors import ApiError
@@ -58,6 +58,8 @@ def answer_envelope(
     try:
         message = decrypt_message(envelope, identity, now_s=now_s)
         sender = PeerDid.parse(message.sender or "")
+        # Before anything is done that its sender could not be told of.
+        encrypt_message(Message(type=PROBLEM_REPORT), sender)
     except (DidError, MessageFormatError) as error:
         raise ApiError(
             400, "unreadable_message", "The message cannot be read", str(error)

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from support.issuer_world import RESIDENT, IssuerWorld
 
 from client_sdk.credentials.jose import Key, generate_key, key_from_seed
+from client_sdk.credentials.multikey import encode_base58btc
 from client_sdk.didcomm.envelope import decrypt_message, encrypt_message
 from client_sdk.didcomm.message import PROBLEM_REPORT, Attachment, Message
 from client_sdk.didcomm.out_of_band import Invitation, parse_invitation
@@ -237,6 +238,24 @@ def test_whoever_invites_is_not_told_the_code_of_anothers_offer(counter: Counter
     with pytest.raises(OfferError, match="another issuer than its sender"):
         counter.receive(thief.link(invitation.id), made["tx_code"])
     assert [message.type for message in told] == [PROPOSE_CREDENTIAL]
+
+
+def test_who_cannot_be_answered_uses_up_nothing(counter: Counter) -> None:
+    """A key of small order: nothing can be encrypted to it (RFC 7748 section 6.1)."""
+    made = counter.world.make_offer()
+    talk = Talk(counter, made=made)
+    key = encode_base58btc(bytes.fromhex("ec01") + bytes(32))
+    message = Message(
+        type=PROPOSE_CREDENTIAL,
+        sender=f"did:peer:2.E{key}",
+        recipient=talk.peer.did,
+        parent_thread_id=talk.invitation.id,
+        return_route="all",
+    )
+    path = urlsplit(str(talk.peer.endpoint)).path
+    envelope = encrypt_message(message, talk.peer)
+    answer = counter.world.http.post(path, data=envelope, content_type=ENCRYPTED)
+    assert answer.status_code == 400
 
 
 def test_the_offer_comes_with_a_nonce(counter: Counter) -> None:
