@@ -21,6 +21,8 @@ from client_sdk.http_client import HttpAnswer
 from client_sdk.strict_json import encode_json, parse_strict_json
 
 _DID: Final = re.compile(r"did:([a-z0-9]+):([A-Za-z0-9._:%-]*[A-Za-z0-9._%-])")
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_FOLDER: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+")
 _HTTP_OK: Final = 200
 
 
@@ -118,8 +120,9 @@ class DidWeb:
     def resolve(self, did: str, identifier: str) -> DidDocument:
         """Return the document, fetched anew."""
         host, *path = (unquote(part) for part in identifier.split(":"))
-        if not all(path) or "/" in host or any("/" in part or part == ".." for part in path):
-            raise DidError("did:web: an empty part, or one with a slash")
+        # No more than names: a query, say, would let a DID ask anything of any server.
+        if not _HOST.fullmatch(host) or not all(map(_FOLDER.fullmatch, path)):
+            raise DidError("did:web: a host and names of folders are expected")
         folder = "/".join(path) or ".well-known"
         try:
             url = parse_endpoint(f"{_scheme(host)}://{host}/{folder}/did.json", "did:web")
