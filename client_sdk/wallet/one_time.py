@@ -1,6 +1,7 @@
 """One-time credentials: each has its own key, is shown once, and names no account."""
 
 from client_sdk.credentials.jose import key_from_seed
+from client_sdk.errors import OfferError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.client import request_credentials
 from client_sdk.openid4vci.token_client import fetch_offer, redeem_offer
@@ -47,6 +48,8 @@ def fetch_one_time(
         now_ms=session.now_ms(),
         http=session.http,
     )
+    if len(issued.credentials) != len(seeds):
+        raise OfferError("the issuer gives fewer credentials at once than were asked for")
     credentials = tuple(
         check_received(one, account=account, trusted_issuer=trusted_issuer, seed=seed)
         for one, seed in zip(issued.credentials, seeds, strict=True)

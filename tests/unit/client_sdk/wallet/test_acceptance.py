@@ -120,6 +120,14 @@ def test_a_stranger_cannot_use_the_name_of_the_registering_issuer(
         assert odd.requests == []
 
 
+def test_an_issuer_that_gives_fewer_at_once_is_told_apart(wallet: Wallet, odd: OddIssuer) -> None:
+    odd.metadata["batch_credential_issuance"] = {"batch_size": 3}
+    odd.place = place(account=None)
+    with pytest.raises(OfferError, match="fewer credentials at once"):
+        wallet.receive_one_time(odd.offer())
+    assert wallet.credentials == (HELD,)
+
+
 def test_who_trusts_another_issuer_does_not_mean_the_first(wallet: Wallet, odd: OddIssuer) -> None:
     with pytest.raises(OfferError, match=f"{CITY}, not by {STRANGER}"):
         wallet.receive(odd.offer(), trusted_issuer=STRANGER)
