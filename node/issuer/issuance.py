@@ -127,7 +127,7 @@ class Issuance:
         proven = self._proofs.verify(request.get("proofs"), client_id=offer.client_id)
         with self._nonces_spent(proven.nonces):
             if offer.issued is not None:
-                return _given_again(offer.issued, token, proven.keys)
+                return _given_again(offer.issued, token, proven.keys, wanted)
             if offer.review in ("waiting", "refused"):
                 return self._defer(offer, token, proven.keys, wanted)
             return self._issue(offer, token, proven.keys, wanted)
@@ -215,7 +215,11 @@ class Issuance:
                 for made in credentials
                 if offer.prepared_record is None
             ]
-            kept: JsonObject = {**answer, "keys": [key.to_fields() for key in keys]}
+            kept: JsonObject = {
+                **answer,
+                "keys": [key.to_fields() for key in keys],
+                "format": wanted,
+            }
             is_recorded = self._store.offers.record_issuance(
                 hash_secret(token),
                 until_ms,
@@ -347,10 +351,15 @@ def _deferred(transaction_id: str) -> CredentialAnswer:
     return CredentialAnswer(fields=fields, is_deferred=True)
 
 
-def _given_again(issued: bytes, token: str, keys: tuple[HolderKey, ...]) -> CredentialAnswer:
+def _given_again(
+    issued: bytes, token: str, keys: tuple[HolderKey, ...], wanted: str
+) -> CredentialAnswer:
     kept = _read(unseal(issued, token))
-    if kept.pop("keys") != [key.to_fields() for key in keys]:
-        raise ProtocolError("credential_request_denied", "it was issued to other keys")
+    if (kept.pop("keys"), kept.pop("format", wanted)) != (
+        [key.to_fields() for key in keys],
+        wanted,
+    ):
+        raise ProtocolError("credential_request_denied", "it was issued otherwise")
     return CredentialAnswer(fields=kept, is_deferred=False)
 
 

@@ -190,6 +190,22 @@ def test_9_credential_waits_for_its_review(deferred: Deferred) -> None:
     ]
 
 
+def test_what_was_issued_is_not_given_again_as_another_kind(tmp_path: Path) -> None:
+    """A wallet would take what it did not ask for."""
+    world, key = IssuerWorld(tmp_path), generate_key()
+    token = world.token()
+    first = world.request_credential(token, world.proof(key, world.nonce()))
+    other = world.request_credential(
+        token,
+        world.proof(key, world.nonce()),
+        credential_configuration_id="resident_jwt_vc_json",
+    )
+    assert error_of(other) == (400, "credential_request_denied")
+    again = world.request_credential(token, world.proof(key, world.nonce()))
+    assert again.get_json() == first.get_json()
+    world.store.close()
+
+
 def test_9_1_transaction_id_is_invalid_once_it_was_used(deferred: Deferred) -> None:
     transaction_id = deferred.request().get_json()["transaction_id"]
     deferred.decide("approve")
