@@ -244,7 +244,14 @@ def choose_configuration(
         found = metadata.configurations.get(name)
         if found is not None and wanted_format in (None, found.format):
             return name, found
-    raise OfferError("offer: no credential of it is in a format that this wallet holds")
+    if wanted_format is None:
+        raise OfferError("offer: no credential of it is in a format that this wallet holds")
+    known = metadata.configurations
+    offered = ", ".join(dict.fromkeys(known[name].format for name in names if name in known))
+    raise OfferError(
+        f"offer: no credential of it is of the format {wanted_format}; "
+        f"it has: {offered or 'none that this wallet holds'}"
+    )
 
 
 def find_server(metadata: IssuerMetadata, named: str | None) -> str:

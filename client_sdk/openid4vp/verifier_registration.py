@@ -31,9 +31,10 @@ from client_sdk.formats.interface import GENERAL_TYPES
 from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vp.access_certificate import AccessIdentity, organization_of, public_key_of
 from client_sdk.openid4vp.claims_path import ClaimsPath, name_path
-from client_sdk.openid4vp.dcql_query import CredentialQuery, DcqlQuery
+from client_sdk.openid4vp.dcql_query import SD_JWT_VC, CredentialQuery, DcqlQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
 from client_sdk.purposes import PurposeTerm, parse_identifier
+from client_sdk.strict_json import text_list
 
 FORMAT: Final = "registration_cert"
 TYP: Final = "rc-wrp+jwt"
@@ -50,10 +51,25 @@ class RegisteredCredential:
     Attributes:
         types: The credential types: `vct`, or a type of a W3C credential.
         paths: The claims; what lies below one of them is meant too.
+        format: The identifier of their format.
     """
 
     types: tuple[str, ...]
     paths: tuple[ClaimsPath, ...]
+    format: str = SD_JWT_VC
+
+    def to_fields(self) -> JsonObject:
+        """Return it as DCQL writes it."""
+        meta: JsonObject = (
+            {"vct_values": list(self.types)}
+            if self.format == SD_JWT_VC
+            else {"type_values": [[name] for name in self.types]}
+        )
+        return {
+            "format": self.format,
+            "meta": meta,
+            "claims": [{"path": list(path)} for path in self.paths],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,14 +205,7 @@ def sign_registration(registration: Registration, authority: AccessIdentity) -> 
         "exp": registration.expires_at,
         "intended_use": registration.purpose.iri,
         "purpose": [{"lang": "und", "value": registration.words}],
-        "credentials": [
-            {
-                "format": "dc+sd-jwt",
-                "meta": {"vct_values": list(credential.types)},
-                "claims": [{"path": list(path)} for path in credential.paths],
-            }
-            for credential in registration.credentials
-        ],
+        "credentials": [credential.to_fields() for credential in registration.credentials],
     }
     _parse_claims(payload)
     header: JsonObject = {"typ": TYP, _THUMBPRINT: _thumbprint(authority.chain[0])}
@@ -294,10 +303,21 @@ def _parse_claims(payload: JsonObject, *, authority: str = "") -> Registration:
 
 
 def _parse_credential(fields: JsonFields) -> RegisteredCredential:
+    meta, name = fields.member("meta"), fields.text("format")
     return RegisteredCredential(
-        types=fields.member("meta").texts("vct_values"),
+        types=meta.texts("vct_values") if name == SD_JWT_VC else _parse_types(meta),
+        format=name,
         paths=tuple(_parse_path(claim) for claim in fields.objects("claims")),
     )
+
+
+def _parse_types(meta: JsonFields) -> tuple[str, ...]:
+    """Return the types of `type_values`.
+
+    A list that asks for several types at once registers none of them by itself.
+    """
+    lists = [set(text_list(names)) - GENERAL_TYPES for names in meta.items("type_values")]
+    return tuple(name for names in lists if len(names) == 1 for name in names)
 
 
 def _parse_path(claim: JsonFields) -> ClaimsPath:

@@ -8,6 +8,7 @@ import click
 
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import UnknownPurposeError
+from client_sdk.formats import FORMATS
 from client_sdk.openid4vp.access_certificate import AccessIdentity
 from client_sdk.openid4vp.verifier_registration import (
     MAX_REGISTRATIONS,
@@ -24,8 +25,9 @@ may_ask_option: Callable[[_Command], _Command] = click.option(
     "--may-ask",
     multiple=True,
     metavar="PURPOSE=ATTRIBUTE,...",
-    help="Register it to ask for attributes of a resident's credential for a purpose that "
-    "`tegata gateway purposes` lists; may be given more than once. Wallets warn of all else.",
+    help="Register it to ask for attributes of a resident's credential, of any format, for a "
+    "purpose that `tegata gateway purposes` lists; may be given more than once. "
+    "Wallets warn of all else.",
 )
 
 
@@ -57,7 +59,7 @@ def register(
     authority: AccessIdentity,
     days: int,
 ) -> tuple[str, ...]:
-    """Return a registration certificate for each use."""
+    """Return a registration certificate for each use, for a credential of every format."""
     now_s = int(time.time())
     return tuple(
         sign_registration(
@@ -66,11 +68,15 @@ def register(
                 name=identity.name,
                 purpose=purpose,
                 words=purpose.english,
-                credentials=(
+                credentials=tuple(
                     RegisteredCredential(
+                        format=name,
                         types=(RESIDENT_CREDENTIAL_TYPE,),
-                        paths=tuple((name,) for name in attributes),
-                    ),
+                        paths=tuple(
+                            (*known.attribute_prefix, attribute) for attribute in attributes
+                        ),
+                    )
+                    for name, known in FORMATS.items()
                 ),
                 issued_at=now_s,
                 expires_at=now_s + days * _DAY_S,

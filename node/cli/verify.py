@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -11,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from client_sdk.gateway_client import GatewayClient, RequestResult
+from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import DEFAULT_TERM, find_term
+from client_sdk.strict_json import parse_strict_json_object
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show
 
@@ -34,7 +37,13 @@ def verify() -> None:
 
 
 @verify.command()
-@click.argument("attributes", nargs=-1, required=True)
+@click.argument("attributes", nargs=-1)
+@click.option(
+    "--query",
+    "query_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Instead of ATTRIBUTES: a file with a whole query (DCQL, JSON), also for other formats.",
+)
 @click.option("--purpose", required=True, help="What for; the holder reads this.")
 @click.option(
     "--purpose-term",
@@ -47,6 +56,7 @@ def verify() -> None:
 @json_option
 def ask(
     attributes: tuple[str, ...],
+    query_file: Path | None,
     purpose: str,
     purpose_term: str,
     gateway: str,
@@ -55,8 +65,15 @@ def ask(
     as_json: bool,
 ) -> None:
     """Ask for ATTRIBUTES, such as `address`."""
+    if bool(attributes) is (query_file is not None):
+        raise click.UsageError("either ATTRIBUTES or --query is needed")
+    term = find_term(purpose_term)
     with GatewayClient(gateway, api_key) as client:
-        created = client.ask(attributes, purpose=purpose, purpose_term=find_term(purpose_term))
+        if query_file is None:
+            created = client.ask(attributes, purpose=purpose, purpose_term=term)
+        else:
+            query = parse_query(parse_strict_json_object(query_file.read_bytes()))
+            created = client.ask_query(query, purpose=purpose, purpose_term=term)
     if qr and not as_json:
         segno.make(created.link, micro=False).terminal(compact=True)
     show(

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from chaincode.records import MAX_TIME_MS
 from client_sdk.errors import ClientError, RequestError, UnknownGrantError
+from client_sdk.formats import FORMATS
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
@@ -114,6 +115,12 @@ def register(
     metavar="COUNT",
     help="COUNT credentials that are each shown once, so that verifiers cannot link them.",
 )
+@click.option(
+    "--format",
+    "credential_format",
+    type=click.Choice([*FORMATS]),
+    help="The format to have it in; by default the first that the issuer offers.",
+)
 @json_option
 def receive(
     wallet_file: Path,
@@ -122,21 +129,32 @@ def receive(
     tx_code: str | None,
     issuer_account: str | None,
     one_time: int | None,
+    credential_format: str | None,
     as_json: bool,
 ) -> None:
     """Fetch the credential that OFFER (openid-credential-offer://...) offers."""
     with Wallet.open(wallet_file, passphrase) as holder:
         if one_time is not None:
             holder.receive_one_time(
-                link, tx_code=tx_code, count=one_time, trusted_issuer=issuer_account
+                link,
+                tx_code=tx_code,
+                count=one_time,
+                trusted_issuer=issuer_account,
+                credential_format=credential_format,
             )
             show({"one_time_left": holder.one_time_left}, as_json=as_json)
             return
-        credential = holder.receive(link, tx_code=tx_code, trusted_issuer=issuer_account)
+        credential = holder.receive(
+            link,
+            tx_code=tx_code,
+            trusted_issuer=issuer_account,
+            credential_format=credential_format,
+        )
     show(
         {
             "credential": credential.record_id,
             "type": credential.credential_type,
+            "format": credential.format,
             "issuer": credential.issuer,
             "expires": when(credential.expires_at_ms),
         },
@@ -169,6 +187,7 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
         rows: list[dict[str, Value]] = [
             {
                 "credential": credential.record_id,
+                "format": credential.format,
                 "one_time": _one_time(credential),
                 "issuer": credential.issuer,
                 "expires": when(credential.expires_at_ms),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import time
 from contextlib import closing
@@ -15,8 +16,11 @@ from support.command_line import run, run_inside, run_json
 from support.verifier_stand import VerifierStand
 
 from chaincode.checkpoints import Checkpoint, sign_checkpoint
+from chaincode.encoding import JsonObject
 from client_sdk.checks import CHECKS
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import (
+    CredentialFormatError,
     KeyFormatError,
     LedgerForkError,
     NotRegisteredError,
@@ -116,7 +120,7 @@ def desk(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     offer = desk.issuer("offer", *CARD_OPTIONS, installed=True)
     assert offer.keys() == {"offer", "tx_code", "expires_at"}
     received = desk.holder("receive", offer["offer"], "--tx-code", offer["tx_code"], installed=True)
-    assert received.keys() == {"credential", "type", "issuer", "expires"}
+    assert received.keys() == {"credential", "type", "format", "issuer", "expires"}
     assert WHEN.fullmatch(received["expires"])
     return desk
 
@@ -146,7 +150,9 @@ class TestTheNode:
 class TestTheHolder:
     def test_credentials(self, desk: Desk) -> None:
         (row,) = desk.holder("credentials", installed=True)
-        assert row.keys() == {"credential", "one_time", "issuer", "expires", "attributes"}
+        assert row.keys() == {
+            *("credential", "format", "one_time", "issuer", "expires", "attributes")
+        }
         assert row["attributes"]["address"] == CARD["--address"]
         shown = run_inside("wallet", "credentials", desk.wallet, env=PASSPHRASE).output
         assert f"address: {CARD['--address']}" in shown
@@ -409,6 +415,59 @@ class TestParts:
             assert made["account"] != wallet.account.account_id
         assert holder.holder("history")[-1]["grant"] == shared["grant"]
         assert holder.holder("revoke", shared["grant"])["state"] == "revoked"
+
+
+class TestFormats:
+    def query(self, name: str) -> JsonObject:
+        return {
+            "credentials": [
+                {
+                    "id": "resident",
+                    "format": name,
+                    "meta": {"type_values": [[RESIDENT_CREDENTIAL_TYPE]]},
+                    "claims": [{"path": ["credentialSubject", "address"]}],
+                }
+            ]
+        }
+
+    def test_a_resident_has_and_shows_a_credential_of_each_format(
+        self, desk: Desk, tmp_path: Path
+    ) -> None:
+        shutil.copy(desk.wallet, tmp_path / "wallet")
+        own = Desk(desk.town, tmp_path / "wallet")
+        for name in ("vc+sd-jwt", "jwt_vc_json", "ldp_vc"):
+            offer = own.issuer("offer", *CARD_OPTIONS)
+            received = own.holder(
+                *("receive", offer["offer"], "--tx-code", offer["tx_code"], "--format", name)
+            )
+            assert received["format"] == name
+            file = tmp_path / "query.json"
+            file.write_text(json.dumps(self.query(name)), encoding="utf-8")
+            asked = own.office("ask", "--query", str(file), "--purpose", "A library card")
+            assert own.holder("present", asked["link"], "--yes")["shared"] is True
+            found = own.office("result", asked["request"])
+            assert found["status"] == "accepted"
+            assert found["attributes"] == {"credentialSubject": {"address": CARD["--address"]}}
+        assert [row["format"] for row in own.holder("credentials")] == [
+            *("dc+sd-jwt", "vc+sd-jwt", "jwt_vc_json", "ldp_vc")
+        ]
+
+    @pytest.mark.parametrize("words", [(), ("address", "--query", __file__)])
+    def test_either_attributes_or_a_query(self, desk: Desk, words: tuple[str, ...]) -> None:
+        command = ("verify", "ask", *words, "--purpose", "x", "--gateway", desk.town.gateway_url)
+        refused = run_inside(*command, env=desk.verifier)
+        assert (refused.exit_code, "either ATTRIBUTES or --query" in refused.output) == (2, True)
+
+    @pytest.mark.parametrize("content", ["", "[]", '{"credentials": []}'])
+    def test_a_file_that_holds_no_query(self, desk: Desk, tmp_path: Path, content: str) -> None:
+        file = tmp_path / "query.json"
+        file.write_text(content, encoding="utf-8")
+        result = run_inside(
+            *("verify", "ask", "--query", file, "--purpose", "x"),
+            *("--gateway", desk.town.gateway_url),
+            env=desk.verifier,
+        )
+        assert isinstance(result.exception, CredentialFormatError | RequestError)
 
 
 class TestStandingGrants:

@@ -139,6 +139,15 @@ class TestIssuer:
         assert list(tmp_path.iterdir()) == []
 
 
+PREFIXES = {
+    "dc+sd-jwt": (),
+    "vc+sd-jwt": ("credentialSubject",),
+    "jwt_vc_json": ("credentialSubject",),
+    "ldp_vc": ("credentialSubject",),
+}
+"""Where a credential of each format says what it says of its holder."""
+
+
 class TestGateway:
     @pytest.fixture
     def folder(self, town: Town, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
@@ -179,11 +188,20 @@ class TestGateway:
         (verifier,) = load_config(folder / "gateway.toml", GatewayConfig).verifiers
         profile = VerifierProfile.load(verifier, public_url="https://gateway.example")
         assert [
-            (found.purpose.name, [path for item in found.credentials for path in item.paths])
+            (found.purpose.name, {item.format: item.paths for item in found.credentials})
             for found in profile.registrations
         ] == [
-            ("AgeVerification", [("birth_date",)]),
-            ("ServiceProvision", [("name",), ("sex",)]),
+            (
+                purpose,
+                {
+                    name: tuple((*prefix, attribute) for attribute in attributes)
+                    for name, prefix in PREFIXES.items()
+                },
+            )
+            for purpose, attributes in (
+                ("AgeVerification", ["birth_date"]),
+                ("ServiceProvision", ["name", "sex"]),
+            )
         ]
         anchors = load_certificates((folder / "access_authority.crt").read_bytes())
         for token in profile.registration_tokens:

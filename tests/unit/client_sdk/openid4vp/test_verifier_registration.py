@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.presentation_world import NOW_MS, RESIDENT, make_identity
 
-from chaincode.encoding import JsonObject
+from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import generate_key, parse_compact, sign_compact
 from client_sdk.errors import KeyFormatError, RegistrationError
 from client_sdk.openid4vp.access_certificate import create_access_authority
@@ -39,6 +39,7 @@ REGISTRATION = Registration(
     expires_at=NOW_S + 86_400,
 )
 TOKEN = sign_registration(REGISTRATION, AUTHORITY)
+SD_JWT: JsonObject = {"format": "dc+sd-jwt"}
 
 
 def verify(token: str, *, client_id: str = SHOP.client_id, now_s: int = NOW_S) -> Registration:
@@ -54,6 +55,54 @@ def test_what_was_registered_is_read_back() -> None:
     assert verify(TOKEN) == replace(REGISTRATION, authority="Access Authority")
     header = parse_compact(TOKEN).unverified_header
     assert header["typ"] == "rc-wrp+jwt"
+
+
+def sign_for(meta: JsonObject) -> Registration:
+    """Sign a registration for the birth date in `ldp_vc`, of the types that `meta` names."""
+    payload = parse_compact(TOKEN).unverified_payload
+    claims: list[JsonValue] = [{"path": ["credentialSubject", "birth_date"]}]
+    payload["credentials"] = [{"format": "ldp_vc", "meta": meta, "claims": claims}]
+    header = parse_compact(TOKEN).unverified_header
+    return verify(sign_compact(header, payload, AUTHORITY.signing_key))
+
+
+def test_a_w3c_credential_is_written_as_dcql_writes_it() -> None:
+    path = ("credentialSubject", "birth_date")
+    registered = RegisteredCredential(format="ldp_vc", types=(RESIDENT, "urn:b"), paths=(path,))
+    registration = replace(REGISTRATION, credentials=(registered,))
+    token = sign_registration(registration, AUTHORITY)
+    assert verify(token) == replace(registration, authority="Access Authority")
+    (written,) = parse_compact(token).unverified_payload["credentials"]  # type: ignore[misc,union-attr]
+    assert written == {
+        "format": "ldp_vc",
+        "meta": {"type_values": [[RESIDENT], ["urn:b"]]},
+        "claims": [{"path": [*path]}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("types", "is_covered"),
+    [
+        ([[RESIDENT]], True),
+        ([["VerifiableCredential", RESIDENT]], True),
+        ([[W3C + "VerifiableCredential", RESIDENT], ["urn:b", "urn:c"]], True),
+        # Only for credentials that are both.
+        ([[RESIDENT, "urn:b"]], False),
+        ([["VerifiableCredential"]], False),
+        ([[]], False),
+        ([RESIDENT], False),
+    ],
+)
+def test_which_w3c_types_are_registered(types: list[JsonValue], is_covered: bool) -> None:
+    found = sign_for({"type_values": types})
+    assert found.covers(RESIDENT, ("credentialSubject", "birth_date")) is is_covered
+    assert not found.covers("urn:b", ("credentialSubject", "birth_date"))
+
+
+@pytest.mark.parametrize("meta", [{}, {"vct_values": [RESIDENT]}, {"type_values": RESIDENT}])
+def test_w3c_types_of_another_form_are_refused(meta: JsonObject) -> None:
+    with pytest.raises(RegistrationError, match="type_values"):
+        sign_for(meta)
 
 
 @pytest.mark.parametrize(
@@ -188,9 +237,9 @@ def test_an_authority_counts_in_its_time_only() -> None:
         {"intended_use": "https://w3id.org/dpv#Nothing"},
         {"credentials": None},
         {"credentials": [{}]},
-        {"credentials": [{"meta": {"vct_values": ["a"]}, "claims": [{"path": []}]}]},
-        {"credentials": [{"meta": {"vct_values": ["a"]}, "claims": [{"path": [True]}]}]},
-        {"credentials": [{"meta": {"vct_values": ["a"]}, "claims": [{"path": "name"}]}]},
+        {"credentials": [{**SD_JWT, "meta": {"vct_values": ["a"]}, "claims": [{"path": []}]}]},
+        {"credentials": [{**SD_JWT, "meta": {"vct_values": ["a"]}, "claims": [{"path": [True]}]}]},
+        {"credentials": [{**SD_JWT, "meta": {"vct_values": ["a"]}, "claims": [{"path": "name"}]}]},
         {"exp": None},
         {"exp": "tomorrow"},
     ],
