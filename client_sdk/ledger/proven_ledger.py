@@ -178,7 +178,7 @@ class ProvenLedger:
         if known is not None:
             check_growth(known, found, response.consistency)
         state.check_age(self._now_ms(), self._max_age_ms)
-        self._keep(found)
+        self._keep(found, known)
         return response.proof, state
 
     def _get_trust(self) -> LedgerTrust:
@@ -200,8 +200,17 @@ class ProvenLedger:
                     ) from None
             return self._known
 
-    def _keep(self, found: SignedCheckpoint) -> None:
+    def _keep(self, found: SignedCheckpoint, checked: SignedCheckpoint | None) -> None:
+        """Keep a checkpoint that follows from the one that was known when it was asked for.
+
+        Where another thread has kept one meanwhile, whether both are of one history is not known:
+        the next read is checked against that one.
+        """
         with self._lock:
-            if self._known is None or self._known[1].size < found[1].size:
+            newest = self._known
+            if newest is not checked and newest is not None:
+                if newest[1].size == found[1].size:
+                    check_growth(newest, found, ())
+            elif newest is None or newest[1].size < found[1].size:
                 self._checkpoints.save(found[0])
                 self._known = found

@@ -9,7 +9,7 @@ from support.memory_ledger import MemoryLedger, named_key
 from chaincode.authenticated_map import MapProof
 from chaincode.errors import InvalidQueryError
 from chaincode.ids import REGISTRY_ACCOUNT
-from chaincode.protocol.proofs_pb2 import ProofRequest, StateEntry, StateProof
+from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse, StateEntry, StateProof
 from chaincode.records import NO_ID, GrantRecord, IssuerRecord
 from chaincode.records.recovery import RecoveryStatus
 from client_sdk.errors import (
@@ -378,6 +378,43 @@ def test_a_fork_of_equal_height_is_reported(clock: Clock) -> None:
     proven(forked(clock, "red"), clock, checkpoints=kept).signatories(HOLDER)
     with pytest.raises(LedgerForkError):
         proven(forked(clock, "blue"), clock, checkpoints=kept).signatories(HOLDER)
+
+
+class TwoFaced:
+    """A node that shows one history to who asks while another one is shown."""
+
+    def __init__(self, first: MemoryLedger, second: MemoryLedger) -> None:
+        self.first, self.second = first.client(HOLDER), second.client(HOLDER)
+        self.meanwhile: Callable[[], object] | None = None
+
+    def prove(self, payload: ProofRequest.Payload) -> ProofResponse:
+        if self.meanwhile is None:
+            return self.first.prove(payload)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        meanwhile()
+        return self.second.prove(payload)
+
+
+def asked_twice_at_a_time(clock: Clock, *second: str) -> tuple[TwoFaced, ProvenLedger]:
+    first = forked(clock, "red")
+    node = TwoFaced(first, forked(clock, *second))
+    reader = ProvenLedger(node, first.ledger_id(), trust=trust_in(first), now_ms=clock)
+    node.meanwhile = lambda: reader.signatories(HOLDER)
+    return node, reader
+
+
+def test_of_two_histories_at_a_time_the_second_is_not_kept(clock: Clock) -> None:
+    node, reader = asked_twice_at_a_time(clock, "green", "blue")
+    reader.signatories(HOLDER)
+    node.first = node.second
+    with pytest.raises(LedgerForkError):
+        reader.signatories(HOLDER)
+
+
+def test_two_histories_of_one_height_at_a_time_are_seen_at_once(clock: Clock) -> None:
+    _, reader = asked_twice_at_a_time(clock, "green")
+    with pytest.raises(LedgerForkError):
+        reader.signatories(HOLDER)
 
 
 def test_a_history_that_was_taken_back_is_refused(clock: Clock) -> None:
