@@ -147,6 +147,7 @@ def test_a_transaction_waits_for_its_second_signature(parties: Parties) -> None:
     assert parties.gate.status(message).tx_status == TxStatus.MST_PENDING
 
     late = parties.gate.open_stream(hash_of(message))
+    assert next(late).tx_status == TxStatus.MST_PENDING  # Now it is open.
     parties.gate.send(copy_of(message, parties.second))
     rest = [
         "STATELESS_VALIDATION_SUCCESS",
