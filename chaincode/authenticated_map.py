@@ -13,6 +13,7 @@ each level. A page holds 16 places; one with two entries or more has a page of i
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from chaincode.errors import DecodeError, ProofInvalidError
@@ -55,6 +56,7 @@ class _Inner(NamedTuple):
 
 _Subtree: TypeAlias = _Leaf | _Inner | None
 """A single entry, the hash above two or more, or nothing."""
+_Levels: TypeAlias = tuple[tuple[_Subtree, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +136,10 @@ def prove(view: PageView, key: bytes) -> MapProof:
     path = _sha256(key).hex()
     siblings: list[bytes] = []
     depth = 0
-    found = _combine(_decode_page(view.get_page("")))
+    found = _read_levels(view.get_page(""))[0][0]
     while isinstance(found, _Inner):
-        places = _decode_page(_get_page(view, path[:depth]))
-        found = _descend(places, int(path[depth], 16), siblings)
+        levels = _read_levels(_get_page(view, path[:depth]))
+        found = _descend(levels, int(path[depth], 16), siblings)
         depth += 1
     other = None
     if isinstance(found, _Leaf) and found.key_hash.hex() != path:
@@ -182,16 +184,15 @@ def _get_page(view: PageView, prefix: str) -> bytes | None:
     return page
 
 
-def _descend(places: list[_Subtree], digit: int, siblings: list[bytes]) -> _Subtree:
+def _descend(levels: _Levels, digit: int, siblings: list[bytes]) -> _Subtree:
     """Walk down the levels of a page towards a place; note what stands beside the way."""
-    found = _combine(places)
-    while isinstance(found, _Inner) and len(places) > 1:
-        half = len(places) // 2
-        left, right = places[:half], places[half:]
-        is_right = digit & half
-        siblings.append(_hash_of(_combine(left if is_right else right)))
-        places = right if is_right else left
-        found = _combine(places)
+    found = levels[0][0]
+    for height, level in zip(reversed(range(_LEVELS)), levels[1:], strict=True):
+        if not isinstance(found, _Inner):
+            break
+        place = digit >> height
+        siblings.append(_hash_of(level[place ^ 1]))
+        found = level[place]
     return found
 
 
@@ -258,6 +259,18 @@ def _combine(places: Sequence[_Subtree]) -> _Subtree:
     while len(level) > 1:
         level = [_join(level[i], level[i + 1]) for i in range(0, len(level), 2)]
     return level[0]
+
+
+@lru_cache(maxsize=1024)
+def _read_levels(page: bytes | None) -> _Levels:
+    """Return all that stands in a page: level by level, the top first and the 16 places last.
+
+    Many proofs of one state go through the pages at the top.
+    """
+    levels = [tuple(_decode_page(page))]
+    while len(level := levels[-1]) > 1:
+        levels.append(tuple(_join(level[i], level[i + 1]) for i in range(0, len(level), 2)))
+    return tuple(reversed(levels))
 
 
 def _join(left: _Subtree, right: _Subtree) -> _Subtree:

@@ -6,6 +6,7 @@ claim `tegata` names the grant that the holder wrote to the ledger (Appendix B.3
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Self
 
 from chaincode.encoding import (
@@ -236,6 +237,7 @@ def encode_grant_offer(offer: GrantOffer) -> str:
     return text
 
 
+@lru_cache(maxsize=256)
 def parse_grant_offer(text: str) -> GrantOffer:
     """Return the offer that an element of `transaction_data` stands for.
 
