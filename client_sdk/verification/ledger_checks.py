@@ -182,8 +182,8 @@ class LedgerChecks:
 
     def check_holder_key(
         self, verified: VerifiedPresentation, proof: GrantProof, account: str | None
-    ) -> None:
-        """Check that the credential's key is a signatory of the account that it names.
+    ) -> str:
+        """Return the credential's key, known to be a signatory of the account that it names.
 
         Raises:
             HolderKeyError: It is not, or the grant is of another account.
@@ -202,6 +202,7 @@ class LedgerChecks:
         key = PublicKey(KeyAlgorithm.ED25519_SHA2, raw).encode()
         if key not in self.signatories(account):
             raise HolderKeyError("the holder's account no longer has the key that signed")
+        return key
 
     def check_no_recovery(self, account_id: str) -> None:
         """Check that nobody is recovering an account.

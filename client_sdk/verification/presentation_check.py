@@ -136,11 +136,11 @@ class PresentationCheck:
         self.passed.add("status_list")
         self.on_ledger.check_status(anchor, listed)
         self.passed.add("status")
-        asked, grant = combinations[0], None
+        asked, grant, holder_key = combinations[0], None, None
         if proof is not None and self.offer is not None:
             if place.account is not None or not anchor.in_batch:
                 # A member of a batch may be bound to its own key alone, to tell no account.
-                self.on_ledger.check_holder_key(verified, proof, place.account)
+                holder_key = self.on_ledger.check_holder_key(verified, proof, place.account)
             self.passed.add("holder_key")
             self.on_ledger.check_no_recovery(proof.account)
             self.passed.add("recovery")
@@ -151,7 +151,7 @@ class PresentationCheck:
                 account=proof.account,
                 attributes=asked,
                 receipt_key=proof.receipt_key,
-                consent=self._check_consent(proof, asked),
+                consent=self._check_consent(proof, asked, holder_key),
             )
         return VerifiedAttributes(
             query_id=self.query.id,
@@ -270,7 +270,9 @@ class PresentationCheck:
         self.passed.add("holder_binding")
         return proof
 
-    def _check_consent(self, proof: GrantProof, asked: tuple[ClaimsPath, ...]) -> str | None:
+    def _check_consent(
+        self, proof: GrantProof, asked: tuple[ClaimsPath, ...], holder_key: str | None
+    ) -> str | None:
         """Check the record that the holder signed for both sides, where there is one."""
         if proof.consent is None:
             return None
@@ -282,7 +284,8 @@ class PresentationCheck:
         found = (record.grant, record.account, record.attributes)
         if found != (proof.grant, proof.account, asked):
             raise HolderBindingError("the consent record is of another grant")
-        if record.signatory not in self.on_ledger.signatories(proof.account):
+        is_known = record.signatory == holder_key
+        if not is_known and record.signatory not in self.on_ledger.signatories(proof.account):
             raise HolderBindingError("the consent record is not signed by a key of the account")
         return record.token
 
