@@ -76,7 +76,8 @@ class GatewayConfig(ProcessConfig):
         encrypt_responses: Whether wallets must encrypt their responses to a key of each request
             (`direct_post.jwt`); without it they travel under TLS alone.
         haip: Whether every request keeps to the OpenID4VC High Assurance Interoperability Profile
-            1.0: `x509_hash`, encrypted responses, certificates that an authority signed.
+            1.0: `x509_hash`, encrypted responses, certificates that an authority signed. Those for
+            standing grants have no encrypted responses: the deposit is sealed to the verifier.
         waci: Whether each request is also an invitation of WACI-DIDComm 1.0.
         verifier_rate: How often one API key may call, such as `600/minute`.
         wallet_rate: How often one address may call what is for wallets.

@@ -18,6 +18,8 @@ from node.errors import ApiError
 from node.gateway.event_store import EventStore, RequestEvent
 
 _LOOK_S: Final = 0.2
+_LATE: Final = 64
+"""How many numbers are looked at again: on PostgreSQL a lower one may be committed later."""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway")
 Listener = queue.SimpleQueue[RequestEvent | None]
 """Events of one request; None when the process stops."""
@@ -60,8 +62,9 @@ class EventFeed:
             if self._looker is None:
                 # First: where the database fails, nobody listens.
                 last = self._store.last_event()
+                told = {event.seq for event in self._store.events(after=last - _LATE)}
                 self._looker = threading.Thread(
-                    target=self._look, args=(last,), name="events", daemon=True
+                    target=self._look, args=(last, told), name="events", daemon=True
                 )
                 self._looker.start()
             self._count += 1
@@ -83,19 +86,21 @@ class EventFeed:
                 for listener in listeners:
                     listener.put(None)
 
-    def _look(self, seen: int) -> None:
+    def _look(self, seen: int, told: set[int]) -> None:
         while not self._stopped.wait(_LOOK_S):
             with self._lock:
                 if not self._listeners:
                     self._looker = None
                     return
             try:
-                events = self._store.events(after=seen)
+                events = self._store.events(after=seen - _LATE)
             except SQLAlchemyError as error:
                 _log.error("events_failed", error=type(error).__name__)
                 continue
             with self._lock:
                 for event in events:
-                    for listener in self._listeners.get(event.request_id, ()):
-                        listener.put(event)
-            seen = max((event.seq for event in events), default=seen)
+                    if event.seq not in told:
+                        for listener in self._listeners.get(event.request_id, ()):
+                            listener.put(event)
+            told = {event.seq for event in events}
+            seen = max(told, default=seen)

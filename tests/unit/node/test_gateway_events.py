@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from support.gateway_world import GatewayWorld
 from support.http_stand import HttpStand, Received, Reply
 
@@ -21,7 +22,7 @@ from client_sdk.webhooks import SignedMessage, WebhookEvent, WebhookSigner, veri
 from node.gateway.api_keys import Scope
 from node.gateway.app import THREADS
 from node.gateway.event_feed import EventFeed
-from node.gateway.event_store import EventStore
+from node.gateway.event_store import EventStore, RequestEvent
 from node.gateway.webhooks import MAX_TRIES, WebhookSender
 from node.web.bounded_work import bound_work
 from node.web.server import WebServer
@@ -161,6 +162,30 @@ def test_another_process_s_events_are_told(gateway: GatewayWorld, tmp_path: Path
         post_answer(other, created)
         assert [event["event"] for event in told] == ["fetched", "answered", "verified"]
     other.close()
+
+
+def test_an_event_that_is_committed_after_a_later_number_is_told(gateway: GatewayWorld) -> None:
+    def commit(seq: int, request_id: str) -> None:
+        event = RequestEvent(
+            seq=seq, request_id=request_id, verifier="city", status="fetched", at_ms=0, tries=0
+        )
+        with Session(gateway.event_store._engine) as session, session.begin():
+            session.add(event)
+
+    with gateway.events.feed.listen("a" * 32) as first:
+        commit(10, "a" * 32)
+        told = first.get(timeout=10)
+        assert told is not None
+        assert told.seq == 10
+        with gateway.events.feed.listen("b" * 32) as second:
+            commit(9, "b" * 32)
+            late = second.get(timeout=10)
+            assert late is not None
+            assert late.seq == 9
+        commit(11, "a" * 32)
+        again = first.get(timeout=10)
+        assert again is not None
+        assert again.seq == 11
 
 
 def test_no_number_is_given_to_two_events(
