@@ -1,8 +1,10 @@
 """How the story is shown: chapters, who does what, results, and the ledger beside them."""
 
+import io
 import time
 from collections.abc import Iterable, Mapping
 
+import segno
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
@@ -44,6 +46,12 @@ class Stage:
         for name, value in facts.items():
             label = name.replace("_", " ")
             self._console.print(f"{'':14}[dim]{label}[/] {escape(value)}", soft_wrap=True)
+
+    def qr_code(self, link: str) -> None:
+        """Show a link as a QR code, as a counter's screen would."""
+        drawn = io.StringIO()
+        segno.make(link, micro=False).terminal(drawn, compact=True)
+        self._console.print(drawn.getvalue(), highlight=False, markup=False)
 
     def consent(self, pending: PendingRequest) -> None:
         """Show the wallet's consent screen."""

@@ -43,6 +43,7 @@ def issue(cast: Cast, wallet: Wallet) -> None:
         "At the counter, after looking at the card: an offer, and its code on paper.",
         offer=f"{offer.link[:72]}...",
     )
+    cast.stage.qr_code(offer.link)
     credential = wallet.receive(offer.link, tx_code=offer.tx_code)
     cast.stage.tell(
         "resident",
