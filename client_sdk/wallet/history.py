@@ -148,7 +148,7 @@ class _Receipts:
         """Yield what the wallet sent, and no receipt tells of."""
         for shown in self._contents.presentations:
             has_receipt = shown.grant is not None and (shown.grant, shown.shown) in self._seen
-            if has_receipt or not shown.is_taken or shown.is_deposit:
+            if has_receipt or shown.is_deposit:
                 continue
             yield HistoryEntry(
                 at_ms=shown.sent_at_ms,
@@ -158,9 +158,14 @@ class _Receipts:
                 purpose=shown.purpose,
                 grant=shown.grant,
                 use=None,
-                finding=(
-                    None
-                    if shown.grant is None
-                    else "the verifier took it, and no receipt stands on the ledger"
-                ),
+                finding=_finding_without_receipt(shown),
             )
+
+
+def _finding_without_receipt(shown: StoredPresentation) -> str | None:
+    if not shown.is_taken:
+        # Its word alone says that it did not: who wants to leave no trace would say the same.
+        return "it was sent, and the verifier did not say that it took it"
+    if shown.grant is None:
+        return None
+    return "the verifier took it, and no receipt stands on the ledger"

@@ -11,7 +11,7 @@ from support.presentation_world import GATEWAY, HOLDER, LEDGER_ID, RESIDENT
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import SeenRecord, encode_record, seen_id
 from chaincode.world_state import StateOverlay, detail_key, put_detail
-from client_sdk.errors import RequestError
+from client_sdk.errors import RequestError, TransportError
 from client_sdk.ledger.commands import grant_permission, set_account_detail
 from client_sdk.ledger.receipts import Access, build_receipt, receipt_key
 from client_sdk.openid4vp.dcql_query import ClaimsQuery, CredentialQuery, DcqlQuery
@@ -91,14 +91,27 @@ def test_it_tells_who_saw_what_when_and_why(world: GrantWorld) -> None:
     )
 
 
-def test_what_was_refused_is_no_access(world: GrantWorld) -> None:
+def test_what_was_sent_is_told_whatever_the_verifier_says(world: GrantWorld) -> None:
     with world.verifier() as city:
         created = city.ask(["address"], purpose="Why")
         pending = world.wallet.read_request(created.link)
         world.wait(400_000)
         with pytest.raises(RequestError):
             world.consent(pending)
-    assert world.wallet.history() == ()
+    entry = only(world.wallet.history())
+    assert (entry.use, entry.attributes) == (None, (("address",),))
+    assert entry.finding == "it was sent, and the verifier did not say that it took it"
+
+
+def test_an_answer_that_was_lost_and_has_its_receipt_is_told_once(world: GrantWorld) -> None:
+    with world.verifier() as city:
+        created = city.ask(["address"], purpose="Why")
+        pending = world.wallet.read_request(created.link)
+        world.wallet_line.is_cut = True
+        with pytest.raises(TransportError):
+            world.consent(pending)
+    entry = only(world.wallet.history())
+    assert (entry.use, entry.finding) == (1, None)
 
 
 def test_it_is_read_on_a_new_phone(world: GrantWorld) -> None:
