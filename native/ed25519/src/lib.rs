@@ -13,14 +13,16 @@ const IDENTITY: [u8; 32] = {
 };
 
 /// A signature, the key that it must verify under, and the bytes that the scheme signs.
-struct Signed {
+///
+/// The message stays where it is: many signatures may be of one that is megabytes long.
+struct Signed<'a> {
     is_sha3: bool,
     key: [u8; 32],
     signature: [u8; 64],
-    message: Vec<u8>,
+    message: &'a [u8],
 }
 
-impl Signed {
+impl Signed<'_> {
     /// Whether S is reduced and S*B - k*A is, byte by byte, R.
     fn verifies(&self) -> bool {
         let Ok(key) = VerifyingKey::from_bytes(&self.key) else {
@@ -28,11 +30,11 @@ impl Signed {
         };
         let signature = Signature::from_bytes(&self.signature);
         if self.is_sha3 {
-            return raw_verify::<Sha3_512>(&key, &self.message, &signature).is_ok();
+            return raw_verify::<Sha3_512>(&key, self.message, &signature).is_ok();
         }
         // libsodium, which stands in for this, refuses an R of small order.
         signature.r_bytes() != &IDENTITY
-            && raw_verify::<Sha512>(&key, &self.message, &signature).is_ok()
+            && raw_verify::<Sha512>(&key, self.message, &signature).is_ok()
     }
 }
 
@@ -40,7 +42,12 @@ impl Signed {
 mod tegata_ed25519 {
     use super::*;
 
-    type Item<'py> = (bool, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+    type Item<'py> = (
+        bool,
+        Bound<'py, PyBytes>,
+        Bound<'py, PyBytes>,
+        Bound<'py, PyBytes>,
+    );
 
     /// Tell of each (is_sha3, key, signature, message) whether the signature verifies.
     ///
@@ -54,7 +61,7 @@ mod tegata_ed25519 {
                     is_sha3: *is_sha3,
                     key: key.as_bytes().try_into()?,
                     signature: signature.as_bytes().try_into()?,
-                    message: message.as_bytes().to_vec(),
+                    message: message.as_bytes(),
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;

@@ -394,3 +394,23 @@ def test_any_changed_bit_is_decided_alike(
     if key_flip is not None:
         raw[key_flip // 8] ^= 1 << key_flip % 8
     assert refuses(scheme.key_text(bytes(raw)), signature.hex())
+
+
+def peak_bytes() -> int:
+    """Return the most memory that the process has used since its peak was set back."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the memory")
+def test_many_signatures_of_a_long_payload_do_not_copy_it_each() -> None:
+    """Anybody may send one of 16 MiB with 256 signatures: it must not become 4 GiB."""
+    payload = bytes(4 * 1024 * 1024)
+    keys = [AccountKey.generate(KeyAlgorithm.ED25519_SHA2) for _ in range(64)]
+    claims = [SignatureClaim(key.public_key, "00" * 64, payload) for key in keys]
+    # Set back to what is used now (proc(5)).
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak_bytes()
+    verdicts = verify_signatures(claims)
+    assert all(isinstance(verdict, SignatureInvalidError) for verdict in verdicts)
+    assert peak_bytes() - before < 10 * len(payload)
