@@ -1,7 +1,7 @@
 """The authorization code flow: requests, the holder's decision, codes (RFC 6749, 7636, 9126)."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlencode, urlsplit
@@ -20,7 +20,6 @@ from client_sdk.openid4vci.authorization import (
 )
 from client_sdk.strict_json import encode_json, parse_strict_json, parse_strict_json_object
 from node.issuer.clients import Client, Clients
-from node.issuer.configurations import CONFIGURATION_ID
 from node.issuer.errors import ProtocolError
 from node.issuer.offers import AccessToken, Offers, TokenTerms
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
@@ -45,7 +44,7 @@ class AuthorizationRequest:
         redirect_uri: Where the holder's browser goes back to.
         state: What the answer repeats; None for nothing.
         code_challenge: The S256 challenge.
-        is_identified: Whether it named the credential in `authorization_details`.
+        named: The credential configuration in `authorization_details`; None where it has none.
         issuer_state: The offer's; None where the wallet has no offer.
         dpop_jkt: The key that the code is bound to; None for none.
     """
@@ -54,7 +53,7 @@ class AuthorizationRequest:
     redirect_uri: str
     state: str | None = field(repr=False)
     code_challenge: str
-    is_identified: bool
+    named: str | None
     issuer_state: str | None = field(repr=False)
     dpop_jkt: str | None
 
@@ -65,7 +64,7 @@ class AuthorizationRequest:
             "redirect_uri": self.redirect_uri,
             "state": self.state,
             "code_challenge": self.code_challenge,
-            "is_identified": self.is_identified,
+            "named": self.named,
             "issuer_state": self.issuer_state,
             "dpop_jkt": self.dpop_jkt,
         }
@@ -75,13 +74,12 @@ class AuthorizationRequest:
         """Return what `to_fields` wrote."""
         texts = {
             name: None if fields[name] is None else str(fields[name])
-            for name in ("state", "issuer_state", "dpop_jkt")
+            for name in ("state", "issuer_state", "dpop_jkt", "named")
         }
         return cls(
             client_id=str(fields["client_id"]),
             redirect_uri=str(fields["redirect_uri"]),
             code_challenge=str(fields["code_challenge"]),
-            is_identified=fields["is_identified"] is True,
             **texts,
         )
 
@@ -230,7 +228,7 @@ class Authorizations:
             TokenTerms(
                 client_id=request.client_id,
                 dpop_jkt=jkt,
-                is_identified=request.is_identified or wants_identifier(form),
+                named=request.named or named_configuration(form, self._offers.configuration_ids),
                 card=self._offers.presented_card(form),
             ),
         )
@@ -256,17 +254,15 @@ class Authorizations:
         bound = parameters.get("dpop_jkt", jkt)
         if jkt is not None and bound != jkt:
             raise ProtocolError("invalid_dpop_proof", "dpop_jkt: not the proof's key")
-        is_identified = wants_identifier(parameters)
-        if not is_identified and RESIDENT_CREDENTIAL_TYPE not in parameters.get("scope", "").split(
-            " "
-        ):
+        named = named_configuration(parameters, self._offers.configuration_ids)
+        if named is None and RESIDENT_CREDENTIAL_TYPE not in parameters.get("scope", "").split(" "):
             raise ProtocolError("invalid_scope", "scope: none that this issuer knows")
         return AuthorizationRequest(
             client_id=client.client_id,
             redirect_uri=redirect_uri,
             state=parameters.get("state"),
             code_challenge=challenge,
-            is_identified=is_identified,
+            named=named,
             issuer_state=parameters.get("issuer_state"),
             dpop_jkt=bound,
         )
@@ -279,32 +275,40 @@ class Authorizations:
         return f"{request.redirect_uri}{separator}{urlencode(answer)}"
 
 
-def wants_identifier(parameters: Mapping[str, str]) -> bool:
-    """Return whether a request names the credential in `authorization_details` (section 5.1.1).
+def named_configuration(parameters: Mapping[str, str], known: Collection[str]) -> str | None:
+    """Return the configuration that a request names in `authorization_details` (section 5.1.1).
+
+    Args:
+        parameters: The request.
+        known: The issuer's credential configurations.
+
+    Returns:
+        The first that is named; None where there are no details.
 
     Raises:
         ProtocolError: The details are malformed, or of a credential that there is not.
     """
     text = parameters.get("authorization_details")
     if text is None:
-        return False
+        return None
     try:
         details = parse_strict_json(text.encode())
     except (CredentialFormatError, UnicodeEncodeError):
         details = None
     if not isinstance(details, list) or not details:
         raise ProtocolError("invalid_authorization_details", "authorization_details: no JSON list")
+    names = []
     for detail in details:
         match detail:
             case {"type": str(kind), "credential_configuration_id": str(name)} if (
-                kind == OPENID_CREDENTIAL and name == CONFIGURATION_ID
+                kind == OPENID_CREDENTIAL and name in known
             ):
-                pass
+                names.append(name)
             case _:
                 raise ProtocolError(
                     "invalid_authorization_details", "authorization_details: unknown type or name"
                 )
-    return True
+    return names[0]
 
 
 def _check_redemption(

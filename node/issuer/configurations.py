@@ -18,6 +18,11 @@ _FORMATS: Final = {
 }
 
 
+def configuration_of(identifier: str) -> str:
+    """Return the credential configuration of a token's `credential_identifier`."""
+    return identifier.partition(":")[0]
+
+
 def configurations_of(signing_key: Key | CredentialSigner, *, haip: bool) -> dict[str, str]:
     """Return the format of each configuration that a key can sign, the preferred first.
 

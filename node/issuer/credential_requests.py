@@ -15,7 +15,7 @@ from client_sdk.openid4vci.message_encryption import (
     parse_response_encryption,
 )
 from client_sdk.strict_json import parse_strict_json_object
-from node.issuer.configurations import CONFIGURATION_ID
+from node.issuer.configurations import CONFIGURATION_ID, configuration_of
 from node.issuer.errors import ProtocolError
 from node.issuer.tables import StoredOffer
 
@@ -114,7 +114,7 @@ def validate_wanted(
             raise ProtocolError(
                 "unknown_credential_identifier", "credential_identifier: not one of the token's"
             )
-        return configurations[CONFIGURATION_ID]
+        configuration = configuration_of(identifier)
     if not isinstance(configuration, str):
         raise ProtocolError(
             "invalid_credential_request", "credential_configuration_id is missing or no text"
@@ -122,7 +122,7 @@ def validate_wanted(
     prepared = offer.prepared_record is not None and configuration != CONFIGURATION_ID
     if configuration not in configurations or prepared:
         raise ProtocolError("unknown_credential_configuration", "credential_configuration_id")
-    if offer.identifier is not None:
+    if offer.identifier is not None and identifier is None:
         raise ProtocolError(
             "invalid_credential_request", "the token's answer named credential_identifiers"
         )

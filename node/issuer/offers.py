@@ -111,13 +111,14 @@ class TokenTerms:
     Attributes:
         client_id: The wallet; None where it names itself by nothing.
         dpop_jkt: The key that the token is bound to; None for none.
-        is_identified: Whether requests are to name it by `credential_identifier`.
+        named: The credential configuration that requests are to name by `credential_identifier`;
+            None where they name it by itself.
         card: A card's proof; None where none came.
     """
 
     client_id: str | None = None
     dpop_jkt: str | None = None
-    is_identified: bool = False
+    named: str | None = None
     card: PresentedCard | None = None
 
 
@@ -150,6 +151,11 @@ class Offers:
         self._cards = cards
         self._configuration_ids = configuration_ids
         self._now_ms = now_ms
+
+    @property
+    def configuration_ids(self) -> tuple[str, ...]:
+        """In which forms the credential can be had, the preferred first."""
+        return self._configuration_ids
 
     def create(
         self,
@@ -349,7 +355,7 @@ class Offers:
             attributes = self._read_card(terms)
             plain = encode_attributes(replace(attributes, portrait=plain or None))
         token = new_secret()
-        identifier = f"{CONFIGURATION_ID}:{secrets.token_hex(8)}" if terms.is_identified else None
+        identifier = terms.named and f"{terms.named}:{secrets.token_hex(8)}"
         lifetime_s = TOKEN_SECONDS if offer.review is None else REVIEW_SECONDS
         is_first = self._store.offers.redeem(
             hash_secret(code),

@@ -17,9 +17,9 @@ from client_sdk.openid4vci.credential_offer import (
     PRE_AUTHORIZED_CODE,
 )
 from client_sdk.openid4vci.dpop import HEADER
-from node.issuer.authorizations import Authorizations, wants_identifier
+from node.issuer.authorizations import Authorizations, named_configuration
 from node.issuer.clients import Clients
-from node.issuer.configurations import CONFIGURATION_ID
+from node.issuer.configurations import configuration_of
 from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import ProtocolError
 from node.issuer.forms import read_form
@@ -81,7 +81,7 @@ class Tokens:
             # A name that nobody vouches for is none: proofs do not repeat it.
             client_id=client.client_id if client.is_attested else None,
             dpop_jkt=jkt,
-            is_identified=wants_identifier(form),
+            named=named_configuration(form, self._offers.configuration_ids),
             card=self._offers.presented_card(form),
         )
         match form.get("grant_type"):
@@ -122,7 +122,8 @@ def add_token_routes(app: OpenAPI, tokens: Tokens) -> None:
             "expires_in": token.lifetime_s,
         }
         if token.identifier is not None:
-            answer["authorization_details"] = [details_of(CONFIGURATION_ID, token.identifier)]
+            name = configuration_of(token.identifier)
+            answer["authorization_details"] = [details_of(name, token.identifier)]
         if token.review_code is not None:
             answer[REVIEW_CODE] = token.review_code
         return jsonify(answer)

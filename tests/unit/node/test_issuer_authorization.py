@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt_vc import parse_credential
+from client_sdk.formats import find_format
 from node.issuer.authorizations import CODE_SECONDS, REQUEST_SECONDS
 from node.issuer.offers import TRANSACTION_CODE_TRIES
 
@@ -80,6 +81,25 @@ def test_6_2_authorization_details_give_a_credential_identifier(wallet: Authoriz
         token["access_token"], credential_configuration_id=None, credential_identifier=identifier
     )
     assert issued.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "credential_format"),
+    [("resident_vc_sd_jwt", "vc+sd-jwt"), ("resident_jwt_vc_json", "jwt_vc_json")],
+)
+def test_5_1_1_details_name_any_configuration_of_the_metadata(
+    wallet: Authorizing, name: str, credential_format: str
+) -> None:
+    code = wallet.code(scope=None, authorization_details=details(name))
+    token = wallet.token(code).get_json()
+    (detail,) = token["authorization_details"]
+    assert detail["credential_configuration_id"] == name
+    (identifier,) = detail["credential_identifiers"]
+    issued = wallet.credential(
+        token["access_token"], credential_configuration_id=None, credential_identifier=identifier
+    )
+    (element,) = issued.get_json()["credentials"]
+    assert find_format(credential_format).read(element["credential"]).format == credential_format
 
 
 def test_6_1_1_details_in_the_token_request_count_too(world: IssuerWorld) -> None:
