@@ -247,11 +247,13 @@ class Offers:
 
     def find(self, offer_id: str) -> CredentialOffer | None:
         """Return an open offer, as a wallet fetches it (OpenID4VCI 1.0 section 4.1.3)."""
-        if self._store.offers.find(hash_secret(offer_id), self._now_ms()) is None:
+        offer = self._store.offers.find(hash_secret(offer_id), self._now_ms())
+        if offer is None:
             return None
+        is_made = offer.prepared_record is not None
         return CredentialOffer(
             credential_issuer=self._public_url,
-            configuration_ids=self._configuration_ids,
+            configuration_ids=(CONFIGURATION_ID,) if is_made else self._configuration_ids,
             pre_authorized_code=code_of_offer(offer_id),
             transaction_code=_TX_CODE,
             authorization_code=AuthorizationCodeGrant(issuer_state=issuer_state_of_offer(offer_id)),
@@ -350,6 +352,8 @@ class Offers:
         return offer
 
     def _give(self, offer: StoredOffer, code: str, terms: TokenTerms) -> AccessToken:
+        if offer.prepared_record is not None and terms.named not in (None, CONFIGURATION_ID):
+            raise ProtocolError("invalid_authorization_details", "it was made in another format")
         plain = unseal(offer.attributes, code)
         if offer.needs_card:
             attributes = self._read_card(terms)

@@ -1,5 +1,6 @@
 """A city's credentials made beforehand: anchored by one transaction, collected by offer."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,28 @@ def test_another_key_collects_nothing(world: IssuerWorld, tmp_path: Path) -> Non
     (letter,) = read_letters(tmp_path / "letters.csv")
     status, answer = collect(world, letter, key=generate_key())
     assert (status, answer["error"]) == (400, "invalid_proof")
+
+
+def test_what_was_made_is_offered_in_the_format_that_it_has(
+    world: IssuerWorld, tmp_path: Path
+) -> None:
+    """Else a wallet that wants another would use the offer up in vain."""
+    run(world, CsvResidents(write_csv(tmp_path / "r.csv", rows(1))), tmp_path)
+    (letter,) = read_letters(tmp_path / "letters.csv")
+    reference = parse_link(letter["offer"])
+    assert isinstance(reference, OfferReference)
+    offer = world.http.get(reference.uri.removeprefix(world.config.public_url)).get_json()
+    assert offer["credential_configuration_ids"] == ["resident"]
+    details = [{"type": "openid_credential", "credential_configuration_id": "resident_jwt_vc_json"}]
+    form = {
+        "grant_type": PRE_AUTHORIZED_CODE,
+        "pre-authorized_code": offer["grants"][PRE_AUTHORIZED_CODE]["pre-authorized_code"],
+        "tx_code": letter["tx_code"],
+        "authorization_details": json.dumps(details),
+    }
+    refused = world.http.post("/token", data=form)
+    assert refused.get_json()["error"] == "invalid_authorization_details"
+    assert collect(world, letter)[0] == 200
 
 
 # Broken off
