@@ -34,6 +34,8 @@ from client_sdk.strict_json import text_list
 FORMAT: Final = "dc+sd-jwt"
 ISSUER_METADATA: Final = "openid-credential-issuer"
 KEY_METADATA: Final = "jwt-vc-issuer"
+MAX_BATCH_SIZE: Final = 100
+"""For how many keys a wallet asks at most, whatever the issuer would take."""
 _EXTENSION: Final = "tegata"
 
 
@@ -160,7 +162,7 @@ class IssuerMetadata:
         accounts: Where holders get an account; None where this is no issuer of Tegata.
         deferred_endpoint: Where deferred credentials are had; None where none are deferred.
         notification_endpoint: Where wallets say what became of credentials; None for nowhere.
-        batch_size: How many proofs a credential request may have.
+        batch_size: How many proofs a credential request may have, `MAX_BATCH_SIZE` as read at most.
         request_encryption: How requests are encrypted; None where they are not.
         response_encryption: Whether answers can be encrypted so that we can read them.
         encryption_required: Whether requests and answers must be encrypted.
@@ -305,7 +307,7 @@ def _batch_size(fields: JsonObject) -> int:
         case None:
             return 1
         case {"batch_size": int() as size} if size >= 2:
-            return size
+            return min(size, MAX_BATCH_SIZE)
         case _:
             raise OfferError("issuer metadata: batch_credential_issuance.batch_size is 2 or more")
 

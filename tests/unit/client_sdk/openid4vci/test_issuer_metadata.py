@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from client_sdk.credentials.jose import export_public_jwk, generate_key, thumbprint
 from client_sdk.errors import ClientError, OfferError
 from client_sdk.openid4vci.issuer_metadata import (
+    MAX_BATCH_SIZE,
     AccountService,
     CredentialConfiguration,
     IssuerMetadata,
@@ -57,6 +58,12 @@ def test_published_metadata_is_read_back() -> None:
     assert IssuerMetadata.from_fields(METADATA.to_fields(), expected_issuer=ISSUER) == METADATA
     server = ServerMetadata(issuer=ISSUER, token_endpoint=f"{ISSUER}/token")
     assert ServerMetadata.from_fields(server.to_fields(), expected_issuer=ISSUER) == server
+
+
+def test_no_issuer_makes_a_wallet_ask_for_a_million_keys() -> None:
+    fields = METADATA.to_fields() | {"batch_credential_issuance": {"batch_size": 10**9}}
+    read = IssuerMetadata.from_fields(fields, expected_issuer=ISSUER)
+    assert read.batch_size == MAX_BATCH_SIZE
 
 
 def test_other_formats_are_left_out() -> None:
