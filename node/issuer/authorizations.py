@@ -47,6 +47,7 @@ class AuthorizationRequest:
         named: The credential configuration in `authorization_details`; None where it has none.
         issuer_state: The offer's; None where the wallet has no offer.
         dpop_jkt: The key that the code is bound to; None for none.
+        is_attested: Whether the wallet's provider vouched for it: then it does at the token, too.
     """
 
     client_id: str
@@ -56,6 +57,7 @@ class AuthorizationRequest:
     named: str | None
     issuer_state: str | None = field(repr=False)
     dpop_jkt: str | None
+    is_attested: bool
 
     def to_fields(self) -> JsonObject:
         """Return the request as a JSON object."""
@@ -67,6 +69,7 @@ class AuthorizationRequest:
             "named": self.named,
             "issuer_state": self.issuer_state,
             "dpop_jkt": self.dpop_jkt,
+            "is_attested": self.is_attested,
         }
 
     @classmethod
@@ -80,6 +83,7 @@ class AuthorizationRequest:
             client_id=str(fields["client_id"]),
             redirect_uri=str(fields["redirect_uri"]),
             code_challenge=str(fields["code_challenge"]),
+            is_attested=fields["is_attested"] is True,
             **texts,
         )
 
@@ -265,6 +269,7 @@ class Authorizations:
             named=named,
             issuer_state=parameters.get("issuer_state"),
             dpop_jkt=bound,
+            is_attested=client.is_attested,
         )
 
     def _answer(self, request: AuthorizationRequest, **parameters: str) -> str:
@@ -314,6 +319,8 @@ def named_configuration(parameters: Mapping[str, str], known: Collection[str]) -
 def _check_redemption(
     request: AuthorizationRequest, form: Mapping[str, str], client: Client, jkt: str | None
 ) -> None:
+    if request.is_attested and not client.is_attested:
+        raise ProtocolError("invalid_client", "the wallet was attested when it asked for the code")
     if client.client_id != request.client_id:
         raise ProtocolError("invalid_grant", "code: it was given to another client")
     if form.get("redirect_uri", request.redirect_uri) != request.redirect_uri:

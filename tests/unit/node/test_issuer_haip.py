@@ -58,6 +58,23 @@ def error_of(answer: TestResponse) -> tuple[int, str]:
     return answer.status_code, answer.get_json()["error"]
 
 
+def test_code_of_an_attested_wallet_is_no_other_wallets(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """RFC 6749 section 4.1.3, at an issuer that leaves attestations to the wallet."""
+    (tmp_path / "providers.pem").write_bytes(authority.pem)
+    world = IssuerWorld(tmp_path, wallet_providers_file=tmp_path / "providers.pem")
+    wallet = Authorizing(
+        world,
+        attestation=WalletProvider(authority).attest(),
+        redirect_uri="https://wallet.example/cb",
+    )
+    code = wallet.code()
+    assert error_of(wallet.token(code, {})) == (400, "invalid_client")
+    assert wallet.token(code).status_code == 200
+    world.store.close()
+
+
 # RFC 9449, at an issuer that leaves it to the wallet
 
 
