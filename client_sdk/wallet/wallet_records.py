@@ -397,10 +397,15 @@ class WalletContents:
         credentials are not, which are nothing without their keys, nor tokens, which are for the key
         of this phone.
         """
-        kept = {key: one for key, one in self.credentials.items() if not one.is_one_time}
-        fields = replace(self, credentials=kept).to_fields()
+        fields = self.without_passing().to_fields()
         left_out = ("seed", "protection", "issuances")
         return {name: fields[name] for name in fields if name not in left_out}
+
+    def without_passing(self) -> Self:
+        """Return what outlives this phone: no one-time credentials, and no tokens of offers."""
+        kept = {key: one for key, one in self.credentials.items() if not one.is_one_time}
+        parts = {verifier: part.without_passing() for verifier, part in self.parts.items()}
+        return replace(self, credentials=kept, parts=parts, issuances={})
 
     @classmethod
     def from_backup(cls, value: JsonObject, *, seed: bytes, protection: Protection) -> Self:

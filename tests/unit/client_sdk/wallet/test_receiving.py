@@ -1,5 +1,6 @@
 """A wallet on its way to a credential: what breaks off goes on, and what waits is collected."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
 from support.odd_issuer import served
 from support.virtual_card import ADDRESS, NOW, PASSWORD, Authority, VirtualCard
 
+from chaincode.encoding import encode_base64url
 from client_sdk.card.card_proof import CardProof, prove_card
 from client_sdk.card.my_number_card import MyNumberCard
 from client_sdk.errors import (
@@ -24,7 +26,7 @@ from client_sdk.ledger.commands import create_account
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.issuance_records import StoredIssuance
-from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
 from node.issuer.config import CardConfig
 
 HOLDER = "h4f2@holder"
@@ -181,6 +183,23 @@ def test_backup_holds_no_token(town: Town) -> None:
     contents = WalletContents(seed=bytes(32), trust_anchors="").with_issuance(issuance)
     assert WalletContents.from_fields(contents.to_fields()) == contents
     assert "issuances" not in contents.to_backup()
+    one_time = StoredCredential(
+        record_id="cd" * 16,
+        credential_type="urn:x",
+        issuer=ISSUER,
+        expires_at_ms=1,
+        text="a credential",
+        seed=b"s" * 32,
+    )
+    # Nor is there one of a part, whose key is.
+    whole = contents.with_part("x509_hash:v", contents.with_credential(one_time))
+    backup = json.dumps(whole.to_backup())
+    assert "t0ken" not in backup
+    assert one_time.record_id not in backup
+    assert encode_base64url(bytes(32)) in backup
+    protection: Any = None
+    restored = WalletContents.from_backup(whole.to_backup(), seed=bytes(32), protection=protection)
+    assert restored.parts["x509_hash:v"].credentials == {}
 
 
 @pytest.mark.parametrize("change", [{"token": None}, {"dpop_jwk": {"kty": "EC"}}, {"wanted": []}])
