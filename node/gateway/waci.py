@@ -4,8 +4,6 @@ from joserfc.jwk import OKPKey
 
 from chaincode.encoding import JsonObject
 from client_sdk.didcomm.message import Attachment, Message
-from client_sdk.didcomm.out_of_band import Invitation
-from client_sdk.didcomm.peer_did import PeerIdentity
 from client_sdk.errors import MessageFormatError
 from client_sdk.openid4vp.signed_request import read_own_request
 from client_sdk.waci.messages import (
@@ -18,13 +16,11 @@ from client_sdk.waci.messages import (
     VERIFY_GOAL,
 )
 from node.gateway.presentations import Presentations
+from node.web.didcomm import InvitingService
 
 
-class WaciVerification:
-    """A gateway's requests as invitations, and the messages that answer them.
-
-    Each request has a DID of its own: it spells out where its messages are taken.
-    """
+class WaciVerification(InvitingService):
+    """A gateway's requests as invitations, and the messages that answer them."""
 
     def __init__(self, presentations: Presentations, *, public_url: str, key: OKPKey) -> None:
         """Stand in front of a gateway's requests.
@@ -34,20 +30,8 @@ class WaciVerification:
             public_url: Where wallets reach the gateway.
             key: The private key on X25519 that messages are encrypted to.
         """
+        super().__init__(f"{public_url}/waci/requests", goal_code=VERIFY_GOAL, key=key)
         self._presentations = presentations
-        self._public_url = public_url
-        self._key = key
-
-    def identity(self, request_id: str) -> PeerIdentity:
-        """Return the DID that is written to about a request."""
-        return PeerIdentity.create(endpoint=self._page(request_id), key=self._key)
-
-    def link(self, request_id: str) -> str:
-        """Return the invitation to answer a request, for a QR code."""
-        invitation = Invitation(
-            id=request_id, sender=self.identity(request_id).did, goal_code=VERIFY_GOAL
-        )
-        return invitation.to_link(self._page(request_id))
 
     def answer(self, request_id: str, message: Message) -> Message:
         """Answer a wallet's message about a request.
@@ -76,6 +60,3 @@ class WaciVerification:
                 return Message(type=PRESENTATION_ACK, body={"status": "OK"}, web_redirect=redirect)
             case t:
                 raise MessageFormatError(f"{t}: not a message of present-proof 3.0 to a verifier")
-
-    def _page(self, request_id: str) -> str:
-        return f"{self._public_url}/waci/requests/{request_id}"

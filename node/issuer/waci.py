@@ -4,8 +4,6 @@ from joserfc.jwk import OKPKey
 
 from chaincode.encoding import JsonObject
 from client_sdk.didcomm.message import Attachment, Message
-from client_sdk.didcomm.out_of_band import Invitation
-from client_sdk.didcomm.peer_did import PeerIdentity
 from client_sdk.errors import MessageFormatError
 from client_sdk.json_fields import JsonFields
 from client_sdk.waci.messages import (
@@ -23,13 +21,11 @@ from node.errors import ApiError
 from node.issuer.errors import ProtocolError, log_refusal, words_of
 from node.issuer.issuance import CredentialAnswer, Issuance
 from node.issuer.offers import AccessToken, Offers, TokenTerms
+from node.web.didcomm import InvitingService
 
 
-class WaciIssuing:
-    """An issuer's offers as invitations, and the messages that answer them.
-
-    Each offer has a DID of its own: it spells out where its messages are taken.
-    """
+class WaciIssuing(InvitingService):
+    """An issuer's offers as invitations, and the messages that answer them."""
 
     def __init__(self, offers: Offers, issuance: Issuance, *, issuer_url: str, key: OKPKey) -> None:
         """Stand in front of an issuer's offers.
@@ -40,21 +36,9 @@ class WaciIssuing:
             issuer_url: The issuer's identifier, where wallets reach it.
             key: The private key on X25519 that messages are encrypted to.
         """
+        super().__init__(f"{issuer_url}/waci/offers", goal_code=ISSUE_GOAL, key=key)
         self._offers = offers
         self._issuance = issuance
-        self._issuer_url = issuer_url
-        self._key = key
-
-    def identity(self, offer_id: str) -> PeerIdentity:
-        """Return the DID that is written to about an offer."""
-        return PeerIdentity.create(endpoint=self._page(offer_id), key=self._key)
-
-    def link(self, offer_id: str) -> str:
-        """Return the invitation to take an offer up, for a QR code."""
-        sender = self.identity(offer_id).did
-        return Invitation(id=offer_id, sender=sender, goal_code=ISSUE_GOAL).to_link(
-            self._page(offer_id)
-        )
 
     def answer(self, offer_id: str, message: Message) -> Message | None:
         """Answer a wallet's message about an offer.
@@ -117,6 +101,3 @@ class WaciIssuing:
         if answer.is_deferred:
             raise ProtocolError("invalid_request", "a reviewed offer is taken by its link")
         return answer
-
-    def _page(self, offer_id: str) -> str:
-        return f"{self._issuer_url}/waci/offers/{offer_id}"

@@ -17,6 +17,7 @@ from joserfc.jwk import OKPKey
 
 from client_sdk.didcomm.envelope import ENCRYPTED_TYPE, decrypt_message, encrypt_message
 from client_sdk.didcomm.message import PROBLEM_REPORT, Message, problem_report
+from client_sdk.didcomm.out_of_band import Invitation
 from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import DidError, MessageFormatError
 from node.errors import ApiError
@@ -39,6 +40,35 @@ def agreement_key(seed: bytes) -> OKPKey:
     """Return a service's private key on X25519 for messages, derived from its account's seed."""
     secret = HKDF(SHA256(), 32, salt=None, info=b"tegata DIDComm key agreement v1").derive(seed)
     return OKPKey.import_key(X25519PrivateKey.from_private_bytes(secret))
+
+
+class InvitingService:
+    """A service's offers or requests as invitations, each under a DID of its own.
+
+    The DID spells out where the messages about it are taken.
+    """
+
+    def __init__(self, page: str, *, goal_code: str, key: OKPKey) -> None:
+        """Prepare.
+
+        Args:
+            page: Where messages are taken, without the id of what they are about.
+            goal_code: What the exchange is for.
+            key: The private key on X25519 that messages are encrypted to.
+        """
+        self._page = page
+        self._goal_code = goal_code
+        self._key = key
+
+    def identity(self, item_id: str) -> PeerIdentity:
+        """Return the DID that is written to about an offer or request."""
+        return PeerIdentity.create(endpoint=f"{self._page}/{item_id}", key=self._key)
+
+    def link(self, item_id: str) -> str:
+        """Return the invitation to answer it, for a QR code."""
+        sender = self.identity(item_id).did
+        invitation = Invitation(id=item_id, sender=sender, goal_code=self._goal_code)
+        return invitation.to_link(f"{self._page}/{item_id}")
 
 
 def answer_envelope(
