@@ -1,11 +1,9 @@
 """The escrow agents of the story: three processes that share one key, and read the ledger each."""
 
-from contextlib import ExitStack
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from chaincode.signatures import KeyAlgorithm
-from node.cli.demo.town import ServiceProcess, Town, free_addresses, run
+from node.cli.demo.town import ServiceGroup, ServiceProcess, Town, free_addresses, run
 from node.errors import KeygenError
 from node.threshold.key_board import KeyBoard
 from node.threshold.key_contacts import KeyPlan
@@ -22,7 +20,7 @@ _PLAN: Final = KeyPlan(
 )
 
 
-class EscrowAgents:
+class EscrowAgents(ServiceGroup):
     """Three agents. Use it as a context."""
 
     def __init__(self, town: Town) -> None:
@@ -31,31 +29,15 @@ class EscrowAgents:
         Args:
             town: The town whose ledger they read; its folder holds theirs.
         """
+        super().__init__()
         self._town = town
         self._folder = town.folder / "agents"
         self._addresses = free_addresses(len(_NAMES))
-        self._processes = ExitStack()
 
     @property
     def urls(self) -> list[str]:
         """Where they are reached."""
         return [f"http://{address}" for address in self._addresses]
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._processes.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._processes.close()
 
     def _start(self) -> None:
         for name, address in zip(_NAMES, self._addresses, strict=True):

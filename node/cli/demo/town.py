@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,16 +67,10 @@ class ServiceProcess:
         self._ready.set()
 
 
-class Town:
-    """A city with everything that the story needs, in one folder. Use it as a context."""
+class ServiceGroup(ABC):
+    """Processes that run together. Use it as a context; `_start` starts them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.torii, listen_issuer, listen_gateway = free_addresses(3)
-        self.issuer_url = f"http://{listen_issuer}"
-        self.gateway_url = f"http://{listen_gateway}"
-        self._listen_issuer = listen_issuer
-        self._listen_gateway = listen_gateway
+    def __init__(self) -> None:
         self._processes = ExitStack()
 
     def __enter__(self) -> Self:
@@ -93,6 +88,23 @@ class Town:
         traceback: TracebackType | None,
     ) -> None:
         self._processes.close()
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Start them; whatever is under way is stopped where this fails."""
+
+
+class Town(ServiceGroup):
+    """A city with everything that the story needs, in one folder. Use it as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.torii, listen_issuer, listen_gateway = free_addresses(3)
+        self.issuer_url = f"http://{listen_issuer}"
+        self.gateway_url = f"http://{listen_gateway}"
+        self._listen_issuer = listen_issuer
+        self._listen_gateway = listen_gateway
 
     @property
     def ledger_folder(self) -> Path:
