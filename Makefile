@@ -43,13 +43,27 @@ $(IROHA_STAMP): tests/interop/iroha_client/requirements.txt
 	$(IROHA_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-test: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
+# Debian's programs that tests run, each with its package: a browser, PostgreSQL, network namespaces, checks of units.
+# Without root or apt-get the tests that need them say so and are skipped.
+SYSTEM_PROGRAMS := chromium:chromium pg_ctlcluster:postgresql ip:iproute2 systemd-analyze:systemd
+SYSTEM_STAMP := $(VENV)/.system-programs
+
+$(SYSTEM_STAMP): | $(STAMP)
+	@missing=; for pair in $(SYSTEM_PROGRAMS); do \
+	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -z "$$missing" ]; then touch $@; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing$$missing"; apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $$missing >/dev/null && touch $@; \
+	else echo "not installed:$$missing; their tests are skipped"; fi
+
+test: $(STAMP) $(SYSTEM_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
-soak: $(STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger ## Crash tests and properties for long, and half an hour of load
+soak: $(STAMP) $(SYSTEM_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger ## Crash tests and properties for long, and half an hour of load
 	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/unit/node/test_openapi_documents.py -v
 
 LOAD_CLIENT := $(VENV)/.load-client
