@@ -6,6 +6,7 @@ result is JSON, and a plot of it.
 
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -194,6 +195,8 @@ def main(minutes: float, rate: str, json_file: Path, picture: Path, folder: Path
             for sample in soak.samples(minutes, per_second):
                 samples.append(sample)
                 live.update(_table(samples[-_SHOWN:]))
+                if not console.is_terminal:
+                    print(json.dumps(asdict(sample)), file=sys.stderr, flush=True)
         growth = _growth(samples)
         result = {
             "machine": asdict(machine),
