@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo test test-fast lint format proto requirements threat-model bench soak soak-ledger clean
+.PHONY: help setup native cometbft demo test test-fast lint format proto requirements threat-model bench soak soak-ledger clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,13 +57,25 @@ $(SYSTEM_STAMP): | $(STAMP)
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $$missing >/dev/null && touch $@; \
 	else echo "not installed:$$missing; their tests are skipped"; fi
 
-test: $(STAMP) $(SYSTEM_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
+# CometBFT, which orders in the replicated mode (docs/adr/0056). Without Go its tests say so and are skipped.
+COMETBFT_VERSION := v0.38.26
+COMETBFT_STAMP := $(VENV)/.cometbft-$(COMETBFT_VERSION)
+
+$(COMETBFT_STAMP): | $(STAMP)
+	@if command -v go >/dev/null; then \
+	  echo "building CometBFT $(COMETBFT_VERSION)"; GOBIN="$(CURDIR)/$(BIN)" GOFLAGS= \
+	  go install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT_VERSION) && touch $@; \
+	else echo "NOT TESTED: the replicated mode. There is no Go to build CometBFT with"; fi
+
+cometbft: $(COMETBFT_STAMP) ## Build CometBFT into .venv/bin, where Go is
+
+test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
-soak: $(STAMP) $(SYSTEM_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger ## Crash tests and properties for long, and half an hour of load
+soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger ## Crash tests and properties for long, and half an hour of load
 	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/unit/node/test_openapi_documents.py -v
 
 LOAD_CLIENT := $(VENV)/.load-client
@@ -79,8 +91,8 @@ bench: $(LOAD_CLIENT) ## Measure, beside a peer in the same run; ONLY=GROUP, RES
 soak-ledger: $(LOAD_CLIENT) ## Send at 80 % of the limit; MINUTES=30
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) --rate auto
 
-proto: $(STAMP) ## Generate the message classes from chaincode/protocol/*.proto
-	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto
+proto: $(STAMP) ## Generate the message classes from the .proto files
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto node/ledger/abci/*.proto
 
 threat-model: $(STAMP) ## Make the threat model's pages; its pictures need Graphviz
 	$(BIN)/python docs/threat-model/build.py

@@ -81,7 +81,7 @@ def group_transactions(messages: Iterable[Transaction]) -> list[list[Transaction
 
 def validate_batches(
     messages: Sequence[Transaction],
-    window: TimeWindow,
+    window: TimeWindow | None,
     max_batch_transactions: int,
     verdicts: Verdicts | None = None,
 ) -> list[Batch]:
@@ -89,7 +89,7 @@ def validate_batches(
 
     Args:
         messages: The decoded transactions.
-        window: When they may have been made.
+        window: When they may have been made; None where that was settled before.
         max_batch_transactions: How many transactions a batch may have.
         verdicts: Of their signatures, where these were verified before.
 

@@ -26,12 +26,14 @@ class BlockContext:
         evm: What runs contracts where the ledger has an engine; None where the node has none.
         only_voter: The key of a node that orders alone: with another that votes, no block would be
             accepted again. None where the orderer follows the peers.
+        is_replicated: Whether the peers that vote are validators of CometBFT.
     """
 
     height: int
     time_ms: int
     evm: Evm | None = None
     only_voter: str | None = None
+    is_replicated: bool = False
 
 
 class Verdict(Enum):

@@ -32,7 +32,16 @@ def extend_log(view: LogView, size: int, entry: bytes) -> dict[LogNode, bytes]:
     Raises:
         DecodeError: A hash is missing from the view.
     """
-    level, number, found = 0, size, hash_leaf(entry)
+    return extend_log_by_hash(view, size, hash_leaf(entry))
+
+
+def extend_log_by_hash(view: LogView, size: int, leaf: bytes) -> dict[LogNode, bytes]:
+    """Return the hashes that an entry adds of which only the hash is known, as a leaf.
+
+    Raises:
+        DecodeError: A hash is missing from the view.
+    """
+    level, number, found = 0, size, leaf
     nodes = {(level, number): found}
     while number % 2:
         found = hash_children(_read(view, (level, number - 1)), found)

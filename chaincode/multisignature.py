@@ -5,9 +5,11 @@ transaction's creator count and are kept, so that a stranger who knows a payload
 complete its batch nor spoil it; a participant of a batch can decline it (ADR 0018).
 """
 
+import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Protocol
 
 from chaincode.batches import Batch
@@ -43,11 +45,29 @@ class PendingLimits:
     size_bytes_of_account: int = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    batch: Batch
+@dataclass(frozen=True)
+class PendingEntry:
+    """A batch that waits.
+
+    Attributes:
+        arrival: Grows with each batch that comes; it says nothing but the order.
+        payer: The account that it counts for.
+        batch: The batch with the signatures that were collected so far.
+    """
+
+    arrival: int
     payer: str
-    expires_at_ms: int
+    batch: Batch
+
+    @cached_property
+    def oldest_ms(self) -> int:
+        """The oldest creation time of its transactions, milliseconds since 1970."""
+        return min(transaction.created_time_ms for transaction in self.batch.transactions)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of payer and batch, 32 bytes. A name holds no NUL."""
+        return hashlib.sha256(self.payer.encode() + b"\x00" + self.batch.encode()).digest()
 
 
 class PendingBatches:
@@ -66,7 +86,8 @@ class PendingBatches:
         """
         self._expiration_ms = expiration_ms
         self._limits = limits
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: dict[bytes, PendingEntry] = {}
+        self._next_arrival = 0
         self._by_creator: dict[str, dict[bytes, None]] = {}
         self._expiries: list[tuple[int, bytes]] = []
         self._size_bytes = 0
@@ -97,6 +118,41 @@ class PendingBatches:
         """Return the batches with a transaction of this creator, in the order of their arrival."""
         return [self._entries[key].batch for key in self._by_creator.get(account_id, ())]
 
+    def entry(self, batch_hash: bytes) -> PendingEntry | None:
+        """Return a batch that waits as `put_back` takes it, or None."""
+        return self._entries.get(batch_hash)
+
+    def digest(self) -> bytes:
+        """Return what commits to all that waits, its order and how long it may, 32 bytes."""
+        hasher = hashlib.sha256(self._expiration_ms.to_bytes(8, "big"))
+        for entry in self._entries.values():
+            hasher.update(entry.digest)
+        return hasher.digest()
+
+    def join(self, arriving: Batch, state: ReadableState) -> Batch:
+        """Return the batch as `add` would make it stand; nothing changes.
+
+        Args:
+            arriving: Any well-formed batch.
+            state: Says who the signatories of the creators are now.
+
+        Raises:
+            UnknownSignatoryError: None of its signatures is by a signatory.
+            PendingFullError: Too much waits.
+        """
+        known = self._entries.get(arriving.hash)
+        if known is None and arriving.has_all_signatures:
+            return arriving
+        if known and _is_declined(arriving, state):
+            batch = _merge(known.batch, arriving)
+            if batch.has_all_signatures:
+                return batch
+        brought = keep_signatories(arriving, state)
+        if known is None:
+            self._check_room(brought)
+            return brought
+        return _merge(_without_strangers(known.batch, state), brought)
+
     def add(self, arriving: Batch, state: ReadableState) -> Batch:
         """Take a batch in, or add its signatures to those of the same batch that waits.
 
@@ -113,20 +169,7 @@ class PendingBatches:
             UnknownSignatoryError: None of its signatures is by a signatory; nothing has changed.
             PendingFullError: Too much waits; nothing has changed.
         """
-        known = self._entries.get(arriving.hash)
-        if known is None and arriving.has_all_signatures:
-            return arriving
-        if known and _is_declined(arriving, state):
-            batch = _merge(known.batch, arriving)
-            if batch.has_all_signatures:
-                self.remove(batch.hash)
-                return batch
-        brought = keep_signatories(arriving, state)
-        if known is None:
-            self._check_room(brought)
-            batch = brought
-        else:
-            batch = _merge(_without_strangers(known.batch, state), brought)
+        batch = self.join(arriving, state)
         if batch.has_all_signatures:
             self.remove(batch.hash)
         else:
@@ -139,17 +182,26 @@ class PendingBatches:
         Its place is that of the batch of the same hash, or the last.
         """
         known = self._entries.get(batch.hash)
-        payer = known.payer if known else _payer(batch)
-        oldest_ms = min(transaction.created_time_ms for transaction in batch.transactions)
-        entry = _Entry(batch, payer, oldest_ms + self._expiration_ms)
         if known:
+            self.put_back(replace(known, batch=batch))
+        else:
+            self.put_back(PendingEntry(self._next_arrival, _payer(batch), batch))
+
+    def put_back(self, entry: PendingEntry) -> None:
+        """Put in what `entry` returned of another such object, in the order of arrival."""
+        batch = entry.batch
+        if known := self._entries.get(batch.hash):
             self._count(known, -1)
         else:
-            heapq.heappush(self._expiries, (entry.expires_at_ms, batch.hash))
+            heapq.heappush(self._expiries, (self._expiry_ms(entry), batch.hash))
             for creator in _creators(batch):
                 self._by_creator.setdefault(creator, {})[batch.hash] = None
         self._entries[batch.hash] = entry
+        self._next_arrival = max(self._next_arrival, entry.arrival + 1)
         self._count(entry, 1)
+
+    def _expiry_ms(self, entry: PendingEntry) -> int:
+        return entry.oldest_ms + self._expiration_ms
 
     def remove(self, batch_hash: bytes) -> None:
         """Let a batch wait no more; nothing happens where none of this hash does."""
@@ -168,7 +220,7 @@ class PendingBatches:
         """Drop the times of what waits no more, once they are the most of all."""
         if len(self._expiries) > 2 * len(self._entries) + _MIN_EXPIRIES:
             self._expiries = [
-                (entry.expires_at_ms, batch_hash) for batch_hash, entry in self._entries.items()
+                (self._expiry_ms(entry), batch_hash) for batch_hash, entry in self._entries.items()
             ]
             heapq.heapify(self._expiries)
 
@@ -195,7 +247,7 @@ class PendingBatches:
         ):
             raise PendingFullError(f"too many batches of {payer} wait for signatures")
 
-    def _count(self, entry: _Entry, sign: int) -> None:
+    def _count(self, entry: PendingEntry, sign: int) -> None:
         """Count an entry in (1) or out (-1)."""
         change_bytes = sign * entry.batch.size_bytes
         self._size_bytes += change_bytes

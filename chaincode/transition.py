@@ -16,6 +16,7 @@ from chaincode.rules.commands import apply_command
 from chaincode.rules.scope import INTERNAL, NO_PERMISSION, Scope
 from chaincode.stateless import validate_commands
 from chaincode.transactions import ValidTransaction, transaction_hash
+from chaincode.validators import foreign_key_problem
 from chaincode.world_state import (
     StateOverlay,
     StateView,
@@ -236,22 +237,29 @@ def _shown_name(command: Command) -> str:
 
 
 def _check_voters(scope: Scope, transaction: ValidTransaction) -> None:
-    """Check that a transaction leaves the node that orders alone the only one that votes."""
-    voter = scope.block.only_voter
-    if voter is None or not are_peers_changed(scope.state) or get_voters(scope.state) == {voter}:
+    """Check that a transaction leaves such peers that vote as the node's orderer can follow."""
+    if not are_peers_changed(scope.state) or (problem := _voter_problem(scope)) is None:
         return
     commands = transaction.message.payload.reduced_payload.commands
-    # Where one peer votes it cannot go, so one has come; a contract may have called for it.
+    # Those that were there are well, and the last one cannot go, so one has come; a contract may
+    # have called for it.
     index = next(
         index
         for index, command in enumerate(commands)
         if command.HasField("call_engine")
         or (command.HasField("add_peer") and not command.add_peer.peer.syncing_peer)
     )
-    rejection = RejectedError(
-        INTERNAL, "the node orders alone: the peers that vote cannot be changed"
-    )
+    rejection = RejectedError(INTERNAL, problem)
     raise _CommandFailedError(_shown_name(commands[index]), index, rejection)
+
+
+def _voter_problem(scope: Scope) -> str | None:
+    if scope.block.is_replicated:
+        return foreign_key_problem(scope.state)
+    voter = scope.block.only_voter
+    if voter is None or get_voters(scope.state) == {voter}:
+        return None
+    return "the node orders alone: the peers that vote cannot be changed"
 
 
 def _check_signatories(scope: Scope, transaction: ValidTransaction) -> None:

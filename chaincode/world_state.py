@@ -313,7 +313,17 @@ def get_peers(state: ReadableState) -> list[Peer]:
 
 def get_voters(state: ReadableState) -> frozenset[str]:
     """Return the keys of the peers that sign blocks; a syncing peer only follows."""
-    return frozenset(peer.peer_key for peer in get_peers(state) if not peer.syncing_peer)
+    return _voters(get_peers(state))
+
+
+def voters_among(changes: Mapping[bytes, bytes | None], before: frozenset[str]) -> frozenset[str]:
+    """Return the keys of the peers that vote after changes to a state in which `before` did."""
+    value = changes.get(_PEERS)
+    return before if value is None else _voters(PeersRecord.FromString(value).peers)
+
+
+def _voters(peers: Iterable[Peer]) -> frozenset[str]:
+    return frozenset(peer.peer_key for peer in peers if not peer.syncing_peer)
 
 
 def are_peers_changed(state: StateOverlay) -> bool:

@@ -17,6 +17,14 @@ class PeerUnreachableError(NodeError):
     """Another peer does not answer. The operator should see whether it runs at that address."""
 
 
+class ReplicationError(NodeError):
+    """CometBFT and the ledger cannot go on together. The operator must mend what the text says."""
+
+
+class DivergenceError(ReplicationError):
+    """The ledger of this peer is not that of the others. It stops, and must be built anew."""
+
+
 class PoolFullError(NodeError):
     """More is under way than the node takes. The client should send again later."""
 

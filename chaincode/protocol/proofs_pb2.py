@@ -28,7 +28,7 @@ from chaincode.protocol import qry_responses_pb2 as chaincode_dot_protocol_dot_q
 from chaincode.protocol import queries_pb2 as chaincode_dot_protocol_dot_queries__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63haincode/protocol/proofs.proto\x12\rtegata.ledger\x1a\x1e\x63haincode/protocol/block.proto\x1a\"chaincode/protocol/primitive.proto\x1a&chaincode/protocol/qry_responses.proto\x1a chaincode/protocol/queries.proto\"=\n\nStateEntry\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0e\n\x06writer\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\"\'\n\x11\x43heckpointRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\"=\n\x12\x43heckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63onsistency\x18\x02 \x03(\x0c\"\x84\x02\n\x0cProofRequest\x12\x34\n\x07payload\x18\x01 \x01(\x0b\x32#.tegata.ledger.ProofRequest.Payload\x12,\n\tsignature\x18\x02 \x01(\x0b\x32\x19.iroha.protocol.Signature\x1a\x8f\x01\n\x07Payload\x12.\n\x04meta\x18\x01 \x01(\x0b\x32 .iroha.protocol.QueryPayloadMeta\x12*\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x19.tegata.ledger.StateEntry\x12\x12\n\nknown_size\x18\x03 \x01(\x04\x12\x14\n\x0cwith_genesis\x18\x04 \x01(\x08\"b\n\nEntryProof\x12(\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x19.tegata.ledger.StateEntry\x12\x12\n\x05value\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x0c\n\x04path\x18\x03 \x01(\x0c\x42\x08\n\x06_value\"\x98\x01\n\nStateProof\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x11\n\tlog_entry\x18\x02 \x01(\x0c\x12\x11\n\tinclusion\x18\x03 \x03(\x0c\x12\x12\n\nset_digest\x18\x04 \x01(\x0c\x12\x10\n\x08map_root\x18\x05 \x01(\x0c\x12*\n\x07\x65ntries\x18\x06 \x03(\x0b\x32\x19.tegata.ledger.EntryProof\"\xbd\x01\n\rProofResponse\x12*\n\x05proof\x18\x01 \x01(\x0b\x32\x19.tegata.ledger.StateProofH\x00\x12\x37\n\x0e\x65rror_response\x18\x02 \x01(\x0b\x32\x1d.iroha.protocol.ErrorResponseH\x00\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\x12&\n\x07genesis\x18\x04 \x01(\x0b\x32\x15.iroha.protocol.BlockB\n\n\x08response2\xa5\x01\n\x0cProofService\x12Q\n\nCheckpoint\x12 .tegata.ledger.CheckpointRequest\x1a!.tegata.ledger.CheckpointResponse\x12\x42\n\x05Prove\x12\x1b.tegata.ledger.ProofRequest\x1a\x1c.tegata.ledger.ProofResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63haincode/protocol/proofs.proto\x12\rtegata.ledger\x1a\x1e\x63haincode/protocol/block.proto\x1a\"chaincode/protocol/primitive.proto\x1a&chaincode/protocol/qry_responses.proto\x1a chaincode/protocol/queries.proto\"=\n\nStateEntry\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0e\n\x06writer\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\"<\n\x0bReplication\x12\x16\n\x0epending_digest\x18\x01 \x01(\x0c\x12\x15\n\rheader_height\x18\x02 \x01(\x04\"\'\n\x11\x43heckpointRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\"n\n\x12\x43heckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63onsistency\x18\x02 \x03(\x0c\x12/\n\x0breplication\x18\x03 \x01(\x0b\x32\x1a.tegata.ledger.Replication\"\x84\x02\n\x0cProofRequest\x12\x34\n\x07payload\x18\x01 \x01(\x0b\x32#.tegata.ledger.ProofRequest.Payload\x12,\n\tsignature\x18\x02 \x01(\x0b\x32\x19.iroha.protocol.Signature\x1a\x8f\x01\n\x07Payload\x12.\n\x04meta\x18\x01 \x01(\x0b\x32 .iroha.protocol.QueryPayloadMeta\x12*\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x19.tegata.ledger.StateEntry\x12\x12\n\nknown_size\x18\x03 \x01(\x04\x12\x14\n\x0cwith_genesis\x18\x04 \x01(\x08\"b\n\nEntryProof\x12(\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x19.tegata.ledger.StateEntry\x12\x12\n\x05value\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x0c\n\x04path\x18\x03 \x01(\x0c\x42\x08\n\x06_value\"\x98\x01\n\nStateProof\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x11\n\tlog_entry\x18\x02 \x01(\x0c\x12\x11\n\tinclusion\x18\x03 \x03(\x0c\x12\x12\n\nset_digest\x18\x04 \x01(\x0c\x12\x10\n\x08map_root\x18\x05 \x01(\x0c\x12*\n\x07\x65ntries\x18\x06 \x03(\x0b\x32\x19.tegata.ledger.EntryProof\"\xee\x01\n\rProofResponse\x12*\n\x05proof\x18\x01 \x01(\x0b\x32\x19.tegata.ledger.StateProofH\x00\x12\x37\n\x0e\x65rror_response\x18\x02 \x01(\x0b\x32\x1d.iroha.protocol.ErrorResponseH\x00\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\x12&\n\x07genesis\x18\x04 \x01(\x0b\x32\x15.iroha.protocol.Block\x12/\n\x0breplication\x18\x05 \x01(\x0b\x32\x1a.tegata.ledger.ReplicationB\n\n\x08response2\xa5\x01\n\x0cProofService\x12Q\n\nCheckpoint\x12 .tegata.ledger.CheckpointRequest\x1a!.tegata.ledger.CheckpointResponse\x12\x42\n\x05Prove\x12\x1b.tegata.ledger.ProofRequest\x1a\x1c.tegata.ledger.ProofResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +37,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATEENTRY']._serialized_start=192
   _globals['_STATEENTRY']._serialized_end=253
-  _globals['_CHECKPOINTREQUEST']._serialized_start=255
-  _globals['_CHECKPOINTREQUEST']._serialized_end=294
-  _globals['_CHECKPOINTRESPONSE']._serialized_start=296
-  _globals['_CHECKPOINTRESPONSE']._serialized_end=357
-  _globals['_PROOFREQUEST']._serialized_start=360
-  _globals['_PROOFREQUEST']._serialized_end=620
-  _globals['_PROOFREQUEST_PAYLOAD']._serialized_start=477
-  _globals['_PROOFREQUEST_PAYLOAD']._serialized_end=620
-  _globals['_ENTRYPROOF']._serialized_start=622
-  _globals['_ENTRYPROOF']._serialized_end=720
-  _globals['_STATEPROOF']._serialized_start=723
-  _globals['_STATEPROOF']._serialized_end=875
-  _globals['_PROOFRESPONSE']._serialized_start=878
-  _globals['_PROOFRESPONSE']._serialized_end=1067
-  _globals['_PROOFSERVICE']._serialized_start=1070
-  _globals['_PROOFSERVICE']._serialized_end=1235
+  _globals['_REPLICATION']._serialized_start=255
+  _globals['_REPLICATION']._serialized_end=315
+  _globals['_CHECKPOINTREQUEST']._serialized_start=317
+  _globals['_CHECKPOINTREQUEST']._serialized_end=356
+  _globals['_CHECKPOINTRESPONSE']._serialized_start=358
+  _globals['_CHECKPOINTRESPONSE']._serialized_end=468
+  _globals['_PROOFREQUEST']._serialized_start=471
+  _globals['_PROOFREQUEST']._serialized_end=731
+  _globals['_PROOFREQUEST_PAYLOAD']._serialized_start=588
+  _globals['_PROOFREQUEST_PAYLOAD']._serialized_end=731
+  _globals['_ENTRYPROOF']._serialized_start=733
+  _globals['_ENTRYPROOF']._serialized_end=831
+  _globals['_STATEPROOF']._serialized_start=834
+  _globals['_STATEPROOF']._serialized_end=986
+  _globals['_PROOFRESPONSE']._serialized_start=989
+  _globals['_PROOFRESPONSE']._serialized_end=1227
+  _globals['_PROOFSERVICE']._serialized_start=1230
+  _globals['_PROOFSERVICE']._serialized_end=1395
 # @@protoc_insertion_point(module_scope)

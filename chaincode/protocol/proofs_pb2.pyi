@@ -20,6 +20,14 @@ class StateEntry(_message.Message):
     key: str
     def __init__(self, account_id: _Optional[str] = ..., writer: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
+class Replication(_message.Message):
+    __slots__ = ("pending_digest", "header_height")
+    PENDING_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    HEADER_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    pending_digest: bytes
+    header_height: int
+    def __init__(self, pending_digest: _Optional[bytes] = ..., header_height: _Optional[int] = ...) -> None: ...
+
 class CheckpointRequest(_message.Message):
     __slots__ = ("known_size",)
     KNOWN_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -27,12 +35,14 @@ class CheckpointRequest(_message.Message):
     def __init__(self, known_size: _Optional[int] = ...) -> None: ...
 
 class CheckpointResponse(_message.Message):
-    __slots__ = ("checkpoint", "consistency")
+    __slots__ = ("checkpoint", "consistency", "replication")
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    REPLICATION_FIELD_NUMBER: _ClassVar[int]
     checkpoint: bytes
     consistency: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, checkpoint: _Optional[bytes] = ..., consistency: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    replication: Replication
+    def __init__(self, checkpoint: _Optional[bytes] = ..., consistency: _Optional[_Iterable[bytes]] = ..., replication: _Optional[_Union[Replication, _Mapping]] = ...) -> None: ...
 
 class ProofRequest(_message.Message):
     __slots__ = ("payload", "signature")
@@ -80,13 +90,15 @@ class StateProof(_message.Message):
     def __init__(self, checkpoint: _Optional[bytes] = ..., log_entry: _Optional[bytes] = ..., inclusion: _Optional[_Iterable[bytes]] = ..., set_digest: _Optional[bytes] = ..., map_root: _Optional[bytes] = ..., entries: _Optional[_Iterable[_Union[EntryProof, _Mapping]]] = ...) -> None: ...
 
 class ProofResponse(_message.Message):
-    __slots__ = ("proof", "error_response", "consistency", "genesis")
+    __slots__ = ("proof", "error_response", "consistency", "genesis", "replication")
     PROOF_FIELD_NUMBER: _ClassVar[int]
     ERROR_RESPONSE_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     GENESIS_FIELD_NUMBER: _ClassVar[int]
+    REPLICATION_FIELD_NUMBER: _ClassVar[int]
     proof: StateProof
     error_response: _qry_responses_pb2.ErrorResponse
     consistency: _containers.RepeatedScalarFieldContainer[bytes]
     genesis: _block_pb2.Block
-    def __init__(self, proof: _Optional[_Union[StateProof, _Mapping]] = ..., error_response: _Optional[_Union[_qry_responses_pb2.ErrorResponse, _Mapping]] = ..., consistency: _Optional[_Iterable[bytes]] = ..., genesis: _Optional[_Union[_block_pb2.Block, _Mapping]] = ...) -> None: ...
+    replication: Replication
+    def __init__(self, proof: _Optional[_Union[StateProof, _Mapping]] = ..., error_response: _Optional[_Union[_qry_responses_pb2.ErrorResponse, _Mapping]] = ..., consistency: _Optional[_Iterable[bytes]] = ..., genesis: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., replication: _Optional[_Union[Replication, _Mapping]] = ...) -> None: ...

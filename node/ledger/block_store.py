@@ -110,8 +110,12 @@ class BlockStore:
         """The offset of the first record."""
         return FILE_HEADER_BYTES
 
-    def append(self, block: Block) -> tuple[int, int]:
+    def append(self, block: Block, *, is_synced: bool = True) -> tuple[int, int]:
         """Write a block and wait until the disk has it; return its offset and the next one's.
+
+        Args:
+            block: The block.
+            is_synced: Whether to wait for the disk; else `sync` does it for many.
 
         Raises:
             StorageError: The disk refused; the file is as it was before.
@@ -121,7 +125,8 @@ class BlockStore:
         offset = self._end
         try:
             _write_whole(self._file, record, offset)
-            os.fdatasync(self._file)
+            if is_synced:
+                os.fdatasync(self._file)
         except OSError as error:
             os.ftruncate(self._file, offset)
             raise StorageError(
@@ -129,6 +134,17 @@ class BlockStore:
             ) from None
         self._end = offset + len(record)
         return offset, self._end
+
+    def sync(self) -> None:
+        """Wait until the disk has all blocks.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot be written: {error.strerror}") from None
 
     def read(self, offset: int) -> Block:
         """Return the block whose record begins at an offset.
@@ -165,10 +181,7 @@ class BlockStore:
                 offset.
         """
         if offset > self._end:
-            raise StorageError(
-                f"{self._path}: shorter than the state beside it says ({self._end} bytes, {offset} "
-                "expected): blocks are lost; restore the file from a backup or from another peer"
-            )
+            raise self._is_shorter(offset)
         while offset < self._end:
             if self._is_torn(offset):
                 self._cut_off(offset)
@@ -176,6 +189,21 @@ class BlockStore:
             block, following = self._read_record(offset)
             yield offset, following, block
             offset = following
+
+    def cut_back(self, offset: int) -> None:
+        """Cut off the records from an offset on, whole ones too: CometBFT gives them again.
+
+        Raises:
+            StorageError: The file ends before the offset, or the disk refused.
+        """
+        if offset > self._end:
+            raise self._is_shorter(offset)
+        try:
+            os.ftruncate(self._file, offset)
+            os.fsync(self._file)
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot be cut: {error.strerror}") from None
+        self._end = offset
 
     def close(self) -> None:
         """Close the file and let another process have it."""
@@ -226,6 +254,12 @@ class BlockStore:
                 except DecodeError:
                     pass
         raise self._damage(offset)
+
+    def _is_shorter(self, offset: int) -> StorageError:
+        return StorageError(
+            f"{self._path}: shorter than the state beside it says ({self._end} bytes, {offset} "
+            "expected): blocks are lost; restore the file from a backup or from another peer"
+        )
 
     def _damage(self, offset: int) -> StorageError:
         return StorageError(

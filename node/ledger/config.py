@@ -1,27 +1,15 @@
 """The configuration of a ledger node: `node.toml` in the node's folder."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from node.config import ConfigPath, ProcessConfig
+from node.ledger.abci.config import CometBftConfig
+from node.ledger.addresses import Address
 
 FILE_NAME: Final = "node.toml"
-_MAX_PORT: Final = 65535
-
-
-def _validate_address(address: str) -> str:
-    # gRPC would take port 99999 for 34463.
-    host, _, port = address.rpartition(":")
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _MAX_PORT:
-        raise ValueError("host:port is expected, with a port from 0 to 65535")
-    return address
-
-
-Address = Annotated[str, AfterValidator(_validate_address)]
-"""`host:port`; port 0 lets the system choose."""
 
 
 class TlsPort(BaseModel):
@@ -57,6 +45,8 @@ class NodeConfig(ProcessConfig):
         mst_expiration_minutes: How long a transaction may wait for signatures, from its creation.
         follow: The `internal` addresses of the peers that this node, a read replica, follows; an
             empty list stands for the ledger's own peers. Left out, the node orders by itself.
+        cometbft: Where the node's CometBFT is, which orders on all peers alike. Left out, the node
+            is not replicated.
     """
 
     torii: Address = "127.0.0.1:50051"
@@ -71,3 +61,12 @@ class NodeConfig(ProcessConfig):
     max_proposal_size: int = Field(default=1000, ge=1)
     mst_expiration_minutes: int = Field(default=24 * 60, ge=1)
     follow: tuple[Address, ...] | None = None
+    cometbft: CometBftConfig | None = None
+
+    @model_validator(mode="after")
+    def _check_one_orderer(self) -> Self:
+        if self.follow is not None and self.cometbft is not None:
+            raise ValueError(
+                "`follow` and `cometbft` do not go together: a full node is no replica"
+            )
+        return self

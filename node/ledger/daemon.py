@@ -18,6 +18,9 @@ from chaincode.world_state import get_peers, get_voters
 from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
 from node.errors import ConfigError
+from node.ledger.abci.assembly import connect
+from node.ledger.abci.replicated_ledger import ReplicatedLedger
+from node.ledger.abci.replicated_orderer import ReplicatedOrderer
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.engine import Engine
@@ -73,7 +76,9 @@ class LedgerNode:
         # Unlike an event or a lock, this queue may be used by a signal handler at any moment.
         self._ends: SimpleQueue[Exception | None] = SimpleQueue()
         with ExitStack() as opened:
-            self._stores = opened.enter_context(LedgerStores(config.data))
+            is_replicated = config.cometbft is not None
+            stores = LedgerStores(config.data, is_replicated=is_replicated)
+            self._stores = opened.enter_context(stores)
             check_import_is_whole(self._stores)
             self.ledger_id = begin_chain(self._stores, genesis)
             with self._stores.state.snapshot() as view:
@@ -115,11 +120,21 @@ class LedgerNode:
             max_batch_transactions=config.max_proposal_size,
             quarantine=Quarantine(config.data / QUARANTINE_NAME),
             stages=stages,
+            is_replicated=config.cometbft is not None,
         )
-        self._follower: Follower | None = None
-        self._orderer: EmbeddedOrderer | Follower
-        pending: SignatureCollector | PendingElsewhere
-        if config.follow is None:
+        self._orderer: EmbeddedOrderer | Follower | ReplicatedOrderer
+        pending: SignatureCollector | PendingElsewhere | ReplicatedLedger
+        if config.cometbft is not None:
+            pending, self._orderer = connect(
+                config,
+                stores,
+                engine,
+                signer=key,
+                statuses=statuses,
+                commits=commits,
+                on_failure=self._fail,
+            )
+        elif config.follow is None:
             _check_orders_alone(stores, key)
             expiration_ms = config.mst_expiration_minutes * 60 * 1000
             pending = SignatureCollector(stores.state, stores.pending, expiration_ms)
@@ -135,9 +150,7 @@ class LedgerNode:
         else:
             pending = PendingElsewhere()
             addresses = config.follow or _peer_addresses(stores, key)
-            self._orderer = self._follower = Follower(
-                stores, statuses, commits, addresses, on_failure=self._fail
-            )
+            self._orderer = Follower(stores, statuses, commits, addresses, on_failure=self._fail)
         max_past_ms = config.max_past_created_hours * 60 * 60 * 1000
         parts = ToriiParts(
             engine=engine,
@@ -180,14 +193,7 @@ class LedgerNode:
         self.addresses[f"{name}_address"] = server.address
 
     def _health(self) -> NodeHealth:
-        height = self._stores.tip().height
-        if self._follower is None:
-            return NodeHealth(height=height)
-        return NodeHealth(
-            height=height,
-            is_healthy=self._follower.is_connected,
-            is_syncing=height < self._follower.peer_height,
-        )
+        return self._orderer.health(self._stores.tip().height)
 
     def __enter__(self) -> Self:
         self._orderer.start()

@@ -5,7 +5,7 @@ ordered batches give the same blocks, receipts and root, whoever the orderer is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chaincode.batches import Batch, restore_batches, validate_batches
@@ -36,6 +36,7 @@ from node.ledger.block_view import BlockView
 from node.ledger.evm import LEDGER_EVM
 from node.ledger.history_index import HistoryEntry
 from node.ledger.quarantine import Quarantine
+from node.ledger.replication_rows import ReplicationChange
 from node.ledger.stages import Stage, Stages
 from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
 from node.ledger.transaction_places import encode_places
@@ -82,6 +83,7 @@ class Engine:
         max_batch_transactions: int = MAX_BLOCK_TRANSACTIONS,
         quarantine: Quarantine | None = None,
         stages: Stages | None = None,
+        is_replicated: bool = False,
     ) -> None:
         """Take over the two stores; `recover` has made them level.
 
@@ -93,7 +95,10 @@ class Engine:
                 `max_proposal_size`.
             quarantine: Where a transaction is kept on which the rules themselves fail.
             stages: Where the time is counted that each stage takes.
+            is_replicated: Whether the peers that vote are CometBFT's validators; else the signer is
+                the only one.
         """
+        self._is_replicated = is_replicated
         self._blocks = blocks
         self._state = state
         self._signer = signer
@@ -161,7 +166,8 @@ class Engine:
                 height=tip.height + 1,
                 time_ms=max(time_ms, tip.time_ms + 1),
                 evm=LEDGER_EVM,
-                only_voter=self._signer.public_key,
+                only_voter=None if self._is_replicated else self._signer.public_key,
+                is_replicated=self._is_replicated,
             )
             known = BlockView(view, batches)
             outcome = apply_block(known, context, batches, self._quarantine.note)
@@ -173,14 +179,18 @@ class Engine:
         )
         return candidate
 
-    def commit(self, candidate: Candidate) -> None:
+    def commit(self, candidate: Candidate, replication: ReplicationChange | None = None) -> None:
         """Write a block: first the block file, synced, then the state.
+
+        Args:
+            candidate: The block.
+            replication: What else CometBFT's block changes; it is written with the state.
 
         Raises:
             StorageError: The disk refused. The node must stop: what is written is replayed at its
                 next start.
         """
-        write_block(self._blocks, self._state, candidate, self._stages)
+        write_block(self._blocks, self._state, candidate, self._stages, replication)
 
     def tip(self) -> Tip:
         """Return the top of the chain."""
@@ -257,7 +267,11 @@ def _replay_history(
 
 
 def write_block(
-    blocks: BlockStore, state: StateStore, candidate: Candidate, stages: Stages | None = None
+    blocks: BlockStore,
+    state: StateStore,
+    candidate: Candidate,
+    stages: Stages | None = None,
+    replication: ReplicationChange | None = None,
 ) -> None:
     """Write a decided block: first the block file, synced, then the state.
 
@@ -269,7 +283,7 @@ def write_block(
     with stages.measure(Stage.APPEND, count):
         start, following = blocks.append(candidate.block)
     with stages.measure(Stage.APPLY, count):
-        state.commit(_state_change(candidate, start, following))
+        state.commit(_state_change(candidate, start, following, replication))
 
 
 def recover(blocks: BlockStore, state: StateStore) -> int:
@@ -329,26 +343,56 @@ def _candidate(
     )
 
 
-def _state_change(candidate: Candidate, start: int, following: int) -> StateChange:
+def _state_change(
+    candidate: Candidate,
+    start: int,
+    following: int,
+    replication: ReplicationChange | None = None,
+) -> StateChange:
     payload = candidate.block.block_v1.payload
-    return StateChange(
-        tip=Tip(
-            height=payload.height,
-            time_ms=payload.created_time,
-            block_hash=candidate.entry.block_hash,
-            state_root=candidate.root.root,
-            next_start=following,
-        ),
-        start=start,
-        places=encode_places(candidate.block),
+    tip = Tip(
+        height=payload.height,
+        time_ms=payload.created_time,
+        block_hash=candidate.entry.block_hash,
+        state_root=candidate.root.root,
+        next_start=following,
+    )
+    committed = [
+        receipt.tx_hash for receipt in candidate.receipts if receipt.verdict is Verdict.COMMITTED
+    ]
+    return replace(
+        block_rows(candidate.block, tip, start, committed, candidate.log_nodes),
         entries=candidate.changes,
         pages=candidate.root.pages,
-        log_nodes=candidate.log_nodes,
-        committed=[
-            receipt.tx_hash
-            for receipt in candidate.receipts
-            if receipt.verdict is Verdict.COMMITTED
-        ],
+        replication=replication,
+    )
+
+
+def block_rows(
+    block: Block,
+    tip: Tip,
+    start: int,
+    committed: Sequence[bytes],
+    log_nodes: Mapping[LogNode, bytes],
+) -> StateChange:
+    """Return what the store keeps of a block itself; nothing of what it does to the state.
+
+    Args:
+        block: A block of the chain.
+        tip: The top of the chain, which it is.
+        start: Its offset in the block file.
+        committed: The hashes of its transactions, in order.
+        log_nodes: The new hashes of the log of blocks.
+    """
+    payload = block.block_v1.payload
+    return StateChange(
+        tip=tip,
+        start=start,
+        places=encode_places(block),
+        entries={},
+        pages={},
+        log_nodes=log_nodes,
+        committed=committed,
         rejected=[bytes.fromhex(tx_hash) for tx_hash in payload.rejected_transactions_hashes],
         histories=[
             HistoryEntry(

@@ -20,6 +20,7 @@ from chaincode.protocol.qry_responses_pb2 import ErrorResponse
 from chaincode.transactions import transaction_hash
 from node.errors import PeerUnreachableError
 from node.ledger.commit_notices import CommitNotices
+from node.ledger.health import NodeHealth
 from node.ledger.peer_client import PeerClient
 from node.ledger.statuses import Status, StatusBoard
 from node.ledger.stores import LedgerStores
@@ -119,15 +120,17 @@ class Follower:
         """Return how many transactions wait here: none, they are passed on."""
         return 0
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether a peer is followed at this moment."""
-        return self._is_connected
+    def health(self, height: int) -> NodeHealth:
+        """Return how the node is: healthy while it follows a peer, syncing while it lags behind.
 
-    @property
-    def peer_height(self) -> int:
-        """How high the chain of the peer was when it was last heard of."""
-        return self._peer_height
+        Args:
+            height: Of the chain.
+        """
+        return NodeHealth(
+            height=height,
+            is_healthy=self._is_connected,
+            is_syncing=height < self._peer_height,
+        )
 
     def _run(self) -> None:
         try:

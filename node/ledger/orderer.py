@@ -13,13 +13,15 @@ from typing import Final
 import structlog
 
 from chaincode.batches import Batch
-from chaincode.blocks import Receipt, Verdict
+from chaincode.blocks import Verdict
 from chaincode.errors import PendingFullError, UnknownSignatoryError
 from chaincode.protocol.endpoint_pb2 import TxStatus
 from chaincode.transition import SIGNATURES_VALIDATION
 from node.errors import BatchRefusedError, PoolFullError, StoppingError
+from node.ledger.block_statuses import final_status, log_block, told, validation_status
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.engine import Engine
+from node.ledger.health import NodeHealth
 from node.ledger.signature_collector import SignatureCollector
 from node.ledger.stages import Stage, Stages
 from node.ledger.statuses import Status, StatusBoard
@@ -32,9 +34,6 @@ MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
 _TAKEN: Final = TxStatus.STATELESS_VALIDATION_SUCCESS
 _COMPLETE: Final = TxStatus.ENOUGH_SIGNATURES_COLLECTED
 _PENDING: Final = TxStatus.MST_PENDING
-_VALID: Final = TxStatus.STATEFUL_VALIDATION_SUCCESS
-_COMMITTED: Final = TxStatus.COMMITTED
-_REJECTED: Final = TxStatus.REJECTED
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +85,7 @@ class EmbeddedOrderer:
     def start(self) -> None:
         """Go on with what waited when the node stopped, and begin to make blocks."""
         for batch in self._collector.waiting():
-            self._statuses.publish(_told(batch, _PENDING))
+            self._statuses.publish(told(batch, _PENDING))
         self.submit(self._collector.recovered)
         self._thread.start()
 
@@ -114,21 +113,21 @@ class EmbeddedOrderer:
 
     def _submit(self, batches: Sequence[Batch]) -> None:
         ready: list[Batch] = []
-        told: list[Status] = []
+        said: list[Status] = []
         refusals: list[Exception] = []
         with self._taking:
             self._check_room(batches)
             try:
                 for batch in batches:
                     try:
-                        self._take(batch, ready, told)
+                        self._take(batch, ready, said)
                     except PendingFullError as error:
                         refusals.append(PoolFullError(str(error)))
                     except UnknownSignatoryError as error:
                         refusals.append(BatchRefusedError(str(error)))
             finally:
                 # Whatever the disk says to one: those that were taken do not wait for the next.
-                self._statuses.publish(told)
+                self._statuses.publish(said)
                 self._let_wait(ready)
         if refusals:
             raise refusals[0]
@@ -150,7 +149,7 @@ class EmbeddedOrderer:
         if self._stopping:
             raise StoppingError("the node is stopping; send the transactions again in a moment")
 
-    def _take(self, batch: Batch, ready: list[Batch], told: list[Status]) -> None:
+    def _take(self, batch: Batch, ready: list[Batch], said: list[Status]) -> None:
         if batch.hash in self._known:
             return
         is_strict = self._strangers.is_strict(self._now_ms())
@@ -160,9 +159,9 @@ class EmbeddedOrderer:
         if now.has_all_signatures:
             self._known.add(now.hash)
             ready.append(now)
-            told += _told(now, _TAKEN, _COMPLETE)
+            said += told(now, _TAKEN, _COMPLETE)
         else:
-            told += _told(now, _TAKEN, _PENDING)
+            said += told(now, _TAKEN, _PENDING)
 
     def _let_wait(self, ready: Sequence[Batch]) -> None:
         """Put batches before the thread; its lock is not held while they are taken in."""
@@ -179,6 +178,14 @@ class EmbeddedOrderer:
         """Return how many transactions wait for a block."""
         with self._changed:
             return self._waiting_count
+
+    def health(self, height: int) -> NodeHealth:
+        """Return how the node is: one that orders alone lags behind nobody.
+
+        Args:
+            height: Of the chain.
+        """
+        return NodeHealth(height=height)
 
     def _run(self) -> None:
         try:
@@ -206,7 +213,7 @@ class EmbeddedOrderer:
 
     def _expire(self) -> None:
         for batch in self._collector.expire(self._now_ms()):
-            self._statuses.publish(_told(batch, TxStatus.MST_EXPIRED))
+            self._statuses.publish(told(batch, TxStatus.MST_EXPIRED))
 
     def _patience_s(self) -> float | None:
         """Return how long there is nothing to do, unless something arrives."""
@@ -221,53 +228,15 @@ class EmbeddedOrderer:
             receipt for receipt in candidate.receipts if receipt.verdict is not Verdict.REPLAYED
         ]
         if receipts:
-            self._statuses.publish(map(_validation_status, receipts))
+            self._statuses.publish(map(validation_status, receipts))
             self._engine.commit(candidate)
             height = candidate.block.block_v1.payload.height
-            self._statuses.publish(map(_final_status, receipts))
+            self._statuses.publish(map(final_status, receipts))
             self._commits.announce(height)
-            _log_block(height, receipts)
+            log_block(height, receipts)
         foreign = sum(receipt.command_name == SIGNATURES_VALIDATION for receipt in receipts)
         self._strangers.count(foreign, self._now_ms())
         hashes = [batch.hash for batch in batches]
         self._collector.forget(hashes)
         with self._changed:
             self._known.difference_update(hashes)
-
-
-def _told(batch: Batch, *statuses: TxStatus) -> list[Status]:
-    return [
-        Status(transaction.hash, status)
-        for transaction in batch.transactions
-        for status in statuses
-    ]
-
-
-def _log_block(height: int, receipts: Sequence[Receipt]) -> None:
-    for receipt in receipts:
-        if receipt.verdict is Verdict.REJECTED:
-            _log.info(
-                "transaction rejected",
-                tx_hash=receipt.tx_hash.hex(),
-                command=receipt.command_name,
-                code=receipt.code,
-                reason=receipt.reason,
-            )
-    _log.debug("block committed", height=height, transactions=len(receipts))
-
-
-def _validation_status(receipt: Receipt) -> Status:
-    if receipt.verdict is Verdict.COMMITTED:
-        return Status(receipt.tx_hash, _VALID)
-    return Status(
-        receipt.tx_hash,
-        TxStatus.STATEFUL_VALIDATION_FAILED,
-        reason=receipt.command_name,
-        command_index=receipt.command_index,
-        code=receipt.code,
-    )
-
-
-def _final_status(receipt: Receipt) -> Status:
-    committed = receipt.verdict is Verdict.COMMITTED
-    return Status(receipt.tx_hash, _COMMITTED if committed else _REJECTED)

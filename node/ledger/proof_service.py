@@ -10,6 +10,7 @@ from chaincode.protocol.proofs_pb2 import (
     CheckpointResponse,
     ProofRequest,
     ProofResponse,
+    Replication,
 )
 from chaincode.protocol.qry_responses_pb2 import ErrorResponse
 from chaincode.queries import error_response
@@ -41,6 +42,7 @@ class ProofService:
                 return CheckpointResponse(
                     checkpoint=self._sign(view),
                     consistency=answer_consistency(view, request.known_size, view.height()),
+                    replication=_replication(view),
                 )
         except DecodeError as error:
             raise _damaged(error) from None
@@ -64,6 +66,8 @@ class ProofService:
                     pending=self._parts.pending,
                     checkpoint=self._sign(view),
                 )
+                if (replication := _replication(view)) is not None:
+                    response.replication.CopyFrom(replication)
         except DecodeError as error:
             raise _damaged(error) from None
         self._answered.remember(payload_hash, signatory)
@@ -85,6 +89,14 @@ class ProofService:
         note = sign_checkpoint(checkpoint, self._parts.signer)
         self._newest = (checkpoint, note)
         return note
+
+
+def _replication(view: StateSnapshot) -> Replication | None:
+    """Return what binds a proof to CometBFT's headers, or None where the node orders alone."""
+    position = view.position()
+    if position is None:
+        return None
+    return Replication(pending_digest=position.pending_digest, header_height=position.header_height)
 
 
 def _refusal(text: str) -> ProofResponse:

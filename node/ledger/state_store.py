@@ -16,15 +16,23 @@ from typing import Final, TypeVar
 
 from chaincode.checkpoints import LogEntry
 from chaincode.merkle_log import LogNode
+from chaincode.multisignature import PendingEntry
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries.view import HistorySearch
 from chaincode.state_root import StateRoot
 from node.errors import StorageError
-from node.ledger import history_index
+from node.ledger import history_index, replication_rows
 from node.ledger.block_store import BlockStore
 from node.ledger.bulk_sql import MAX_JOINED_BYTES, chunks, marks, write_rows
 from node.ledger.history_index import HistoryEntry
+from node.ledger.replication_rows import (
+    Position,
+    ReplicationChange,
+    read_pending,
+    read_position,
+    write_change,
+)
 from node.ledger.state_scan import scan_state
 from node.ledger.transaction_places import PLACE_BYTES, decode_place
 from node.ledger.wal_checkpoints import WalCheckpoints
@@ -107,6 +115,8 @@ class StateChange:
         committed: The hashes of the block's transactions, in order.
         rejected: The hashes of the transactions that it rejects.
         histories: The entries of its transactions, in the order of their positions.
+        replication: What CometBFT's block changes beside the state; None where the node orders
+            alone.
     """
 
     tip: Tip
@@ -118,6 +128,7 @@ class StateChange:
     committed: Sequence[bytes]
     rejected: Sequence[bytes]
     histories: Sequence[HistoryEntry]
+    replication: ReplicationChange | None = None
 
 
 class StateSnapshot:
@@ -274,6 +285,18 @@ class StateSnapshot:
                 digest.update(repr(row).encode())
         return digest.digest()
 
+    def position(self) -> Position | None:
+        """Return how far CometBFT has come, or None where the ledger was never replicated."""
+        return read_position(self._connection)
+
+    def pending(self) -> Iterator[PendingEntry]:
+        """Yield what waits for signatures on all peers of a replicated ledger, in its order.
+
+        Raises:
+            DecodeError: A row is damaged.
+        """
+        return read_pending(self._connection)
+
     def log_entry(self) -> LogEntry:
         """Return what the log of blocks says of the top one."""
         tip = self.tip()
@@ -377,45 +400,49 @@ class StateStore:
         Raises:
             StorageError: The disk refused; the store is as it was before.
         """
+        with self._changing() as writer:
+            _write_block(writer, change)
+            if change.replication is not None:
+                write_change(writer, change.replication)
+        decided = len(change.committed) + len(change.rejected)
+        self._checkpoints.count(len(change.entries) + len(change.pages) + 3 * decided)
+        with self._storage_errors():
+            self._checkpoints.finish(self._writer)
+
+    def commit_replication(self, change: ReplicationChange) -> None:
+        """Write what a block of CometBFT changes that makes none of ours, all or nothing.
+
+        Raises:
+            StorageError: The disk refused; the store is as it was before.
+        """
+        with self._changing() as writer:
+            write_change(writer, change)
+
+    @contextmanager
+    def restoring(self) -> Iterator["StateRestore"]:
+        """Give the store over to a snapshot: what it brings stands there at the end, or nothing.
+
+        Raises:
+            StorageError: The disk refused; the store is as it was before.
+        """
+        with self._changing() as writer:
+            writer.execute("DELETE FROM state")
+            writer.execute("DELETE FROM map_page")
+            yield StateRestore(writer, self._blocks)
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Begin a transaction of the writer; what raises undoes it."""
         writer = self._writer
-        tip = change.tip
-        decided = [
-            *((tx_hash, tip.height, position) for position, tx_hash in enumerate(change.committed)),
-            *((tx_hash, tip.height, None) for tx_hash in change.rejected),
-        ]
         try:
             writer.execute("BEGIN IMMEDIATE")
-            _write(writer, "state", "key", change.entries)
-            _write(writer, "map_page", "prefix", change.pages)
-            nodes = [(*node, node_hash) for node, node_hash in change.log_nodes.items()]
-            write_rows(writer, "INSERT INTO log_node VALUES", nodes)
-            write_rows(writer, "INSERT INTO decided VALUES", decided)
-            history_index.insert_entries(writer, tip.height, change.histories)
-            writer.execute(
-                "INSERT INTO block VALUES (?, ?, ?)", (tip.height, change.start, change.places)
-            )
-            writer.execute(
-                "UPDATE tip SET height = ?, time_ms = ?, block_hash = ?, set_hash = ?,"
-                " map_root = ?, next_start = ?, genesis_hash = COALESCE(genesis_hash, ?),"
-                " transactions = transactions + ?",
-                (
-                    tip.height,
-                    tip.time_ms,
-                    tip.block_hash,
-                    tip.state_root.set_hash,
-                    tip.state_root.map_root,
-                    tip.next_start,
-                    tip.block_hash,
-                    len(change.committed),
-                ),
-            )
+            yield writer
             writer.execute("COMMIT")
-            self._checkpoints.count(len(change.entries) + len(change.pages) + 3 * len(decided))
-            self._checkpoints.finish(writer)
         except sqlite3.Error as error:
+            raise StorageError(f"{self._path}: a block cannot be applied: {error}") from None
+        finally:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
-            raise StorageError(f"{self._path}: a block cannot be applied: {error}") from None
 
     def close(self) -> None:
         """Close all connections; no snapshot may be in use."""
@@ -452,6 +479,7 @@ class StateStore:
                 "the file away and the node rebuilds it from the blocks"
             )
         if version == SCHEMA_VERSION:
+            self._writer.executescript(replication_rows.SCHEMA)
             return
         empty = StateRoot()
         # An older one is emptied: the node replays the blocks into it.
@@ -467,6 +495,65 @@ class StateStore:
         )
         self._writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self._writer.execute("COMMIT")
+        self._writer.executescript(replication_rows.SCHEMA)
+
+
+class StateRestore:
+    """The rows of a state that is put together anew, within one transaction of the store."""
+
+    def __init__(self, writer: sqlite3.Connection, blocks: BlockStore) -> None:
+        self._writer = writer
+        self.view: Final = StateSnapshot(writer, blocks)
+        """What has been written so far."""
+
+    def write(self, change: StateChange) -> None:
+        """Write what a block, or a part of a snapshot, changes."""
+        _write_block(self._writer, change)
+
+    def write_entries(
+        self, entries: Mapping[bytes, bytes | None], pages: Mapping[str, bytes | None]
+    ) -> None:
+        """Write entries of the state and pages of its map."""
+        _write(self._writer, "state", "key", entries)
+        _write(self._writer, "map_page", "prefix", pages)
+
+    def finish(self, state_root: StateRoot, change: ReplicationChange) -> None:
+        """Write the root of the whole, and what is kept beside it."""
+        self._writer.execute(
+            "UPDATE tip SET set_hash = ?, map_root = ?", (state_root.set_hash, state_root.map_root)
+        )
+        write_change(self._writer, change)
+
+
+def _write_block(writer: sqlite3.Connection, change: StateChange) -> None:
+    """Write what a block changes of the state, within the transaction that has begun."""
+    tip = change.tip
+    decided = [
+        *((tx_hash, tip.height, position) for position, tx_hash in enumerate(change.committed)),
+        *((tx_hash, tip.height, None) for tx_hash in change.rejected),
+    ]
+    _write(writer, "state", "key", change.entries)
+    _write(writer, "map_page", "prefix", change.pages)
+    nodes = [(*node, node_hash) for node, node_hash in change.log_nodes.items()]
+    write_rows(writer, "INSERT INTO log_node VALUES", nodes)
+    write_rows(writer, "INSERT INTO decided VALUES", decided)
+    history_index.insert_entries(writer, tip.height, change.histories)
+    writer.execute("INSERT INTO block VALUES (?, ?, ?)", (tip.height, change.start, change.places))
+    writer.execute(
+        "UPDATE tip SET height = ?, time_ms = ?, block_hash = ?, set_hash = ?,"
+        " map_root = ?, next_start = ?, genesis_hash = COALESCE(genesis_hash, ?),"
+        " transactions = transactions + ?",
+        (
+            tip.height,
+            tip.time_ms,
+            tip.block_hash,
+            tip.state_root.set_hash,
+            tip.state_root.map_root,
+            tip.next_start,
+            tip.block_hash,
+            len(change.committed),
+        ),
+    )
 
 
 _Key = TypeVar("_Key", bytes, str)

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from chaincode.protocol.block_pb2 import Block
-from node.errors import StorageError
+from node.errors import ConfigError, StorageError
 from node.ledger.block_store import BlockStore, check_not_in_use
 from node.ledger.engine import recover, replay, write_block
 from node.ledger.pending_store import PendingStore
@@ -26,11 +26,15 @@ class LedgerStores:
         replayed_blocks: How many blocks the state had not seen when it was opened.
     """
 
-    def __init__(self, data: Path) -> None:
-        """Open the stores, or make empty ones, and replay what the state has not seen.
+    def __init__(self, data: Path, *, is_replicated: bool = False) -> None:
+        """Open the stores, or make empty ones, and make them level.
+
+        A node that orders alone replays the blocks that the state has not seen. A replicated one
+        cuts them off: CometBFT gives them again, with all that does not stand in a block.
 
         Raises:
             StorageError: The folder cannot be made, or a store is damaged.
+            ConfigError: The ledger is replicated, and the node is not to be.
             InvalidBlockError: The chain on disk does not follow from itself.
         """
         try:
@@ -41,7 +45,7 @@ class LedgerStores:
         try:
             self.state = StateStore(data / STATE_NAME, self.blocks)
             try:
-                self.replayed_blocks = recover(self.blocks, self.state)
+                self.replayed_blocks = self._make_level(is_replicated=is_replicated)
                 self.pending = PendingStore(data / PENDING_NAME)
             except BaseException:
                 self.state.close()
@@ -49,6 +53,16 @@ class LedgerStores:
         except BaseException:
             self.blocks.close()
             raise
+
+    def _make_level(self, *, is_replicated: bool) -> int:
+        with self.state.snapshot() as view:
+            tip, position = view.tip(), view.position()
+        if position is None:
+            return recover(self.blocks, self.state)
+        if not is_replicated:
+            raise ConfigError("this ledger is replicated: `cometbft` is missing in node.toml")
+        self.blocks.cut_back(tip.next_start)
+        return 0
 
     def tip(self) -> Tip:
         """Return the top of the chain."""

@@ -252,6 +252,26 @@ def test_what_is_restored_is_the_same(ledger: MemoryLedger, pending: PendingBatc
     assert restored.add(one("third", key="a"), ledger).has_all_signatures
 
 
+def test_what_was_put_back_counts_for_the_account_that_signed_first(
+    ledger: MemoryLedger, pending: PendingBatches
+) -> None:
+    """All peers of a replicated ledger must count alike, also one that was started anew."""
+    pending.add(pair((), (ALICE,)), ledger)
+    now = pending.add(pair((BOB,), ()), ledger)
+    entry = pending.entry(now.hash)
+    assert entry is not None
+    assert entry.payer == ALICE
+    again = PendingBatches(HOUR_MS)
+    again.put_back(entry)
+    assert again.entry(now.hash) == entry
+    assert again.digest() == pending.digest()
+    assert again.next_expiry_ms == pending.next_expiry_ms
+    again.add(one(BOB), ledger)
+    pending.add(one(BOB), ledger)
+    assert again.digest() == pending.digest()
+    assert pending.entry(bytes(32)) is None
+
+
 # Time
 
 

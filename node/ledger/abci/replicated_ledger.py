@@ -1,0 +1,346 @@
+"""The ledger as the state machine that CometBFT replicates.
+
+The same blocks of CometBFT, bytes and times, give the same state, results and app hash on every
+peer: there is no clock here, no chance, and nothing of the node's own configuration but how long a
+batch may wait for signatures, to which the app hash commits (ADR 0056).
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import structlog
+
+from chaincode.batches import Batch
+from chaincode.blocks import Receipt, Verdict
+from chaincode.errors import (
+    DecodeError,
+    InvalidTransactionError,
+    PendingFullError,
+    UnknownSignatoryError,
+)
+from chaincode.merkle_log import LogNode, log_root
+from chaincode.multisignature import PendingBatches
+from chaincode.protocol.endpoint_pb2 import TxStatus
+from chaincode.protocol.replication_pb2 import BatchResult
+from chaincode.replication import VALIDATOR_POWER, AppState, BatchCode, chain_id, validator_key
+from chaincode.validators import validator_changes
+from chaincode.world_state import get_voters
+from node.errors import ReplicationError, StorageError
+from node.ledger.abci.batch_decoder import BatchDecoder
+from node.ledger.block_statuses import final_status, log_block, told, validation_status
+from node.ledger.commit_notices import CommitNotices
+from node.ledger.engine import Candidate, Engine
+from node.ledger.replication_rows import Position, ReplicationChange
+from node.ledger.signature_collector import LIMITS
+from node.ledger.state_store import StateSnapshot, StateStore
+from node.ledger.statuses import Status, StatusBoard
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a block of CometBFT did with one of its transactions.
+
+    Attributes:
+        code: The code of its result.
+        statuses: What is told of the batch's transactions; nothing where the bytes are no batch.
+        text: Words for a log; the peers need not agree on them.
+    """
+
+    code: BatchCode
+    statuses: Sequence[Status] = ()
+    text: str = ""
+
+    def data(self) -> bytes:
+        """Return what the next header commits to: a serialised `BatchResult`."""
+        return BatchResult(
+            statuses=[status.response() for status in self.statuses]
+        ).SerializeToString()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a block of CometBFT does.
+
+    Attributes:
+        outcomes: Of its transactions, in their order.
+        validators: The new power of each validator that comes or goes, by its 32-byte key.
+        change: What is written beside the state.
+        candidate: The block that it makes, or None.
+        told: What is told of transactions once it is written.
+    """
+
+    outcomes: Sequence[Outcome]
+    validators: Sequence[tuple[bytes, int]]
+    change: ReplicationChange
+    candidate: Candidate | None
+    told: Sequence[Status]
+
+
+class ReplicatedLedger:
+    """One peer's copy. `finalize` and `commit` are called by one thread, the others by any."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        state: StateStore,
+        statuses: StatusBoard,
+        commits: CommitNotices,
+        *,
+        expiration_ms: int,
+    ) -> None:
+        """Go on where CometBFT was when the node stopped.
+
+        Args:
+            engine: The ledger; only this object writes it.
+            state: What it leads to.
+            statuses: Where is said what became of each transaction.
+            commits: Where is said that there is a new block.
+            expiration_ms: How long after its oldest creation time a batch expires.
+
+        Raises:
+            StorageError: The state is damaged.
+        """
+        self._engine = engine
+        self._state = state
+        self._statuses = statuses
+        self._commits = commits
+        self.decoder = BatchDecoder()
+        self._expiration_ms = expiration_ms
+        self._lock = threading.Lock()
+        self._decision: Decision | None = None
+        self.reload()
+
+    def reload(self) -> None:
+        """Take over what the store holds: at the start, and after it was restored.
+
+        Raises:
+            StorageError: The state is damaged.
+        """
+        pending = PendingBatches(self._expiration_ms, LIMITS)
+        try:
+            with self._state.snapshot() as view:
+                for entry in view.pending():
+                    pending.put_back(entry)
+                position = view.position() or _beginning(view, pending.digest())
+        except DecodeError as error:
+            raise StorageError(f"the state on disk is damaged: {error}") from None
+        with self._lock:
+            self._pending = pending
+        self._position = position
+        for batch in pending:
+            self._statuses.publish(told(batch, TxStatus.MST_PENDING))
+
+    @property
+    def position(self) -> Position:
+        """How far CometBFT has come; of height 0 before its first block."""
+        return self._position
+
+    def begin(self, claimed_chain_id: str) -> list[tuple[bytes, int]]:
+        """Return key and power of the validators that the chain of CometBFT begins with.
+
+        Raises:
+            ReplicationError: It is the chain of another ledger, or a peer that votes has a key that
+                CometBFT cannot sign with.
+        """
+        with self._state.snapshot() as view:
+            expected = chain_id(view.ledger_id() or "")
+            voters = get_voters(view)
+        if claimed_chain_id != expected:
+            raise ReplicationError(
+                f"CometBFT's genesis.json is of chain {claimed_chain_id}, the genesis block of the "
+                f"ledger makes {expected}"
+            )
+        try:
+            return [(validator_key(key), VALIDATOR_POWER) for key in sorted(voters)]
+        except DecodeError as error:
+            raise ReplicationError(f"the genesis block: {error}") from None
+
+    def check(self, batch: Batch) -> None:
+        """Check what the state says of a batch before it is ordered.
+
+        Raises:
+            UnknownSignatoryError: It lacks signatures, and has none that counts.
+            PendingFullError: It lacks signatures, and too much waits for them.
+        """
+        with self._lock, self._state.snapshot() as view:
+            self._pending.join(batch, view)
+
+    def is_decided(self, batch: Batch) -> bool:
+        """Tell whether a block has decided a transaction of a batch."""
+        with self._state.snapshot() as view:
+            return bool(view.decided_among(each.hash for each in batch.transactions))
+
+    def of_creator(self, account_id: str) -> list[Batch]:
+        """Return the batches with a transaction of this creator, in the order of their arrival."""
+        with self._lock:
+            return self._pending.of_creator(account_id)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many batches wait for signatures, and how many transactions are in them."""
+        with self._lock:
+            return len(self._pending), self._pending.transaction_count
+
+    def finalize(self, height: int, time_ms: int, datas: Sequence[bytes]) -> Decision:
+        """Decide a block of CometBFT; nothing is written.
+
+        Args:
+            height: Of CometBFT's block.
+            time_ms: Of its header.
+            datas: Its transactions.
+
+        Raises:
+            StorageError: The state is damaged.
+        """
+        taken = _Taken()
+        decoded = self.decoder.decode_all(datas)
+        with self._lock, self._state.newest() as view:
+            for batch in self._pending.expire(time_ms):
+                taken.touched.add(batch.hash)
+                taken.told += told(batch, TxStatus.MST_EXPIRED)
+            for each in decoded:
+                self._take(each, view, taken)
+            for _, batch in taken.ready:
+                # What came behind the last signature that was asked for waits for nothing.
+                self._pending.remove(batch.hash)
+        candidate = self._decide(time_ms, taken)
+        below = self._position
+        digest = self._pending.digest() if taken.touched else below.pending_digest
+        with self._state.newest() as view:
+            validators = validator_changes(view, candidate.changes) if candidate else []
+            app_hash = _app_state(view, digest, candidate).app_hash()
+        position = Position(
+            height=height,
+            app_hash=app_hash,
+            pending_digest=digest,
+            header_height=below.header_height if app_hash == below.app_hash else height + 1,
+        )
+        pending = {key: self._pending.entry(key) for key in sorted(taken.touched)}
+        self._decision = Decision(
+            outcomes=[outcome for outcome in taken.outcomes if outcome is not None],
+            validators=validators,
+            change=ReplicationChange(position=position, pending=pending),
+            candidate=candidate,
+            told=taken.told,
+        )
+        return self._decision
+
+    def _take(
+        self, arriving: Batch | InvalidTransactionError, view: StateSnapshot, taken: "_Taken"
+    ) -> None:
+        """Say what becomes of one transaction of CometBFT, or have it wait for the block."""
+        if isinstance(arriving, InvalidTransactionError):
+            taken.outcomes.append(Outcome(code=BatchCode.REFUSED, text=arriving.place))
+            return
+        if view.decided_among(each.hash for each in arriving.transactions):
+            taken.outcomes.append(Outcome(code=BatchCode.REPLAYED, text="decided before"))
+            return
+        taken.touched.add(arriving.hash)
+        try:
+            batch = self._pending.add(arriving, view)
+        except (UnknownSignatoryError, PendingFullError) as error:
+            taken.outcomes.append(Outcome(code=BatchCode.REFUSED, text=str(error)))
+            # The gate let it pass; the state has changed since, and the batch may be sent again.
+            taken.told += told(arriving, TxStatus.MST_EXPIRED)
+            return
+        if batch.has_all_signatures:
+            taken.told += told(batch, TxStatus.ENOUGH_SIGNATURES_COLLECTED)
+            taken.ready.append((len(taken.outcomes), batch))
+            taken.outcomes.append(None)
+            return
+        statuses = told(batch, TxStatus.MST_PENDING)
+        taken.outcomes.append(Outcome(code=BatchCode.PENDING, statuses=statuses))
+        taken.told += statuses
+
+    def _decide(self, time_ms: int, taken: "_Taken") -> Candidate | None:
+        """Decide what is ready; return the block, or None where it would be empty."""
+        if not taken.ready:
+            return None
+        candidate = self._engine.finalize(time_ms, [batch for _, batch in taken.ready])
+        receipts = iter(candidate.receipts)
+        for place, batch in taken.ready:
+            taken.outcomes[place] = _outcome(list(islice(receipts, len(batch.transactions))))
+        decided = [each for each in candidate.receipts if each.verdict is not Verdict.REPLAYED]
+        if not decided:
+            return None
+        taken.told += map(validation_status, decided)
+        taken.told += map(final_status, decided)
+        return candidate
+
+    def commit(self) -> None:
+        """Write what `finalize` has decided, then tell of it.
+
+        Raises:
+            StorageError: The disk refused: the node must stop.
+            ReplicationError: Nothing was decided.
+        """
+        decision, self._decision = self._decision, None
+        if decision is None:
+            raise ReplicationError("CometBFT commits a block that it did not have decided")
+        if decision.candidate is None:
+            self._state.commit_replication(decision.change)
+        else:
+            self._engine.commit(decision.candidate, decision.change)
+        self._position = decision.change.position
+        self._statuses.publish(decision.told)
+        if decision.candidate is not None:
+            height = decision.candidate.block.block_v1.payload.height
+            self._commits.announce(height)
+            log_block(height, decision.candidate.receipts)
+
+
+class _Taken:
+    """What a block's transactions were taken for, while it is decided."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome | None] = []
+        """None for a batch that is ready: its receipts will say what became of it."""
+        self.ready: list[tuple[int, Batch]] = []
+        self.touched: set[bytes] = set()
+        """The hashes of batches that may wait now, or not any more."""
+        self.told: list[Status] = []
+
+
+def _outcome(receipts: Sequence[Receipt]) -> Outcome:
+    if receipts[0].verdict is Verdict.REPLAYED:
+        return Outcome(code=BatchCode.REPLAYED, text="decided before")
+    statuses = [
+        validation_status(receipt) if receipt.verdict is Verdict.REJECTED else final_status(receipt)
+        for receipt in receipts
+    ]
+    failure = next((each for each in receipts if each.verdict is Verdict.REJECTED), None)
+    if failure is None:
+        return Outcome(code=BatchCode.COMMITTED, statuses=statuses)
+    return Outcome(code=BatchCode.REJECTED, statuses=statuses, text=failure.reason)
+
+
+class _GrownLog:
+    """The log of blocks with the hashes that a block adds to it."""
+
+    def __init__(self, view: StateSnapshot, candidate: Candidate | None) -> None:
+        self._view = view
+        self._added = {} if candidate is None else candidate.log_nodes
+
+    def get_log_node(self, node: LogNode) -> bytes | None:
+        """Return the hash at a place, or None."""
+        return self._added.get(node) or self._view.get_log_node(node)
+
+
+def _beginning(view: StateSnapshot, pending_digest: bytes) -> Position:
+    """Return where a ledger stands before CometBFT's first block."""
+    app_hash = _app_state(view, pending_digest).app_hash()
+    return Position(height=0, app_hash=app_hash, pending_digest=pending_digest, header_height=1)
+
+
+def _app_state(
+    view: StateSnapshot, pending_digest: bytes, candidate: Candidate | None = None
+) -> AppState:
+    height = view.height() if candidate is None else candidate.entry.height
+    return AppState(
+        height=height,
+        log_root=log_root(_GrownLog(view, candidate), height),
+        pending_digest=pending_digest,
+    )

@@ -1,0 +1,251 @@
+"""A peer's ledger, put together from the chunks of a snapshot that others serve.
+
+Nothing in them is believed: at the end, all of it must lead to the app hash that CometBFT has
+verified by the signatures of the validators. Until then it stands in one transaction of the store,
+and behind the end of the chain in the block file.
+"""
+
+import hashlib
+import io
+import sqlite3
+from contextlib import ExitStack, suppress
+from typing import Final
+
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+from google.protobuf.proto import parse_length_prefixed
+
+from chaincode.authenticated_map import EMPTY_ROOT, update_map
+from chaincode.batches import decode_batch
+from chaincode.blocks import verify_link
+from chaincode.checkpoints import CheckpointSigner, LogEntry
+from chaincode.errors import DecodeError, InvalidBlockError
+from chaincode.merkle import hash_leaf
+from chaincode.merkle_log import extend_log_by_hash, log_root
+from chaincode.multisignature import PendingBatches, PendingEntry
+from chaincode.protocol.primitive_pb2 import Signature
+from chaincode.replication import AppState
+from chaincode.set_hash import SetHash
+from chaincode.state_root import StateRoot, is_provable
+from chaincode.transactions import block_hash, transaction_hash
+from node.errors import StorageError
+from node.ledger.abci.snapshot_pb2 import SnapshotManifest, SnapshotRecord
+from node.ledger.block_store import BlockStore
+from node.ledger.engine import block_rows
+from node.ledger.replication_rows import Position, ReplicationChange
+from node.ledger.signature_collector import LIMITS
+from node.ledger.state_store import StateStore, Tip
+
+HASH_BYTES: Final = 32
+_MAX_RECORD_BYTES: Final = 128 * 1024 * 1024
+_ENTRIES_AT_ONCE: Final = 5_000
+_KINDS: Final = ("block", "pending", "entry")
+
+
+class SnapshotRefusedError(Exception):
+    """The snapshot does not lead to the app hash, or is not in the form of one."""
+
+
+def parse_manifest(metadata: bytes) -> SnapshotManifest:
+    """Return the manifest that a snapshot's metadata is.
+
+    Raises:
+        SnapshotRefusedError: It is none.
+    """
+    try:
+        manifest = SnapshotManifest.FromString(metadata)
+    except ProtobufDecodeError:
+        raise SnapshotRefusedError("its metadata is no manifest") from None
+    if not manifest.chunk_hashes or len(manifest.chunk_hashes) % HASH_BYTES:
+        raise SnapshotRefusedError("the hashes of its chunks are cut")
+    return manifest
+
+
+class SnapshotRestore:
+    """One restoration. Use `apply` for each chunk in order, then `finish`; else `abandon`."""
+
+    def __init__(
+        self,
+        blocks: BlockStore,
+        state: StateStore,
+        signer: CheckpointSigner,
+        manifest: SnapshotManifest,
+        *,
+        app_hash: bytes,
+        expiration_ms: int,
+    ) -> None:
+        """Begin, in stores that hold the genesis block and no more.
+
+        Args:
+            blocks: The block file.
+            state: The state.
+            signer: The peer's key: it signs what it keeps.
+            manifest: What the snapshot says of itself.
+            app_hash: What the snapshot must lead to.
+            expiration_ms: How long after its oldest creation time a batch expires.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        self._blocks = blocks
+        self._signer = signer
+        self._manifest = manifest
+        self._app_hash = app_hash
+        self._opened = ExitStack()
+        self._rows = self._opened.enter_context(state.restoring())
+        self._tip = self._rows.view.tip()
+        self._start = self._tip.next_start
+        self._set_hash = SetHash()
+        self._map_root = EMPTY_ROOT
+        self._pending = PendingBatches(expiration_ms, LIMITS)
+        self._entries: dict[bytes, bytes | None] = {}
+        self._last_key = b""
+        self._kind = 0
+        self._rest = b""
+
+    def is_chunk(self, index: int, chunk: bytes) -> bool:
+        """Tell whether a chunk is the one that the manifest names."""
+        named = self._manifest.chunk_hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        return hashlib.sha256(chunk).digest() == named
+
+    def apply(self, chunk: bytes) -> None:
+        """Write what the next chunk says.
+
+        Raises:
+            SnapshotRefusedError: It cannot be part of a ledger.
+            StorageError: The disk refused.
+        """
+        data = io.BytesIO(self._rest + chunk)
+        end = len(self._rest) + len(chunk)
+        try:
+            while (start := data.tell()) < end:
+                record = _read_record(data)
+                if record is None:
+                    data.seek(start)
+                    break
+                self._take(record)
+        except (DecodeError, InvalidBlockError, sqlite3.IntegrityError, ValueError) as error:
+            raise SnapshotRefusedError(str(error)) from None
+        except sqlite3.Error as error:
+            raise StorageError(f"a snapshot cannot be written: {error}") from None
+        self._rest = data.read()
+        if len(self._rest) > _MAX_RECORD_BYTES:
+            raise SnapshotRefusedError("a record without an end")
+
+    def finish(self) -> Position:
+        """Check that all of it leads to the app hash, and keep it; return the new position.
+
+        Raises:
+            SnapshotRefusedError: It does not; nothing is kept.
+            StorageError: The disk refused.
+        """
+        try:
+            state_root, change = self._checked()
+        except (DecodeError, ValueError) as error:
+            raise SnapshotRefusedError(str(error)) from None
+        self._blocks.sync()
+        self._rows.finish(state_root, change)
+        self._opened.close()
+        return change.position
+
+    def abandon(self) -> None:
+        """Undo everything.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        reason = SnapshotRefusedError("abandoned")
+        with suppress(SnapshotRefusedError):
+            self._opened.__exit__(type(reason), reason, None)
+        self._blocks.cut_back(self._start)
+
+    def _take(self, record: SnapshotRecord) -> None:
+        kind = _KINDS.index(record.WhichOneof("value") or "")
+        if kind < self._kind:
+            raise SnapshotRefusedError("its records are not in their order")
+        self._kind = kind
+        if record.HasField("block"):
+            self._take_block(record.block)
+        elif record.HasField("pending"):
+            pending, arrival = record.pending, len(self._pending)
+            entry = PendingEntry(arrival, pending.payer, decode_batch(pending.batch))
+            self._pending.put_back(entry)
+        else:
+            self._take_entry(record.entry.key, record.entry.value)
+
+    def _take_block(self, past: SnapshotRecord.PastBlock) -> None:
+        block, tip = past.block, self._tip
+        payload = block.block_v1.payload
+        verify_link(block, expected_height=tip.height + 1, expected_previous_hash=tip.block_hash)
+        signature = self._signer.sign(payload.SerializeToString())
+        del block.block_v1.signatures[:]
+        block.block_v1.signatures.append(
+            Signature(public_key=self._signer.public_key, signature=signature)
+        )
+        start, following = self._blocks.append(block, is_synced=False)
+        self._tip = Tip(
+            height=payload.height,
+            time_ms=payload.created_time,
+            block_hash=block_hash(block),
+            state_root=tip.state_root,
+            next_start=following,
+        )
+        nodes = extend_log_by_hash(self._rows.view, payload.height - 1, past.leaf)
+        committed = list(map(transaction_hash, payload.transactions))
+        self._rows.write(block_rows(block, self._tip, start, committed, nodes))
+
+    def _take_entry(self, key: bytes, value: bytes) -> None:
+        if key <= self._last_key:
+            raise SnapshotRefusedError("the entries of the state are not in their order")
+        self._last_key = key
+        self._set_hash.add(key, value)
+        self._entries[key] = value
+        if len(self._entries) >= _ENTRIES_AT_ONCE:
+            self._write_entries()
+
+    def _write_entries(self) -> None:
+        provable = {key: value for key, value in self._entries.items() if is_provable(key)}
+        update = update_map(self._rows.view, provable) if provable else None
+        self._rows.write_entries(self._entries, {} if update is None else update.pages)
+        if update is not None:
+            self._map_root = update.root
+        self._entries = {}
+
+    def _checked(self) -> tuple[StateRoot, ReplicationChange]:
+        """Return the root of the state and the rows beside it, now known to be the others'."""
+        if self._rest:
+            raise SnapshotRefusedError("its last record is cut")
+        self._write_entries()
+        tip, view = self._tip, self._rows.view
+        state_root = StateRoot(set_hash=self._set_hash.encode(), map_root=self._map_root)
+        top = LogEntry(
+            height=tip.height,
+            time_ms=tip.time_ms,
+            block_hash=tip.block_hash,
+            root=state_root.digest(),
+        )
+        if view.get_log_node((0, tip.height - 1)) != hash_leaf(top.encode()):
+            raise SnapshotRefusedError("its entries are not the state above its last block")
+        app_state = AppState(
+            height=tip.height,
+            log_root=log_root(view, tip.height),
+            pending_digest=self._pending.digest(),
+        )
+        if app_state.app_hash() != self._app_hash:
+            raise SnapshotRefusedError("it does not lead to the app hash of its height")
+        position = Position(
+            height=self._manifest.height,
+            app_hash=self._app_hash,
+            pending_digest=app_state.pending_digest,
+            # An earlier one may carry it too; this one is known to.
+            header_height=self._manifest.height + 1,
+        )
+        pending = {batch.hash: self._pending.entry(batch.hash) for batch in self._pending}
+        return state_root, ReplicationChange(position=position, pending=pending)
+
+
+def _read_record(data: io.BytesIO) -> SnapshotRecord | None:
+    """Return the next record, or None where its end is in the next chunk."""
+    try:
+        return parse_length_prefixed(SnapshotRecord, data)
+    except (ValueError, EOFError, IndexError, ProtobufDecodeError):
+        return None
