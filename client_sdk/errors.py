@@ -503,4 +503,13 @@ class NotProtectedError(EscrowError):
 
 
 class TooFewAgentsError(EscrowError):
-    """Fewer agents than needed did their part; the text names each other one, and why."""
+    """Fewer agents than needed did their part; the text names each other one, and why.
+
+    Attributes:
+        may_pass: Whether there are enough with those that cannot be reached now, and asking again
+            costs no attempt.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass

@@ -1,6 +1,7 @@
 """A wallet's connection to one escrow agent."""
 
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from chaincode.encoding import JsonObject, encode_base64url
@@ -16,6 +17,7 @@ from client_sdk.strict_json import encode_json
 from client_sdk.threshold_oprf import Evaluation
 
 _WHAT = "the agent's answer"
+_OUT_OF_ORDER: Final = (502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +308,8 @@ class AgentClient:
 
 
 def _content(answer: HttpAnswer) -> JsonObject:
+    if answer.status in _OUT_OF_ORDER:
+        raise TransportError(f"the agent is out of order (HTTP {answer.status}); later?")
     content = answer.json()
     if answer.status != 200:
         title, detail = content.get("title", ""), content.get("detail", "")

@@ -70,14 +70,24 @@ class Findings:
         """All findings."""
         return tuple(self._found.values())
 
-    def require(self, done: Sequence[object], *, needed: int, what: str) -> None:
+    def require(
+        self, done: Sequence[object], *, needed: int, what: str, costs_attempt: bool = False
+    ) -> None:
         """Refuse to go on with fewer agents than needed.
+
+        Args:
+            done: What agents did.
+            needed: How many of them are needed.
+            what: What for.
+            costs_attempt: Whether asking again costs an attempt.
 
         Raises:
             TooFewAgentsError: It names each agent that did not do its part, and why.
         """
         if len(done) < needed:
             reasons = "; ".join(str(finding) for finding in self.all) or "no agent knows this card"
+            unreachable = sum(fault == "unreachable" for _, fault in self._found)
             raise TooFewAgentsError(
-                f"{what}: {needed} agents are needed and {len(done)} did their part. {reasons}"
+                f"{what}: {needed} agents are needed and {len(done)} did their part. {reasons}",
+                may_pass=not costs_attempt and len(done) + unreachable >= needed,
             )

@@ -12,6 +12,8 @@ from client_sdk.errors import (
     EscrowError,
     EscrowFormatError,
     RequestError,
+    TooFewAgentsError,
+    TransportError,
     VaultFormatError,
 )
 from client_sdk.escrow.agent_client import AgentClient, AgentStatus, SealedBackup
@@ -169,7 +171,8 @@ def protect(
         EscrowFormatError: An address is none of https, two are of one agent, or the threshold does
             not fit.
         EscrowError: An agent did not take its part; it is named, and nothing has changed.
-        TooFewAgentsError: All agents took their parts, and then none could be reached.
+        TooFewAgentsError: The same, where it cannot be reached; or all agents took their parts, and
+            then none could be reached.
     """
     validate_strength(secret, known_words=known_words)
     clients = [AgentClient(_address(url), http) for url in urls]
@@ -222,9 +225,10 @@ def protect(
                 deposit_key, card.handle, statement=token, share=share.secret, backup=backup
             )
         except ClientError as error:
-            raise EscrowError(
+            raise _left_out(
                 f"{client.url} did not take its part: {error}. Nothing has changed; try again, or "
-                "with other agents"
+                "with other agents",
+                error,
             ) from None
     # Only now is a deposit of before given up, at each agent. From the first confirmation on the
     # new one holds: an agent that cannot be reached any more is confirmed at the next recovery.
@@ -288,4 +292,10 @@ def _describe(client: AgentClient) -> str:
     try:
         return client.describe().key
     except ClientError as error:
-        raise EscrowError(f"{client.url}: {error}") from None
+        raise _left_out(f"{client.url}: {error}", error) from None
+
+
+def _left_out(text: str, error: ClientError) -> EscrowError:
+    if isinstance(error, TransportError):
+        return TooFewAgentsError(text, may_pass=True)
+    return EscrowError(text)

@@ -422,7 +422,7 @@ def _open_with_password(
         if answer is not None:
             right.append(answer[0])
             attempts_left.append(answer[1])
-    findings.require(right, needed=terms.agents.threshold, what=_WHAT)
+    findings.require(right, needed=terms.agents.threshold, what=_WHAT, costs_attempt=True)
     output = combine(blinded, right, terms.commitments)
     keys = derive_keys(output.value, handle=terms.handle, agent_set=terms.agents.id, kdf=terms.kdf)
     if thumbprint(keys.success_key) != terms.success_key:

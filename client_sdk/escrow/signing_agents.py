@@ -10,7 +10,7 @@ from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import IdentityRecord, decode_record
 from client_sdk.credentials.jose import Key
-from client_sdk.errors import ClientError, SignerFault, TooFewAgentsError
+from client_sdk.errors import ClientError, SignerFault, TooFewAgentsError, TransportError
 from client_sdk.escrow.agent_client import AccountState, AgentClient
 from client_sdk.frost.coordinator import sign_together
 from client_sdk.frost.keys import GroupKey
@@ -114,17 +114,21 @@ class SigningAgents:
         """Return the answer that enough agents give alike, and those agents."""
         answers: list[tuple[AgentClient, _Answer]] = []
         reasons: list[str] = []
+        unreachable = 0
         for agent in self._agents:
             try:
                 answers.append((agent, question(agent)))
             except ClientError as error:
                 reasons.append(f"{agent.url}: {error}")
+                unreachable += isinstance(error, TransportError)
         for _, answer in answers:
             same = [agent for agent, other in answers if other == answer]
             if len(same) >= self._threshold:
                 return same, answer
         told = "; ".join(reasons) or "they contradict each other"
-        raise TooFewAgentsError(f"{self._threshold} agents must tell the same. {told}")
+        raise TooFewAgentsError(
+            f"{self._threshold} agents must tell the same. {told}", may_pass=unreachable > 0
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

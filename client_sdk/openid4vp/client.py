@@ -27,6 +27,7 @@ from client_sdk.openid4vp.signed_request import (
 from client_sdk.strict_json import encode_json
 
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
+_OUT_OF_ORDER: Final = 500
 _FRAGMENT: Final = re.compile(r"[!$-;=?-Z_a-z~]{0,1024}")
 
 
@@ -132,6 +133,7 @@ def _fetch(link: RequestLink, wallet_nonce: str | None, http: HttpClient) -> str
             "wallet_metadata": encode_json(metadata).decode("utf-8"),
         }
         answer = http.post_form(link.request_uri, form, accept=REQUEST_MEDIA_TYPE)
+    _check_in_order(answer)
     if answer.status != 200 or answer.media_type != REQUEST_MEDIA_TYPE:
         raise RequestError(f"the verifier has no such request (HTTP {answer.status})")
     return answer.body.decode("ascii", errors="replace")
@@ -150,6 +152,7 @@ def send_response(response_uri: str, form: Mapping[str, str], *, http: HttpClien
         TransportError: The verifier cannot be reached.
     """
     answer = http.post_form(response_uri, form)
+    _check_in_order(answer)
     if answer.status == 200:
         return _redirect_of(answer.json())
     try:
@@ -158,6 +161,13 @@ def send_response(response_uri: str, form: Mapping[str, str], *, http: HttpClien
         code = None
     name = code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else "no code"
     raise RequestError(f"the verifier refused the answer (HTTP {answer.status}, {name})")
+
+
+def _check_in_order(answer: HttpAnswer) -> None:
+    if answer.status >= _OUT_OF_ORDER:
+        raise TransportError(
+            f"the verifier's service is out of order (HTTP {answer.status}); later?"
+        )
 
 
 def _redirect_of(body: JsonObject) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chaincode.encoding import decode_base64url
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.credentials.jose import Key, export_public_jwk
-from client_sdk.errors import ClientError
+from client_sdk.errors import ClientError, TransportError
 from client_sdk.http_client import HttpClient
 from client_sdk.openid4vci.renewal import renew_credential
 from client_sdk.wallet.acceptance import check_received
@@ -22,11 +22,13 @@ class Renewal:
         replaced: The record id of the old credential.
         credential: The new one; None where there is none yet.
         problem: Why there is none; empty where there is.
+        may_pass: Whether its issuer can only not be reached now.
     """
 
     replaced: str
     credential: StoredCredential | None
     problem: str = ""
+    may_pass: bool = False
 
 
 def renew_credentials(
@@ -70,7 +72,14 @@ def renew_credentials(
             # The issuer that the holder took the old one from, and no other.
             new = check_received(received, account=account, trusted_issuer=old.issuer)
         except ClientError as error:
-            renewals.append(Renewal(replaced=old.record_id, credential=None, problem=str(error)))
+            renewals.append(
+                Renewal(
+                    replaced=old.record_id,
+                    credential=None,
+                    problem=str(error),
+                    may_pass=isinstance(error, TransportError),
+                )
+            )
             continue
         _replace(file, new, old.record_id)
         renewals.append(Renewal(replaced=old.record_id, credential=new))

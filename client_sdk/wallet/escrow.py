@@ -1,15 +1,16 @@
 """The wallet and its escrow agents: what it leaves with them, and what it is made of again."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from client_sdk.credentials.jose import Key
-from client_sdk.errors import NotProtectedError
+from client_sdk.errors import NotProtectedError, ServiceRefusedError
 from client_sdk.escrow.account_binding import bind_account
 from client_sdk.escrow.agent_client import AgentClient
-from client_sdk.escrow.findings import AgentFinding
+from client_sdk.escrow.findings import AgentFinding, Findings
 from client_sdk.escrow.log_reading import VerifiedLog, read_logs
 from client_sdk.escrow.protection import (
     HolderBinding,
@@ -117,6 +118,27 @@ class WalletEscrow:
         agents = (AgentClient(url, session.http) for url in protection.urls)
         return bind_account(agents, protection, account=session.account.account_id, key=session.key)
 
+    def escrow_account(self) -> str | None:
+        """Return the account whose key the agents share; None where they recover no account.
+
+        It is the agents' own word, that enough of them give alike: as many as could use it.
+
+        Raises:
+            NotProtectedError: The wallet is not protected.
+            TooFewAgentsError: Fewer agents than the threshold say the same.
+        """
+        protection, findings = self.protection, Findings()
+        told: Counter[str] = Counter()
+        for url in protection.urls:
+            account = findings.ask(AgentClient(url, self._session.http), _escrow_account)
+            if account is not None:
+                told[account] += 1
+        account, count = max(told.items(), key=lambda item: item[1], default=("", 0))
+        findings.require(
+            range(count), needed=protection.agents.threshold, what="who recovers the account"
+        )
+        return account or None
+
     def signing_agents(self, success_key: Key | None = None) -> SigningAgents:
         """Return the agents together, as `WalletRecovery` takes them.
 
@@ -178,6 +200,16 @@ def restore_vault(
         recovered.contents, seed=AccountKey.generate().seed, protection=recovered.protection
     )
     return Vault.create(path, passphrase, contents.to_fields(), profile=profile)
+
+
+def _escrow_account(agent: AgentClient) -> str:
+    """Return the account whose key an agent shares; nothing where it signs no recoveries."""
+    try:
+        return agent.group_key()[0]
+    except ServiceRefusedError as error:
+        if error.code != "not_found":
+            raise
+        return ""
 
 
 def _known_words(contents: WalletContents) -> list[str]:

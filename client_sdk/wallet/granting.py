@@ -23,7 +23,7 @@ def write_grant(session: WalletSession, grant: StoredGrant) -> None:
     """Keep a grant, so that it can be revoked whatever happens, then write it to the ledger.
 
     Its gateway is let write details of the account first: receipts are such details, and the
-    ledger takes them from the gateway of a live grant alone.
+    ledger takes them from the gateway of a live grant alone. Doing it again does no harm.
 
     Raises:
         TransactionFailedError: The ledger refused; the grant is not kept.
@@ -37,13 +37,23 @@ def write_grant(session: WalletSession, grant: StoredGrant) -> None:
         state="live",
     )
     permit_receipts(session, grant.gateway)
+    if grant.grant_id in session.contents.grants and _stands(session, grant, record):
+        return
     session.update(lambda contents: contents.with_grant(grant))
     command = set_record(session.account.account_id, grant.grant_id, record)
     try:
         session.ledger.submit(command)
     except TransactionFailedError:
+        # What was sent before an answer was lost may have come in after all.
+        if _stands(session, grant, record):
+            return
         session.update(lambda contents: contents.without_grant(grant.grant_id))
         raise
+
+
+def _stands(session: WalletSession, grant: StoredGrant, record: GrantRecord) -> bool:
+    account_id = session.account.account_id
+    return session.ledger.record(account_id, grant.grant_id, GrantRecord) == record
 
 
 def verify_own_consent(grant: StoredGrant) -> ConsentRecord:

@@ -1,9 +1,9 @@
 """The holder's wallet: keeps credentials, shows what the holder consents to, revokes grants."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +14,6 @@ from chaincode.records import GrantRecord
 from client_sdk.didcomm.out_of_band import is_invitation
 from client_sdk.errors import (
     EscrowError,
-    OfferError,
-    OverAskingError,
-    QueryFailedError,
     RequestError,
     UnknownCredentialError,
     UnknownGrantError,
@@ -27,35 +24,26 @@ from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.proofs import ProvenState
-from client_sdk.ledger.receipts import digest_shown
-from client_sdk.openid4vci.account_client import register_account
 from client_sdk.openid4vci.token_client import CardProver
 from client_sdk.openid4vp.access_certificate import load_certificates
-from client_sdk.openid4vp.client import fetch_request, send_refusal, send_response
+from client_sdk.openid4vp.client import send_refusal
 from client_sdk.openid4vp.consent_record import ConsentRecord
-from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.waci.issue_credential import WaciReceiver
-from client_sdk.waci.present_proof import WaciVerifier
 from client_sdk.wallet.acceptance import check_offerer, check_received
 from client_sdk.wallet.account_guard import AccountGuard
-from client_sdk.wallet.consent import PendingRequest, find_answer
+from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
-from client_sdk.wallet.granting import verify_own_consent, write_grant
+from client_sdk.wallet.granting import verify_own_consent
 from client_sdk.wallet.history import HistoryEntry, read_history
 from client_sdk.wallet.issuance_records import StoredIssuance
 from client_sdk.wallet.ledger_watch import check_ledger
+from client_sdk.wallet.offer_review import ReviewedOffer, review_offer
 from client_sdk.wallet.one_time import fetch_one_time
+from client_sdk.wallet.presenting import Answer, PreparedAnswer, Presenting, fetch_verified
 from client_sdk.wallet.receiving import Receiving
 from client_sdk.wallet.recovery import WalletRecovery
-from client_sdk.wallet.request_answer import (
-    build_grants,
-    build_presentations,
-    build_records,
-    build_standing_deposit,
-    is_standing,
-    presentations_to_wire,
-)
+from client_sdk.wallet.registering import register
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import (
     LedgerAccount,
@@ -63,25 +51,6 @@ from client_sdk.wallet.wallet_records import (
     StoredGrant,
     WalletContents,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the holder sent.
-
-    Attributes:
-        grant_ids: The grants on the ledger that it was shown under, one for each credential; empty
-            where none was asked for.
-        redirect_uri: Where the verifier wants the holder's browser to go; None for nowhere.
-    """
-
-    grant_ids: tuple[str, ...]
-    redirect_uri: str | None
-
-    @property
-    def grant_id(self) -> str | None:
-        """The first of the grants; None where none was asked for."""
-        return self.grant_ids[0] if self.grant_ids else None
 
 
 class Wallet:
@@ -184,6 +153,11 @@ class Wallet:
         return self._session.contents.account is not None
 
     @property
+    def is_protected(self) -> bool:
+        """Whether escrow agents have a backup of it."""
+        return self._session.contents.protection is not None
+
+    @property
     def account(self) -> LedgerAccount:
         """The wallet's account on the ledger.
 
@@ -247,29 +221,20 @@ class Wallet:
             TransportError: The service or the node cannot be reached; try again, with the same
                 code.
         """
-        if self._session.contents.account is not None:
-            raise OfferError("the wallet has an account already")
-        registration = register_account(
-            issuer_url,
-            enrolment_code=enrolment_code,
-            key=self._session.key,
-            http=self._session.http,
-        )
-        account = LedgerAccount(
-            account_id=registration.account_id,
-            ledger_id=registration.ledger_id,
-            torii=torii,
-            registered_by=registration.issuer_account,
-            issuer_url=registration.issuer_url,
-        )
-        # The node is asked before anything is kept: a wallet stays with its node for good.
-        if self.public_key not in self._signatories(account):
-            raise OfferError(
-                f"ledger node {account.torii}: it does not know the wallet's new account; is it a "
-                f"node of the ledger {account.ledger_id}?"
-            )
-        self._session.update(lambda contents: replace(contents, account=account))
-        return account
+        return register(self._session, issuer_url, enrolment_code, torii=torii)
+
+    def read_offer(self, link: str) -> ReviewedOffer:
+        """Return who offers what, before anything is accepted.
+
+        Args:
+            link: As for `receive`.
+
+        Raises:
+            NotRegisteredError: The wallet has no account that the credential could name.
+            OfferError: The offer cannot be used.
+            TransportError: The issuer cannot be reached.
+        """
+        return review_offer(self._session, link)
 
     @property
     def issuances(self) -> tuple[StoredIssuance, ...]:
@@ -437,29 +402,9 @@ class Wallet:
             ExpiredError: It is not valid at this time.
             TransportError: It cannot be fetched.
         """
-        session = self._session
-        pem = session.contents.trust_anchors
-        anchors = load_certificates(pem.encode()) if pem else ()
-        now_s = session.now_ms() // 1000
-        waci = None
-        if is_invitation(link):
-            if self._haip:
-                raise RequestError("HAIP: requests come by OpenID4VP alone")
-            waci = WaciVerifier(link, http=session.http, now_ms=session.now_ms)
-            request = waci.fetch_request(trust_anchors=anchors)
-        else:
-            request = fetch_request(
-                link, trust_anchors=anchors, now_s=now_s, http=session.http, haip=self._haip
-            )
+        request, verifier = fetch_verified(self._session, link, haip=self._haip)
         part = self._part(request.request.client_id)
-        if any(offer.ledger != part.account.ledger_id for offer in request.offers):
-            raise RequestError("the verifier asks for a grant on another ledger than the wallet's")
-        # The newest first: an older credential of the same kind was replaced. One-time credentials
-        # before all others, and none of them twice.
-        usable = [one for one in reversed(part.credentials) if not one.is_used]
-        usable.sort(key=lambda one: not one.is_one_time)
-        pending = find_answer(request, usable, now_ms=session.now_ms())
-        return replace(pending, waci=waci)
+        return replace(part.presenting.find_answer(request), waci=verifier)
 
     def present(self, pending: PendingRequest, *, beyond_registration: bool = False) -> Answer:
         """Answer a request: the holder has consented to exactly what it lists.
@@ -480,59 +425,36 @@ class Wallet:
                 verifier refused the answer. The grant stays then: revoke it or ask anew.
             TransportError: Ledger or verifier cannot be reached.
         """
-        part = self._part(pending.request.request.client_id)
-        if part is not self:
-            return part.present(pending, beyond_registration=beyond_registration)
-        if pending.exceeding and not beyond_registration:
-            names = ", ".join(claim.name for claim in pending.exceeding)
-            raise OverAskingError(
-                f"{pending.verifier_name} is not registered to ask for: {names}; decline, or "
-                "consent to just that"
-            )
-        used = {shown.credential.record_id for shown in pending.shown}
-        # Before a grant is written: another answer may have shown one since this one was chosen.
-        self._session.contents.with_used(used)
-        now_ms = self._session.now_ms()
-        granted = build_grants(
-            pending,
-            account=self._session.contents.account,
-            holder_key=self._session.holder_key,
-            now_ms=now_ms,
+        return self.send_answer(
+            self.prepare_answer(pending, beyond_registration=beyond_registration)
         )
-        presentations = build_presentations(
-            pending,
-            granted,
-            account=self._session.contents.account,
-            holder_key=self._session.holder_key,
-            receipt_secret=self._session.contents.receipt_secret,
-            now_ms=now_ms,
-        )
-        request = pending.request.request
-        if is_standing(pending):
-            deposit = build_standing_deposit(
-                pending,
-                granted,
-                presentations,
-                account=self.account,
-                holder_key=self._session.holder_key,
-                receipt_secret=self._session.contents.receipt_secret,
-                now_ms=now_ms,
-            )
-            form, digest = deposit.to_form(state=request.state), deposit.digest
-        else:
-            form = build_response(presentations_to_wire(presentations, request), request=request)
-            digest = digest_shown(presentations)
-        grants = [one.grant for one in granted if one.grant is not None]
-        for grant in grants:
-            write_grant(self._session, grant)
-        records = build_records(pending, granted, digest=digest, now_ms=now_ms)
-        # Before it is sent: what may have been seen is not shown again.
-        self._session.update(lambda contents: contents.with_presentations(records).with_used(used))
-        redirect_uri = self._send(pending, form)
-        self._session.update(lambda contents: contents.with_taken(records))
-        return Answer(
-            grant_ids=tuple(grant.grant_id for grant in grants), redirect_uri=redirect_uri
-        )
+
+    def prepare_answer(
+        self, pending: PendingRequest, *, beyond_registration: bool = False
+    ) -> PreparedAnswer:
+        """Return the answer that `present` would send; nothing is written or sent yet.
+
+        Args:
+            pending: As for `present`.
+            beyond_registration: As for `present`.
+
+        Raises:
+            OverAskingError: As `present`.
+            RequestError: A one-time credential was shown meanwhile.
+            NotRegisteredError: A grant is asked for, and there is no account.
+        """
+        presenting = self._part(pending.request.request.client_id).presenting
+        return presenting.prepare(pending, beyond_registration=beyond_registration)
+
+    def send_answer(self, prepared: PreparedAnswer) -> Answer:
+        """Grant and send what was prepared; where it broke off, the same call goes on.
+
+        Raises:
+            TransactionFailedError: The ledger refused the grant; nothing was sent.
+            RequestError: The verifier refused the answer. The grant stays then: revoke it.
+            TransportError: Ledger or verifier cannot be reached: send the same again.
+        """
+        return self._part(prepared.verifier).presenting.send(prepared)
 
     def refuse(self, error: RequestError) -> None:
         """Tell a verifier that its request is not answered, and by which code; nothing is shown.
@@ -555,13 +477,7 @@ class Wallet:
             RequestError: The verifier does not take the answer.
             TransportError: The verifier cannot be reached.
         """
-        part = self._part(pending.request.request.client_id)
-        if part is not self:
-            part.decline(pending)
-            return
-        self._send(
-            pending, build_error_response("access_denied", state=pending.request.request.state)
-        )
+        self._part(pending.request.request.client_id).presenting.decline(pending)
 
     def grant_state(self, grant_id: str) -> GrantRecord:
         """Return a grant as the ledger holds it now.
@@ -670,6 +586,11 @@ class Wallet:
         return WalletEscrow(self._session)
 
     @property
+    def presenting(self) -> Presenting:
+        """The answers of the wallet itself, or of the part that this is."""
+        return Presenting(self._session)
+
+    @property
     def recovery(self) -> WalletRecovery:
         """The recovery of the wallet's account after a loss."""
         return WalletRecovery(self._session)
@@ -712,21 +633,8 @@ class Wallet:
                 return self.part_for(verifier)
         raise UnknownGrantError(f"the wallet made no grant {grant_id}")
 
-    def _send(self, pending: PendingRequest, form: Mapping[str, str]) -> str | None:
-        if pending.waci is not None:
-            return pending.waci.send_response(form)
-        response_uri = pending.request.request.response_uri
-        return send_response(response_uri, form, http=self._session.http)
-
     def _credential(self, record_id: str) -> StoredCredential:
         credential = self._session.contents.credentials.get(record_id)
         if credential is None:
             raise UnknownCredentialError(f"the wallet holds no credential {record_id}")
         return credential
-
-    def _signatories(self, account: LedgerAccount) -> frozenset[str]:
-        with self._session.connect(account) as ledger:
-            try:
-                return ledger.signatories(account.account_id)
-            except QueryFailedError:
-                return frozenset()
