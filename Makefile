@@ -98,7 +98,7 @@ threat-model: $(STAMP) ## Make the threat model's pages; its pictures need Graph
 	$(BIN)/python docs/threat-model/build.py
 
 # Not `card`: pyscard is built from source against a reader's driver.
-EXTRAS := node rocksdb gateway evm test
+EXTRAS := node rocksdb gateway postgresql evm test
 # Extras stay in the pins: without them an older pip takes `coverage[toml]` for another, unpinned package.
 requirements: ## Bring requirements/dev.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
 	$(PYTHON) -m venv $(VENV)-compile

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.databases import PostgreSql, find_programs, running_postgresql
 from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 
 from client_sdk.ledger.client import LedgerClient
@@ -42,6 +44,25 @@ def registry(ledger_folder: LedgerFolder, ledger_node: NodeProcess) -> Iterator[
     """A client of the session's node that acts for `registry@tegata`."""
     with ledger_folder.registry(ledger_node.address) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """A PostgreSQL server, for the whole session."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with running_postgresql(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    server: PostgreSql = request.getfixturevalue("postgresql")
+    return server.new_database()
 
 
 @pytest.fixture(scope="session")

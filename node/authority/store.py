@@ -1,10 +1,13 @@
 """What an authority has signed: one row a credential, written before its part is given out."""
 
+from pathlib import Path
+from typing import Final
+
 from sqlalchemy import BigInteger, String, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from node.database import open_database
+from node.database import Schema, open_database
 from node.errors import StorageError
 
 
@@ -28,6 +31,14 @@ class SignedCredential(_Base):
     signed_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
+SCHEMA: Final = Schema(
+    service="authority",
+    tables=_Base.metadata,
+    revision="0001",
+    revisions=Path(__file__).with_name("revisions"),
+)
+
+
 class AuthorityStore:
     """The database of one authority's signer. Safe to share between threads."""
 
@@ -38,11 +49,11 @@ class AuthorityStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        self._engine = open_database(url, _Base.metadata)
+        self._database = open_database(url, SCHEMA)
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._database.close()
 
     def record(self, record_id: str, digest: str, *, now_ms: int) -> bool:
         """Note that a credential is signed; return False where its record is another credential's.
@@ -52,14 +63,13 @@ class AuthorityStore:
         """
         row = SignedCredential(record_id=record_id, digest=digest, signed_at_ms=now_ms)
         try:
-            with Session(self._engine) as session:
+            with self._database.transaction() as session:
                 session.add(row)
-                session.commit()
-                return True
         except IntegrityError:
             return self._digest_of(record_id) == digest
         except SQLAlchemyError as error:
             raise StorageError(f"database: {type(error).__name__}") from None
+        return True
 
     def count(self) -> int:
         """Return how many credentials were signed.
@@ -69,15 +79,14 @@ class AuthorityStore:
         """
         query = select(func.count()).select_from(SignedCredential)
         try:
-            with Session(self._engine) as session:
-                return session.scalars(query).one()
+            return self._database.find_one(query) or 0
         except SQLAlchemyError as error:
             raise StorageError(f"database: {type(error).__name__}") from None
 
     def _digest_of(self, record_id: str) -> str | None:
         try:
-            with Session(self._engine) as session:
-                row = session.get(SignedCredential, record_id)
-                return row.digest if row else None
+            return self._database.find_one(
+                select(SignedCredential.digest).where(SignedCredential.record_id == record_id)
+            )
         except SQLAlchemyError as error:
             raise StorageError(f"database: {type(error).__name__}") from None

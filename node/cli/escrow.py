@@ -9,11 +9,13 @@ from client_sdk.credentials.jose import export_private_jwk, generate_key, thumbp
 from node.cli.keygen import add_key_commands
 from node.cli.network import Network
 from node.cli.output import json_option, show
+from node.cli.store_migration import add_migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.escrow.app import run_escrow
 from node.escrow.config import EscrowConfig
+from node.escrow.store import SCHEMA
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 from node.threshold.ceremony_files import GROUP_FILE, SHARE_FILE
@@ -82,6 +84,11 @@ def start(folder: Path, verbose: bool) -> None:
 
 
 add_key_commands(escrow, "escrow")
+add_migrate_command(
+    escrow,
+    SCHEMA,
+    database_url=lambda folder: load_config(folder / FILE_NAME, EscrowConfig).database_url,
+)
 
 
 @escrow.command()

@@ -20,12 +20,14 @@ from node.cli.gateway_keys import DAY_MS, key
 from node.cli.gateway_registration import may_ask_option, parse_uses, register
 from node.cli.network import Network
 from node.cli.output import json_option, show, show_rows
+from node.cli.store_migration import add_migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
-from node.gateway.api_keys import ApiKeyStore, Scope
+from node.gateway.api_keys import Scope
 from node.gateway.app import run_gateway
 from node.gateway.config import FILE_NAME, GatewayConfig
+from node.gateway.gateway_store import SCHEMA, GatewayStore
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 
@@ -39,6 +41,11 @@ def gateway() -> None:
 
 
 gateway.add_command(key)
+add_migrate_command(
+    gateway,
+    SCHEMA,
+    database_url=lambda folder: load_config(folder / FILE_NAME, GatewayConfig).database_url,
+)
 
 
 @gateway.command()
@@ -173,9 +180,9 @@ def add_verifier(
     draft.unlink(missing_ok=True)
     save_secret(draft, text)
     draft.replace(config_file)
-    with closing(ApiKeyStore(config.database_url)) as keys:
+    with closing(GatewayStore(config.database_url)) as store:
         now_ms = time.time_ns() // 1_000_000
-        _, api_key = keys.create(
+        _, api_key = store.keys.create(
             verifier_id, scopes=tuple(Scope), now_ms=now_ms, expires_at_ms=now_ms + days * DAY_MS
         )
     show(

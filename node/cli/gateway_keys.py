@@ -11,8 +11,9 @@ import click
 from node.cli.output import Value, json_option, show, show_rows
 from node.config import load_config
 from node.errors import ConfigError
-from node.gateway.api_keys import ApiKey, ApiKeyStore, Scope
+from node.gateway.api_keys import ApiKey, Scope
 from node.gateway.config import FILE_NAME, GatewayConfig
+from node.gateway.gateway_store import GatewayStore
 
 DAY_MS: Final = 86_400_000
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -49,8 +50,8 @@ def create(
     if verifier_id not in {verifier.id for verifier in config.verifiers}:
         raise ConfigError(f"{folder / FILE_NAME}: there is no verifier {verifier_id!r}")
     now_ms = _now_ms()
-    with closing(ApiKeyStore(config.database_url)) as keys:
-        made, token = keys.create(
+    with closing(GatewayStore(config.database_url)) as store:
+        made, token = store.keys.create(
             verifier_id,
             scopes=[Scope(scope) for scope in scopes] or tuple(Scope),
             now_ms=now_ms,
@@ -67,8 +68,8 @@ def list_keys(folder: Path, as_json: bool) -> None:
     """List the keys of the gateway in FOLDER, also those that have ended."""
     config = load_config(folder / FILE_NAME, GatewayConfig)
     now_ms = _now_ms()
-    with closing(ApiKeyStore(config.database_url)) as keys:
-        rows = [_row(found, now_ms) for found in keys.all()]
+    with closing(GatewayStore(config.database_url)) as store:
+        rows = [_row(found, now_ms) for found in store.keys.all()]
     show_rows(rows, empty="The gateway has no keys yet.", as_json=as_json)
 
 
@@ -79,8 +80,8 @@ def list_keys(folder: Path, as_json: bool) -> None:
 def revoke(folder: Path, key_id: str, as_json: bool) -> None:
     """End KEY, an id that `list` shows, for good."""
     config = load_config(folder / FILE_NAME, GatewayConfig)
-    with closing(ApiKeyStore(config.database_url)) as keys:
-        if not keys.revoke(key_id, now_ms=_now_ms()):
+    with closing(GatewayStore(config.database_url)) as store:
+        if not store.keys.revoke(key_id, now_ms=_now_ms()):
             raise ConfigError(f"there is no key {key_id!r} that could be revoked")
     show({"key": key_id, "state": "revoked"}, as_json=as_json)
 

@@ -22,11 +22,13 @@ from node.cli.issuer_batch import batch
 from node.cli.keygen import add_key_commands
 from node.cli.network import Network
 from node.cli.output import Value, json_option, show, show_rows
+from node.cli.store_migration import add_migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.issuer.app import run_issuer
 from node.issuer.config import FILE_NAME, IssuerConfig, load_token
+from node.issuer.tables import SCHEMA
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 from node.threshold.share_file import load_group
@@ -158,6 +160,11 @@ def _prepare_key(
 
 add_key_commands(issuer, "issuer")
 issuer.add_command(batch)
+add_migrate_command(
+    issuer,
+    SCHEMA,
+    database_url=lambda folder: load_config(folder / FILE_NAME, IssuerConfig).database_url,
+)
 
 
 @issuer.command()

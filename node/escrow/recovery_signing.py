@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import BigInteger, String, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select
 
 from chaincode.encoding import JsonObject, encode_base64url
 from chaincode.signatures import KeyAlgorithm, parse_public_key
@@ -39,22 +38,12 @@ from node.escrow.recovery_policy import (
     check_opening,
     parse_recovery_step,
 )
-from node.escrow.store import Base, EscrowStore, HolderTransaction
+from node.escrow.store import AccountBinding, EscrowStore, HolderTransaction
 from node.threshold.signing_rounds import CommitmentFields, SigningRounds
 
 NEW_KEY: Final = "new key"
 """As whom the holder of a recovery's new key is named in the log."""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.escrow")
-
-
-class AccountBinding(Base):
-    """Which recovery card may recover an account; the first stays while its deposit does."""
-
-    __tablename__ = "escrow_account_binding"
-
-    account: Mapped[str] = mapped_column(String(288), primary_key=True)
-    handle: Mapped[str] = mapped_column(String(32))
-    bound_at_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What an agent keeps of each handle. One transaction for a request: state, log, spent nonces."""
 
 import hashlib
-import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
 from sqlalchemy import (
@@ -19,15 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.orm.exc import StaleDataError
 
 from client_sdk.escrow.access_log import START, LogEntry
 from client_sdk.escrow.deposit_statement import HANDLE_CHARS, DepositStatement, verify_statement
-from node.database import open_database
+from node.database import Schema, open_database
 from node.errors import StorageError
 
 _Outcome = TypeVar("_Outcome")
-_TRIES: Final = 100
+_TRIES: Final = 10
 _EVENT_CHARS: Final = 64
 _MAX_FOUND: Final = 16
 
@@ -45,8 +44,7 @@ class StoredHolder(Base):
         attempts: How often it was evaluated since the last success.
         last_attempt_ms: When last.
         withdraw_at_ms: When a withdrawal that was asked for is done; None where none was.
-        log_sequence: How many entries its log has; each change adds one, so it is the row's
-            version too: of two changes at once only one is written.
+        log_sequence: How many entries its log has.
         log_hash: The hash of the last entry.
     """
 
@@ -59,8 +57,6 @@ class StoredHolder(Base):
     withdraw_at_ms: Mapped[int | None] = mapped_column(BigInteger, index=True)
     log_sequence: Mapped[int] = mapped_column(default=0)
     log_hash: Mapped[str] = mapped_column(String(64), default=START)
-
-    __mapper_args__ = {"version_id_col": log_sequence, "version_id_generator": False}  # noqa: RUF012
 
 
 class StoredDeposit(Base):
@@ -134,6 +130,24 @@ class SpentToken(Base):
     expires_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
+class AccountBinding(Base):
+    """Which recovery card may recover an account; the first stays while its deposit does."""
+
+    __tablename__ = "escrow_account_binding"
+
+    account: Mapped[str] = mapped_column(String(288), primary_key=True)
+    handle: Mapped[str] = mapped_column(String(32))
+    bound_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+SCHEMA: Final = Schema(
+    service="escrow",
+    tables=Base.metadata,
+    revision="0001",
+    revisions=Path(__file__).with_name("revisions"),
+)
+
+
 class HolderTransaction:
     """The rows of one handle within one transaction.
 
@@ -145,10 +159,10 @@ class HolderTransaction:
     """
 
     def __init__(self, session: Session, handle: str) -> None:
-        """Read the handle's row."""
+        """Read the handle's row, and keep others away from it until the transaction ends."""
         self.session = session
         self.handle = handle
-        self.holder = session.get(StoredHolder, handle)
+        self.holder = session.get(StoredHolder, handle, with_for_update=True)
         self.has_erased = False
 
     def deposits(self) -> list[StoredDeposit]:
@@ -219,36 +233,30 @@ class EscrowStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        self._engine = open_database(database_url, Base.metadata)
-        self._is_sqlite = self._engine.dialect.name == "sqlite"
-        if self._is_sqlite:
-            # One sync for a commit instead of three. The mode stays with the file.
-            self._execute("PRAGMA journal_mode = WAL")
-        # SQLite lets one write at a time, and is not fair to those who wait: they queue here.
-        self._turn = threading.Lock()
+        self._database = open_database(database_url, SCHEMA)
 
     def change(self, handle: str, work: Callable[[HolderTransaction], _Outcome]) -> _Outcome:
         """Do the work on a handle in one transaction; what it returns is given once it is written.
 
-        Where another request changed the same handle meanwhile, the work is done anew. Where it
-        raises, nothing is written.
+        Changes of one handle are done one after the other. Where two are the first ones of a
+        handle, or spend the same token, the work of one is done anew. Where it raises, nothing is
+        written.
 
         Raises:
-            StorageError: Others change this handle all the time.
+            StorageError: What the work writes does not fit to what is there, however often.
         """
         for _ in range(_TRIES):
             try:
-                with self._turn:
-                    with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                        transaction = HolderTransaction(session, handle)
-                        outcome = work(transaction)
-                    if transaction.has_erased and self._is_sqlite:
-                        # What was erased is in the write-ahead log too, until that is emptied.
-                        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                    return outcome
-            except (StaleDataError, IntegrityError):
+                with self._database.transaction() as session:
+                    transaction = HolderTransaction(session, handle)
+                    outcome = work(transaction)
+            except IntegrityError:
                 continue
-        raise StorageError("the handle is changed by others all the time")
+            if transaction.has_erased:
+                # What was erased is in SQLite's write-ahead log too, until that is emptied.
+                self._database.empty_log()
+            return outcome
+        raise StorageError("what an escrow request writes does not fit to what is there")
 
     def handles_of_account(self, account: str) -> list[str]:
         """Return the handles whose statements name a ledger account, the newest first."""
@@ -259,13 +267,12 @@ class EscrowStore:
             .group_by(StoredHolder.handle)
             .order_by(func.max(StoredDeposit.epoch).desc())
         )
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return list(session.scalars(query.limit(_MAX_FOUND)))
 
     def count_deposits(self) -> int:
         """Return how many deposits are kept."""
-        with Session(self._engine) as session:
-            return session.scalar(select(func.count()).select_from(StoredDeposit)) or 0
+        return self._database.find_one(select(func.count()).select_from(StoredDeposit)) or 0
 
     def handles_to_purge(self, *, now_ms: int, budget: int) -> list[str]:
         """Return the handles with a withdrawal that is due, or attempts used up and a share."""
@@ -275,18 +282,13 @@ class EscrowStore:
         )
         exhausted = and_(StoredHolder.attempts >= budget, has_share)
         query = select(StoredHolder.handle).where(or_(due, exhausted))
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return list(session.scalars(query))
 
     def forget_spent(self, now_ms: int) -> None:
         """Delete spent nonces and tokens that have expired anyway."""
-        with Session(self._engine) as session, session.begin():
-            session.execute(delete(SpentToken).where(SpentToken.expires_at_ms <= now_ms))
+        self._database.change(delete(SpentToken).where(SpentToken.expires_at_ms <= now_ms))
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
-
-    def _execute(self, statement: str) -> None:
-        with self._engine.connect() as connection:
-            connection.exec_driver_sql(statement)
+        self._database.close()

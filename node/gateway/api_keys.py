@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, CursorResult, String, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import JSON, BigInteger, String, select, update
+from sqlalchemy.orm import Mapped, mapped_column
 
-from node.database import open_database
+from node.database import Database
+from node.gateway.tables import Base
 
 PREFIX: Final = "tegata_"
 """What each key begins with: a scanner for leaked secrets knows it by that."""
@@ -43,11 +44,7 @@ class Caller:
     scopes: frozenset[str]
 
 
-class _Base(DeclarativeBase):
-    pass
-
-
-class ApiKey(_Base):
+class ApiKey(Base):
     """One key.
 
     Attributes:
@@ -85,16 +82,10 @@ class ApiKey(_Base):
 
 
 class ApiKeyStore:
-    """The table of keys. Safe to share between threads and processes."""
+    """The table of keys."""
 
-    def __init__(self, database_url: str) -> None:
-        """Open the database and make the table where there is none.
-
-        Raises:
-            ConfigError: The URL is not one of SQLAlchemy's.
-            StorageError: The database cannot be used.
-        """
-        self._engine = open_database(database_url, _Base.metadata)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def create(
         self,
@@ -120,21 +111,20 @@ class ApiKeyStore:
             created_at_ms=now_ms,
             expires_at_ms=expires_at_ms,
         )
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._database.transaction() as session:
             session.add(key)
         return key, token
 
     def find_caller(self, token: str, *, now_ms: int) -> Caller | None:
         """Return whose key this is; None where it is nobody's, or has ended."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            key = session.scalars(select(ApiKey).where(ApiKey.sha256 == _hash(token))).one_or_none()
+        key = self._database.find_one(select(ApiKey).where(ApiKey.sha256 == _hash(token)))
         if key is None or key.state_at(now_ms) != "live":
             return None
         return Caller(key_id=key.id, verifier=key.verifier, scopes=frozenset(key.scopes))
 
     def all(self) -> Sequence[ApiKey]:
         """Return all keys, also those that have ended, the oldest first."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return session.scalars(select(ApiKey).order_by(ApiKey.created_at_ms, ApiKey.id)).all()
 
     def revoke(self, key_id: str, *, now_ms: int) -> bool:
@@ -144,13 +134,7 @@ class ApiKeyStore:
             .where(ApiKey.id == key_id, ApiKey.revoked_at_ms.is_(None))
             .values(revoked_at_ms=now_ms)
         )
-        with Session(self._engine) as session, session.begin():
-            result = session.execute(statement)
-            return isinstance(result, CursorResult) and result.rowcount == 1
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
+        return self._database.change(statement)
 
 
 def _hash(token: str) -> str:

@@ -25,6 +25,7 @@ from node.gateway.config import GatewayConfig
 from node.gateway.event_feed import EventFeed
 from node.gateway.event_routes import Events
 from node.gateway.event_store import EventStore
+from node.gateway.gateway_store import GatewayStore
 from node.gateway.presentations import Presentations
 from node.gateway.receipts import GatewayLedger, Receipts
 from node.gateway.routes import create_routes
@@ -248,8 +249,7 @@ def run_gateway(config: GatewayConfig) -> None:
         _run_process(config, key, root_certificates, listener)
         return
     # The tables are made once, before several processes would.
-    for kind in (RequestStore, ApiKeyStore, StandingStore):
-        kind(config.database_url).close()
+    GatewayStore(config.database_url).close()
     run_workers(config.workers, lambda: _run_process(config, key, root_certificates, listener))
 
 
@@ -260,12 +260,10 @@ def _run_process(
     listener: socket.socket,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT."""
-    store, keys = RequestStore(config.database_url), ApiKeyStore(config.database_url)
-    standing_store = StandingStore(config.database_url)
-    event_store = EventStore(config.database_url)
-    events = build_events(config, store=event_store, seed=key.seed)
+    store = GatewayStore(config.database_url)
+    events = build_events(config, store=store.events, seed=key.seed)
     sender = WebhookSender(
-        event_store, events.signer, to_this_machine=config.webhooks_to_this_machine
+        store.events, events.signer, to_this_machine=config.webhooks_to_this_machine
     )
     stopped = threading.Event()
     with LedgerClient(
@@ -276,9 +274,11 @@ def _run_process(
         root_certificates=root_certificates,
     ) as ledger:
         proven = build_reader(config, ledger)
-        presentations = build_presentations(config, store=store, ledger=ledger, reader=proven)
+        presentations = build_presentations(
+            config, store=store.requests, ledger=ledger, reader=proven
+        )
         waci = build_waci(config, presentations, key)
-        standing = build_standing(config, store=standing_store, ledger=ledger, reader=proven)
+        standing = build_standing(config, store=store.standing, ledger=ledger, reader=proven)
 
         def tend() -> None:
             presentations.tend()
@@ -287,7 +287,7 @@ def _run_process(
         app = create_app(
             config,
             presentations,
-            keys,
+            store.keys,
             waci=waci,
             standing=standing,
             events=events,
@@ -313,8 +313,7 @@ def _run_process(
             stopped.set()
             for worker in workers:
                 worker.join()
-            for opened in (store, standing_store, event_store, keys):
-                opened.close()
+            store.close()
 
 
 def purge_until(

@@ -7,10 +7,12 @@ it here. So it is told also after the process died in between.
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import BigInteger, CursorResult, Integer, String, delete, func, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import BigInteger, Integer, String, delete, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
 
-from node.database import open_database
+from node.database import Database
+from node.database.database import count_rows
+from node.gateway.tables import Base
 
 ANSWERED: Final = "answered"
 """What is told of an answered same-device request to who does not bring its response code."""
@@ -24,10 +26,6 @@ _EVENT_NAMES: Final = {
     "refused": "verified",
     "declined": "declined",
 }
-
-
-class Base(DeclarativeBase):
-    """All tables of the gateway's requests."""
 
 
 class RequestEvent(Base):
@@ -80,48 +78,40 @@ class Webhook(Base):
 
 
 class EventStore:
-    """The tables of events and webhooks. Safe to share between threads and processes."""
+    """The tables of events and webhooks."""
 
-    def __init__(self, database_url: str) -> None:
-        """Open the database and make the tables where there are none.
-
-        Raises:
-            ConfigError: The URL is not one of SQLAlchemy's.
-            StorageError: The database cannot be used.
-        """
-        self._engine = open_database(database_url, Base.metadata, outlives_power=False)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def last_event(self) -> int:
         """Return the number of the newest event; 0 where there is none."""
-        with Session(self._engine) as session:
-            return session.scalar(select(func.max(RequestEvent.seq))) or 0
+        return self._database.find_one(select(func.max(RequestEvent.seq))) or 0
 
     def events(self, *, after: int, request_id: str | None = None) -> list[RequestEvent]:
         """Return the events after a number, in order; of one request, or of all."""
         statement = select(RequestEvent).where(RequestEvent.seq > after)
         if request_id is not None:
             statement = statement.where(RequestEvent.request_id == request_id)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return [*session.scalars(statement.order_by(RequestEvent.seq))]
 
     def webhook(self, verifier: str) -> Webhook | None:
         """Return a verifier's webhook; None where it has none."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            return session.get(Webhook, verifier)
+        return self._database.find_one(select(Webhook).where(Webhook.verifier == verifier))
 
     def set_webhook(self, verifier: str, url: str, *, now_ms: int) -> None:
         """Tell a verifier's events to this address from now on, and to no other."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             session.merge(Webhook(verifier=verifier, url=url, since_ms=now_ms))
 
     def remove_webhook(self, verifier: str) -> bool:
         """Tell a verifier's events to nobody; return whether somebody was told."""
-        with Session(self._engine) as session, session.begin():
-            result = session.execute(delete(Webhook).where(Webhook.verifier == verifier))
+        with self._database.transaction() as session:
+            removed = session.execute(delete(Webhook).where(Webhook.verifier == verifier))
             session.execute(
                 update(RequestEvent).where(RequestEvent.verifier == verifier).values(due_ms=None)
             )
-            return isinstance(result, CursorResult) and result.rowcount == 1
+            return count_rows(removed) == 1
 
     def claim_event(
         self, *, now_ms: int, lease_ms: int, without: Collection[str] = ()
@@ -134,7 +124,7 @@ class EventStore:
             without: Verifiers that are not told now.
 
         Returns:
-            The event and where to post it; None where none is due.
+            The event, as it was before, and where to post it; None where none is due.
         """
         due = (
             select(RequestEvent, Webhook.url)
@@ -143,26 +133,26 @@ class EventStore:
             .order_by(RequestEvent.due_ms, RequestEvent.seq)
             .limit(1)
         )
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            found = session.execute(due).one_or_none()
+        with self._database.reading() as session:
+            if session.execute(due).first() is None:
+                return None
+        with self._database.transaction() as session:
+            # Another process takes the next one meanwhile.
+            locked = due.with_for_update(skip_locked=True, of=RequestEvent)
+            found = session.execute(locked).one_or_none()
             if found is None:
                 return None
             event, url = found
-            claimed = session.execute(
+            session.execute(
                 update(RequestEvent)
-                .where(RequestEvent.seq == event.seq, RequestEvent.due_ms == event.due_ms)
+                .where(RequestEvent.seq == event.seq)
                 .values(due_ms=now_ms + lease_ms, tries=RequestEvent.tries + 1)
                 .execution_options(synchronize_session=False)
             )
-            is_ours = isinstance(claimed, CursorResult) and claimed.rowcount == 1
-            return (event, url) if is_ours else None
+            return event, url
 
     def finish_event(self, seq: int, *, due_ms: int | None) -> None:
         """Note when an event is to be told again; None where it was told, or never will be."""
-        statement = update(RequestEvent).where(RequestEvent.seq == seq).values(due_ms=due_ms)
-        with Session(self._engine) as session, session.begin():
-            session.execute(statement)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
+        self._database.change(
+            update(RequestEvent).where(RequestEvent.seq == seq).values(due_ms=due_ms)
+        )

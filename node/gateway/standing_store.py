@@ -4,7 +4,6 @@ from typing import Final, Literal
 
 from sqlalchemy import (
     BigInteger,
-    CursorResult,
     ForeignKey,
     LargeBinary,
     String,
@@ -15,9 +14,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from node.database import open_database
+from node.database import Database
+from node.gateway.tables import Base
 
 StandingState = Literal["pending", "fetched", "declined", "expired", "live", "ended"]
 KEPT_MS: Final = 86_400_000
@@ -25,11 +25,7 @@ KEPT_MS: Final = 86_400_000
 _OPEN: Final = ("pending", "fetched", "declined")
 
 
-class _Base(DeclarativeBase):
-    pass
-
-
-class StandingGrant(_Base):
+class StandingGrant(Base):
     """One verifier's request for a standing grant, and the deposit that answers it.
 
     Attributes:
@@ -79,7 +75,7 @@ class StandingGrant(_Base):
         return f"StandingGrant(id={self.id!r}, state={self.state!r})"
 
 
-class StandingAccess(_Base):
+class StandingAccess(Base):
     """One use of a standing grant.
 
     Attributes:
@@ -103,29 +99,27 @@ class StandingAccess(_Base):
 
 
 class StandingStore:
-    """The two tables. Safe to share between threads and processes."""
+    """The two tables."""
 
-    def __init__(self, database_url: str) -> None:
-        """Open the database and make the tables where there are none.
-
-        Raises:
-            ConfigError: The URL is not one of SQLAlchemy's.
-            StorageError: The database cannot be used.
-        """
-        self._engine = open_database(database_url, _Base.metadata)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, grant: StandingGrant) -> None:
         """Keep a new request; its object stays readable, detached from the database."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._database.transaction() as session:
             session.add(grant)
 
     def find(self, request_id: str) -> StandingGrant | None:
         """Return a request, detached from the database."""
-        return self._one(StandingGrant.id == request_id)
+        return self._database.find_one(select(StandingGrant).where(StandingGrant.id == request_id))
 
     def find_grant(self, verifier: str, grant_id: str) -> StandingGrant | None:
         """Return a verifier's grant, detached from the database."""
-        return self._one(StandingGrant.grant == grant_id, StandingGrant.verifier == verifier)
+        return self._database.find_one(
+            select(StandingGrant).where(
+                StandingGrant.grant == grant_id, StandingGrant.verifier == verifier
+            )
+        )
 
     def grants_of(self, verifier: str) -> list[tuple[StandingGrant, int]]:
         """Return a verifier's grants that wallets have answered, each with its number of uses."""
@@ -139,7 +133,7 @@ class StandingStore:
             .where(StandingGrant.verifier == verifier, StandingGrant.grant.is_not(None))
             .order_by(StandingGrant.grant_until_ms)
         )
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return [(grant, uses) for grant, uses in session.execute(statement)]
 
     def mark_fetched(self, request_id: str) -> None:
@@ -185,33 +179,28 @@ class StandingStore:
 
     def find_access(self, access_id: str) -> StandingAccess | None:
         """Return an access, detached from the database."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            return session.get(StandingAccess, access_id)
+        return self._database.find_one(select(StandingAccess).where(StandingAccess.id == access_id))
 
     def unwritten(self, request_id: str) -> StandingAccess | None:
         """Return the access whose receipt may or may not be on the ledger yet."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            return session.scalars(
-                select(StandingAccess)
-                .where(
-                    StandingAccess.standing_grant == request_id,
-                    StandingAccess.is_written.is_(False),
-                )
-                .order_by(StandingAccess.use)
-            ).first()
+        return self._database.find_one(
+            select(StandingAccess)
+            .where(
+                StandingAccess.standing_grant == request_id, StandingAccess.is_written.is_(False)
+            )
+            .order_by(StandingAccess.use)
+            .limit(1)
+        )
 
     def last_use(self, request_id: str) -> int:
         """Return the highest number of a use that is known; 0 where there is none."""
-        with Session(self._engine) as session:
-            statement = select(func.max(StandingAccess.use)).where(
-                StandingAccess.standing_grant == request_id
-            )
-            return session.scalar(statement) or 0
+        uses = select(func.max(StandingAccess.use))
+        return self._database.find_one(uses.where(StandingAccess.standing_grant == request_id)) or 0
 
     def add_access(self, access: StandingAccess) -> bool:
         """Keep an access before its receipt is sent; False where another one has its number."""
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            with self._database.transaction() as session:
                 session.add(access)
         except IntegrityError:
             return False
@@ -219,16 +208,13 @@ class StandingStore:
 
     def mark_written(self, access_id: str) -> None:
         """Note that the ledger has committed the receipt of an access."""
-        statement = (
+        self._database.change(
             update(StandingAccess).where(StandingAccess.id == access_id).values(is_written=True)
         )
-        with Session(self._engine) as session, session.begin():
-            session.execute(statement)
 
     def drop_access(self, access_id: str) -> None:
         """Forget an access whose receipt the ledger refused."""
-        with Session(self._engine) as session, session.begin():
-            session.execute(delete(StandingAccess).where(StandingAccess.id == access_id))
+        self._database.change(delete(StandingAccess).where(StandingAccess.id == access_id))
 
     def purge(self, now_ms: int) -> None:
         """Delete the deposits of grants that have ended, and what is long over."""
@@ -238,26 +224,16 @@ class StandingStore:
         old = StandingGrant.grant_until_ms <= now_ms - KEPT_MS
         never = unanswered & (StandingGrant.answer_until_ms <= now_ms - KEPT_MS)
         gone = select(StandingGrant.id).where(old | never)
-        with Session(self._engine) as session, session.begin():
-            session.execute(forget.values(sealed=None, state="ended"))
-            session.execute(delete(StandingAccess).where(StandingAccess.standing_grant.in_(gone)))
-            session.execute(delete(StandingGrant).where(old | never))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-    def _one(self, *conditions: object) -> StandingGrant | None:
-        with Session(self._engine, expire_on_commit=False) as session:
-            return session.scalars(
-                select(StandingGrant).where(*conditions)  # type: ignore[arg-type]
-            ).one_or_none()
+        with self._database.connection() as connection:
+            connection.execute(forget.values(sealed=None, state="ended"))
+            connection.execute(
+                delete(StandingAccess).where(StandingAccess.standing_grant.in_(gone))
+            )
+            connection.execute(delete(StandingGrant).where(old | never))
 
     def _change(self, request_id: str, states: tuple[str, ...], **values: object) -> bool:
         # One statement that names the states it starts from: two answers cannot both be written.
         statement = update(StandingGrant).where(
             StandingGrant.id == request_id, StandingGrant.state.in_(states)
         )
-        with Session(self._engine) as session, session.begin():
-            result = session.execute(statement.values(**values))
-            return isinstance(result, CursorResult) and result.rowcount == 1
+        return self._database.change(statement.values(**values))

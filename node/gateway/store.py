@@ -7,7 +7,6 @@ from typing import Any, Final, Literal, cast
 from sqlalchemy import (
     JSON,
     BigInteger,
-    CursorResult,
     String,
     Table,
     bindparam,
@@ -16,12 +15,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from chaincode.encoding import JsonObject
-from node.database import empty_log, open_database
-from node.gateway.event_store import ANSWERED, EVENTS_KEPT_MS, Base, RequestEvent, Webhook
+from node.database import Database
+from node.database.database import count_rows
+from node.gateway.event_store import ANSWERED, EVENTS_KEPT_MS, RequestEvent, Webhook
+from node.gateway.tables import Base
 
 RequestState = Literal[
     "pending", "fetched", "recording", "accepted", "refused", "declined", "expired"
@@ -140,28 +141,19 @@ def _change(
 
 
 class RequestStore:
-    """The table of requests. Safe to share between threads and processes."""
+    """The table of requests."""
 
-    def __init__(self, database_url: str) -> None:
-        """Open the database and make the table where there is none.
-
-        Raises:
-            ConfigError: The URL is not one of SQLAlchemy's.
-            StorageError: The database cannot be used.
-        """
-        self._engine = open_database(database_url, Base.metadata, outlives_power=False)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, request: StoredRequest) -> None:
         """Keep a new request; its object stays readable, detached from the database."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._database.transaction() as session:
             session.add(request)
 
     def find(self, request_id: str) -> StoredRequest | None:
         """Return a request, detached from the database."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            return session.scalars(
-                select(StoredRequest).where(StoredRequest.id == request_id)
-            ).one_or_none()
+        return self._database.find_one(select(StoredRequest).where(StoredRequest.id == request_id))
 
     def mark_fetched(self, request_id: str) -> None:
         """Note that a wallet has fetched a request that was pending."""
@@ -226,10 +218,9 @@ class RequestStore:
 
     def held(self) -> list[StoredRequest]:
         """Return the requests whose receipts are being written."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            return [
-                *session.scalars(select(StoredRequest).where(StoredRequest.state == "recording"))
-            ]
+        held = select(StoredRequest).where(StoredRequest.state == "recording")
+        with self._database.reading() as session:
+            return [*session.scalars(held)]
 
     def release(self, request_id: str, *, result_until_ms: int, checks: list[JsonObject]) -> bool:
         """Show the verifier what was held: its receipt is on the ledger.
@@ -287,18 +278,12 @@ class RequestStore:
         forget_events = delete(RequestEvent).where(
             RequestEvent.at_ms <= time.time_ns() // 1_000_000 - EVENTS_KEPT_MS
         )
-        with Session(self._engine) as session, session.begin():
-            counts = [
-                result.rowcount if isinstance(result, CursorResult) else 0
-                for result in map(session.execute, (erase, forget_keys, forget, forget_events))
-            ]
+        with self._database.connection() as connection:
+            statements = (erase, forget_keys, forget, forget_events)
+            counts = [count_rows(connection.execute(statement)) for statement in statements]
         if any(counts):
-            empty_log(self._engine)
+            self._database.empty_log()
         return counts[0]
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
 
     def _update(
         self,
@@ -314,7 +299,7 @@ class RequestStore:
         parameters["which"] = request_id
         if now_ms is not None:
             parameters["answered_ms"] = now_ms
-        with self._engine.begin() as connection:
+        with self._database.connection() as connection:
             written = connection.execute(statement, parameters).one_or_none()
             if written is None:
                 return False

@@ -1,27 +1,25 @@
 """Authorization requests, their codes, and what became of them."""
 
-from sqlalchemy import Engine, delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select, update
 
-from node.issuer.statements import change, find_one
+from node.database import Database
 from node.issuer.tables import StoredAuthorization, StoredOffer
 
 
 class AuthorizationStore:
     """The table of authorization requests."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, authorization: StoredAuthorization) -> None:
         """Keep a new request."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             session.add(authorization)
 
     def find(self, request_hash: str, now_ms: int) -> StoredAuthorization | None:
         """Return a request that was not decided yet."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredAuthorization).where(
                 StoredAuthorization.request_hash == request_hash,
                 StoredAuthorization.code_hash.is_(None),
@@ -31,8 +29,7 @@ class AuthorizationStore:
 
     def remove(self, request_hash: str) -> bool:
         """Delete a request that was not decided yet; False where another was first."""
-        return change(
-            self._engine,
+        return self._database.change(
             delete(StoredAuthorization).where(
                 StoredAuthorization.request_hash == request_hash,
                 StoredAuthorization.code_hash.is_(None),
@@ -49,8 +46,7 @@ class AuthorizationStore:
         forgotten_at_ms: int,
     ) -> bool:
         """Put a code in the request's place; False where another was first."""
-        return change(
-            self._engine,
+        return self._database.change(
             update(StoredAuthorization)
             .where(
                 StoredAuthorization.request_hash == request_hash,
@@ -66,15 +62,13 @@ class AuthorizationStore:
 
     def find_code(self, code_hash: str) -> StoredAuthorization | None:
         """Return the request that a code was given for, used or not."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredAuthorization).where(StoredAuthorization.code_hash == code_hash),
         )
 
     def use_code(self, code_hash: str, token_hash: str) -> bool:
         """Note the token that a code was redeemed for; False where another was first."""
-        return change(
-            self._engine,
+        return self._database.change(
             update(StoredAuthorization)
             .where(
                 StoredAuthorization.code_hash == code_hash,
@@ -85,11 +79,10 @@ class AuthorizationStore:
 
     def revoke_token(self, token_hash: str) -> None:
         """Delete the offer that a token stands for: its code was used twice."""
-        change(self._engine, delete(StoredOffer).where(StoredOffer.token_hash == token_hash))
+        self._database.change(delete(StoredOffer).where(StoredOffer.token_hash == token_hash))
 
     def purge(self, now_ms: int) -> None:
         """Delete what is no longer needed."""
-        change(
-            self._engine,
+        self._database.change(
             delete(StoredAuthorization).where(StoredAuthorization.forgotten_at_ms <= now_ms),
         )

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from client_sdk.ledger.batches import PART_LEAVES, Inclusion, LargeBatch
+from node.database import Database
+from node.database.database import count_rows
 from node.errors import StorageError
-from node.issuer.statements import find_one, is_one_row
 from node.issuer.status_list_store import read_places, reserve_places
 from node.issuer.tables import StoredBatch, StoredCredential, StoredOffer
 
@@ -19,12 +19,12 @@ _HASH_BYTES: Final = 32
 class BatchStore:
     """The table of batches."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def find_run(self, run: str) -> StoredBatch | None:
         """Return the batch of a run."""
-        return find_one(self._engine, select(StoredBatch).where(StoredBatch.run == run))
+        return self._database.find_one(select(StoredBatch).where(StoredBatch.run == run))
 
     def begin(self, batch: StoredBatch) -> bool:
         """Keep a new batch and reserve its places; False where its list has not as many left.
@@ -33,7 +33,7 @@ class BatchStore:
             StorageError: Another process has begun the same run.
         """
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            with self._database.transaction() as session:
                 first = reserve_places(session, batch.list_id, batch.count)
                 if first is None:
                     return False
@@ -45,7 +45,7 @@ class BatchStore:
 
     def places(self, batch: StoredBatch, first: int, count: int) -> list[int]:
         """Return places that are reserved for a batch, from the one of its `first` member on."""
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return read_places(session, batch.list_id, batch.first_place + first, count)
 
     def add_members(
@@ -72,8 +72,8 @@ class BatchStore:
                 letters_bytes=letters_bytes,
             )
         )
-        with Session(self._engine) as session, session.begin():
-            if not is_one_row(session.execute(done)):
+        with self._database.transaction() as session:
+            if count_rows(session.execute(done)) != 1:
                 raise StorageError("another process is making this batch")
             session.execute(insert(StoredOffer), list(offers))
             session.execute(insert(StoredCredential), list(credentials))
@@ -93,7 +93,7 @@ class BatchStore:
                 {"member": number, "place": position + offset}
                 for offset, (number, _) in enumerate(part)
             ]
-            with self._engine.begin() as connection:
+            with self._database.connection() as connection:
                 table = StoredCredential.__table__
                 placed = update(StoredCredential).where(table.c.number == bindparam("member"))
                 connection.execute(placed.values(position=bindparam("place")), rows)
@@ -107,8 +107,8 @@ class BatchStore:
 
     def inclusion(self, credential: StoredCredential) -> Inclusion | None:
         """Return the proof of a credential; None where its batch is not anchored yet."""
-        batch = find_one(
-            self._engine, select(StoredBatch).where(StoredBatch.batch_id == credential.batch_id)
+        batch = self._database.find_one(
+            select(StoredBatch).where(StoredBatch.batch_id == credential.batch_id)
         )
         if batch is None or credential.position is None or batch.state != "anchored":
             return None
@@ -122,7 +122,7 @@ class BatchStore:
             )
             .order_by(StoredCredential.position)
         )
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             part = [leaf for leaf in session.scalars(query) if leaf is not None]
         return large_batch(batch).inclusion(credential.position, part)
 
@@ -136,7 +136,7 @@ class BatchStore:
                 .order_by(StoredCredential.leaf)
                 .limit(PART_LEAVES)
             )
-            with Session(self._engine) as session:
+            with self._database.reading() as session:
                 part = [(row.number, row.leaf or b"") for row in session.execute(query)]
             if not part:
                 return
@@ -144,7 +144,7 @@ class BatchStore:
             yield part
 
     def _change(self, batch_id: str, **values: Any) -> None:
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             session.execute(
                 update(StoredBatch).where(StoredBatch.batch_id == batch_id).values(**values)
             )

@@ -2,23 +2,22 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, or_, select, update
 
-from node.issuer.statements import change, find_one
+from node.database import Database
 from node.issuer.tables import NotificationEvent, StoredCredential, StoredOffer, StoredRenewal
 
 
 class CredentialStore:
     """The tables of credentials and of their renewals."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def find(self, record_id: str) -> StoredCredential | None:
         """Return a credential that was issued."""
-        return find_one(
-            self._engine, select(StoredCredential).where(StoredCredential.record_id == record_id)
+        return self._database.find_one(
+            select(StoredCredential).where(StoredCredential.record_id == record_id)
         )
 
     def page(self, *, reference: str | None, after: int, limit: int) -> Sequence[StoredCredential]:
@@ -26,13 +25,12 @@ class CredentialStore:
         query = select(StoredCredential).where(StoredCredential.number > after)
         if reference is not None:
             query = query.where(StoredCredential.reference == reference)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return session.scalars(query.order_by(StoredCredential.number).limit(limit)).all()
 
     def set_state(self, record_id: str, state: str) -> None:
         """Note the state that was written to the ledger."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredCredential)
             .where(StoredCredential.record_id == record_id)
             .values(state=state),
@@ -40,8 +38,7 @@ class CredentialStore:
 
     def set_notification(self, record_id: str, notification_hash: str) -> None:
         """Note what a credential that was made beforehand is handed out with."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredCredential)
             .where(StoredCredential.record_id == record_id)
             .values(notification_hash=notification_hash),
@@ -49,8 +46,7 @@ class CredentialStore:
 
     def set_event(self, notification_hash: str, event: NotificationEvent) -> None:
         """Note what a wallet said has become of the credentials of one answer."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredCredential)
             .where(StoredCredential.notification_hash == notification_hash)
             .values(event=event),
@@ -58,7 +54,7 @@ class CredentialStore:
 
     def begin_renewal(self, renewal: StoredRenewal, offer: StoredOffer) -> None:
         """Keep what a credential is to be issued anew with; an earlier attempt gives way."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             earlier = session.get(StoredRenewal, renewal.record_id, with_for_update=True)
             if earlier is not None:
                 session.execute(
@@ -73,7 +69,7 @@ class CredentialStore:
         owed = select(StoredRenewal).where(
             or_(StoredRenewal.record_id == record_id, StoredRenewal.replaced_by == record_id)
         )
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             for renewal in session.scalars(owed).all():
                 # With its token, which would otherwise pass for an offer's.
                 session.execute(
@@ -83,12 +79,12 @@ class CredentialStore:
 
     def find_renewal(self, record_id: str) -> StoredRenewal | None:
         """Return how a credential is, or was, issued anew."""
-        return find_one(
-            self._engine, select(StoredRenewal).where(StoredRenewal.record_id == record_id)
+        return self._database.find_one(
+            select(StoredRenewal).where(StoredRenewal.record_id == record_id)
         )
 
     def find_renewal_of(self, token_hash: str) -> StoredRenewal | None:
         """Return the renewal that a token was given for; None where it was given for an offer."""
-        return find_one(
-            self._engine, select(StoredRenewal).where(StoredRenewal.token_hash == token_hash)
+        return self._database.find_one(
+            select(StoredRenewal).where(StoredRenewal.token_hash == token_hash)
         )

@@ -1,27 +1,25 @@
 """Enrolment codes: each good for one account."""
 
-from sqlalchemy import Engine, delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, or_, select, update
 
-from node.issuer.statements import change, find_one
+from node.database import Database
 from node.issuer.tables import StoredEnrolment
 
 
 class EnrolmentStore:
     """The table of enrolment codes."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, enrolment: StoredEnrolment) -> None:
         """Keep a new code."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             session.add(enrolment)
 
     def find(self, code_hash: str, now_ms: int) -> StoredEnrolment | None:
         """Return a code that has not expired and was not tried too often."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredEnrolment).where(
                 StoredEnrolment.code_hash == code_hash,
                 StoredEnrolment.expires_at_ms > now_ms,
@@ -31,8 +29,7 @@ class EnrolmentStore:
 
     def count_wrong_proof(self, code_hash: str) -> None:
         """Use up one try of a code."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredEnrolment)
             .where(StoredEnrolment.code_hash == code_hash)
             .values(tries_left=StoredEnrolment.tries_left - 1),
@@ -40,8 +37,7 @@ class EnrolmentStore:
 
     def bind(self, code_hash: str, account_id: str) -> bool:
         """Bind a code to one account; False where it is bound to another."""
-        return change(
-            self._engine,
+        return self._database.change(
             update(StoredEnrolment)
             .where(
                 StoredEnrolment.code_hash == code_hash,
@@ -52,8 +48,7 @@ class EnrolmentStore:
 
     def unbind(self, code_hash: str, account_id: str) -> None:
         """Let a code be used for another account, where the ledger refused this one."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredEnrolment)
             .where(StoredEnrolment.code_hash == code_hash, StoredEnrolment.account_id == account_id)
             .values(account_id=None),
@@ -61,4 +56,6 @@ class EnrolmentStore:
 
     def purge(self, now_ms: int) -> None:
         """Delete codes that have expired."""
-        change(self._engine, delete(StoredEnrolment).where(StoredEnrolment.expires_at_ms <= now_ms))
+        self._database.change(
+            delete(StoredEnrolment).where(StoredEnrolment.expires_at_ms <= now_ms)
+        )

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, or_, select, update
 
-from node.issuer.statements import change, find_one, is_one_row
+from node.database import Database
+from node.database.database import count_rows
 from node.issuer.tables import (
     ReviewState,
     StoredCredential,
@@ -18,18 +18,17 @@ from node.issuer.tables import (
 class OfferStore:
     """The table of offers."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, offer: StoredOffer, *keys: StoredOfferKey) -> None:
         """Keep a new offer, and the other secrets that lead to it."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             session.add_all([offer, *keys])
 
     def find_key(self, key_hash: str, now_ms: int) -> StoredOfferKey | None:
         """Return the secret that leads to an offer."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredOfferKey).where(
                 StoredOfferKey.key_hash == key_hash, StoredOfferKey.expires_at_ms > now_ms
             ),
@@ -37,8 +36,7 @@ class OfferStore:
 
     def find_code(self, code_hash: str, now_ms: int) -> StoredOffer | None:
         """Return an offer that no wallet has redeemed yet, by its pre-authorized code."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredOffer).where(
                 StoredOffer.code_hash == code_hash,
                 StoredOffer.token_hash.is_(None),
@@ -48,8 +46,7 @@ class OfferStore:
 
     def find(self, offer_hash: str, now_ms: int) -> StoredOffer | None:
         """Return an offer that no wallet has redeemed yet."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredOffer).where(
                 StoredOffer.offer_hash == offer_hash,
                 StoredOffer.token_hash.is_(None),
@@ -69,15 +66,19 @@ class OfferStore:
             StoredOffer.expires_at_ms > now_ms,
             StoredOffer.tries_left > 0,
         )
-        tried = update(StoredOffer).where(*open_offer)
-        if not change(self._engine, tried.values(tries_left=StoredOffer.tries_left - 1)):
-            return None
-        return find_one(self._engine, select(StoredOffer).where(StoredOffer.code_hash == code_hash))
+        # Read by the same statement: another request may redeem the offer right after it.
+        tried = (
+            update(StoredOffer)
+            .where(*open_offer)
+            .values(tries_left=StoredOffer.tries_left - 1)
+            .returning(StoredOffer)
+        )
+        with self._database.transaction() as session:
+            return session.scalars(tried).one_or_none()
 
     def lock(self, code_hash: str) -> None:
         """Delete an offer whose tries are used up, with its attributes."""
-        change(
-            self._engine,
+        self._database.change(
             delete(StoredOffer).where(
                 StoredOffer.code_hash == code_hash,
                 StoredOffer.token_hash.is_(None),
@@ -97,8 +98,7 @@ class OfferStore:
         identifier: str | None = None,
     ) -> bool:
         """Put a token in the code's place; False where another request was first."""
-        return change(
-            self._engine,
+        return self._database.change(
             update(StoredOffer)
             .where(StoredOffer.code_hash == code_hash, StoredOffer.token_hash.is_(None))
             .values(
@@ -113,8 +113,7 @@ class OfferStore:
 
     def give_back(self, token_hash: str, *, attributes: bytes, expires_at_ms: int) -> None:
         """Put the code, and the try that it took, back in the token's place."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredOffer)
             .where(StoredOffer.token_hash == token_hash, StoredOffer.issued.is_(None))
             .values(
@@ -127,8 +126,7 @@ class OfferStore:
 
     def find_token(self, token_hash: str, now_ms: int) -> StoredOffer | None:
         """Return the offer that a token stands for."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredOffer).where(
                 StoredOffer.token_hash == token_hash, StoredOffer.expires_at_ms > now_ms
             ),
@@ -136,8 +134,7 @@ class OfferStore:
 
     def lease(self, token_hash: str, *, now_ms: int, until_ms: int) -> bool:
         """Keep other requests with this token away; False where one is at work or is done."""
-        return change(
-            self._engine,
+        return self._database.change(
             update(StoredOffer)
             .where(
                 StoredOffer.token_hash == token_hash,
@@ -149,8 +146,7 @@ class OfferStore:
 
     def end_lease(self, token_hash: str, until_ms: int) -> None:
         """Let the token be used again, after a failure that was not the wallet's."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredOffer)
             .where(StoredOffer.token_hash == token_hash, StoredOffer.leased_until_ms == until_ms)
             .values(leased_until_ms=None),
@@ -190,8 +186,8 @@ class OfferStore:
             )
         )
         renewed = update(StoredRenewal).where(StoredRenewal.token_hash == token_hash)
-        with Session(self._engine) as session, session.begin():
-            if not is_one_row(session.execute(used)):
+        with self._database.transaction() as session:
+            if count_rows(session.execute(used)) != 1:
                 return False
             session.add_all(credentials)
             if credentials:
@@ -200,8 +196,7 @@ class OfferStore:
 
     def defer(self, token_hash: str, *, transaction_hash: str, requested: bytes) -> None:
         """Keep a request until its review is over, in the place of an earlier one."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredOffer)
             .where(StoredOffer.token_hash == token_hash, StoredOffer.issued.is_(None))
             .values(transaction_hash=transaction_hash, requested=requested),
@@ -209,8 +204,7 @@ class OfferStore:
 
     def find_review(self, review_hash: str, now_ms: int) -> StoredOffer | None:
         """Return the offer that a review's code stands for."""
-        return find_one(
-            self._engine,
+        return self._database.find_one(
             select(StoredOffer).where(
                 StoredOffer.review_hash == review_hash, StoredOffer.expires_at_ms > now_ms
             ),
@@ -218,8 +212,7 @@ class OfferStore:
 
     def decide_review(self, review_hash: str, state: ReviewState) -> bool:
         """Note what a review came to; False where it was decided before."""
-        return change(
-            self._engine,
+        return self._database.change(
             update(StoredOffer)
             .where(StoredOffer.review_hash == review_hash, StoredOffer.review == "waiting")
             .values(review=state),
@@ -228,7 +221,7 @@ class OfferStore:
     def purge(self, now_ms: int) -> None:
         """Delete what has expired, unless a request is at work on it."""
         is_free = or_(StoredOffer.leased_until_ms.is_(None), StoredOffer.leased_until_ms <= now_ms)
-        change(
-            self._engine, delete(StoredOffer).where(StoredOffer.expires_at_ms <= now_ms, is_free)
+        self._database.change(
+            delete(StoredOffer).where(StoredOffer.expires_at_ms <= now_ms, is_free)
         )
-        change(self._engine, delete(StoredOfferKey).where(StoredOfferKey.expires_at_ms <= now_ms))
+        self._database.change(delete(StoredOfferKey).where(StoredOfferKey.expires_at_ms <= now_ms))

@@ -3,24 +3,23 @@
 import json
 
 from joserfc.jwk import ECKey
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
 from client_sdk.openid4vci.message_encryption import generate_encryption_key
 from client_sdk.strict_json import parse_strict_json_object
+from node.database import Database
 from node.errors import StorageError
 from node.issuer.one_time_secret import seal, unseal
-from node.issuer.statements import find_one
 from node.issuer.tables import StoredKey
 
 
 class ServiceKeys:
     """The table of keys."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def encryption_key(self, secret: str) -> ECKey:
         """Return the key that wallets encrypt requests to; it is made at the first use.
@@ -36,7 +35,7 @@ class ServiceKeys:
         if found is None:
             jwk = json.dumps(export_private_jwk(generate_encryption_key())).encode()
             try:
-                with Session(self._engine) as session, session.begin():
+                with self._database.transaction() as session:
                     session.add(StoredKey(name=name, jwk=seal(jwk, secret)))
             except IntegrityError:
                 pass  # Another instance was first.
@@ -47,4 +46,4 @@ class ServiceKeys:
         return key
 
     def _find(self, name: str) -> StoredKey | None:
-        return find_one(self._engine, select(StoredKey).where(StoredKey.name == name))
+        return self._database.find_one(select(StoredKey).where(StoredKey.name == name))

@@ -6,13 +6,13 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Engine, LargeBinary, func, select, update
+from sqlalchemy import LargeBinary, func, select, update
 from sqlalchemy.orm import Session
 
 from client_sdk.credentials.status_bits import BITS
 from client_sdk.credentials.token_status_list import Status, StatusList
 from client_sdk.errors import CredentialStateError
-from node.issuer.statements import change, find_one
+from node.database import Database
 from node.issuer.tables import StoredStatusList
 
 _PLACE_BYTES: Final = 4
@@ -21,8 +21,8 @@ _PLACE_BYTES: Final = 4
 class StatusListStore:
     """The table of status lists. Safe to share between threads and processes."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, list_id: str, size: int) -> None:
         """Make a list of `size` places, whose order nobody can foresee."""
@@ -37,13 +37,13 @@ class StatusListStore:
             version=1,
             anchored_version=0,
         )
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             session.add(row)
 
     def find(self, list_id: str) -> StoredStatusList | None:
         """Return a list, without the order of its places."""
-        return find_one(
-            self._engine, select(StoredStatusList).where(StoredStatusList.list_id == list_id)
+        return self._database.find_one(
+            select(StoredStatusList).where(StoredStatusList.list_id == list_id)
         )
 
     def with_room(self, count: int) -> str | None:
@@ -54,7 +54,7 @@ class StatusListStore:
             .order_by(StoredStatusList.number)
             .limit(1)
         )
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return session.scalar(query)
 
     def unanchored(self) -> Sequence[str]:
@@ -62,7 +62,7 @@ class StatusListStore:
         query = select(StoredStatusList.list_id).where(
             StoredStatusList.anchored_version < StoredStatusList.version
         )
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return session.scalars(query).all()
 
     def take(self, list_id: str, count: int) -> list[int] | None:
@@ -70,7 +70,7 @@ class StatusListStore:
 
         They are used from the moment that this is committed: a caller that dies then wastes them.
         """
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             first = reserve_places(session, list_id, count)
             return None if first is None else read_places(session, list_id, first, count)
 
@@ -93,13 +93,12 @@ class StatusListStore:
                 .values(statuses=changed.packed, version=row.version + 1)
             )
             # Where another instance was first, its change is kept.
-            if change(self._engine, written):
+            if self._database.change(written):
                 return
 
     def note_anchored(self, list_id: str, version: int) -> None:
         """Note that a version, or a later one, is on the ledger."""
-        change(
-            self._engine,
+        self._database.change(
             update(StoredStatusList)
             .where(StoredStatusList.list_id == list_id, StoredStatusList.anchored_version < version)
             .values(anchored_version=version),

@@ -16,7 +16,7 @@ from node.issuer.nonce_store import NonceStore
 from node.issuer.offer_store import OfferStore
 from node.issuer.service_keys import ServiceKeys
 from node.issuer.status_list_store import StatusListStore
-from node.issuer.tables import Base
+from node.issuer.tables import SCHEMA
 
 
 class IssuerStore:
@@ -40,15 +40,15 @@ class IssuerStore:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        self._engine = open_database(database_url, Base.metadata)
-        self.offers = OfferStore(self._engine)
-        self.authorizations = AuthorizationStore(self._engine)
-        self.credentials = CredentialStore(self._engine)
-        self.enrolments = EnrolmentStore(self._engine)
-        self.nonces = NonceStore(self._engine)
-        self.keys = ServiceKeys(self._engine)
-        self.batches = BatchStore(self._engine)
-        self.status_lists = StatusListStore(self._engine)
+        self._database = open_database(database_url, SCHEMA)
+        self.offers = OfferStore(self._database)
+        self.authorizations = AuthorizationStore(self._database)
+        self.credentials = CredentialStore(self._database)
+        self.enrolments = EnrolmentStore(self._database)
+        self.nonces = NonceStore(self._database)
+        self.keys = ServiceKeys(self._database)
+        self.batches = BatchStore(self._database)
+        self.status_lists = StatusListStore(self._database)
 
     def purge(self, now_ms: int) -> None:
         """Delete what has expired: offers with their attributes, nonces, enrolment codes.
@@ -61,9 +61,10 @@ class IssuerStore:
             self.authorizations.purge(now_ms)
             self.nonces.purge(now_ms)
             self.enrolments.purge(now_ms)
+            self._database.empty_log()
         except SQLAlchemyError as error:
             raise StorageError(f"the store: {type(error).__name__}") from None
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._database.close()

@@ -1,9 +1,12 @@
 """The issuer's tables: codes and tokens as hashes, what is said of a person only sealed."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from sqlalchemy import BigInteger, Index, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from node.database import Schema
 
 BatchState = Literal["signing", "sealed", "anchored"]
 ReviewState = Literal["waiting", "approved", "refused"]
@@ -269,3 +272,11 @@ class StoredBatch(Base):
     letters_bytes: Mapped[int] = mapped_column(BigInteger)
     part_roots: Mapped[bytes] = mapped_column(LargeBinary)
     expires_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+SCHEMA: Final = Schema(
+    service="issuer",
+    tables=Base.metadata,
+    revision="0001",
+    revisions=Path(__file__).with_name("revisions"),
+)

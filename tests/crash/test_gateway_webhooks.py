@@ -17,8 +17,9 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.webhooks import SignedMessage, verify_webhook
 from node.config import load_config
-from node.gateway.api_keys import ApiKeyStore, Scope
+from node.gateway.api_keys import Scope
 from node.gateway.config import GatewayConfig
+from node.gateway.gateway_store import GatewayStore
 from node.keypair import save_keypair
 
 PROGRAM = """
@@ -52,9 +53,9 @@ def test_an_event_outlives_the_process(tmp_path: Path) -> None:
         tmp_path, World(), listen="127.0.0.1:0", webhooks_to_this_machine=True, waci=False
     )
     save_keypair(AccountKey.generate(), tmp_path / "gateway.priv")
-    keys = ApiKeyStore(load_config(path, GatewayConfig).database_url)
-    _, token = keys.create("city", scopes=tuple(Scope), now_ms=0)
-    keys.close()
+    store = GatewayStore(load_config(path, GatewayConfig).database_url)
+    _, token = store.keys.create("city", scopes=tuple(Scope), now_ms=0)
+    store.close()
     headers = {"Authorization": f"Bearer {token}"}
     heard = HttpStand(lambda _request: Reply(status=204, body=b""))
     # Bound, but nobody answers there yet: the first process cannot tell.

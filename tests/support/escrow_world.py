@@ -98,7 +98,7 @@ class EscrowWorld:
             settings: What their configuration says beside.
         """
         if not on_disk:
-            settings["database_url"] = "sqlite:///:memory:"
+            settings.setdefault("database_url", "sqlite:///:memory:")
         self.clock = Clock()
         self.agents = [
             _make_agent(

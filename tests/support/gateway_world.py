@@ -14,11 +14,10 @@ from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.openid4vp.response import build_response
 from client_sdk.openid4vp.signed_request import VerifiedRequest, verify_request
 from node.config import load_config
-from node.gateway.api_keys import ApiKeyStore, Scope
+from node.gateway.api_keys import Scope
 from node.gateway.app import build_events, build_presentations, build_waci, create_app
 from node.gateway.config import GatewayConfig
-from node.gateway.event_store import EventStore
-from node.gateway.store import RequestStore
+from node.gateway.gateway_store import GatewayStore
 
 
 def write_config(
@@ -85,15 +84,15 @@ class GatewayWorld:
             self.folder, self.world, verifier_changes=self.verifier_changes, **changes
         )
         self.config = load_config(path, GatewayConfig)
-        self.store = RequestStore(self.config.database_url)
+        self.kept = GatewayStore(self.config.database_url)
+        self.store, self.event_store = self.kept.requests, self.kept.events
         self.presentations = build_presentations(
             self.config,
             store=self.store,
             ledger=self.world.ledger,
             now_ms=lambda: self.world.now_ms,
         )
-        self.keys = ApiKeyStore(self.config.database_url)
-        self.event_store = EventStore(self.config.database_url)
+        self.keys = self.kept.keys
         self.events = build_events(self.config, store=self.event_store, seed=bytes(32))
         self.api_keys = {name: self.make_key(name) for name in ("city", "bank")}
         self.app = create_app(
@@ -157,6 +156,4 @@ class GatewayWorld:
 
     def close(self) -> None:
         self.events.feed.stop()
-        self.event_store.close()
-        self.store.close()
-        self.keys.close()
+        self.kept.close()

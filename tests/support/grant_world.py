@@ -38,7 +38,6 @@ from client_sdk.wallet import Answer, Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
 from node.gateway.app import build_standing, create_app
-from node.gateway.standing_store import StandingStore
 
 PASSPHRASE: Final = "a passphrase for this test"
 GATEWAY_URL: Final = "http://127.0.0.1:8080"
@@ -148,7 +147,7 @@ class GrantWorld:
         self.gateway = GatewayWorld(
             self.folder, world, encrypt_responses=self.encrypt_responses, changes=self.changes
         )
-        self.standing_store = StandingStore(self.gateway.config.database_url)
+        self.standing_store = self.gateway.kept.standing
         self.standing = build_standing(
             self.gateway.config,
             store=self.standing_store,
@@ -210,7 +209,6 @@ class GrantWorld:
 
     def close(self) -> None:
         self.wallet.close()
-        self.standing_store.close()
         self.gateway.close()
 
     def _line(self) -> AppAdapter:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +65,7 @@ class IssuerWorld:
         *,
         public_url: str = "https://issuer.example",
         signer_on: Callable[[str], Key | CredentialSigner] = lambda _ledger_id: generate_key(),
+        database_url: str | None = None,
         **settings: Any,
     ) -> None:
         self.clock = Clock()
@@ -81,7 +83,8 @@ class IssuerWorld:
         )
         self.issuer_record = register_issuer(registry, self.record)
         self.database = folder / "issuer.db"
-        self.store = IssuerStore(f"sqlite:///{self.database}")
+        self.database_url = database_url or f"sqlite:///{self.database}"
+        self.store = IssuerStore(self.database_url)
         self.config = IssuerConfig(
             public_url=public_url,
             operator_token_sha256=hashlib.sha256(OPERATOR_TOKEN.encode()).hexdigest(),
@@ -97,6 +100,19 @@ class IssuerWorld:
         )
         self.nonce_key = generate_key()
         self.restart()
+
+    def another_instance(self) -> "IssuerWorld":
+        """Return a second instance of the service, on the same database."""
+        other = copy(self)
+        other.store = IssuerStore(self.database_url)
+        other.restart()
+        return other
+
+    def bytes_at_rest(self) -> bytes:
+        """Return what stands on the disk of its SQLite database."""
+        return b"".join(
+            file.read_bytes() for file in self.database.parent.glob(f"{self.database.name}*")
+        )
 
     def restart(self) -> None:
         """Make the service anew over what it keeps."""

@@ -7,7 +7,8 @@ import pytest
 from support.gateway_world import GatewayWorld
 from werkzeug.test import TestResponse
 
-from node.gateway.api_keys import ApiKeyStore, Scope
+from node.gateway.api_keys import Scope
+from node.gateway.gateway_store import GatewayStore
 
 DAY_MS = 86_400_000
 BODY = {"attributes": ["address"], "purpose": "Residence certificate"}
@@ -54,10 +55,10 @@ def test_a_revoked_key_opens_nothing_from_then_on(gateway: GatewayWorld) -> None
     )
     assert ask(gateway, key).status_code == 201
     # Another process does it.
-    operator = ApiKeyStore(gateway.config.database_url)
-    assert operator.revoke(made.id, now_ms=gateway.world.now_ms)
-    assert not operator.revoke(made.id, now_ms=gateway.world.now_ms)
-    assert not operator.revoke("0" * 12, now_ms=gateway.world.now_ms)
+    operator = GatewayStore(gateway.config.database_url)
+    assert operator.keys.revoke(made.id, now_ms=gateway.world.now_ms)
+    assert not operator.keys.revoke(made.id, now_ms=gateway.world.now_ms)
+    assert not operator.keys.revoke("0" * 12, now_ms=gateway.world.now_ms)
     operator.close()
     assert ask(gateway, key).status_code == 401
     states = {found.note: found.state_at(gateway.world.now_ms) for found in gateway.keys.all()}

@@ -20,7 +20,7 @@ from node.config import load_config
 from node.errors import ConfigError, StorageError
 from node.gateway.app import build_presentations, purge_until, run_gateway
 from node.gateway.config import GatewayConfig
-from node.gateway.store import RequestStore
+from node.gateway.gateway_store import GatewayStore
 from node.keypair import save_keypair
 
 PROGRAM = """
@@ -94,7 +94,7 @@ def test_where_the_database_is(tmp_path: Path, url: str, expected: str) -> None:
 
 def test_a_certificate_that_is_no_certificate(tmp_path: Path) -> None:
     config = load_config(write_config(tmp_path, World()), GatewayConfig)
-    store = RequestStore("sqlite://")
+    store = GatewayStore("sqlite://")
     for name, content in (("city.crt", b"no"), ("city.key", b"no"), ("city.key", None)):
         before = (tmp_path / name).read_bytes()
         if content is None:
@@ -102,7 +102,7 @@ def test_a_certificate_that_is_no_certificate(tmp_path: Path) -> None:
         else:
             (tmp_path / name).write_bytes(content)
         with pytest.raises(ConfigError, match="verifier city"):
-            build_presentations(config, store=store, ledger=World().ledger)
+            build_presentations(config, store=store.requests, ledger=World().ledger)
         (tmp_path / name).write_bytes(before)
     store.close()
 
@@ -110,12 +110,12 @@ def test_a_certificate_that_is_no_certificate(tmp_path: Path) -> None:
 def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
     for url in ("nonsense", "nosuch://x", "postgresql+nosuch://x"):
         with pytest.raises(ConfigError, match="database_url"):
-            RequestStore(url)
+            GatewayStore(url)
     with pytest.raises(StorageError, match="database_url"):
-        RequestStore(f"sqlite:///{tmp_path}/none/gateway.db")
+        GatewayStore(f"sqlite:///{tmp_path}/none/gateway.db")
     (tmp_path / "gateway.db").write_bytes(b"no database" * 100)
     with pytest.raises(StorageError, match="database_url"):
-        RequestStore(f"sqlite:///{tmp_path}/gateway.db")
+        GatewayStore(f"sqlite:///{tmp_path}/gateway.db")
 
 
 def test_requests_survive_a_restart(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import requests
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 from support.gateway_world import GatewayWorld
 from support.http_stand import HttpStand, Received, Reply
 
@@ -22,7 +21,8 @@ from client_sdk.webhooks import SignedMessage, WebhookEvent, WebhookSigner, veri
 from node.gateway.api_keys import Scope
 from node.gateway.app import THREADS
 from node.gateway.event_feed import EventFeed
-from node.gateway.event_store import EventStore, RequestEvent
+from node.gateway.event_store import RequestEvent
+from node.gateway.gateway_store import GatewayStore
 from node.gateway.webhooks import MAX_TRIES, WebhookSender
 from node.web.bounded_work import bound_work
 from node.web.server import WebServer
@@ -31,8 +31,8 @@ Frames = Iterator[dict[str, str]]
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[GatewayWorld]:
-    world = GatewayWorld(tmp_path)
+def gateway(tmp_path: Path, database_url: str) -> Iterator[GatewayWorld]:
+    world = GatewayWorld(tmp_path, changes={"database_url": database_url})
     yield world
     world.close()
 
@@ -157,7 +157,7 @@ def test_a_stream_that_the_database_refuses_takes_no_place(
 
 def test_another_process_s_events_are_told(gateway: GatewayWorld, tmp_path: Path) -> None:
     created = gateway.create()
-    other = GatewayWorld(tmp_path, world=gateway.world)
+    other = GatewayWorld(tmp_path, world=gateway.world, changes=gateway.changes)
     with served(gateway) as base, follow(gateway, base, created["id"]) as told:
         post_answer(other, created)
         assert [event["event"] for event in told] == ["fetched", "answered", "verified"]
@@ -169,7 +169,7 @@ def test_an_event_that_is_committed_after_a_later_number_is_told(gateway: Gatewa
         event = RequestEvent(
             seq=seq, request_id=request_id, verifier="city", status="fetched", at_ms=0, tries=0
         )
-        with Session(gateway.event_store._engine) as session, session.begin():
+        with gateway.event_store._database.transaction() as session:
             session.add(event)
 
     with gateway.events.feed.listen("a" * 32) as first:
@@ -408,7 +408,7 @@ class TestWebhooks:
         self.register(gateway, heard.url)
         for _ in range(20):
             gateway.fetch(gateway.create())
-        store = EventStore(gateway.config.database_url)
+        store = GatewayStore(gateway.config.database_url)
         senders = [self.sender(gateway) for _ in range(4)]
 
         def work(sender: WebhookSender) -> None:

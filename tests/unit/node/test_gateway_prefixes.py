@@ -12,7 +12,7 @@ from node.config import load_config
 from node.errors import ConfigError
 from node.gateway.app import build_presentations
 from node.gateway.config import GatewayConfig
-from node.gateway.store import RequestStore
+from node.gateway.gateway_store import GatewayStore
 
 KINDS = {
     "x509_hash": "Minato City Hall",
@@ -54,9 +54,9 @@ def test_a_dns_name_that_wallets_do_not_reach(tmp_path: Path) -> None:
         tmp_path, World(), prefix="x509_san_dns", public_url="https://other.example"
     )
     config = load_config(path, GatewayConfig)
-    store = RequestStore(config.database_url)
+    store = GatewayStore(config.database_url)
     with pytest.raises(ConfigError, match="does not name other"):
-        build_presentations(config, store=store, ledger=World().ledger)
+        build_presentations(config, store=store.requests, ledger=World().ledger)
     store.close()
 
 
@@ -112,7 +112,7 @@ class TestHaip:
             world.identity, chain=(*world.identity.chain, *world.authority.chain)
         )
         config = load_config(write_config(tmp_path, world, haip=True), GatewayConfig)
-        store = RequestStore(config.database_url)
+        store = GatewayStore(config.database_url)
         with pytest.raises(ConfigError, match="trust anchor"):
-            build_presentations(config, store=store, ledger=world.ledger)
+            build_presentations(config, store=store.requests, ledger=world.ledger)
         store.close()

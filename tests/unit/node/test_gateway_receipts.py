@@ -19,9 +19,10 @@ from client_sdk.openid4vp.response import build_response
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[GatewayWorld]:
+def gateway(tmp_path: Path, database_url: str) -> Iterator[GatewayWorld]:
     """A gateway whose responses travel as they are."""
-    world = GatewayWorld(tmp_path, encrypt_responses=False)
+    changes = {"database_url": database_url}
+    world = GatewayWorld(tmp_path, encrypt_responses=False, changes=changes)
     yield world
     world.close()
 

@@ -11,9 +11,10 @@ from node.gateway.store import MAX_TRIES
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[tuple[GatewayWorld, GatewayWorld]]:
-    first = GatewayWorld(tmp_path)
-    second = GatewayWorld(tmp_path, world=first.world)
+def pair(tmp_path: Path, database_url: str) -> Iterator[tuple[GatewayWorld, GatewayWorld]]:
+    changes = {"database_url": database_url}
+    first = GatewayWorld(tmp_path, changes=changes)
+    second = GatewayWorld(tmp_path, world=first.world, changes=changes)
     yield first, second
     first.close()
     second.close()

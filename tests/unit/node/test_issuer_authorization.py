@@ -346,7 +346,7 @@ def test_f_1_proof_may_name_the_client_that_got_the_token(wallet: Authorizing) -
 def test_store_holds_no_code_and_no_state(wallet: Authorizing) -> None:
     request_uri = wallet.pushed()
     code = wallet.back(wallet.decide(request_uri))["code"]
-    at_rest = wallet.world.database.read_bytes()
+    at_rest = wallet.world.bytes_at_rest()
     for secret in (request_uri, code, wallet.issuer_state, VERIFIER, "st4te"):
         assert secret.encode() not in at_rest
     assert wallet.offer["authentication_code"].encode() not in at_rest

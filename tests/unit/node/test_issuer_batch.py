@@ -24,8 +24,8 @@ from node.issuer.residents import COLUMNS, CsvResidents, DatabaseResidents, Resi
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[IssuerWorld]:
-    made = IssuerWorld(tmp_path)
+def world(tmp_path: Path, database_url: str) -> Iterator[IssuerWorld]:
+    made = IssuerWorld(tmp_path, database_url=database_url)
     yield made
     made.store.close()
 

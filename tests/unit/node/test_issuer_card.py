@@ -114,7 +114,7 @@ def test_portrait_is_the_counters(city: CardWorld, card: VirtualCard) -> None:
     offer = city.offer_to_card(portrait=RESIDENT["portrait"])
     token = city.redeem_with(offer, city.prove(card)).get_json()["access_token"]
     assert city.claims(token)["portrait"].startswith("data:image/jpeg")
-    assert JPEG not in city.database.read_bytes()
+    assert JPEG not in city.bytes_at_rest()
 
 
 def test_individual_number_is_never_read(city: CardWorld, card: VirtualCard) -> None:

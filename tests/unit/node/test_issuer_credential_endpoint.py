@@ -260,7 +260,7 @@ def test_review_needs_its_code(world: IssuerWorld) -> None:
 
 def test_store_holds_no_attribute_of_what_waits(deferred: Deferred) -> None:
     deferred.request()
-    at_rest = deferred.world.database.read_bytes()
+    at_rest = deferred.world.bytes_at_rest()
     for value in (RESIDENT["name"], RESIDENT["address"], deferred.review_code):
         assert value.encode() not in at_rest
 

@@ -197,7 +197,7 @@ def test_the_operator_finds_it_under_the_same_reference(city: Renewing) -> None:
 def test_the_service_keeps_no_attribute(city: Renewing) -> None:
     city.replace_key()
     city.token()
-    data = city.world.database.read_bytes()
+    data = city.world.bytes_at_rest()
     assert not any(str(value).encode() in data for value in RESIDENT.values() if len(value) > 2)
 
 

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
 from support.presentation_world import key_of_account
 
@@ -367,7 +368,7 @@ def test_database_never_holds_attributes_codes_or_tokens(world: IssuerWorld) -> 
     code = world.code_of(offer)
     token = str(world.redeem(code, offer["tx_code"]).get_json()["access_token"])
     enrolment = world.enrolment_code()
-    at_rest = world.database.read_bytes()
+    at_rest = world.bytes_at_rest()
     secrets = [offer["id"], code, token, enrolment, *RESIDENT.values()]
     assert [text for text in secrets if len(text) > 1 and text.encode() in at_rest] == []
 
@@ -375,15 +376,15 @@ def test_database_never_holds_attributes_codes_or_tokens(world: IssuerWorld) -> 
 def test_attributes_are_deleted_with_issuance_and_with_expiry(world: IssuerWorld) -> None:
     credential = world.issue()
     world.make_offer()
-    with world.store._engine.connect() as connection:
-        rows = connection.exec_driver_sql("select length(attributes) from offer").scalars().all()
+    with world.store._database.reading() as session:
+        rows = session.scalars(text("select length(attributes) from offer")).all()
         assert min(rows) == 0
-        assert credential.encode() not in world.database.read_bytes()
+        assert credential.encode() not in world.bytes_at_rest()
     world.clock.advance(seconds=world.config.offer_seconds)
     world.store.purge(world.clock())
-    with world.store._engine.connect() as connection:
-        assert connection.exec_driver_sql("select count(*) from offer").scalar_one() == 0
-        assert connection.exec_driver_sql("select count(*) from credential").scalar_one() == 1
+    with world.store._database.reading() as session:
+        assert session.scalars(text("select count(*) from offer")).one() == 0
+        assert session.scalars(text("select count(*) from credential")).one() == 1
 
 
 def test_logs_and_answers_repeat_no_secret(world: IssuerWorld) -> None:

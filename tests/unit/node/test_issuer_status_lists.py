@@ -47,8 +47,8 @@ from node.issuer.store import IssuerStore
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[IssuerWorld]:
-    made = IssuerWorld(tmp_path)
+def world(tmp_path: Path, database_url: str) -> Iterator[IssuerWorld]:
+    made = IssuerWorld(tmp_path, database_url=database_url)
     yield made
     made.store.close()
 
@@ -296,9 +296,9 @@ def test_a_verifier_follows_the_issuer(world: IssuerWorld) -> None:
 # Places
 
 
-def test_no_place_is_given_out_twice(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'issuer.db'}"
-    stores = [IssuerStore(url).status_lists for _ in range(2)]
+def test_no_place_is_given_out_twice(database_url: str) -> None:
+    opened = [IssuerStore(database_url) for _ in range(2)]
+    stores = [store.status_lists for store in opened]
     stores[0].add("1" * 32, 1024)
     taken: list[int] = []
     for number in range(100):
@@ -309,6 +309,8 @@ def test_no_place_is_given_out_twice(tmp_path: Path) -> None:
     rest = stores[1].take("1" * 32, 24)
     assert rest is not None
     assert sorted(taken + rest) == list(range(1024))
+    for store in opened:
+        store.close()
 
 
 def test_the_order_of_places_cannot_be_foreseen(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ NOW_MS = 1_800_000_000_000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[IssuerStore]:
-    opened = IssuerStore(f"sqlite:///{tmp_path}/issuer.db")
+def store(database_url: str) -> Iterator[IssuerStore]:
+    opened = IssuerStore(database_url)
     yield opened
     opened.close()
 

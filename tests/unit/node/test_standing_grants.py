@@ -1,13 +1,13 @@
 """Standing grants from end to end: wallet, gateway, verifier and ledger, all real."""
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from support.databases import dump_database
 from support.grant_world import GrantWorld
 from support.presentation_world import ATTRIBUTES, GATEWAY, HOLDER, ISSUER, LEDGER_ID
 
@@ -36,8 +36,8 @@ PURPOSE = "Yearly tax notice"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[GrantWorld]:
-    made = GrantWorld(tmp_path)
+def world(tmp_path: Path, database_url: str) -> Iterator[GrantWorld]:
+    made = GrantWorld(tmp_path, changes={"database_url": database_url})
     yield made
     made.close()
 
@@ -194,8 +194,7 @@ def test_the_gateway_cannot_read_what_it_holds(
 ) -> None:
     grant = make_grant(world, tax_office)
     look(world, tax_office, grant)
-    with sqlite3.connect(world.folder / "gateway.db") as connection:
-        dump = "\n".join(connection.iterdump())
+    dump = dump_database(world.gateway.config.database_url)
     assert grant in dump
     logs = capsys.readouterr().out
     for value in ATTRIBUTES.values():

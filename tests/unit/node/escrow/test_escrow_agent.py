@@ -143,8 +143,8 @@ class AgentWorld(EscrowWorld):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[AgentWorld]:
-    world = AgentWorld(tmp_path)
+def world(tmp_path: Path, database_url: str) -> Iterator[AgentWorld]:
+    world = AgentWorld(tmp_path, database_url=database_url)
     yield world
     world.close()
 
@@ -634,7 +634,8 @@ def test_clients_say_where_they_go() -> None:
     assert repr(AgentClient("https://agent.example/", None)) == "AgentClient('agent.example')"  # type: ignore[arg-type]
 
 
-def test_a_store_that_cannot_be_used_is_told_without_details(world: AgentWorld) -> None:
+def test_a_store_that_cannot_be_used_is_told_without_details(tmp_path: Path) -> None:
+    world = AgentWorld(tmp_path)
     # A store in memory ends with its connection; the next one finds no tables.
     world.agents[0].store.close()
     with refused("store_unavailable"):

@@ -20,7 +20,6 @@ from node.escrow.config import (
     load_trusted_keys,
 )
 from node.escrow.sealing import StoreSealer
-from node.escrow.store import EscrowStore, HolderTransaction
 
 WHOLE = """
 name = "Agent"
@@ -90,21 +89,3 @@ def test_a_share_opens_with_its_key_at_its_place_only() -> None:
     ):
         with pytest.raises(StorageError, match="does not open"):
             other.open(data, place=place)
-
-
-def test_a_store_that_others_change_all_the_time_says_so(tmp_path: Path) -> None:
-    store, other = (EscrowStore(f"sqlite:///{tmp_path / 'escrow.db'}") for _ in range(2))
-    store.change("h", lambda rows: rows.append_log("first", caller="card", now_ms=1))
-
-    def work(rows: HolderTransaction) -> None:
-        other.change("h", lambda theirs: theirs.append_log("theirs", caller="card", now_ms=2))
-        rows.append_log("ours", caller="card", now_ms=3)
-
-    with pytest.raises(StorageError, match="changed by others"):
-        store.change("h", work)
-    entries = store.change("h", lambda rows: rows.log())
-    # Nothing of ours was written, and each entry of theirs follows the one before it.
-    assert {entry.event for entry in entries} == {"first", "theirs"}
-    assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
-    for one in (store, other):
-        one.close()

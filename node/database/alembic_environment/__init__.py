@@ -1,0 +1,1 @@
+"""Where Alembic begins: `node.database.schema` runs it."""

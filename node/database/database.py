@@ -1,0 +1,122 @@
+"""Transactions and reads of one database, for the stores of a service.
+
+A transaction of SQLite takes the lock for writing when it begins (`BEGIN IMMEDIATE`): what it reads
+stays true until it is committed, whichever process writes. PostgreSQL's are READ COMMITTED: there a
+store names in one statement the state that it changes, or locks the row first (`with_for_update`,
+which SQLite leaves out). So neither has to be tried again because of others.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Delete, Engine, Select, Update, event
+from sqlalchemy.orm import Session
+
+READS: Final = "tegata_reads"
+"""The execution option of connections that only read, each statement by itself."""
+QUICK: Final = "tegata_quick"
+"""The execution option of connections whose commits do not wait for the disk."""
+_Row = TypeVar("_Row")
+
+
+class Database:
+    """One database. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take over connections that `node.database.open_database` made."""
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        # SQLite lets one transaction at a time write, and is not fair to those who wait: the
+        # threads of a process queue here.
+        self._turn = threading.RLock() if self._is_sqlite else nullcontext()
+        # PostgreSQL spends no round trip on the beginning and end of a single statement.
+        alone: dict[str, Any] = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reads = engine.execution_options(**{READS: True}, **alone)
+
+    def quick(self) -> "Database":
+        """Return the same database with commits that do not wait for the disk.
+
+        Such a commit outlives the process, and the last ones not the machine's power; the file
+        stays whole either way. It counts for SQLite only: PostgreSQL has its own settings.
+        """
+        quick = Database(self._engine.execution_options(**{QUICK: True}))
+        quick._turn = self._turn
+        return quick
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Write what the `with` body does, whole; or nothing, where it raises."""
+        with (
+            self._turn,
+            Session(self._engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Write what the `with` body does without objects, whole; or nothing, where it raises."""
+        with self._turn, self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Read; each statement sees what was committed when it began. Objects stay readable."""
+        with Session(self._reads, expire_on_commit=False) as session:
+            yield session
+
+    def find_one(self, query: Select[_Row]) -> _Row | None:
+        """Return the one row of a query, or None."""
+        with self.reading() as session:
+            return session.scalars(query).one_or_none()
+
+    def change(self, statement: Update | Delete) -> bool:
+        """Change rows by one statement; return whether it was one row."""
+        with self.connection() as connection:
+            return count_rows(connection.execute(statement)) == 1
+
+    def empty_log(self) -> None:
+        """Empty an SQLite file's write-ahead log, where what was erased would stand a while yet.
+
+        Where others are reading, it is left for the next time.
+        """
+        if self._is_sqlite:
+            with self._reads.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+
+def count_rows(result: object) -> int:
+    """Return how many rows a statement changed."""
+    return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def prepare_sqlite(engine: Engine) -> None:
+    """Make SQLite's transactions begin as this module says, and overwrite what is deleted."""
+    event.listen(engine, "connect", _connect)
+    event.listen(engine, "begin", _begin)
+
+
+def _connect(connection: Any, _record: object) -> None:
+    # The driver begins no transaction by itself; `_begin` does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA secure_delete = ON")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(READS):
+        return
+    level = "NORMAL" if options.get(QUICK) else "FULL"
+    if connection.info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        connection.info["synchronous"] = level
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""Alembic's revisions of the issuer's tables; `node.database.schema` applies them."""
