@@ -1,6 +1,5 @@
 """What verifiers ask of the gateway about events: streams (server-sent events), and webhooks."""
 
-import json
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,6 +22,13 @@ from node.gateway.event_store import EventStore, RequestEvent
 from node.gateway.presentations import Presentations
 from node.gateway.store import StoredRequest
 from node.gateway.verifier_access import VerifierAccess
+from node.web.event_stream import (
+    EVENT_STREAM,
+    HEARTBEAT,
+    event_frame,
+    retry_frame,
+    stream_response,
+)
 from node.web.problems import problems
 
 _TAGS: "Final[list[Tag | dict[str, Any]]]" = [{"name": "events"}]
@@ -31,7 +37,6 @@ _HEARTBEAT_S: Final = 15.0
 """A line now and then shows both sides that the connection lives."""
 _LAST: Final = ("accepted", "answered")
 """The statuses after which nothing more happens."""
-_EVENT_STREAM: Final = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,7 @@ def add_event_routes(
     @app.get(
         "/requests/<id>/events",
         responses={
-            200: {"content": {_EVENT_STREAM: {"schema": {"type": "string"}}}},
+            200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}},
             **problems(401, 403, 404, 422, 429, 503),
         },
         security=_SECURITY,
@@ -118,13 +123,7 @@ def add_event_routes(
         Server-sent events; the stream ends with the request. Scope `results:read`.
         """
         stored = presentations.find(access.caller(Scope.RESULTS_READ).verifier, path.id)
-        after = int(header.last_event_id)
-        with ExitStack() as stack:
-            listener = stack.enter_context(told.feed.listen(stored.id))
-            stream = _stream(stored, events, listener, after=after, now_ms=now_ms)
-            response = Response(stream, content_type=_EVENT_STREAM)
-            response.call_on_close(stack.pop_all().close)
-        return response
+        return follow_request(stored, told, after=int(header.last_event_id), now_ms=now_ms)
 
     @app.get(
         "/webhook",
@@ -180,6 +179,28 @@ def add_event_routes(
         return jsonify(told.signer.key_set())
 
 
+def follow_request(
+    stored: StoredRequest, told: Events, *, after: int, now_ms: Callable[[], int]
+) -> Response:
+    """Return the stream of a request's events, which ends with the request.
+
+    Args:
+        stored: The request.
+        told: What tells of events.
+        after: The number of the last event that was seen.
+        now_ms: The clock: milliseconds since 1970, UTC.
+
+    Raises:
+        ApiError: Too many streams are open.
+    """
+    with ExitStack() as stack:
+        listener = stack.enter_context(told.feed.listen(stored.id))
+        stream = _stream(stored, told.store, listener, after=after, now_ms=now_ms)
+        response = stream_response(stream)
+        response.call_on_close(stack.pop_all().close)
+    return response
+
+
 def _stream(
     stored: StoredRequest,
     events: EventStore,
@@ -190,7 +211,7 @@ def _stream(
 ) -> Iterator[str]:
     """Yield a request's events, those that were and those that come, until it has ended."""
     # A browser that is cut off comes back after this many milliseconds.
-    yield "retry: 1000\n\n"
+    yield retry_frame(1000)
     seen, status = after, ""
     for event in events.events(after=0, request_id=stored.id):
         status = event.status
@@ -207,9 +228,11 @@ def _stream(
         except queue.Empty:
             if left_s <= 0:
                 at = datetime.fromtimestamp(stored.expires_at_ms / 1000, tz=UTC).isoformat()
-                yield _text("expired", {"request": stored.id, "status": "expired", "at": at})
+                yield event_frame(
+                    "expired", {"request": stored.id, "status": "expired", "at": at}
+                )
                 return
-            yield ": still open\n\n"
+            yield HEARTBEAT
             continue
         if event_or_end is None:
             return
@@ -221,11 +244,7 @@ def _stream(
 def _frame(event: RequestEvent) -> str:
     at = datetime.fromtimestamp(event.at_ms / 1000, tz=UTC).isoformat()
     fields = {"request": event.request_id, "status": event.status, "at": at}
-    return f"id: {event.seq}\n" + _text(event.name, fields)
-
-
-def _text(name: str, fields: dict[str, str]) -> str:
-    return f"event: {name}\ndata: {json.dumps(fields)}\n\n"
+    return event_frame(event.name, fields, number=event.seq)
 
 
 def _no_webhook() -> ApiError:

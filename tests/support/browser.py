@@ -1,0 +1,141 @@
+"""A real browser over real pages: Debian's Chromium, and axe-core to look for what shuts people out."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from node.web.server import WebServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_AXE: Final = Path(__file__).parents[1] / "interop/js/node_modules/axe-core/axe.min.js"
+_DESKTOP: Final = {"width": 1280, "height": 800}
+_PHONE: Final = {"width": 390, "height": 844}
+# Each language, scheme and size at least twice, and no more: one look takes a while.
+_LOOKS: Final = (
+    ("en", "light", "desktop", _DESKTOP),
+    ("ja", "light", "phone", _PHONE),
+    ("en", "dark", "phone", _PHONE),
+    ("ja", "dark", "desktop", _DESKTOP),
+)
+MAX_FIRST_VIEW_BYTES: Final = 150_000
+
+
+@contextmanager
+def serve_in_thread(app: "WSGIApplication", *, threads: int = 8) -> Iterator[str]:
+    """Serve an application on a free port of this machine; yield its URL."""
+    server = WebServer(app, "127.0.0.1:0", threads=threads)
+    runner = threading.Thread(target=server.run)
+    runner.start()
+    try:
+        yield f"http://{server.address}"
+    finally:
+        server.stop()
+        runner.join()
+
+
+@contextmanager
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """Start Debian's Chromium, without a window."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed; as root, `make test` installs it")
+    with sync_playwright() as playwright:
+        # Tests run as root in containers, where there is no sandbox to be had.
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", *arguments]
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def person(browser: Browser, **options: Any) -> Iterator[Page]:
+    """Yield a page of somebody who comes for the first time; no error of a script is let pass."""
+    context: BrowserContext = browser.new_context(**{"locale": "en-GB", **options})
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console", lambda said: errors.append(said.text) if said.type == "error" else None
+    )
+    try:
+        yield page
+    finally:
+        context.close()
+    # A refusal that a test asks for is no error of a script.
+    assert [error for error in errors if "the server responded with a status of 4" not in error] == []
+
+
+def log_in(page: Page, url: str, name: str, password: str) -> None:
+    """Log in at the pages of a service."""
+    page.goto(url)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("main").get_by_role("button").click()
+    page.wait_for_url(lambda at: "/login" not in at)
+
+
+def check_page(page: Page, name: str) -> None:
+    """Look at the page that is open in both languages, colour schemes and sizes.
+
+    axe-core finds nothing, nothing is wider than the screen, and the first view is small. With
+    `TEGATA_SCREENSHOTS` set to a folder, `<name>-<language>-<scheme>-<size>.png` is written there.
+    """
+    address = page.url.partition("#")[0]
+    separator = "&" if "?" in address else "?"
+    for language, scheme, size, viewport in _LOOKS:
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.goto(f"{address}{separator}lang={language}")
+        _check_view(page, name, f"{language}-{scheme}-{size}")
+    page.goto(f"{address}{separator}lang=en")
+
+
+def check_view(page: Page, name: str) -> None:
+    """Look at what is shown now, where it could not be loaded again: in both colour schemes."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        _check_view(page, name, scheme)
+
+
+def _check_view(page: Page, name: str, look: str) -> None:
+    assert violations(page) == [], f"{name}, {look}"
+    width: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0, f"{name}, {look}: {width} pixels wider than the screen"
+    if folder := os.environ.get("TEGATA_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}-{look}.png", full_page=True)
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds on the page that is open."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def first_view_bytes(browser: Browser, url: str, cookies: list[Any]) -> int:
+    """Return how many bytes a browser loads that has nothing of the page yet."""
+    context = browser.new_context()
+    context.add_cookies(cookies)
+    page = context.new_page()
+    sizes: list[int] = []
+    page.on("requestfinished", lambda request: sizes.append(sum(request.sizes().values())))
+    page.goto(url, wait_until="load")
+    context.close()
+    return sum(sizes)
