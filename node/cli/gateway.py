@@ -4,6 +4,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import click
@@ -16,13 +17,16 @@ from client_sdk.openid4vp.access_certificate import (
     load_identity,
 )
 from client_sdk.purposes import PURPOSE_TERMS
+from node.cli.config_file import extend_config, replace_config
 from node.cli.gateway_keys import DAY_MS, key
 from node.cli.gateway_registration import may_ask_option, parse_uses, register
+from node.cli.logins import add_login as add_login_to
+from node.cli.logins import password_option
 from node.cli.network import Network
 from node.cli.output import json_option, show, show_rows
 from node.cli.store_migration import add_migrate_command
 from node.cli.toml import encode_toml
-from node.config import load_config, parse_config, save_secret
+from node.config import load_config, save_secret
 from node.errors import ConfigError
 from node.gateway.api_keys import Scope
 from node.gateway.app import run_gateway
@@ -155,12 +159,8 @@ def add_verifier(
         "registration_files": registration_files,
         "may_exceed_registration": may_exceed,
     }
-    try:
-        text = config_file.read_text(encoding="utf-8") + "\n[[verifiers]]\n" + encode_toml(section)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{config_file}: cannot be read: {error}; make it first") from None
     # Before anything is written: the gateway must start with what is left here.
-    config = parse_config(text, GatewayConfig, path=config_file)
+    text, config = extend_config(config_file, GatewayConfig, "verifiers", section)
     public_url = config.public_url
     authority = _load_authority(folder)
     identity = certify_verifier(
@@ -176,10 +176,7 @@ def add_verifier(
     (folder / chain_file).write_bytes(identity.encode_chain())
     for file, token in zip(registration_files, registrations, strict=True):
         (folder / file).write_text(token, encoding="ascii")
-    draft = config_file.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    save_secret(draft, text)
-    draft.replace(config_file)
+    replace_config(config_file, text)
     with closing(GatewayStore(config.database_url)) as store:
         now_ms = time.time_ns() // 1_000_000
         _, api_key = store.keys.create(
@@ -205,6 +202,21 @@ def _load_authority(folder: Path) -> AccessIdentity:
         )
     except OSError as error:
         raise ConfigError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+@gateway.command("add-login")
+@_folder
+@click.argument("name")
+@click.option("--verifier", required=True, metavar="ID", help="Whom the person works for.")
+@password_option
+@json_option
+def add_login(
+    folder: Path, name: str, verifier: str, password_file: IO[str] | None, as_json: bool
+) -> None:
+    """Let NAME work at the verifier's page of the gateway in FOLDER, once it is started again."""
+    add_login_to(folder / FILE_NAME, GatewayConfig, name, password_file, verifier=verifier)
+    page = f"{load_config(folder / FILE_NAME, GatewayConfig).public_url}/verifier/"
+    show({"login": name, "verifier": verifier, "page": page}, as_json=as_json)
 
 
 @gateway.command()

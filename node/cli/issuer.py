@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import IO, TypeVar, get_args
 
 import click
 import segno
@@ -20,6 +20,8 @@ from client_sdk.issuer_client import IssuerClient, StateChange
 from client_sdk.ledger.grants import new_record_id
 from node.cli.issuer_batch import batch
 from node.cli.keygen import add_key_commands
+from node.cli.logins import add_login as add_login_to
+from node.cli.logins import password_option
 from node.cli.network import Network
 from node.cli.output import Value, json_option, show, show_rows
 from node.cli.store_migration import add_migrate_command
@@ -165,6 +167,18 @@ add_migrate_command(
     SCHEMA,
     database_url=lambda folder: load_config(folder / FILE_NAME, IssuerConfig).database_url,
 )
+
+
+@issuer.command("add-login")
+@_folder
+@click.argument("name")
+@password_option
+@json_option
+def add_login(folder: Path, name: str, password_file: IO[str] | None, as_json: bool) -> None:
+    """Let NAME work at the counter's page of the issuer in FOLDER, once it is started again."""
+    add_login_to(folder / FILE_NAME, IssuerConfig, name, password_file)
+    page = f"{load_config(folder / FILE_NAME, IssuerConfig).public_url}/counter/"
+    show({"login": name, "page": page}, as_json=as_json)
 
 
 @issuer.command()

@@ -2,18 +2,30 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from chaincode.ids import REGISTRY_ACCOUNT
+from chaincode.protocol.commands_pb2 import Command, CreateRole
+from chaincode.protocol.primitive_pb2 import RolePermission
+from chaincode.protocol.queries_pb2 import GetRoles, Query
 from chaincode.records import IssuerRecord
 from client_sdk.errors import QueryFailedError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.ledger.commands import create_account, set_record
+from client_sdk.ledger.commands import append_role, create_account, set_record
 from node.config import load_config
 from node.errors import ConfigError
 from node.ledger.config import FILE_NAME, NodeConfig
 from node.ledger.genesis import ADMIN_ACCOUNT
+
+OBSERVER_ROLE: Final = "observer"
+_OBSERVE: Final = (
+    RolePermission.can_get_all_acc_detail,
+    RolePermission.can_get_all_accounts,
+    RolePermission.can_get_all_signatories,
+    RolePermission.can_get_blocks,
+    RolePermission.can_get_peers,
+)
 
 
 class Network:
@@ -64,6 +76,23 @@ class Network:
             return
         if public_key not in found:
             raise ConfigError(f"{account_id} is there already, with another key")
+
+    def create_observer(self, account_id: str, public_key: str) -> None:
+        """Make an account that may read the ledger, and change nothing of others; with its role.
+
+        Raises:
+            TransactionFailedError: It exists, or its name is not acceptable.
+            TransportError: The node cannot be reached.
+        """
+        admin = self._clients[ADMIN_ACCOUNT]
+        roles = admin.find(Query.Payload(get_roles=GetRoles())).roles_response.roles
+        role = CreateRole(role_name=OBSERVER_ROLE, permissions=_OBSERVE)
+        commands = [] if OBSERVER_ROLE in roles else [Command(create_role=role)]
+        commands += [
+            create_account(account_id, public_key),
+            append_role(account_id, OBSERVER_ROLE),
+        ]
+        admin.submit(*commands)
 
     def register_issuer(self, record_id: str, record: IssuerRecord) -> None:
         """Put an issuer on the registry.

@@ -25,7 +25,11 @@ from node.gateway.config import GatewayConfig
 from node.gateway.event_feed import EventFeed
 from node.gateway.event_routes import Events
 from node.gateway.event_store import EventStore
+<<<<<<< HEAD
 from node.gateway.gateway_store import GatewayStore
+=======
+from node.gateway.pages import add_pages
+>>>>>>> ea09ee2 (Add the pages of verifiers, issuers and operators)
 from node.gateway.presentations import Presentations
 from node.gateway.receipts import GatewayLedger, Receipts
 from node.gateway.routes import create_routes
@@ -40,6 +44,7 @@ from node.gateway.waci import WaciVerification
 from node.gateway.webhooks import WebhookSender, webhook_signer
 from node.web.bounded_work import bound_work
 from node.web.didcomm import agreement_key
+from node.web.pages import derive_session_key
 from node.web.rate_limit import RateLimiter
 from node.web.server import bind, serve
 from node.web.workers import run_workers
@@ -114,6 +119,7 @@ def create_app(
     standing: Standing | None = None,
     events: Events | None = None,
     resolver: DidResolver | None = None,
+    session_key: bytes | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Flask:
     """Make the gateway's application.
@@ -126,6 +132,7 @@ def create_app(
         standing: The standing grants; None where there are none.
         events: What tells verifiers of events; None where nothing does.
         resolver: What resolves DIDs for anybody; None where nothing does.
+        session_key: What the sessions of its pages are signed with; None where it has no pages.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     limiter = RateLimiter()
@@ -136,7 +143,7 @@ def create_app(
         rate=config.verifier_rate,
         now_ms=now_ms,
     )
-    return create_routes(
+    app = create_routes(
         presentations,
         access,
         limiter=limiter,
@@ -147,6 +154,17 @@ def create_app(
         resolver=resolver,
         now_ms=now_ms,
     )
+    if config.logins and session_key is not None:
+        add_pages(
+            app,
+            config,
+            presentations,
+            keys,
+            events=events,
+            session_key=session_key,
+            now_ms=now_ms,
+        )
+    return app
 
 
 def build_resolver(config: GatewayConfig, *, ledger: DidLedger) -> DidResolver:
@@ -292,6 +310,7 @@ def _run_process(
             standing=standing,
             events=events,
             resolver=build_resolver(config, ledger=ledger),
+            session_key=derive_session_key(key.seed, service="gateway"),
         )
         workers = [
             threading.Thread(target=purge_until, args=(stopped, tend), name="purge"),

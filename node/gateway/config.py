@@ -10,6 +10,7 @@ from client_sdk.errors import RequestError
 from client_sdk.openid4vp.verifier_registration import MAX_REGISTRATIONS
 from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
+from node.web.logins import LoginConfig, check_logins
 from node.web.rate_limit import Rate
 
 FILE_NAME: Final = "gateway.toml"
@@ -64,6 +65,16 @@ class VerifierConfig(BaseModel):
         return self
 
 
+class VerifierLogin(LoginConfig):
+    """`[[logins]]`: somebody who works at the verifier's page.
+
+    Attributes:
+        verifier: The verifier that this person works for.
+    """
+
+    verifier: str
+
+
 class GatewayConfig(ProcessConfig):
     """`gateway.toml`. Relative paths are taken from the file's folder.
 
@@ -93,6 +104,7 @@ class GatewayConfig(ProcessConfig):
         checkpoint_file: Where the newest checkpoint of a proven ledger is kept.
         ledger: The ledger.
         verifiers: Who may ask.
+        logins: Who may work at the verifier's page, `/verifier/`; there is none where nobody may.
     """
 
     public_url: Annotated[str, AfterValidator(_endpoint)]
@@ -113,6 +125,7 @@ class GatewayConfig(ProcessConfig):
     checkpoint_file: ConfigPath = Path("ledger.checkpoint")
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
+    logins: tuple[VerifierLogin, ...] = ()
 
     @model_validator(mode="after")
     def _what_haip_needs(self) -> Self:
@@ -126,4 +139,12 @@ class GatewayConfig(ProcessConfig):
     def _each_verifier_once(self) -> Self:
         if len({verifier.id for verifier in self.verifiers}) != len(self.verifiers):
             raise ValueError("verifiers: two have the same id")
+        return self
+
+    @model_validator(mode="after")
+    def _logins_of_verifiers(self) -> Self:
+        check_logins(self.logins)
+        known = {verifier.id for verifier in self.verifiers}
+        if unknown := {login.verifier for login in self.logins} - known:
+            raise ValueError(f"logins: there is no verifier {min(unknown)!r}")
         return self

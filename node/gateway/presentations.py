@@ -187,6 +187,31 @@ class Presentations:
             raise _unknown_request()
         return stored
 
+    def page(self, verifier_id: str, *, skip: int, limit: int) -> list[StoredRequest]:
+        """Return a verifier's requests, the newest first; values that are over are deleted first."""
+        found = self._store.page(verifier_id, skip=skip, limit=limit)
+        now_ms = self._now_ms()
+        if any(stored.is_overdue(now_ms) for stored in found):
+            self.purge()
+            found = self._store.page(verifier_id, skip=skip, limit=limit)
+        return found
+
+    def is_registered(self, verifier_id: str, question: Question) -> bool:
+        """Tell whether a verifier may ask this."""
+        try:
+            self._profiles[verifier_id].check_registered(question.query, question.purpose_term)
+        except ApiError:
+            return False
+        return True
+
+    def verifier_name(self, verifier_id: str) -> str:
+        """Return what holders are told that a verifier is called."""
+        return self._profiles[verifier_id].identify(self._public_url).name
+
+    def asked_at_ms(self, stored: StoredRequest) -> int:
+        """Return when a request was made: milliseconds since 1970, UTC."""
+        return (_request_of(stored).issued_at or 0) * 1000
+
     def state_of(self, stored: StoredRequest) -> str:
         """Return a request's state now."""
         return stored.state_at(self._now_ms())

@@ -155,6 +155,14 @@ class RequestStore:
         """Return a request, detached from the database."""
         return self._database.find_one(select(StoredRequest).where(StoredRequest.id == request_id))
 
+    def page(self, verifier: str, *, skip: int, limit: int) -> list[StoredRequest]:
+        """Return requests of a verifier, the newest first, detached from the database."""
+        table = StoredRequest
+        query = select(table).where(table.verifier == verifier)
+        newest_first = query.order_by(table.expires_at_ms.desc(), table.id)
+        with Session(self._engine, expire_on_commit=False) as session:
+            return [*session.scalars(newest_first.offset(skip).limit(limit))]
+
     def mark_fetched(self, request_id: str) -> None:
         """Note that a wallet has fetched a request that was pending."""
         self._update(request_id, ("pending",), None, state="fetched")

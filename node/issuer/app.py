@@ -54,6 +54,7 @@ from node.issuer.metadata import build_metadata, build_server_metadata, metadata
 from node.issuer.metadata_routes import add_metadata_routes
 from node.issuer.offer_routes import add_offer_routes
 from node.issuer.offers import Offers
+from node.issuer.pages import Counter, add_pages
 from node.issuer.renewals import Renewals
 from node.issuer.reviews import Reviews
 from node.issuer.revocation_routes import add_revocation_routes
@@ -67,6 +68,7 @@ from node.issuer.waci_routes import add_waci_routes
 from node.web.app import create_api
 from node.web.didcomm import agreement_key
 from node.web.nonce import NonceSealer
+from node.web.pages import derive_session_key
 from node.web.problems import problem_of
 from node.web.server import serve
 
@@ -90,6 +92,7 @@ def create_app(
     ledger: ServiceLedger,
     signing_key: Key | CredentialSigner,
     nonce_key: Key,
+    session_key: bytes | None = None,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Flask:
     """Make the issuer's application.
@@ -100,6 +103,7 @@ def create_app(
         ledger: A client of the issuer's account.
         signing_key: The private key that credentials are signed with, or whoever has it.
         nonce_key: The private key that nonces are sealed under.
+        session_key: What the sessions of its pages are signed with; None where it has no pages.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     issuer = Issuer(
@@ -238,11 +242,12 @@ def create_app(
         issuer_account=config.ledger.account,
     )
     token_sha256 = config.operator_token_sha256
+    reviews = Reviews(store, now_ms=now_ms)
     add_offer_routes(
         app,
         token_sha256=token_sha256,
         offers=offers,
-        reviews=Reviews(store, now_ms=now_ms),
+        reviews=reviews,
         accounts=accounts,
         waci=waci,
     )
@@ -252,6 +257,16 @@ def create_app(
         token_sha256=token_sha256,
         approvals=Approvals(ledger, account=config.ledger.account),
     )
+    if config.logins and session_key is not None:
+        desk = Counter(
+            offers=offers,
+            accounts=accounts,
+            reviews=reviews,
+            revocations=revocations,
+            store=store,
+            takes_cards=cards is not None,
+        )
+        add_pages(app, config, desk, session_key=session_key, now_ms=now_ms)
     return app
 
 
@@ -349,6 +364,7 @@ def run_issuer(config: IssuerConfig) -> None:
             signing_key=signing_key,
             # The same in every instance, also where authorities have the signing key.
             nonce_key=key_from_seed(account_key.seed),
+            session_key=derive_session_key(account_key.seed, service="issuer"),
         )
         purger = threading.Thread(target=purge, name="purge")
         purger.start()

@@ -26,6 +26,12 @@ class BatchStore:
         """Return the batch of a run."""
         return self._database.find_one(select(StoredBatch).where(StoredBatch.run == run))
 
+    def all(self) -> Sequence[StoredBatch]:
+        """Return every batch, that with the latest end first."""
+        query = select(StoredBatch).order_by(StoredBatch.expires_at_ms.desc(), StoredBatch.batch_id)
+        with Session(self._engine, expire_on_commit=False) as session:
+            return session.scalars(query).all()
+
     def begin(self, batch: StoredBatch) -> bool:
         """Keep a new batch and reserve its places; False where its list has not as many left.
 

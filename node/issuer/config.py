@@ -19,6 +19,7 @@ from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
 from node.errors import ConfigError
 from node.threshold.share_file import load_group
+from node.web.logins import LoginConfig, check_logins
 
 FILE_NAME: Final = "issuer.toml"
 
@@ -151,6 +152,7 @@ class IssuerConfig(ProcessConfig):
         ledger: The ledger.
         card: How My Number cards are taken; None where they are not.
         metadata_certificate: What the metadata is signed with; None where it is not signed.
+        logins: Who may work at the counter's page, `/counter/`; there is none where nobody may.
     """
 
     public_url: Annotated[str, AfterValidator(_public_url)]
@@ -176,6 +178,12 @@ class IssuerConfig(ProcessConfig):
     ledger: LedgerAccess
     card: CardConfig | None = None
     metadata_certificate: MetadataCertificate | None = None
+    logins: tuple[LoginConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_login_once(self) -> Self:
+        check_logins(self.logins)
+        return self
 
     @model_validator(mode="after")
     def _check_haip(self) -> Self:

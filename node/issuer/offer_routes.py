@@ -187,7 +187,7 @@ def add_offer_routes(
         """Offer a resident a credential."""
         _check_operator(token_sha256)
         try:
-            made = _create(offers, body)
+            made = make_offer(offers, body)
         except CredentialFormatError as error:
             raise ApiError(
                 422, "invalid_fields", "The request's fields are not acceptable", f"{error}."
@@ -240,7 +240,13 @@ def _check_operator(token_sha256: str) -> None:
     authenticate({"operator": token_sha256}, needed="The operator's token is needed")
 
 
-def _create(offers: Offers, body: NewOffer) -> MadeOffer:
+def make_offer(offers: Offers, body: NewOffer) -> MadeOffer:
+    """Make the offer that a body asks for.
+
+    Raises:
+        CredentialFormatError: A text cannot be attested, or it is not clear what is to be.
+        ApiError: This issuer takes no cards.
+    """
     match body.attributes, body.card:
         case OfferedAttributes() as attributes, None:
             return offers.create(

@@ -89,16 +89,7 @@ def add_revocation_routes(
         return jsonify(page.model_dump(mode="json"))
 
     def change(record: str, state: State) -> Response:
-        try:
-            revocations.change(record, state)
-        except UnknownCredentialError as error:
-            raise ApiError(
-                404, "unknown_credential", "There is no such credential", f"{error}."
-            ) from None
-        except CredentialStateError as error:
-            raise ApiError(
-                409, "wrong_state", "The credential's state does not allow this", f"{error}."
-            ) from None
+        change_credential(store, revocations, record, state)
         return jsonify(CredentialState(record=record, state=state).model_dump())
 
     changed: ResponseDict = {200: CredentialState}
@@ -119,9 +110,32 @@ def add_revocation_routes(
     def revoke_credential(path: CredentialPath) -> Response:
         """Put a credential out of force for good."""
         _check_operator(token_sha256)
-        # First: nothing is issued anew in the place of what the operator revokes.
-        store.credentials.cancel_renewal(path.record)
         return change(path.record, "revoked")
+
+
+def change_credential(
+    store: IssuerStore, revocations: Revocations, record: str, state: State
+) -> None:
+    """Give a credential a state, for an operator.
+
+    Raises:
+        ApiError: There is no such credential, or its state does not allow this.
+        TransactionFailedError: The ledger refused.
+        TransportError: The ledger cannot be reached.
+    """
+    if state == "revoked":
+        # First: nothing is issued anew in the place of what the operator revokes.
+        store.credentials.cancel_renewal(record)
+    try:
+        revocations.change(record, state)
+    except UnknownCredentialError as error:
+        raise ApiError(
+            404, "unknown_credential", "There is no such credential", f"{error}."
+        ) from None
+    except CredentialStateError as error:
+        raise ApiError(
+            409, "wrong_state", "The credential's state does not allow this", f"{error}."
+        ) from None
 
 
 def _check_operator(token_sha256: str) -> None:
