@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup native cometbft demo test test-fast lint format proto requirements threat-model bench soak soak-ledger clean
+.PHONY: help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -93,6 +93,12 @@ soak-ledger: $(LOAD_CLIENT) ## Send at 80 % of the limit; MINUTES=30
 
 proto: $(STAMP) ## Generate the message classes from the .proto files
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto node/ledger/abci/*.proto
+
+messages: $(STAMP) ## Bring the pages' message catalogues in line with what the pages say
+	PYTHONPATH=. $(BIN)/python tests/support/catalogues.py
+
+screenshots: $(STAMP) $(SYSTEM_STAMP) $(JS_STAMP) ## Photograph the pages for docs/images; Japanese needs a font of it
+	TEGATA_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest -q tests/pages
 
 threat-model: $(STAMP) ## Make the threat model's pages; its pictures need Graphviz
 	$(BIN)/python docs/threat-model/build.py

@@ -28,6 +28,18 @@ _OBSERVE: Final = (
 )
 
 
+def observer_commands(account_id: str, *, has_role: bool) -> list[Command]:
+    """Return what lets an account read the ledger, and change nothing of others.
+
+    Args:
+        account_id: The account, which exists.
+        has_role: Whether the ledger has the role already.
+    """
+    role = CreateRole(role_name=OBSERVER_ROLE, permissions=_OBSERVE)
+    made = [] if has_role else [Command(create_role=role)]
+    return [*made, append_role(account_id, OBSERVER_ROLE)]
+
+
 class Network:
     """A running node together with the keys of its administrator and registrar."""
 
@@ -86,13 +98,8 @@ class Network:
         """
         admin = self._clients[ADMIN_ACCOUNT]
         roles = admin.find(Query.Payload(get_roles=GetRoles())).roles_response.roles
-        role = CreateRole(role_name=OBSERVER_ROLE, permissions=_OBSERVE)
-        commands = [] if OBSERVER_ROLE in roles else [Command(create_role=role)]
-        commands += [
-            create_account(account_id, public_key),
-            append_role(account_id, OBSERVER_ROLE),
-        ]
-        admin.submit(*commands)
+        commands = observer_commands(account_id, has_role=OBSERVER_ROLE in roles)
+        admin.submit(create_account(account_id, public_key), *commands)
 
     def register_issuer(self, record_id: str, record: IssuerRecord) -> None:
         """Put an issuer on the registry.

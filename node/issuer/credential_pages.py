@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from flask import Blueprint, redirect, render_template, request, url_for
+import structlog
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from node.errors import ApiError
@@ -34,6 +35,7 @@ _CHANGES: Final[dict[str, State]] = {
     "reinstate": "active",
     "revoke": "revoked",
 }
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
 def add_credential_pages(
@@ -80,6 +82,7 @@ def add_credential_pages(
                 404, "unknown_credential", "There is no such credential", "Look at the list again."
             )
         change_credential(store, revocations, record, state)
+        _log.info("counter", by=g.person.name, did=change, record=record)
         reference = request.args.get("reference")
         return redirect(url_for("counter.list_credentials", reference=reference), 303)
 

@@ -3,7 +3,8 @@
 import base64
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+import structlog
+from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
@@ -29,6 +30,7 @@ _REVIEW_STATES: Final = {
     "approved": gettext_noop("approved"),
     "refused": gettext_noop("refused"),
 }
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
 def add_offer_pages(
@@ -74,6 +76,7 @@ def add_offer_pages(
             return form_page(entered, refusal=text), 422
         except CredentialFormatError as error:
             return form_page(entered, refusal=str(error)), 422
+        _log.info("counter", by=g.person.name, did="offer", reference=entered["reference"] or None)
         # Shown in the answer itself: nobody can read it again.
         page = render_template(
             "counter/made_offer.html",
@@ -86,6 +89,7 @@ def add_offer_pages(
     @blueprint.post("/enrolments")
     def enrol() -> ResponseReturnValue:
         made = accounts.create_code()
+        _log.info("counter", by=g.person.name, did="enrolment")
         picture = qr_picture(made.code, label=gettext("QR code of the enrolment code"))
         return render_template("counter/enrolment.html", made=made, picture=picture), 201
 
@@ -110,7 +114,10 @@ def add_offer_pages(
         try:
             # By post: a code in an address would stand in logs and histories.
             if (decision := request.form.get("decision")) is not None:
-                reviews.decide(code, approved=decision == "approve")
+                is_approved = decision == "approve"
+                reviews.decide(code, approved=is_approved)
+                did = "approve" if is_approved else "refuse"
+                _log.info("counter", by=g.person.name, did=did)
             return review_page(code)
         except ApiError as error:
             return review_page(refusal=error.detail), error.status

@@ -11,6 +11,7 @@ from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -208,6 +209,8 @@ class Pages:
         return {
             "languages": LANGUAGES,
             "language": language(),
+            # A page that answers a form cannot be loaded again in another language.
+            "language_url": _language_url if request.method == "GET" else None,
             "navigation": navigation,
             "person": person,
             "service_title": self._title,
@@ -243,6 +246,12 @@ class Pages:
         if self._is_secure:
             headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR_S}")
         return response
+
+
+def _language_url(code: str) -> str:
+    """Return the address of the page that is shown, in another language."""
+    query = {**request.args.to_dict(), "lang": code}
+    return f"{request.path}?{urlencode(query)}"
 
 
 def _let_assets_be_kept(response: Response) -> Response:

@@ -16,6 +16,7 @@ MIN_GUESSES_LOG10: Final = 10.0
 PasswordHash = Annotated[
     str,
     StringConstraints(
+        max_length=127,
         pattern=r"^\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$"
     ),
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
+from support.logins import PASSWORD_HASH
 from support.presentation_world import GATEWAY, LEDGER_ID, World, make_identity
 
 from client_sdk.did.resolution import DidJwk, DidResolver
@@ -26,6 +27,7 @@ def write_config(
     *,
     prefix: str = "x509_hash",
     verifier_changes: dict[str, Any] | None = None,
+    logins: dict[str, str] | None = None,
     **changes: Any,
 ) -> Path:
     """Write gateway.toml, certificates and keys into a folder; return the file.
@@ -35,6 +37,7 @@ def write_config(
         world: The city's identity is its.
         prefix: The client identifier prefix of the city.
         verifier_changes: Other settings of the city.
+        logins: Who may work at the verifier's page: names, and for whom they work.
         changes: Other settings of the gateway.
     """
     _, bank = make_identity("Minato Bank")
@@ -63,6 +66,10 @@ def write_config(
         f'[ledger]\naddress = "127.0.0.1:1"\naccount = "{GATEWAY}"\n'
         f'private_key_file = "gateway.priv"\nledger_id = "{LEDGER_ID}"\n'
     )
+    sections += [
+        f'[[logins]]\nname = "{name}"\nverifier = "{verifier}"\npassword_hash = "{PASSWORD_HASH}"\n'
+        for name, verifier in (logins or {}).items()
+    ]
     path = folder / "gateway.toml"
     path.write_text("\n".join([*lines, ledger, *sections]), encoding="utf-8")
     return path
@@ -77,11 +84,16 @@ class GatewayWorld:
     encrypt_responses: bool = True
     changes: dict[str, Any] = field(default_factory=dict)
     verifier_changes: dict[str, Any] = field(default_factory=dict)
+    logins: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         changes = {"encrypt_responses": self.encrypt_responses, **self.changes}
         path = write_config(
-            self.folder, self.world, verifier_changes=self.verifier_changes, **changes
+            self.folder,
+            self.world,
+            verifier_changes=self.verifier_changes,
+            logins=self.logins,
+            **changes,
         )
         self.config = load_config(path, GatewayConfig)
         self.kept = GatewayStore(self.config.database_url)
@@ -101,6 +113,7 @@ class GatewayWorld:
             self.keys,
             waci=build_waci(self.config, self.presentations, AccountKey(bytes(32))),
             events=self.events,
+            session_key=bytes(32),
             now_ms=lambda: self.world.now_ms,
         )
         self.client: FlaskClient = self.app.test_client()

@@ -122,6 +122,7 @@ class IssuerWorld:
             ledger=self.ledger.client(ISSUER),
             signing_key=self.signer,
             nonce_key=self.nonce_key,
+            session_key=bytes(32),
             now_ms=self.clock,
         )
         self.http = self.app.test_client()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +23,25 @@ _READY: Final = frozenset({"ready", "ledger node ready"})
 class ServiceProcess:
     """One `tegata ... start` as a process of its own, its log in a file."""
 
-    def __init__(self, arguments: Sequence[str], log_file: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        log_file: Path,
+        *,
+        on_line: Callable[[str], None] = lambda _line: None,
+    ) -> None:
         """Start the process and wait until it says that it is ready.
+
+        Args:
+            arguments: What `tegata` is called with.
+            log_file: Where its log is appended.
+            on_line: Is told each line of it, by a thread of its own.
 
         Raises:
             ConfigError: It ended, or was not ready in time; the text names its log.
         """
         self._log_file = log_file
+        self._on_line = on_line
         self._ready = threading.Event()
         self.process = subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, "-m", "node.cli.main", *arguments],
@@ -61,6 +73,7 @@ class ServiceProcess:
             for line in self.process.stderr:
                 log.write(line)
                 log.flush()
+                self._on_line(line)
                 if _event_of(line) in _READY:
                     self._is_ready = True
                     self._ready.set()

@@ -1,5 +1,6 @@
 """The frame of pages: headers, languages, sessions, logins, forms that nobody else can send."""
 
+import itsdangerous.timed
 import re
 from collections.abc import Callable
 
@@ -7,6 +8,8 @@ import pytest
 from flask import render_template_string, request
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
+from support.logins import PASSWORD, PASSWORD_HASH, token_of
+from support.logins import log_in as send_login
 from werkzeug.test import TestResponse
 
 from node.errors import ApiError
@@ -17,9 +20,7 @@ from node.web.pages import IDLE_S, NavigationItem, Pages, derive_session_key, pa
 from node.web.passwords import hash_password, matches_password
 from node.web.qr import qr_picture
 
-PASSWORD = "correct horse battery staple"
-HASH = hash_password(PASSWORD)
-HTML = {"Accept": "text/html"}
+HASH = PASSWORD_HASH
 PAGE = """{% extends "web/base.html" %}
 {% from "web/parts.html" import token, progress, line_chart, check_list with context %}
 {% block heading %}{{ gettext("Name") }}{% endblock %}
@@ -85,22 +86,13 @@ def make_client(
         raise RuntimeError(request.args["secret"])
 
     app.register_blueprint(blueprint)
-    base_url = "https://localhost" if is_secure else "http://localhost"
     client = app.test_client()
     client.environ_base["HTTP_ACCEPT"] = "text/html"
-    client.environ_base["wsgi.url_scheme"] = base_url.partition(":")[0]
     return client
 
 
-def token_of(page: TestResponse) -> str:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
-    assert found, page.text
-    return found[1]
-
-
 def log_in(client: FlaskClient, *, name: str = "aiko", password: str = PASSWORD) -> TestResponse:
-    form = {"csrf_token": token_of(client.get("/login")), "name": name, "password": password}
-    return client.post("/login", data=form)
+    return send_login(client, name, password=password)
 
 
 def test_nothing_is_shown_to_who_is_not_logged_in() -> None:
@@ -163,8 +155,6 @@ def test_a_session_is_idle_for_so_long_at_most(monkeypatch: pytest.MonkeyPatch) 
     client = make_client()
     log_in(client)
     assert client.get("/").status_code == 200
-    import itsdangerous.timed
-
     now = itsdangerous.timed.time.time()
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + IDLE_S + 2)
     assert client.get("/").status_code == 302
