@@ -14,7 +14,7 @@ _Config = TypeVar("_Config", bound=ProcessConfig)
 def extend_config(
     path: Path, kind: type[_Config], table: str, section: Mapping[str, str | bool | list[str]]
 ) -> tuple[str, _Config]:
-    """Return the text of a file with one more `[[table]]`, and the configuration that it stands for.
+    """Return a file's text with one more `[[table]]`, and the configuration that it stands for.
 
     Raises:
         ConfigError: The file cannot be read, or is none with the section.

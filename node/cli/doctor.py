@@ -22,10 +22,10 @@ from chaincode.transactions import block_hash
 from client_sdk.errors import ClientError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from node.cli.escrow import FILE_NAME as ESCROW_FILE
 from node.cli.output import json_option, plain, show_rows
 from node.config import LedgerAccess, ProcessConfig, load_config
 from node.errors import ConfigError
-from node.escrow.config import FILE_NAME as ESCROW_FILE
 from node.escrow.config import EscrowConfig
 from node.gateway.config import FILE_NAME as GATEWAY_FILE
 from node.gateway.config import GatewayConfig

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import click
 from rich.console import Console, Group
@@ -186,7 +186,7 @@ class TerminalView:
         self._pages = machine.pages()
         self._secrets = str(machine.secrets_folder / "password")
 
-    def __enter__(self) -> "TerminalView":
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
@@ -227,7 +227,7 @@ class PlainView:
         else:
             self._print("up", "ready: " + ", ".join(f"{n} {text}" for n, text in where.items()))
 
-    def __enter__(self) -> "PlainView":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -275,9 +275,7 @@ def _follow(machine: Machine, view: View) -> None:
             view.show(machine.lines.get(timeout=_LOOK_S))
         except queue.Empty:
             if (name := machine.ended()) is not None:
-                raise ConfigError(
-                    f"{name} has ended; see {machine.folder / name}.log"
-                ) from None
+                raise ConfigError(f"{name} has ended; see {machine.folder / name}.log") from None
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

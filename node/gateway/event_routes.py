@@ -228,9 +228,7 @@ def _stream(
         except queue.Empty:
             if left_s <= 0:
                 at = datetime.fromtimestamp(stored.expires_at_ms / 1000, tz=UTC).isoformat()
-                yield event_frame(
-                    "expired", {"request": stored.id, "status": "expired", "at": at}
-                )
+                yield event_frame("expired", {"request": stored.id, "status": "expired", "at": at})
                 return
             yield HEARTBEAT
             continue

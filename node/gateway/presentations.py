@@ -188,7 +188,7 @@ class Presentations:
         return stored
 
     def page(self, verifier_id: str, *, skip: int, limit: int) -> list[StoredRequest]:
-        """Return a verifier's requests, the newest first; values that are over are deleted first."""
+        """Return a verifier's requests, the newest first, without values whose time is over."""
         found = self._store.page(verifier_id, skip=skip, limit=limit)
         now_ms = self._now_ms()
         if any(stored.is_overdue(now_ms) for stored in found):

@@ -7,7 +7,7 @@ from typing import Final
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from client_sdk.errors import RequestError
+from client_sdk.errors import RequestError, UnknownPurposeError
 from client_sdk.openid4vp.grant_offer import MAX_PURPOSE_CHARS
 from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, find_term
 from node.errors import ApiError
@@ -72,7 +72,7 @@ def add_asking(blueprint: Blueprint, desk: VerifierDesk) -> None:
     def create() -> ResponseReturnValue:
         try:
             stored = presentations.create(desk.verifier(), _read_question())
-        except RequestError as error:
+        except (RequestError, UnknownPurposeError) as error:
             return _ask_page(desk, refusal=str(error)), 422
         except ApiError as error:
             return _ask_page(desk, refusal=error.detail), error.status
@@ -114,7 +114,8 @@ def _read_question() -> Question:
     """Return what the form asks.
 
     Raises:
-        RequestError: The form is not as this page makes it, or a text is not acceptable.
+        RequestError: A text is not acceptable, or nothing is chosen.
+        UnknownPurposeError: The form is not as this page makes it.
     """
     purpose = request.form.get("purpose", "").strip()
     if not purpose or len(purpose) > MAX_PURPOSE_CHARS:

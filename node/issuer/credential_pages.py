@@ -1,4 +1,4 @@
-"""At the counter: the credentials that were issued, their suspension and revocation, the batches."""
+"""At the counter: credentials that were issued, their suspension and revocation, batches."""
 
 import re
 from typing import Final

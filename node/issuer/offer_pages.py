@@ -1,4 +1,4 @@
-"""At the counter: offer a person a credential, give a code for an account, review an offer."""
+"""At the counter: offer a person a credential, give a code for an account."""
 
 import base64
 from typing import Any, Final
@@ -9,11 +9,9 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from client_sdk.errors import CredentialFormatError
-from node.errors import ApiError
 from node.issuer.accounts import Accounts
 from node.issuer.offer_routes import NewOffer, make_offer
 from node.issuer.offers import Offers
-from node.issuer.reviews import Reviews
 from node.web.languages import gettext, gettext_noop
 from node.web.qr import qr_picture
 
@@ -25,11 +23,6 @@ SEXES: Final = {
 }
 """ISO/IEC 5218."""
 _TEXTS: Final = ("name", "address", "municipality", "birth_date", "sex")
-_REVIEW_STATES: Final = {
-    "waiting": gettext_noop("waiting for a decision"),
-    "approved": gettext_noop("approved"),
-    "refused": gettext_noop("refused"),
-}
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
@@ -38,7 +31,6 @@ def add_offer_pages(
     *,
     offers: Offers,
     accounts: Accounts,
-    reviews: Reviews,
     takes_cards: bool,
 ) -> None:
     """Add the pages.
@@ -47,7 +39,6 @@ def add_offer_pages(
         blueprint: The counter's pages.
         offers: The issuer's offers.
         accounts: Makes enrolment codes.
-        reviews: Offers that are reviewed.
         takes_cards: Whether My Number cards are taken.
     """
 
@@ -92,35 +83,6 @@ def add_offer_pages(
         _log.info("counter", by=g.person.name, did="enrolment")
         picture = qr_picture(made.code, label=gettext("QR code of the enrolment code"))
         return render_template("counter/enrolment.html", made=made, picture=picture), 201
-
-    def review_page(code: str | None = None, refusal: str | None = None) -> str:
-        found = None if code is None else reviews.find(code)
-        return render_template(
-            "counter/review.html",
-            code=code,
-            found=found,
-            state=None if found is None else gettext(_REVIEW_STATES[found.state]),
-            sexes=SEXES,
-            refusal=refusal,
-        )
-
-    @blueprint.get("/reviews")
-    def review() -> str:
-        return review_page()
-
-    @blueprint.post("/reviews")
-    def look_up() -> ResponseReturnValue:
-        code = request.form.get("code", "").strip()
-        try:
-            # By post: a code in an address would stand in logs and histories.
-            if (decision := request.form.get("decision")) is not None:
-                is_approved = decision == "approve"
-                reviews.decide(code, approved=is_approved)
-                did = "approve" if is_approved else "refuse"
-                _log.info("counter", by=g.person.name, did=did)
-            return review_page(code)
-        except ApiError as error:
-            return review_page(refusal=error.detail), error.status
 
 
 def _body(entered: dict[str, str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from node.issuer.config import IssuerConfig
 from node.issuer.credential_pages import add_credential_pages
 from node.issuer.offer_pages import add_offer_pages
 from node.issuer.offers import Offers
+from node.issuer.review_pages import add_review_pages
 from node.issuer.reviews import Reviews
 from node.issuer.revocations import Revocations
 from node.issuer.store import IssuerStore
@@ -83,9 +84,9 @@ def add_pages(
         blueprint,
         offers=counter.offers,
         accounts=counter.accounts,
-        reviews=counter.reviews,
         takes_cards=counter.takes_cards,
     )
+    add_review_pages(blueprint, counter.reviews)
     add_credential_pages(blueprint, store=counter.store, revocations=counter.revocations)
     app.register_blueprint(blueprint)
 

@@ -1,1 +1,1 @@
-"""The operator's page: a process that reads a ledger as anybody with the right to may, and shows it."""
+"""The operator's page: a process that reads a ledger as any account may, and shows it."""

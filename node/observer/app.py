@@ -11,9 +11,11 @@ from client_sdk.errors import KeyFormatError, TransportError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from node.errors import ApiError, ConfigError
+from node.observer.account_pages import add_account_pages
 from node.observer.block_index import BlockIndex
 from node.observer.config import ObserverConfig
-from node.observer.pages import Observer, add_pages
+from node.observer.observer import Observer
+from node.observer.pages import add_pages
 from node.observer.reader import BlockReader
 from node.web.app import create_api
 from node.web.languages import gettext_noop
@@ -59,6 +61,7 @@ def create_app(observer: Observer, *, session_key: bytes) -> Flask:
         ),
     )
     add_pages(blueprint, observer)
+    add_account_pages(blueprint, observer)
     app.register_blueprint(blueprint)
     return app
 
@@ -86,9 +89,7 @@ def run_observer(config: ObserverConfig) -> None:
         root_certificates=config.ledger.load_root_certificates(),
     ) as ledger:
         reader = BlockReader(ledger, index)
-        observer = Observer(
-            config=config, ledger=ledger, index=index, reader=reader, now_ms=now_ms
-        )
+        observer = Observer(config=config, ledger=ledger, index=index, reader=reader, now_ms=now_ms)
         app = create_app(observer, session_key=derive_session_key(key.seed, service="page"))
         thread = threading.Thread(target=reader.run, args=(stopped,), name="blocks")
         thread.start()

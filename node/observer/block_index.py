@@ -145,7 +145,7 @@ class BlockIndex:
         """Return how many accounts each domain has."""
         query = select(IndexedAccount.domain, func.count()).group_by(IndexedAccount.domain)
         with Session(self._engine) as session:
-            return {domain: count for domain, count in session.execute(query)}
+            return {row[0]: row[1] for row in session.execute(query)}
 
     def first_enrolment_ms(self, domain: str) -> int | None:
         """Return when the first account of a domain was made; None where there is none."""

@@ -90,12 +90,12 @@ def language() -> str:
 
 def gettext(text: str) -> str:
     """Return a text in the language of the current request."""
-    return cast(str, _current().gettext(text))
+    return _current().gettext(text)
 
 
 def ngettext(one: str, many: str, count: int) -> str:
     """Return the text for a number of things in the language of the current request."""
-    return cast(str, _current().ngettext(one, many, count))
+    return _current().ngettext(one, many, count)
 
 
 def gettext_noop(text: str) -> str:

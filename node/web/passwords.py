@@ -17,7 +17,7 @@ PasswordHash = Annotated[
     str,
     StringConstraints(
         max_length=127,
-        pattern=r"^\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$"
+        pattern=r"^\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$",
     ),
 ]
 """An Argon2id hash in its encoded form, as `hash_password` makes it."""
@@ -41,7 +41,7 @@ def hash_password(password: str) -> str:
 
 def matches_password(password: str, password_hash: str | None) -> bool:
     """Tell whether a password is the one that was hashed; None takes as long, and never matches."""
-    given = password.encode("utf-8", "surrogateescape")
+    given = password.encode("utf-8", "surrogatepass")
     known = password_hash or _nobodys_hash()
     with _AT_ONCE:
         try:

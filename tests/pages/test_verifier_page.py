@@ -56,7 +56,9 @@ def test_a_request_is_followed_live(page: Page, gateway: GatewayWorld) -> None:
     gateway.client.post(f"/oid4vp/responses/{request_id}", data=form)
     # The page loads itself again.
     expect(page.get_by_text(str(ATTRIBUTES["address"]))).to_be_visible()
-    expect(page.get_by_role("listitem").filter(has_text="The holder's grant is in force")).to_contain_text("passed")
+    expect(
+        page.get_by_role("listitem").filter(has_text="The holder's grant is in force")
+    ).to_contain_text("passed")
     check_page(page, "verifier-result")
     page.get_by_role("link", name="History").click()
     check_page(page, "verifier-history")

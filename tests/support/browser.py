@@ -1,4 +1,4 @@
-"""A real browser over real pages: Debian's Chromium, and axe-core to look for what shuts people out."""
+"""A real browser over real pages: Debian's Chromium, and axe-core to find what shuts people out."""
 
 import os
 import shutil
@@ -65,15 +65,15 @@ def person(browser: Browser, **options: Any) -> Iterator[Page]:
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console", lambda said: errors.append(said.text) if said.type == "error" else None
-    )
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     try:
         yield page
     finally:
         context.close()
     # A refusal that a test asks for is no error of a script.
-    assert [error for error in errors if "the server responded with a status of 4" not in error] == []
+    assert [
+        error for error in errors if "the server responded with a status of 4" not in error
+    ] == []
 
 
 def log_in(page: Page, url: str, name: str, password: str) -> None:
@@ -109,7 +109,8 @@ def check_view(page: Page, name: str) -> None:
 
 
 def _check_view(page: Page, name: str, look: str) -> None:
-    assert violations(page) == [], f"{name}, {look}"
+    found = violations(page)
+    assert found == [], f"{name}, {look}: {found}"
     width: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0, f"{name}, {look}: {width} pixels wider than the screen"
     if folder := os.environ.get("TEGATA_SCREENSHOTS"):

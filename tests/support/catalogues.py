@@ -27,15 +27,15 @@ def packages() -> list[Path]:
 
 def catalogue_files(package: Path) -> list[Path]:
     """Return the catalogues that a package must have, one for each language but the source's."""
-    return [package / "translations" / f"{code}.po" for code in LANGUAGES if code != SOURCE_LANGUAGE]
+    return [
+        package / "translations" / f"{code}.po" for code in LANGUAGES if code != SOURCE_LANGUAGE
+    ]
 
 
 def extract(package: Path) -> Catalog:
     """Return the messages in a package's sources, without those of packages inside it."""
     catalogue = Catalog(charset="utf-8")
-    found = extract_from_dir(
-        str(package), _METHODS, _OPTIONS, keywords=_KEYWORDS, comment_tags=()
-    )
+    found = extract_from_dir(str(package), _METHODS, _OPTIONS, keywords=_KEYWORDS, comment_tags=())
     for file, _line, message, _comments, context in found:
         catalogue.add(message, locations=[(file, 0)], context=context)
     return catalogue

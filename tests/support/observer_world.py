@@ -15,7 +15,7 @@ from node.ledger.genesis import ADMIN_ACCOUNT
 from node.observer.app import create_app
 from node.observer.block_index import DAY_MS, BlockIndex
 from node.observer.config import ObserverConfig
-from node.observer.pages import Observer
+from node.observer.observer import Observer
 from node.observer.reader import BlockReader
 from node.web.logins import LoginConfig
 

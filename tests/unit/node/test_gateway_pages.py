@@ -62,7 +62,7 @@ def test_from_question_to_answer(gateway: GatewayWorld, desk: FlaskClient) -> No
     waiting = desk.get(address).text
     assert "Waiting for the wallet" in waiting
     assert "openid4vp://" in waiting
-    assert "<svg role=\"img\" aria-label=\"QR code of the request\"" in waiting
+    assert '<svg role="img" aria-label="QR code of the request"' in waiting
     answer(gateway, request_id)
     shown = desk.get(address).text
     assert ATTRIBUTES["address"] in shown
@@ -129,7 +129,9 @@ def test_history_and_export(gateway: GatewayWorld, desk: FlaskClient) -> None:
     assert exported[declined]["attributes"] is None
     answer_csv = desk.get("/verifier/history.csv")
     assert answer_csv.headers["Content-Disposition"].startswith("attachment")
-    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(answer_csv.data.decode("utf-8-sig")))}
+    rows = {
+        row["id"]: row for row in csv.DictReader(io.StringIO(answer_csv.data.decode("utf-8-sig")))
+    }
     assert rows[answered]["attributes"] == f"address: {ATTRIBUTES['address']}"
     # A spreadsheet must not take a text for a formula.
     assert rows[declined]["purpose"] == "'=HYPERLINK(1)"
