@@ -130,7 +130,7 @@ class ApiKeyStore:
     def of_verifier(self, verifier: str) -> Sequence[ApiKey]:
         """Return a verifier's keys, also those that have ended, the newest first."""
         query = select(ApiKey).where(ApiKey.verifier == verifier)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return session.scalars(query.order_by(ApiKey.created_at_ms.desc(), ApiKey.id)).all()
 
     def revoke(self, key_id: str, *, now_ms: int) -> bool:

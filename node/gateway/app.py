@@ -25,11 +25,8 @@ from node.gateway.config import GatewayConfig
 from node.gateway.event_feed import EventFeed
 from node.gateway.event_routes import Events
 from node.gateway.event_store import EventStore
-<<<<<<< HEAD
 from node.gateway.gateway_store import GatewayStore
-=======
 from node.gateway.pages import add_pages
->>>>>>> ea09ee2 (Add the pages of verifiers, issuers and operators)
 from node.gateway.presentations import Presentations
 from node.gateway.receipts import GatewayLedger, Receipts
 from node.gateway.routes import create_routes

@@ -160,7 +160,7 @@ class RequestStore:
         table = StoredRequest
         query = select(table).where(table.verifier == verifier)
         newest_first = query.order_by(table.expires_at_ms.desc(), table.id)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return [*session.scalars(newest_first.offset(skip).limit(limit))]
 
     def mark_fetched(self, request_id: str) -> None:

@@ -29,7 +29,7 @@ class BatchStore:
     def all(self) -> Sequence[StoredBatch]:
         """Return every batch, that with the latest end first."""
         query = select(StoredBatch).order_by(StoredBatch.expires_at_ms.desc(), StoredBatch.batch_id)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return session.scalars(query).all()
 
     def begin(self, batch: StoredBatch) -> bool:

@@ -1,12 +1,13 @@
 """What was read of the blocks, in a database that can be deleted and read again."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import BigInteger, LargeBinary, String, func, insert, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from node.database import open_database
+from node.database import Schema, open_database
 from node.observer.block_facts import CREATED, DISCLOSED, GRANTED, RECOVERED, BlockFacts
 
 DAY_MS: Final = 86_400_000
@@ -69,6 +70,14 @@ class ActiveDay(_Base):
     account_id: Mapped[str] = mapped_column(String(320), primary_key=True)
 
 
+SCHEMA: Final = Schema(
+    service="page",
+    tables=_Base.metadata,
+    revision="0001",
+    revisions=Path(__file__).with_name("revisions"),
+)
+
+
 class BlockIndex:
     """The tables. Safe to share between threads."""
 
@@ -79,16 +88,16 @@ class BlockIndex:
             ConfigError: The URL is not one of SQLAlchemy's.
             StorageError: The database cannot be used.
         """
-        self._engine = open_database(database_url, _Base.metadata, outlives_power=False)
+        self._database = open_database(database_url, SCHEMA)
 
     def height(self) -> int:
         """Return the height of the last block that was read; 0 where none was."""
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return session.scalar(select(func.max(IndexedBlock.height))) or 0
 
     def add(self, facts: BlockFacts) -> None:
         """Keep what was read of the next block, all of it or nothing."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.transaction() as session:
             session.add(
                 IndexedBlock(
                     height=facts.height,
@@ -112,25 +121,25 @@ class BlockIndex:
         query = select(IndexedBlock).order_by(IndexedBlock.height.desc()).limit(limit)
         if below is not None:
             query = query.where(IndexedBlock.height < below)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return session.scalars(query).all()
 
     def blocks_since(self, time_ms: int) -> Sequence[IndexedBlock]:
         """Return the blocks from a time on, in order."""
         query = select(IndexedBlock).where(IndexedBlock.time_ms >= time_ms)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return session.scalars(query.order_by(IndexedBlock.height)).all()
 
     def find_transaction(self, tx_hash: bytes) -> int | None:
         """Return the height of the block that a transaction stands in; None where none is known."""
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return session.scalar(
                 select(IndexedTransaction.height).where(IndexedTransaction.hash == tx_hash)
             )
 
     def count_transactions(self) -> int:
         """Return how many transactions are committed."""
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return session.scalar(select(func.sum(IndexedBlock.committed))) or 0
 
     def accounts(self, *, after: str, limit: int, domain: str | None) -> Sequence[IndexedAccount]:
@@ -138,19 +147,19 @@ class BlockIndex:
         query = select(IndexedAccount).where(IndexedAccount.account_id > after)
         if domain:
             query = query.where(IndexedAccount.domain == domain)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._database.reading() as session:
             return session.scalars(query.order_by(IndexedAccount.account_id).limit(limit)).all()
 
     def count_accounts(self) -> dict[str, int]:
         """Return how many accounts each domain has."""
         query = select(IndexedAccount.domain, func.count()).group_by(IndexedAccount.domain)
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return {row[0]: row[1] for row in session.execute(query)}
 
     def first_enrolment_ms(self, domain: str) -> int | None:
         """Return when the first account of a domain was made; None where there is none."""
         query = select(func.min(IndexedAccount.created_ms)).where(IndexedAccount.domain == domain)
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return session.scalar(query)
 
     def adoption_at(self, domain: str, time_ms: int, *, active_days: int) -> tuple[int, ...]:
@@ -179,13 +188,13 @@ class BlockIndex:
                 ActiveDay.day > day - active_days,
             )
         )
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             enrolled, disclosed, recovered = (session.scalar(query) or 0 for query in counts)
             return enrolled, disclosed, session.scalar(active) or 0, recovered
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._database.close()
 
 
 def _note(session: Session, account_id: str, what: str, time_ms: int) -> None:
