@@ -65,14 +65,25 @@ CHECKS: Final = {
     ),
 }
 """The checks in their order, and what each says when it passes and when it fails."""
+FACE: Final = (
+    "The holder passed a face test for this, by a service that is trusted.",
+    "The holder has not passed the face test that is asked for",
+)
+"""What the check `face` says: it is made before `grant`, where a request demands a face test."""
 RECEIPT: Final = (
     "The access stands on the holder's own record.",
     "The access cannot be put on the holder's record, so nothing is shown",
 )
 """What the check `receipt` says: the gateway makes it last, after all of `CHECKS`."""
+_CHECKS_WITH_FACE: Final = {
+    name: words
+    for known, own_words in CHECKS.items()
+    for name, words in ((("face", FACE),) if known == "grant" else ()) + ((known, own_words),)
+}
 HOLDER_CHECKS: Final = frozenset({"holder_binding", "nonce", "holder_key", "recovery", "grant"})
 """The checks that are waived where a request asks for no proof of the holder."""
 _WAIVED: Final = "Not checked, since the request asks for no proof of the holder."
+_WITHOUT_FACE: Final = "Not checked, since no face test is asked for with this credential."
 _NOT_REACHED: Final = "Not checked, since an earlier check failed."
 
 
@@ -81,7 +92,7 @@ class Check:
     """One check of a presentation.
 
     Attributes:
-        name: One of `CHECKS`, or `receipt`.
+        name: One of `CHECKS`, `face` or `receipt`.
         passed: None where it was not reached, or waived by the request.
         detail: A sentence for the person at the counter.
     """
@@ -167,6 +178,7 @@ def list_checks(
     failed: str | None = None,
     reason: str = "",
     waived: Collection[str] = (),
+    with_face: bool = False,
 ) -> tuple[Check, ...]:
     """Return every check, in order.
 
@@ -175,15 +187,18 @@ def list_checks(
         failed: The name of the one that failed, if any.
         reason: What exactly was wrong; no value of an attribute.
         waived: The names of those that the request does not ask for.
+        with_face: Whether the request demands a face test with any credential.
     """
     checks: list[Check] = []
-    for name, (meaning, failure) in CHECKS.items():
+    for name, (meaning, failure) in (_CHECKS_WITH_FACE if with_face else CHECKS).items():
         if name == failed:
             detail = f"{failure}: {reason.rstrip('.')}."
             checks.append(Check(name=name, passed=False, detail=detail))
         elif name in passed:
             checks.append(Check(name=name, passed=True, detail=meaning))
         else:
-            detail = _WAIVED if name in waived else _NOT_REACHED
+            detail = _NOT_REACHED
+            if name in waived:
+                detail = _WITHOUT_FACE if name == "face" else _WAIVED
             checks.append(Check(name=name, passed=None, detail=detail))
     return tuple(checks)

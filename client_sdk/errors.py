@@ -194,12 +194,21 @@ class IssuanceDeferredError(OfferError):
     Attributes:
         transaction_id: What the issuer knows it by.
         interval_s: How long to wait before that, in seconds.
+        face_page: Where the holder's face is to be tested before; None where it is not.
     """
 
-    def __init__(self, message: str, *, transaction_id: str, interval_s: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        transaction_id: str,
+        interval_s: int,
+        face_page: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.transaction_id = transaction_id
         self.interval_s = interval_s
+        self.face_page = face_page
 
 
 class DpopError(ClientError):
@@ -406,6 +415,12 @@ class RecoveryOpenError(VerificationError):
     check = "recovery"
 
 
+class FaceError(VerificationError):
+    """The request asks for a face test, and none of this holder for this request is there."""
+
+    check = "face"
+
+
 class GrantError(VerificationError):
     """The holder made no such grant, or it was revoked, expired or used up."""
 
@@ -462,6 +477,24 @@ class TooFewEvaluationsError(ThresholdError):
         self.wrong = wrong
 
 
+class AttestationError(ClientError):
+    """The word of a face service or of an issuer's counter cannot be taken."""
+
+
+class FaceTestRefusedError(ClientError):
+    """The face test was not passed. The text says what to do better, never how near it was.
+
+    Attributes:
+        code: A stable word for programs, such as `another_person`.
+        words: The same text by language.
+    """
+
+    def __init__(self, message: str, *, code: str, words: dict[str, str]) -> None:
+        super().__init__(message)
+        self.code = code
+        self.words = words
+
+
 class EscrowError(ClientError):
     """Protection by escrow agents cannot be set up or used."""
 
@@ -472,10 +505,6 @@ class EscrowFormatError(EscrowError):
 
 class RequestProofError(EscrowError):
     """A request does not prove that its sender holds the key."""
-
-
-class AttestationError(EscrowError):
-    """The word of a face service or of an issuer's counter cannot be taken."""
 
 
 class AccessLogError(EscrowError):

@@ -38,6 +38,17 @@ class CreatedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaceTestDemand:
+    """That the holder's face is tested.
+
+    Attributes:
+        max_age_s: How many seconds the test may be old; None where it must be for this request.
+    """
+
+    max_age_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestResult:
     """What became of a request.
 
@@ -73,6 +84,7 @@ class GatewayClient(ServiceClient):
         *,
         purpose: str,
         purpose_term: PurposeTerm = DEFAULT_TERM,
+        face: FaceTestDemand | None = None,
     ) -> CreatedRequest:
         """Make a request for attributes, such as `address`.
 
@@ -80,12 +92,13 @@ class GatewayClient(ServiceClient):
             attributes: Their names.
             purpose: What for, in words for the holder.
             purpose_term: The same as a term of the vocabulary.
+            face: The face test that is demanded; None for none.
 
         Raises:
             ServiceRefusedError: The gateway does not take it; the text says why.
             TransportError: The gateway cannot be reached.
         """
-        return self._create({"attributes": list(attributes)}, purpose, purpose_term)
+        return self._create({"attributes": list(attributes)}, purpose, purpose_term, face)
 
     def ask_query(
         self,
@@ -93,6 +106,7 @@ class GatewayClient(ServiceClient):
         *,
         purpose: str,
         purpose_term: PurposeTerm = DEFAULT_TERM,
+        face: FaceTestDemand | None = None,
     ) -> CreatedRequest:
         """Make a request by a whole query: several credentials, alternatives, options.
 
@@ -100,17 +114,26 @@ class GatewayClient(ServiceClient):
             query: The credentials and claims.
             purpose: What for, in words for the holder.
             purpose_term: The same as a term of the vocabulary.
+            face: The face test that is demanded; None for none.
 
         Raises:
             ServiceRefusedError: The gateway does not take it; the text says why.
             TransportError: The gateway cannot be reached.
         """
-        return self._create({"dcql_query": query.to_fields()}, purpose, purpose_term)
+        return self._create({"dcql_query": query.to_fields()}, purpose, purpose_term, face)
 
     def _create(
-        self, question: JsonObject, purpose: str, purpose_term: PurposeTerm
+        self,
+        question: JsonObject,
+        purpose: str,
+        purpose_term: PurposeTerm,
+        face: FaceTestDemand | None,
     ) -> CreatedRequest:
         body: JsonObject = {**question, "purpose": purpose, "purpose_term": purpose_term.iri}
+        if face is not None:
+            body["face"] = "required"
+            if face.max_age_s is not None:
+                body["face_max_age"] = face.max_age_s
         created = self._post("/requests", body, expected_status=201)
         return CreatedRequest(
             request_id=text_of(created, "id"),

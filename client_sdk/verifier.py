@@ -11,6 +11,7 @@ from client_sdk.checks import (
     VerifiedAttributes,
     list_checks,
 )
+from client_sdk.credentials.jose import Key
 from client_sdk.errors import (
     CredentialFormatError,
     KeyFormatError,
@@ -18,9 +19,7 @@ from client_sdk.errors import (
     RequestMismatchError,
     VerificationError,
 )
-from client_sdk.formats import (
-    FORMATS,
-)
+from client_sdk.formats import FORMATS
 from client_sdk.http_client import HttpClient
 from client_sdk.openid4vp.dcql_evaluation import check_answer
 from client_sdk.openid4vp.dcql_query import CredentialQuery
@@ -31,9 +30,10 @@ from client_sdk.openid4vp.grant_offer import (
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import Presentation
 from client_sdk.status_lists import StatusLists
+from client_sdk.verification.face_check import SELECTIVE_FORMATS
 from client_sdk.verification.joint_reads import JointReads, Ledger
 from client_sdk.verification.ledger_checks import LedgerChecks
-from client_sdk.verification.presentation_check import PresentationCheck
+from client_sdk.verification.presentation_check import PresentationCheck, demands_face
 
 MAX_AGE_S: Final = 300
 
@@ -49,6 +49,7 @@ class Verifier:
         gateway: str,
         status_lists: StatusLists | None = None,
         max_age_s: int = MAX_AGE_S,
+        face_keys: Mapping[str, Key] | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Make a verifier.
@@ -59,6 +60,7 @@ class Verifier:
             gateway: The ledger account that grants must name.
             status_lists: Where issuers' status lists are had; by default over HTTP.
             max_age_s: How many seconds a presentation may be old.
+            face_keys: The keys of the face services that are trusted, by name.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._ledger = ledger
@@ -66,6 +68,7 @@ class Verifier:
         self._gateway = gateway
         self._status_lists = status_lists or StatusLists(HttpClient().get, now_ms=now_ms)
         self._max_age_s = max_age_s
+        self._face_keys = face_keys or {}
         self._now_ms = now_ms
         self._registrations: dict[str, str] = {}
 
@@ -129,7 +132,12 @@ class Verifier:
         try:
             check_answer(request.query, answer)
         except RequestMismatchError as error:
-            error.checks = list_checks({"presentation"}, failed=error.check, reason=str(error))
+            error.checks = list_checks(
+                {"presentation"},
+                failed=error.check,
+                reason=str(error),
+                with_face=demands_face(request),
+            )
             raise
         return tuple(
             self._verify_one(presentation, query, request, offers, answer)
@@ -157,7 +165,23 @@ class Verifier:
                     f"query {query.id}: a grant offer is expected where the holder is to be "
                     "proved, and nowhere else"
                 )
+        for offer in offers.values():
+            self._check_face_demand(offer, request)
         return offers
+
+    def _check_face_demand(self, offer: GrantOffer, request: PresentationRequest) -> None:
+        if offer.face is None:
+            return
+        query = request.query.find(offer.query_id)
+        if query is None or query.format not in SELECTIVE_FORMATS:
+            raise RequestError(
+                f"query {offer.query_id}: a face test needs a credential whose issuer commits to "
+                "the portrait by a digest (SD-JWT)"
+            )
+        if not self._face_keys.keys() & {service.name for service in offer.face.services}:
+            raise RequestError(
+                "the request demands a face test by nobody whom this verifier trusts"
+            )
 
     def _verify_one(
         self,
@@ -182,6 +206,7 @@ class Verifier:
             offer=offers.get(query.id),
             answer=answer,
             registrations=self._registrations,
+            face_keys=self._face_keys,
         )
         try:
             return check.run(presentation)

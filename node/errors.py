@@ -53,6 +53,14 @@ class PolicyRefusedError(NodeError):
     """What a signer was asked to sign is not what it agreed to sign."""
 
 
+class ImageError(NodeError):
+    """A picture cannot be used. The text says what to send instead."""
+
+
+class ModelError(NodeError):
+    """A network of the face test is missing or altered. The operator must install it again."""
+
+
 class ApiError(NodeError):
     """A request over HTTP is refused (RFC 9457).
 

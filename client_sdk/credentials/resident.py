@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal, cast, get_args
 
-from chaincode.encoding import JsonObject
+from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.individual_number import has_individual_number
 from client_sdk.credentials.selective_disclosure import Path
 from client_sdk.errors import CredentialFormatError
@@ -102,9 +102,7 @@ def resident_claims(attributes: ResidentAttributes, *, on: date) -> JsonObject:
         "credential_number": new_credential_number(),
     }
     if attributes.portrait is not None:
-        media_type = _media_type_of(attributes.portrait)
-        encoded = base64.b64encode(attributes.portrait).decode("ascii")
-        claims["portrait"] = f"data:{media_type};base64,{encoded}"
+        claims["portrait"] = encode_portrait(attributes.portrait)
     return claims
 
 
@@ -125,16 +123,34 @@ def resident_attributes(claims: JsonObject) -> ResidentAttributes:
             municipality=cast(str, claims.get("municipality")),
             birth_date=date.fromisoformat(str(claims.get("birth_date"))),
             sex=cast(Sex, claims.get("sex")),
-            portrait=(
-                None
-                if portrait is None
-                else base64.b64decode(str(portrait).partition(";base64,")[2], validate=True)
-            ),
+            portrait=None if portrait is None else decode_portrait(portrait),
         )
     except ValueError:
-        raise CredentialFormatError(
-            "birth_date or portrait: not in the credential's form"
-        ) from None
+        raise CredentialFormatError("birth_date: not in the credential's form") from None
+
+
+def encode_portrait(portrait: bytes) -> str:
+    """Return a portrait as its claim holds it: a `data:` URI.
+
+    Raises:
+        CredentialFormatError: It is no JPEG or JPEG 2000 of at most `MAX_PORTRAIT_BYTES`.
+    """
+    media_type = _media_type_of(portrait)
+    return f"data:{media_type};base64,{base64.b64encode(portrait).decode('ascii')}"
+
+
+def decode_portrait(claim: JsonValue) -> bytes:
+    """Return the portrait that a claim holds.
+
+    Raises:
+        CredentialFormatError: The claim is not one that `encode_portrait` makes.
+    """
+    try:
+        portrait = base64.b64decode(str(claim).partition(";base64,")[2], validate=True)
+    except ValueError:
+        raise CredentialFormatError("portrait: not in the credential's form") from None
+    _media_type_of(portrait)
+    return portrait
 
 
 def concealed_paths(claims: JsonObject) -> tuple[Path, ...]:

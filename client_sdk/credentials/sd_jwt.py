@@ -115,7 +115,7 @@ def parse_sd_jwt(text: str) -> SdJwt:
         raise DisclosureError("the same disclosure stands there twice")
     return SdJwt(
         issuer_jwt=issuer_jwt,
-        disclosures=tuple([_parse_disclosure(item) for item in encoded]),
+        disclosures=tuple([parse_disclosure(item) for item in encoded]),
         key_binding_jwt=key_binding_jwt or None,
     )
 
@@ -131,7 +131,12 @@ def _is_jwt(text: str) -> bool:
     )
 
 
-def _parse_disclosure(encoded: str) -> Disclosure:
+def parse_disclosure(encoded: str) -> Disclosure:
+    """Return the disclosure that a text stands for.
+
+    Raises:
+        DisclosureError: It is not a JSON array of salt, name (if any) and value in base64url.
+    """
     try:
         contents = parse_strict_json(decode_base64url(encoded))
     except (DecodeError, CredentialFormatError) as error:

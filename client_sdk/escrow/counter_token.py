@@ -20,8 +20,8 @@ from typing import Final
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, sign_compact
+from client_sdk.credentials.voucher import verify_voucher
 from client_sdk.errors import AttestationError
-from client_sdk.escrow.voucher import verify_voucher
 from client_sdk.json_fields import JsonFields
 
 COUNTER_TYP: Final = "tegata-counter+jwt"

@@ -17,18 +17,55 @@ from client_sdk.escrow.backup import (
     oprf_input,
 )
 from client_sdk.escrow.deposit_statement import DepositStatement, verify_statement
-from client_sdk.escrow.evaluation_request import evaluation_hash
+from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE, evaluation_hash
 from client_sdk.escrow.findings import AgentFinding, Findings
 from client_sdk.escrow.paper_backup import PaperShare, join_shares
 from client_sdk.escrow.protection import Protection
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret
+from client_sdk.face.client import NewTest
+from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.threshold_oprf import Evaluation, blind, combine, verify_evaluation
 
-FaceTest: TypeAlias = Callable[[str, str], str]
-"""Has the holder's face tested: takes audience and request hash, returns the attestation."""
 _WHAT: Final = "recovery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryFaceTest:
+    """The face test that agents ask for.
+
+    Attributes:
+        audience: The id of the agent set.
+        account: The account that the deposit names.
+        request_hash: This one recovery.
+        portrait_commitment: The portrait that was registered with the deposit.
+    """
+
+    audience: str
+    account: str
+    request_hash: str
+    portrait_commitment: str
+
+    def with_portrait(self, portrait: PortraitOpening) -> NewTest:
+        """Return the test, as a face service takes it.
+
+        Raises:
+            EscrowFormatError: It is not the registered portrait.
+        """
+        if portrait.commitment != self.portrait_commitment:
+            raise EscrowFormatError("the portrait is not the one that was registered")
+        return NewTest(
+            audience=self.audience,
+            purpose=RECOVERY_PURPOSE,
+            account=self.account,
+            portrait=portrait,
+            request_hash=self.request_hash,
+        )
+
+
+FaceTest: TypeAlias = Callable[[RecoveryFaceTest], str]
+"""Has the holder's face tested, and returns the attestation."""
 
 
 class Pinned(Protocol):
@@ -393,10 +430,18 @@ def _open_with_password(
     blinded = blind(private_input)
     attestation = None
     if asking.face_test is not None:
-        request_hash = evaluation_hash(
-            handle=terms.handle, epoch=terms.epoch, blinded_element=blinded.element
+        if terms.account is None or terms.portrait_commitment is None:
+            raise EscrowFormatError("the wallet was protected without account and portrait")
+        attestation = asking.face_test(
+            RecoveryFaceTest(
+                audience=terms.agents.id,
+                account=terms.account,
+                request_hash=evaluation_hash(
+                    handle=terms.handle, epoch=terms.epoch, blinded_element=blinded.element
+                ),
+                portrait_commitment=terms.portrait_commitment,
+            )
         )
-        attestation = asking.face_test(terms.agents.id, request_hash)
 
     def evaluate(agent: AgentClient) -> tuple[Evaluation, int]:
         counter = asking.counter

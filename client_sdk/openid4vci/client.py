@@ -37,6 +37,8 @@ from client_sdk.openid4vci.token_client import (
 from client_sdk.strict_json import encode_json
 
 Event = Literal["credential_accepted", "credential_failure", "credential_deleted"]
+FACE_PAGE: Final = "tegata_face_page"
+"""In a deferred answer: the page where the holder's face is tested before it is issued."""
 _MAX_INTERVAL_S: Final = 30 * 86_400
 
 
@@ -290,10 +292,13 @@ def read_issued(
             interval = others.get("interval")
             if "credentials" in fields or not isinstance(interval, int) or interval <= 0:
                 raise TransportError(f"{where}: the answer is both at once, or has no interval")
+            page = others.get(FACE_PAGE)
             raise IssuanceDeferredError(
-                f"{where}: the issuer issues later; ask again in {interval} s",
+                f"{where}: the issuer issues later; ask again in {interval} s"
+                + ("" if page is None else ", once the holder's face was tested"),
                 transaction_id=transaction_id,
                 interval_s=min(interval, _MAX_INTERVAL_S),
+                face_page=page if isinstance(page, str) else None,
             )
         case {"credentials": [_, *_] as members}:
             pass

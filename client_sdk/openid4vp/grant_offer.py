@@ -26,6 +26,7 @@ from client_sdk.errors import (
     RequestError,
     UnknownPurposeError,
 )
+from client_sdk.face.demand import FaceDemand
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import SALT_BYTES, TRANSACTION_DATA_TYPE, ClaimPath, GrantTerms
 from client_sdk.openid4vp.claims_path import sort_paths
@@ -56,6 +57,7 @@ _MEMBERS: Final = frozenset(
     }
 )
 _DEPOSIT_KEY: Final = "deposit_key"
+_FACE: Final = "face"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ class GrantOffer:
         purpose_term: The purpose's term in the vocabulary.
         deposit_key: Of a standing grant, the verifier's public key that the presentation is sealed
             to, 32 bytes; None where the presentation is sent and seen at once.
+        face: The face test that must come with the presentation; None where none must.
     """
 
     query_id: str
@@ -88,6 +91,7 @@ class GrantOffer:
     ledger: str
     purpose_term: PurposeTerm = DEFAULT_TERM
     deposit_key: bytes | None = None
+    face: FaceDemand | None = None
 
     def terms(self, credential: str, attributes: tuple[ClaimPath, ...] | None = None) -> GrantTerms:
         """Return what the holder would grant.
@@ -119,6 +123,7 @@ class GrantProof:
         inclusion: Where in which batch the credential is anchored; None where it is anchored alone.
         consent: The holder's signed record of the consent (`consent_record`); None where the wallet
             makes none.
+        face: The attestation of the face test that the offer demands; None where it demands none.
     """
 
     ledger: str
@@ -128,6 +133,7 @@ class GrantProof:
     opening: str = field(repr=False)
     inclusion: Inclusion | None = None
     consent: str | None = field(default=None, repr=False)
+    face: str | None = field(default=None, repr=False)
 
     def to_claims(self, transaction_data: tuple[str, ...]) -> JsonObject:
         """Return the claims that the key-binding JWT carries for this grant.
@@ -146,6 +152,8 @@ class GrantProof:
             proof["inclusion"] = self.inclusion.to_json()
         if self.consent is not None:
             proof["consent"] = self.consent
+        if self.face is not None:
+            proof["face"] = self.face
         return {
             "tegata": proof,
             "transaction_data_hashes": [hash_transaction_data(text) for text in transaction_data],
@@ -181,15 +189,16 @@ class GrantProof:
             receipt_key=_bytes(proof, "receipt_key", KEY_BYTES),
             opening=encode_base64url(opening),
             inclusion=inclusion,
-            consent=_consent(proof),
+            consent=_token(proof, "consent"),
+            face=_token(proof, "face"),
         )
 
 
-def _consent(proof: JsonObject) -> str | None:
-    consent = proof.get("consent")
-    if consent is not None and not isinstance(consent, str):
-        raise HolderBindingError("the wallet's signature: tegata.consent is not well formed")
-    return consent
+def _token(proof: JsonObject, name: str) -> str | None:
+    token = proof.get(name)
+    if token is not None and not isinstance(token, str):
+        raise HolderBindingError(f"the wallet's signature: tegata.{name} is not well formed")
+    return token
 
 
 def _bytes(proof: JsonObject, name: str, length: int) -> bytes:
@@ -229,6 +238,8 @@ def encode_grant_offer(offer: GrantOffer) -> str:
     }
     if offer.deposit_key is not None:
         fields[_DEPOSIT_KEY] = encode_base64url(offer.deposit_key)
+    if offer.face is not None:
+        fields[_FACE] = offer.face.to_json()
     try:
         text = encode_base64url(encode_canonical_json(fields))
     except DecodeError as error:
@@ -253,7 +264,7 @@ def parse_grant_offer(text: str) -> GrantOffer:
         raise RequestError(f"transaction_data: {error}") from None
     if fields.get("type") != TRANSACTION_DATA_TYPE:
         raise RequestError("transaction_data: of a type that this wallet does not know")
-    if fields.keys() - {_DEPOSIT_KEY} != _MEMBERS:
+    if fields.keys() - {_DEPOSIT_KEY, _FACE} != _MEMBERS:
         raise RequestError("transaction_data: a member is missing, or one is unknown")
     ids = fields["credential_ids"]
     if not isinstance(ids, list) or len(ids) != 1:
@@ -275,6 +286,7 @@ def parse_grant_offer(text: str) -> GrantOffer:
         ledger=ledger,
         purpose_term=_purpose_term(fields["purpose_term"]),
         deposit_key=_deposit_key(fields[_DEPOSIT_KEY]) if _DEPOSIT_KEY in fields else None,
+        face=FaceDemand.from_json(fields[_FACE]) if _FACE in fields else None,
     )
 
 

@@ -52,9 +52,11 @@ from client_sdk.openid4vp.grant_offer import (
     GrantProof,
     hash_transaction_data,
     offers_for,
+    parse_grant_offer,
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import Presentation
+from client_sdk.verification.face_check import check_face
 from client_sdk.verification.ledger_checks import LedgerChecks
 
 LEEWAY_S: Final = 60
@@ -73,6 +75,7 @@ class PresentationCheck:
         answer: All presentations of the answer, by credential query.
         registrations: The registration that each issuer's credentials were issued under last, by
             the issuer's account. It learns; it is a guess at what to read, and never believed.
+        face_keys: The keys of the face services that are trusted, by name.
         passed: The names of the checks that have passed.
     """
 
@@ -83,6 +86,7 @@ class PresentationCheck:
     offer: GrantOffer | None
     answer: Mapping[str, Sequence[Presentation]]
     registrations: dict[str, str]
+    face_keys: Mapping[str, Key]
     passed: set[str] = field(default_factory=set)
     _claimed: GrantProof | None = None
     _issuer_record: str = ""
@@ -144,6 +148,19 @@ class PresentationCheck:
             self.passed.add("holder_key")
             self.on_ledger.check_no_recovery(proof.account)
             self.passed.add("recovery")
+            if self.offer.face is not None:
+                (terms,) = offers_for(self.request.transaction_data, self.query.id)
+                check_face(
+                    proof,
+                    self.offer.face,
+                    keys=self.face_keys,
+                    request=self.request,
+                    terms=terms,
+                    presentation=text,
+                    verified=verified,
+                    now_s=self.on_ledger.now_ms // 1000,
+                )
+                self.passed.add("face")
             asked = self.on_ledger.check_grant(proof, self.offer, place, combinations)
             self.passed.add("grant")
             grant = UsedGrant(
@@ -159,12 +176,19 @@ class PresentationCheck:
             credential_type=verified.credential_type,
             issuer=place.issuer,
             grant=grant,
-            checks=list_checks(self.passed, waived=self._waived),
+            checks=list_checks(self.passed, waived=self._waived, with_face=self._with_face),
         )
 
     @property
     def _waived(self) -> Collection[str]:
-        return () if self.query.holder_binding else HOLDER_CHECKS
+        waived = frozenset() if self.query.holder_binding else HOLDER_CHECKS
+        return (
+            waived if self.offer is not None and self.offer.face is not None else waived | {"face"}
+        )
+
+    @property
+    def _with_face(self) -> bool:
+        return demands_face(self.request)
 
     def _also_answered(self, verified: VerifiedPresentation) -> list[CredentialQuery]:
         """Return the other queries of the request that are answered by the same credential."""
@@ -180,7 +204,13 @@ class PresentationCheck:
         """Return all checks after one has failed."""
         if "issuer_trusted" in self.passed and "issuer_signature" not in self.passed:
             self.passed |= _passed_before(error)
-        return list_checks(self.passed, failed=error.check, reason=str(error), waived=self._waived)
+        return list_checks(
+            self.passed,
+            failed=error.check,
+            reason=str(error),
+            waived=self._waived,
+            with_face=self._with_face,
+        )
 
     def _find_issuer_key(self, credential: ReadCredential) -> Key:
         """Return the registered key that a credential says it is signed with."""
@@ -288,6 +318,11 @@ class PresentationCheck:
         if not is_known and record.signatory not in self.on_ledger.signatories(proof.account):
             raise HolderBindingError("the consent record is not signed by a key of the account")
         return record.token
+
+
+def demands_face(request: PresentationRequest) -> bool:
+    """Tell whether a request demands a face test with any of its credentials."""
+    return any(parse_grant_offer(text).face is not None for text in request.transaction_data)
 
 
 def _passed_before(error: VerificationError) -> set[str]:

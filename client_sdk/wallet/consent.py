@@ -6,6 +6,7 @@ from typing import Final, Self
 
 from chaincode.encoding import JsonValue
 from client_sdk.errors import ReplyAddress, RequestError
+from client_sdk.face.demand import FaceDemand
 from client_sdk.formats import find_format
 from client_sdk.openid4vp.claims_path import ClaimsPath
 from client_sdk.openid4vp.credential_view import view_held
@@ -105,6 +106,12 @@ class PendingRequest:
         Purpose, end and uses are the same for every credential.
         """
         return self.request.offer
+
+    @property
+    def face(self) -> FaceDemand | None:
+        """The face test that must come with the answer; None where none must."""
+        demands = (shown.offer.face for shown in self.shown if shown.offer is not None)
+        return next((demand for demand in demands if demand is not None), None)
 
     @property
     def shown(self) -> tuple[SharedCredential, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from client_sdk.didcomm.out_of_band import is_invitation
 from client_sdk.errors import OverAskingError, RequestError
+from client_sdk.face.demand import FaceTester
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import fetch_request, send_response
@@ -16,6 +17,7 @@ from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.waci.present_proof import WaciVerifier
 from client_sdk.wallet.consent import PendingRequest, find_answer
+from client_sdk.wallet.face_tests import have_faces_tested
 from client_sdk.wallet.granting import write_grant
 from client_sdk.wallet.request_answer import (
     GrantedCredential,
@@ -121,7 +123,13 @@ class Presenting:
         usable.sort(key=lambda one: not one.is_one_time)
         return find_answer(request, usable, now_ms=session.now_ms())
 
-    def prepare(self, pending: PendingRequest, *, beyond_registration: bool) -> PreparedAnswer:
+    def prepare(
+        self,
+        pending: PendingRequest,
+        *,
+        beyond_registration: bool,
+        face_tester: FaceTester | None = None,
+    ) -> PreparedAnswer:
         """Build the answer that the holder consented to.
 
         Raises:
@@ -133,6 +141,8 @@ class Presenting:
                 f"{pending.verifier_name} is not registered to ask for: {names}; decline, or "
                 "consent to just that"
             )
+        # It takes a while: what comes after is of the moment at which it was passed.
+        face_tests = have_faces_tested(self._session, pending, face_tester)
         contents, now_ms = self._session.contents, self._session.now_ms()
         # Another answer may have shown a one-time credential since this one was chosen.
         contents.with_used({shown.credential.record_id for shown in pending.shown})
@@ -141,6 +151,7 @@ class Presenting:
             account=contents.account,
             holder_key=self._session.holder_key,
             now_ms=now_ms,
+            face_tests=face_tests,
         )
         presentations = build_presentations(
             pending,

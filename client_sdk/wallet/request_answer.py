@@ -25,14 +25,26 @@ from client_sdk.wallet.wallet_records import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantedCredential:
-    """A credential to show, with the grant that it is shown under; None where none is asked for."""
+    """A credential to show.
+
+    Attributes:
+        shown: What of it is shown.
+        grant: The grant that it is shown under; None where none is asked for.
+        face_test: The attestation of the face test that goes with it; None where none is asked for.
+    """
 
     shown: SharedCredential
     grant: StoredGrant | None
+    face_test: str | None = None
 
 
 def build_grants(
-    pending: PendingRequest, *, account: LedgerAccount | None, holder_key: Key, now_ms: int
+    pending: PendingRequest,
+    *,
+    account: LedgerAccount | None,
+    holder_key: Key,
+    now_ms: int,
+    face_tests: Mapping[str, str],
 ) -> tuple[GrantedCredential, ...]:
     """Return what an answer shows, with the grants that are asked for, each with a new opening.
 
@@ -41,6 +53,7 @@ def build_grants(
         account: The wallet's account; needed for a grant.
         holder_key: The account's key; it signs the records of the consent.
         now_ms: Milliseconds since 1970, UTC.
+        face_tests: Attestations by the credential's record id, where face tests are asked for.
 
     Raises:
         NotRegisteredError: A grant is asked for, and there is no account.
@@ -54,7 +67,8 @@ def build_grants(
             grant = _build_grant(
                 pending, shown, shown.offer, account=account, holder_key=holder_key, now_ms=now_ms
             )
-        granted.append(GrantedCredential(shown=shown, grant=grant))
+        face_test = face_tests.get(shown.credential.record_id)
+        granted.append(GrantedCredential(shown=shown, grant=grant, face_test=face_test))
     return tuple(granted)
 
 
@@ -128,7 +142,8 @@ def build_presentations(
         if one.grant is not None:
             if account is None:
                 raise NotRegisteredError("the wallet has no account yet; register it first")
-            claims = _grant_claims(one.shown, one.grant, request, account, receipt_secret)
+            proof = _proof(one, one.grant, account, receipt_secret)
+            claims = proof.to_claims(offers_for(request.transaction_data, one.shown.query_id))
         presentation = find_format(one.shown.credential.format).present(
             one.shown.credential.text,
             paths=one.shown.paths,
@@ -195,7 +210,7 @@ def build_standing_deposit(
     return build_deposit(
         shown[0],
         offer=one.shown.offer,
-        proof=_proof(one.shown, one.grant, account, receipt_secret),
+        proof=_proof(one, one.grant, account, receipt_secret),
         request=pending.request.request,
         holder_key=holder_key,
         issued_at=now_ms // 1000,
@@ -238,19 +253,8 @@ def _build_grant(
     )
 
 
-def _grant_claims(
-    shown: SharedCredential,
-    grant: StoredGrant,
-    request: PresentationRequest,
-    account: LedgerAccount,
-    receipt_secret: bytes,
-) -> JsonObject:
-    proof = _proof(shown, grant, account, receipt_secret)
-    return proof.to_claims(offers_for(request.transaction_data, shown.query_id))
-
-
 def _proof(
-    shown: SharedCredential, grant: StoredGrant, account: LedgerAccount, receipt_secret: bytes
+    one: GrantedCredential, grant: StoredGrant, account: LedgerAccount, receipt_secret: bytes
 ) -> GrantProof:
     return GrantProof(
         ledger=account.ledger_id,
@@ -258,8 +262,9 @@ def _proof(
         grant=grant.grant_id,
         receipt_key=receipt_key(receipt_secret, grant.grant_id).public_bytes,
         opening=grant.opening,
-        inclusion=shown.credential.inclusion,
+        inclusion=one.shown.credential.inclusion,
         consent=grant.consent,
+        face=one.face_test,
     )
 
 

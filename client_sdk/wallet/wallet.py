@@ -19,6 +19,7 @@ from client_sdk.errors import (
     UnknownGrantError,
 )
 from client_sdk.escrow.recovery import RecoveredBackup
+from client_sdk.face.demand import FaceTester
 from client_sdk.formats import attributes_of
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
@@ -406,7 +407,13 @@ class Wallet:
         part = self._part(request.request.client_id)
         return replace(part.presenting.find_answer(request), waci=verifier)
 
-    def present(self, pending: PendingRequest, *, beyond_registration: bool = False) -> Answer:
+    def present(
+        self,
+        pending: PendingRequest,
+        *,
+        beyond_registration: bool = False,
+        face_tester: FaceTester | None = None,
+    ) -> Answer:
         """Answer a request: the holder has consented to exactly what it lists.
 
         The grant is written to the ledger first; only then are the attributes sent. Where the
@@ -417,8 +424,11 @@ class Wallet:
             pending: What the holder was shown.
             beyond_registration: That the holder consents, although the verifier asks for more than
                 it is registered for (`pending.exceeding`).
+            face_tester: Has the holder's face tested, where the verifier demands it
+                (`pending.face`). The portrait of the credential goes to the face service.
 
         Raises:
+            FaceTestRefusedError: The face test was not passed; nothing was sent.
             OverAskingError: It does, and the holder has not consented to that; nothing was sent.
             TransactionFailedError: The ledger refused the grant; nothing was sent.
             RequestError: A one-time credential was shown meanwhile, and nothing was sent; or the
@@ -426,25 +436,35 @@ class Wallet:
             TransportError: Ledger or verifier cannot be reached.
         """
         return self.send_answer(
-            self.prepare_answer(pending, beyond_registration=beyond_registration)
+            self.prepare_answer(
+                pending, beyond_registration=beyond_registration, face_tester=face_tester
+            )
         )
 
     def prepare_answer(
-        self, pending: PendingRequest, *, beyond_registration: bool = False
+        self,
+        pending: PendingRequest,
+        *,
+        beyond_registration: bool = False,
+        face_tester: FaceTester | None = None,
     ) -> PreparedAnswer:
         """Return the answer that `present` would send; nothing is written or sent yet.
 
         Args:
             pending: As for `present`.
             beyond_registration: As for `present`.
+            face_tester: As for `present`.
 
         Raises:
             OverAskingError: As `present`.
+            FaceTestRefusedError: As `present`.
             RequestError: A one-time credential was shown meanwhile.
             NotRegisteredError: A grant is asked for, and there is no account.
         """
         presenting = self._part(pending.request.request.client_id).presenting
-        return presenting.prepare(pending, beyond_registration=beyond_registration)
+        return presenting.prepare(
+            pending, beyond_registration=beyond_registration, face_tester=face_tester
+        )
 
     def send_answer(self, prepared: PreparedAnswer) -> Answer:
         """Grant and send what was prepared; where it broke off, the same call goes on.

@@ -285,6 +285,7 @@ class WalletContents:
         parts: By verifier, what it alone meets: an account, a key and credentials of their own.
         checkpoint: The newest signed checkpoint of the ledger that was seen; empty for none.
         issuances: Offers that were accepted, until their credentials are here; by their id.
+        face_tests: Attestations of recent face tests, by the verifier that they are for.
     """
 
     seed: bytes = field(repr=False)
@@ -301,6 +302,7 @@ class WalletContents:
     parts: "dict[str, WalletContents]" = field(default_factory=dict)
     checkpoint: str = field(default="", repr=False)
     issuances: dict[str, StoredIssuance] = field(default_factory=dict)
+    face_tests: dict[str, str] = field(default_factory=dict, repr=False)
 
     def with_issuance(self, issuance: StoredIssuance) -> Self:
         """Return the contents with one accepted offer more, or changed."""
@@ -369,6 +371,10 @@ class WalletContents:
             ),
         )
 
+    def with_face_test(self, verifier: str, attestation: str) -> Self:
+        """Return the contents with the attestation of a recent face test for a verifier."""
+        return replace(self, face_tests={**self.face_tests, verifier: attestation})
+
     def with_part(self, verifier: str, part: "WalletContents") -> Self:
         """Return the contents with this part for a verifier."""
         return replace(self, parts={**self.parts, verifier: part})
@@ -388,6 +394,7 @@ class WalletContents:
             "parts": {verifier: part.to_fields() for verifier, part in self.parts.items()},
             "checkpoint": self.checkpoint,
             "issuances": [issuance.to_fields() for issuance in self.issuances.values()],
+            "face_tests": {**self.face_tests},
         }
 
     def to_backup(self) -> JsonObject:
@@ -402,10 +409,10 @@ class WalletContents:
         return {name: fields[name] for name in fields if name not in left_out}
 
     def without_passing(self) -> Self:
-        """Return what outlives this phone: no one-time credentials, and no tokens of offers."""
+        """Return what outlives this phone: no one-time credentials, tokens or face tests."""
         kept = {key: one for key, one in self.credentials.items() if not one.is_one_time}
         parts = {verifier: part.without_passing() for verifier, part in self.parts.items()}
-        return replace(self, credentials=kept, parts=parts, issuances={})
+        return replace(self, credentials=kept, parts=parts, issuances={}, face_tests={})
 
     @classmethod
     def from_backup(cls, value: JsonObject, *, seed: bytes, protection: Protection) -> Self:
@@ -425,7 +432,7 @@ class WalletContents:
             VaultFormatError: Something is missing or of the wrong kind.
         """
         fields = _object(value)
-        parts = _object(fields.get("parts"))
+        parts, face_tests = _object(fields.get("parts")), _object(fields.get("face_tests"))
         account, protection = fields.get("account"), fields.get("protection")
         credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
         grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
@@ -445,6 +452,7 @@ class WalletContents:
             parts={verifier: cls.from_fields(part) for verifier, part in parts.items()},
             checkpoint=_text(fields, "checkpoint"),
             issuances={issuance.issuance_id: issuance for issuance in issuances},
+            face_tests={verifier: _text(face_tests, verifier) for verifier in face_tests},
         )
 
 

@@ -42,6 +42,7 @@ _PARTS: Final[dict[str, tuple[str, tuple[tuple[type, str], ...]]]] = {
         "Agent operator",
         ((Server, "escrow agent"), (Datastore, "agent database")),
     ),
+    "face": ("Face service operator", ((Server, "face service"),)),
 }
 _FLOWS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("holder", "wallet", "passphrase, consent", "keyboard and screen"),
@@ -65,6 +66,9 @@ _FLOWS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("wallet", "escrow agent", "shares, sealed backups, blinded guesses", "HTTPS, signed requests"),
     ("escrow agent", "agent database", "shares, backups, attempts", "SQL"),
     ("escrow agent", "ledger node", "recoveries, signed together", "Torii gRPC"),
+    ("wallet", "face service", "a portrait, what it is for; an attestation", "HTTPS"),
+    ("holder", "face service", "pictures of a face", "HTTPS, a browser's camera"),
+    ("issuer", "face service", "a portrait; an attestation", "HTTPS"),
 )
 
 

@@ -37,6 +37,7 @@ Exit codes:
         "demo": "node.cli.demo.command:demo",
         "doctor": "node.cli.doctor:doctor",
         "escrow": "node.cli.escrow:escrow",
+        "face": "node.cli.face:face",
         "gateway": "node.cli.gateway:gateway",
         "issuer": "node.cli.issuer:issuer",
         "migrate": "node.cli.migrate:migrate",

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from client_sdk.gateway_client import GatewayClient, RequestResult
+from client_sdk.gateway_client import FaceTestDemand, GatewayClient, RequestResult
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import DEFAULT_TERM, find_term
 from client_sdk.strict_json import parse_strict_json_object
@@ -51,6 +51,13 @@ def verify() -> None:
     show_default=True,
     help="The same as a term that `tegata gateway purposes` lists.",
 )
+@click.option("--face", is_flag=True, help="Demand a face test for this request.")
+@click.option(
+    "--face-max-age",
+    type=int,
+    metavar="SECONDS",
+    help="Demand a face test; one for you that is so old will do.",
+)
 @click.option("--qr/--no-qr", default=True, help="Draw the request as a QR code.")
 @gateway_options
 @json_option
@@ -59,6 +66,8 @@ def ask(
     query_file: Path | None,
     purpose: str,
     purpose_term: str,
+    face: bool,
+    face_max_age: int | None,
     gateway: str,
     api_key: str,
     qr: bool,
@@ -68,12 +77,13 @@ def ask(
     if bool(attributes) is (query_file is not None):
         raise click.UsageError("either ATTRIBUTES or --query is needed")
     term = find_term(purpose_term)
+    demand = FaceTestDemand(max_age_s=face_max_age) if face or face_max_age else None
     with GatewayClient(gateway, api_key) as client:
         if query_file is None:
-            created = client.ask(attributes, purpose=purpose, purpose_term=term)
+            created = client.ask(attributes, purpose=purpose, purpose_term=term, face=demand)
         else:
             query = parse_query(parse_strict_json_object(query_file.read_bytes()))
-            created = client.ask_query(query, purpose=purpose, purpose_term=term)
+            created = client.ask_query(query, purpose=purpose, purpose_term=term, face=demand)
     if qr and not as_json:
         segno.make(created.link, micro=False).terminal(compact=True)
     show(

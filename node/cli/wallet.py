@@ -13,10 +13,12 @@ from rich.text import Text
 from chaincode.records import MAX_TIME_MS
 from client_sdk.errors import ClientError, RequestError, UnknownGrantError
 from client_sdk.formats import FORMATS
+from client_sdk.http_client import HttpClient
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import StoredCredential, StoredGrant
+from node.cli.face_page import face_tester, receive_after_face_test
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show, show_rows
 
@@ -144,11 +146,13 @@ def receive(
             )
             show({"one_time_left": holder.one_time_left}, as_json=as_json)
             return
-        credential = holder.receive(
-            link,
-            tx_code=tx_code,
-            trusted_issuer=issuer_account,
-            credential_format=credential_format,
+        credential = receive_after_face_test(
+            lambda: holder.receive(
+                link,
+                tx_code=tx_code,
+                trusted_issuer=issuer_account,
+                credential_format=credential_format,
+            )
         )
     show(
         {
@@ -249,7 +253,13 @@ def present(
             beyond_registration = click.confirm(
                 "Share also what it is not registered to ask for?", default=False, err=as_json
             )
-        answer = holder.present(pending, beyond_registration=beyond_registration)
+        http = HttpClient()
+        try:
+            answer = holder.present(
+                pending, beyond_registration=beyond_registration, face_tester=face_tester(http)
+            )
+        finally:
+            http.close()
         left = holder.one_time_left if any(one.is_one_time for one in holder.credentials) else None
     shared: dict[str, Value] = {"shared": True, "grant": answer.grant_id}
     if left is not None:
@@ -311,6 +321,12 @@ def consent(pending: PendingRequest) -> Panel:
         ]
         if pending.offer.deposit_key is not None:
             lines.append(Text("         also while you are away: each look is in your history"))
+    if pending.face is not None:
+        service = pending.face.services[0]
+        lines += [
+            Text("It demands a face test / 顔テストが必要です:", "bold"),
+            plain(f"  {service.name} ({service.url}) compares your face with your portrait"),
+        ]
     if pending.exceeding:
         names = ", ".join(dict.fromkeys(claim.name for claim in pending.exceeding))
         lines += [

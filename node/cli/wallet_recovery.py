@@ -8,15 +8,19 @@ from typing import TypeVar
 import click
 
 from client_sdk.credentials.jose import Key
-from client_sdk.errors import ClientError
+from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.errors import ClientError, CredentialFormatError, DisclosureError
 from client_sdk.escrow.findings import AgentFinding
 from client_sdk.escrow.paper_backup import parse_paper_share, split_protection
 from client_sdk.escrow.printable_page import Language, render_card, render_sheet
+from client_sdk.escrow.recovery import FaceTest, RecoveryFaceTest, recover_from_paper
 from client_sdk.escrow.recovery import recover as recover_backup
-from client_sdk.escrow.recovery import recover_from_paper
 from client_sdk.escrow.recovery_card import parse_recovery_card
+from client_sdk.face.demand import FaceService
+from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.wallet import Wallet
+from node.cli.face_page import face_tester
 from node.cli.output import Value, json_option, show, show_rows
 from node.cli.wallet import wallet_argument, when
 from node.config import save_secret
@@ -54,6 +58,12 @@ def _password_option(*, is_new: bool) -> Callable[[_Command], _Command]:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write the recovery card to, as a page to print.",
 )
+@click.option(
+    "--face-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where agents want face tests: the file to write the portrait to that faces are compared "
+    "with. Keep it with the card: recovering needs it.",
+)
 @_language_option
 @json_option
 def protect(
@@ -63,6 +73,7 @@ def protect(
     agents: tuple[str, ...],
     threshold: int | None,
     card_file: Path,
+    face_file: Path | None,
     language: Language,
     as_json: bool,
 ) -> None:
@@ -74,12 +85,17 @@ def protect(
     save_secret(card_file, "")
     try:
         with Wallet.open(wallet_file, passphrase) as holder:
-            card = holder.escrow.protect(agents, password, threshold=threshold)
+            portrait = None if face_file is None else _save_portrait(holder, face_file)
+            card = holder.escrow.protect(
+                agents, password, threshold=threshold, portrait_commitment=portrait
+            )
             card_file.write_text(render_card(card, language=language), encoding="utf-8")
             protection = holder.escrow.protection
             findings = holder.escrow.bind_account() if holder.is_registered else ()
     except BaseException:
         card_file.unlink()
+        if face_file is not None:
+            face_file.unlink(missing_ok=True)
         raise
     show(
         {
@@ -115,6 +131,14 @@ def protect(
     multiple=True,
     help="What the QR code of a paper backup's sheet holds, instead of card and password.",
 )
+@click.option(
+    "--face-service", metavar="URL", help="Where agents want a face test: the service to make it."
+)
+@click.option(
+    "--face-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The portrait that `protect` wrote for face tests.",
+)
 @click.option("--version", type=int, help="An older version that is wanted.")
 @click.option(
     "--account/--no-account",
@@ -129,11 +153,15 @@ def recover(
     passphrase: str,
     card: str | None,
     sheets: tuple[str, ...],
+    face_service: str | None,
+    face_file: Path | None,
     version: int | None,
     opens: bool,
     as_json: bool,
 ) -> None:
     """Make a new wallet in WALLET from the backup, with card and password or with paper sheets."""
+    if (face_service is None) is not (face_file is None):
+        raise click.UsageError("--face-service and --face-file belong together")
     http = HttpClient()
     try:
         if sheets:
@@ -145,7 +173,15 @@ def recover(
                 "Recovery password", hide_input=True, err=as_json
             )
             recovered = recover_backup(
-                parse_recovery_card(text), password, http=http, version=version
+                parse_recovery_card(text),
+                password,
+                http=http,
+                face_test=(
+                    _face_test(face_service, face_file, http)
+                    if face_service is not None and face_file is not None
+                    else None
+                ),
+                version=version,
             )
     finally:
         http.close()
@@ -160,6 +196,31 @@ def recover(
         if opens and recovered.success_key is not None and made.is_registered:
             told |= _open_account(made, recovered.success_key)
         show(told, as_json=as_json)
+
+
+def _save_portrait(holder: Wallet, face_file: Path) -> str:
+    """Write the newest portrait of the wallet to a file, and return its commitment."""
+    for credential in reversed(holder.credentials):
+        try:
+            portrait = PortraitOpening.of_credential(credential.text)
+        except (CredentialFormatError, DisclosureError):
+            continue
+        save_secret(face_file, portrait.disclosure)
+        return portrait.commitment
+    raise CredentialFormatError("the wallet holds no credential with a portrait")
+
+
+def _face_test(service: str, face_file: Path, http: HttpClient) -> FaceTest:
+    portrait = PortraitOpening.parse(face_file.read_text(encoding="ascii", errors="replace"))
+    have_tested = face_tester(http)
+
+    def test(wanted: RecoveryFaceTest) -> str:
+        return have_tested(
+            FaceService(name=service, url=parse_endpoint(service, "--face-service")),
+            wanted.with_portrait(portrait),
+        )
+
+    return test
 
 
 def _open_account(made: Wallet, success_key: Key) -> dict[str, Value]:

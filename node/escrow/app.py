@@ -18,12 +18,7 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from node.errors import ConfigError, StorageError
 from node.escrow.callers import CallerDesk
-from node.escrow.config import (
-    EscrowConfig,
-    RecoveryKey,
-    load_signing_key,
-    load_trusted_keys,
-)
+from node.escrow.config import EscrowConfig, RecoveryKey
 from node.escrow.deposits import Deposits
 from node.escrow.evaluations import Evaluations
 from node.escrow.recovery_ledger import RecoveryLedger
@@ -32,6 +27,7 @@ from node.escrow.recovery_signing import RecoverySigning
 from node.escrow.routes import AgentDescription, create_routes
 from node.escrow.sealing import StoreSealer
 from node.escrow.store import EscrowStore
+from node.jwk_files import load_signing_key, load_trusted_keys
 from node.threshold.share_file import load_share
 from node.web.nonce import NonceSealer
 from node.web.server import serve

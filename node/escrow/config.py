@@ -1,19 +1,16 @@
 """The escrow agent's configuration: one TOML file."""
 
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chaincode.ids import ACCOUNT_ID
-from client_sdk.credentials.jose import Key, parse_private_jwk, parse_public_jwk
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import ClientError, RequestError
-from client_sdk.strict_json import parse_strict_json_object
+from client_sdk.errors import RequestError
 from node.config import ConfigPath, LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl
-from node.errors import ConfigError
 from node.escrow.policy import GuessPolicy
+from node.jwk_files import TrustedSigner
 
 
 def _endpoint(text: str) -> str:
@@ -21,20 +18,6 @@ def _endpoint(text: str) -> str:
         return parse_endpoint(text.rstrip("/"), "public_url")
     except RequestError as error:
         raise ValueError(str(error)) from None
-
-
-class TrustedSigner(BaseModel):
-    """One whose word on a holder this agent takes.
-
-    Attributes:
-        name: What its tokens name as `iss`: an issuer's ledger account, a face service's name.
-        key_file: Its public JWK.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1, max_length=300)
-    key_file: ConfigPath
 
 
 class Guessing(BaseModel):
@@ -129,35 +112,3 @@ class EscrowConfig(ProcessConfig):
         if self.face_required and not self.face_services:
             raise ValueError("face_required: without face_services nobody could pass")
         return self
-
-
-def load_signing_key(path: Path) -> Key:
-    """Read the agent's private JWK.
-
-    Raises:
-        ConfigError: The file cannot be read, or holds no private JWK.
-    """
-    try:
-        return parse_private_jwk(parse_strict_json_object(path.read_bytes()))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except ClientError as error:
-        raise ConfigError(f"{path}: no private JWK: {error}") from None
-
-
-def load_trusted_keys(signers: tuple[TrustedSigner, ...]) -> dict[str, Key]:
-    """Read the public JWKs of those who are trusted, by name.
-
-    Raises:
-        ConfigError: A file cannot be read, or holds no public JWK.
-    """
-    keys: dict[str, Key] = {}
-    for signer in signers:
-        try:
-            jwk = parse_strict_json_object(signer.key_file.read_bytes())
-            keys[signer.name] = parse_public_jwk(jwk)
-        except OSError as error:
-            raise ConfigError(f"{signer.key_file}: cannot be read: {error.strerror}") from None
-        except ClientError as error:
-            raise ConfigError(f"{signer.key_file}: no public JWK: {error}") from None
-    return keys

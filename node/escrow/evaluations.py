@@ -11,7 +11,7 @@ from client_sdk.errors import AttestationError, GroupFormatError
 from client_sdk.escrow.counter_token import CounterToken
 from client_sdk.escrow.deposit_statement import DepositStatement
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE, evaluation_hash
-from client_sdk.escrow.face_attestation import FaceAttestation, verify_attestation
+from client_sdk.face.attestation import FaceAttestation, verify_attestation
 from client_sdk.threshold_oprf import Evaluation, KeyShare, evaluate, public_share
 from client_sdk.threshold_oprf.ristretto255 import Element, Scalar, decode_element
 from node.errors import ApiError
@@ -196,7 +196,7 @@ class Evaluations:
                     epoch=terms.epoch,
                     blinded_element=question.blinded_element,
                 ),
-                expected_portrait=terms.portrait_commitment,
+                expected_portraits=(terms.portrait_commitment,),
                 now_s=self._now_ms() // _MS,
             )
         except AttestationError as error:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from client_sdk.did.ledger_did import METHOD, DidLedger, DidTegata
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
 from client_sdk.errors import KeyFormatError
+from client_sdk.face.demand import FaceService
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.proven_ledger import FileCheckpoints, ProvenLedger, ProvingClient
@@ -39,6 +40,7 @@ from node.gateway.verifier_access import VerifierAccess
 from node.gateway.verifier_profile import VerifierProfile
 from node.gateway.waci import WaciVerification
 from node.gateway.webhooks import WebhookSender, webhook_signer
+from node.jwk_files import load_trusted_keys
 from node.web.bounded_work import bound_work
 from node.web.didcomm import agreement_key
 from node.web.pages import derive_session_key
@@ -81,12 +83,18 @@ def build_presentations(
         now_ms: The clock: milliseconds since 1970, UTC.
 
     Raises:
-        ConfigError: A verifier's certificate or key cannot be used.
+        ConfigError: A verifier's certificate or key, or a face service's key, cannot be used.
     """
     account, ledger_id = config.ledger.account, config.ledger.ledger_id
     return Presentations(
         store=store,
-        verifier=Verifier(reader or ledger, ledger_id, gateway=account, now_ms=now_ms),
+        verifier=Verifier(
+            reader or ledger,
+            ledger_id,
+            gateway=account,
+            face_keys=load_trusted_keys(config.face_services),
+            now_ms=now_ms,
+        ),
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
         profiles=_load_profiles(config),
         public_url=config.public_url,
@@ -96,6 +104,9 @@ def build_presentations(
         result_seconds=config.result_seconds,
         encrypt_responses=config.encrypt_responses,
         haip=config.haip,
+        face_services=tuple(
+            FaceService(name=one.name, url=one.url) for one in config.face_services
+        ),
         now_ms=now_ms,
     )
 

@@ -7,9 +7,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
+from client_sdk.face.demand import MAX_SERVICES
 from client_sdk.openid4vp.verifier_registration import MAX_REGISTRATIONS
 from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
+from node.jwk_files import TrustedSigner
 from node.web.logins import LoginConfig, check_logins
 from node.web.rate_limit import Rate
 
@@ -18,7 +20,7 @@ FILE_NAME: Final = "gateway.toml"
 
 def _endpoint(text: str) -> str:
     try:
-        return parse_endpoint(text.rstrip("/"), "public_url")
+        return parse_endpoint(text.rstrip("/"), "the address")
     except RequestError as error:
         raise ValueError(str(error)) from None
 
@@ -75,6 +77,16 @@ class VerifierLogin(LoginConfig):
     verifier: str
 
 
+class TrustedFaceService(TrustedSigner):
+    """A face service whose tests this gateway's verifiers may demand.
+
+    Attributes:
+        url: Where wallets reach it.
+    """
+
+    url: Annotated[str, AfterValidator(_endpoint)]
+
+
 class GatewayConfig(ProcessConfig):
     """`gateway.toml`. Relative paths are taken from the file's folder.
 
@@ -105,6 +117,7 @@ class GatewayConfig(ProcessConfig):
         ledger: The ledger.
         verifiers: Who may ask.
         logins: Who may work at the verifier's page, `/verifier/`; there is none where nobody may.
+        face_services: Whose face tests requests may demand.
     """
 
     public_url: Annotated[str, AfterValidator(_endpoint)]
@@ -126,6 +139,7 @@ class GatewayConfig(ProcessConfig):
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
     logins: tuple[VerifierLogin, ...] = ()
+    face_services: tuple[TrustedFaceService, ...] = Field(default=(), max_length=MAX_SERVICES)
 
     @model_validator(mode="after")
     def _what_haip_needs(self) -> Self:

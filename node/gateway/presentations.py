@@ -14,6 +14,7 @@ from client_sdk.checks import Check, list_checks, receipt_check
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
+from client_sdk.face.demand import FaceDemand, FaceService
 from client_sdk.formats import find_format
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import digest_shown
@@ -31,9 +32,10 @@ from client_sdk.openid4vp.response import (
 from client_sdk.openid4vp.response_encryption import ResponseEncryption, generate_response_key
 from client_sdk.openid4vp.signed_request import read_own_request, sign_request
 from client_sdk.openid4vp.verifier_identity import VerifierIdentity
+from client_sdk.verification.presentation_check import demands_face
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
-from node.gateway.question import Question
+from node.gateway.question import FacePolicy, Question
 from node.gateway.receipts import Receipts
 from node.gateway.releases import Releases, checks_fields
 from node.gateway.store import RequestState, RequestStore, StoredRequest
@@ -71,6 +73,7 @@ class Presentations:
         result_seconds: int,
         encrypt_responses: bool = True,
         haip: bool = False,
+        face_services: tuple[FaceService, ...] = (),
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Wire the parts.
@@ -87,6 +90,7 @@ class Presentations:
             result_seconds: How long a verifier can read values.
             encrypt_responses: Whether wallets encrypt their responses (`direct_post.jwt`).
             haip: Whether requests keep to the high assurance profile.
+            face_services: The face services whose word is taken.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
@@ -100,6 +104,7 @@ class Presentations:
         self._releases = Releases(store, receipts, result_ms=self._result_ms, now_ms=now_ms)
         self._encrypt_responses = encrypt_responses
         self._haip = haip
+        self._face_services = face_services
         self._now_ms = now_ms
 
     def create(self, verifier_id: str, question: Question) -> StoredRequest:
@@ -154,6 +159,9 @@ class Presentations:
         self, question: Question, identity: VerifierIdentity, now_ms: int
     ) -> tuple[str, ...]:
         """Return the grants to ask for: one for each credential whose holder is to be proved."""
+        face = self._demand(question.face)
+        if face is not None and not any(one.holder_binding for one in question.query.credentials):
+            raise RequestError("face: a face test needs a credential whose holder is to be proved")
         return tuple(
             encode_grant_offer(
                 GrantOffer(
@@ -167,11 +175,19 @@ class Presentations:
                     gateway=self._gateway,
                     ledger=self._ledger_id,
                     purpose_term=question.purpose_term,
+                    face=face,
                 )
             )
             for query in question.query.credentials
             if query.holder_binding
         )
+
+    def _demand(self, policy: FacePolicy | None) -> FaceDemand | None:
+        if policy is None:
+            return None
+        if not self._face_services:
+            raise RequestError("face: this gateway trusts no face service (face_services)")
+        return FaceDemand(services=self._face_services, max_age_s=policy.max_age_s)
 
     def find(self, verifier_id: str, request_id: str) -> StoredRequest:
         """Return a verifier's own request, with the values while they may be read.
@@ -317,7 +333,9 @@ class Presentations:
                 self._note_refusal(stored, "declined", (), error=response.error, code=code)
                 return _redirect(stored, code)
         except CredentialFormatError as error:
-            checks = list_checks((), failed="presentation", reason=str(error))
+            checks = list_checks(
+                (), failed="presentation", reason=str(error), with_face=demands_face(request)
+            )
             self._note_refusal(stored, "refused", checks)
             raise ResponseRefusedError from None
         if not stored.is_answerable(self._now_ms()):

@@ -13,6 +13,17 @@ QUERY_ID: Final = "resident"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FacePolicy:
+    """That the holder's face is tested.
+
+    Attributes:
+        max_age_s: How many seconds the test may be old; None where it must be for this request.
+    """
+
+    max_age_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What a verifier wants to know.
 
@@ -24,6 +35,7 @@ class Question:
             `response_code` is added, and only who brings it reads the result. None where the holder
             answers from another device.
         purpose_term: The purpose's term in the vocabulary.
+        face: The face test that is demanded; None for none.
     """
 
     query: DcqlQuery
@@ -31,6 +43,7 @@ class Question:
     grant_seconds: int
     redirect_uri: str | None = None
     purpose_term: PurposeTerm = DEFAULT_TERM
+    face: FacePolicy | None = None
 
     @classmethod
     def for_attributes(
@@ -42,6 +55,7 @@ class Question:
         grant_seconds: int,
         redirect_uri: str | None = None,
         purpose_term: PurposeTerm = DEFAULT_TERM,
+        face: FacePolicy | None = None,
     ) -> Self:
         """Return the question for top-level claims of one credential.
 
@@ -52,6 +66,7 @@ class Question:
             grant_seconds: How long the holder's grant is to last.
             redirect_uri: Where the holder's browser goes after the answer.
             purpose_term: The purpose's term in the vocabulary.
+            face: The face test that is demanded; None for none.
 
         Raises:
             RequestError: An attribute is there twice, or a text is not acceptable.
@@ -62,6 +77,7 @@ class Question:
             grant_seconds=grant_seconds,
             redirect_uri=redirect_uri,
             purpose_term=purpose_term,
+            face=face,
         )
 
     @property

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from client_sdk.errors import RequestError, UnknownPurposeError
+from client_sdk.face.attestation import MAX_RECENT_SECONDS
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
 from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, parse_identifier
@@ -26,7 +27,7 @@ from node.errors import ApiError
 from node.gateway.api_keys import Scope
 from node.gateway.event_store import ANSWERED
 from node.gateway.presentations import Presentations
-from node.gateway.question import Question
+from node.gateway.question import FacePolicy, Question
 from node.gateway.store import StoredRequest
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.waci import WaciVerification
@@ -69,7 +70,10 @@ class NewRequest(_Body):
     """What a verifier asks of a holder: attributes of one credential, or a query."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["attributes"]}, {"required": ["dcql_query"]}]}
+        json_schema_extra={
+            "oneOf": [{"required": ["attributes"]}, {"required": ["dcql_query"]}],
+            "dependentRequired": {"face_max_age": ["face"]},
+        }
     )
 
     attributes: Attributes | SkipJsonSchema[None] = Field(
@@ -104,6 +108,26 @@ class NewRequest(_Body):
         description="Where the wallet sends the holder's browser after the answer, on the same "
         "device; a `response_code` is added, which is needed to read the result.",
     )
+    face: Literal["required"] | SkipJsonSchema[None] = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="That the holder's face is tested, by a service that the gateway trusts, for "
+        "this request; the check `face` tells.",
+    )
+    face_max_age: int | SkipJsonSchema[None] = Field(
+        default=None,
+        ge=60,
+        le=MAX_RECENT_SECONDS,
+        json_schema_extra=_without_default,
+        description="With `face`: a test for this verifier that is at most so many seconds old "
+        "will do.",
+    )
+
+    @model_validator(mode="after")
+    def _age_of_a_test(self) -> Self:
+        if self.face_max_age is not None and self.face is None:
+            raise ValueError("face_max_age: only with face")
+        return self
 
     @model_validator(mode="after")
     def _attributes_or_query(self) -> Self:
@@ -119,6 +143,7 @@ class NewRequest(_Body):
             RequestError: A field is not acceptable; the text says which.
         """
         term = parse_identifier(self.purpose_term)
+        face = None if self.face is None else FacePolicy(max_age_s=self.face_max_age)
         if self.dcql_query is not None:
             return Question(
                 query=parse_query(self.dcql_query),
@@ -126,6 +151,7 @@ class NewRequest(_Body):
                 grant_seconds=self.grant_seconds,
                 redirect_uri=self.redirect_uri,
                 purpose_term=term,
+                face=face,
             )
         return Question.for_attributes(
             tuple(self.attributes or ()),
@@ -134,6 +160,7 @@ class NewRequest(_Body):
             grant_seconds=self.grant_seconds,
             redirect_uri=self.redirect_uri,
             purpose_term=term,
+            face=face,
         )
 
 

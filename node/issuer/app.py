@@ -27,6 +27,8 @@ from client_sdk.errors import (
     TransactionFailedError,
     TransportError,
 )
+from client_sdk.face.client import FaceClient
+from client_sdk.http_client import HttpClient
 from client_sdk.issuer import Issuer
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
@@ -48,6 +50,7 @@ from node.issuer.credential_requests import MessageReader
 from node.issuer.credential_routes import add_credential_routes
 from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
+from node.issuer.face_tests import FaceTests
 from node.issuer.issuance import Issuance
 from node.issuer.key_proofs import KeyProofs
 from node.issuer.metadata import build_metadata, build_server_metadata, metadata_signer
@@ -65,6 +68,7 @@ from node.issuer.store import IssuerStore
 from node.issuer.token_routes import Tokens, add_token_routes
 from node.issuer.waci import WaciIssuing
 from node.issuer.waci_routes import add_waci_routes
+from node.jwk_files import load_trusted_keys
 from node.web.app import create_api
 from node.web.didcomm import agreement_key
 from node.web.nonce import NonceSealer
@@ -93,6 +97,7 @@ def create_app(
     signing_key: Key | CredentialSigner,
     nonce_key: Key,
     session_key: bytes | None = None,
+    http: HttpClient | None = None,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Flask:
     """Make the issuer's application.
@@ -104,6 +109,7 @@ def create_app(
         signing_key: The private key that credentials are signed with, or whoever has it.
         nonce_key: The private key that nonces are sealed under.
         session_key: What the sessions of its pages are signed with; None where it has no pages.
+        http: How the face service is reached.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     issuer = Issuer(
@@ -171,6 +177,7 @@ def create_app(
         revocations=revocations,
         configurations=configurations,
         credential_days=config.credential_days,
+        face_tests=build_face_tests(config, http or HttpClient(), now_ms=now_ms),
         now_ms=now_ms,
     )
     encryption_key = store.keys.encryption_key(str(export_private_jwk(nonce_key)["d"]))
@@ -268,6 +275,24 @@ def create_app(
         )
         add_pages(app, config, desk, session_key=session_key, now_ms=now_ms)
     return app
+
+
+def build_face_tests(
+    config: IssuerConfig, http: HttpClient, *, now_ms: Callable[[], int]
+) -> FaceTests | None:
+    """Return what has holders' faces tested, where the configuration says so.
+
+    Raises:
+        ConfigError: The face service's key cannot be read.
+    """
+    if config.face is None:
+        return None
+    return FaceTests(
+        FaceClient(config.face.url, http),
+        load_trusted_keys((config.face,)),
+        public_url=config.public_url,
+        now_ms=now_ms,
+    )
 
 
 def build_status_lists(

@@ -7,17 +7,16 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from chaincode.errors import DecodeError
 from chaincode.ids import DOMAIN_ID, RECORD_ID
 from client_sdk.authority_client import AuthorityClient, ThresholdSigner
-from client_sdk.credentials.jose import Key, parse_private_jwk
+from client_sdk.credentials.jose import Key
 from client_sdk.credentials.resident import MAX_MUNICIPALITY_CHARS
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import ClientError, FrostFormatError, RequestError
-from client_sdk.strict_json import parse_strict_json_object
+from client_sdk.errors import FrostFormatError, RequestError
 from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
 from node.errors import ConfigError
+from node.jwk_files import TrustedSigner, load_signing_key
 from node.threshold.share_file import load_group
 from node.web.logins import LoginConfig, check_logins
 
@@ -115,6 +114,16 @@ class MetadataCertificate(BaseModel):
     key_file: ConfigPath
 
 
+class FaceTestConfig(TrustedSigner):
+    """`[face]`: the service that tests holders' faces before a credential is issued.
+
+    Attributes:
+        url: Where it is reached; the portraits of offers go there.
+    """
+
+    url: Annotated[str, AfterValidator(_public_url)]
+
+
 OWN_WALLET: Final = WalletClient(
     client_id="tegata-wallet", redirect_uris=("http://127.0.0.1/callback",)
 )
@@ -153,6 +162,7 @@ class IssuerConfig(ProcessConfig):
         card: How My Number cards are taken; None where they are not.
         metadata_certificate: What the metadata is signed with; None where it is not signed.
         logins: Who may work at the counter's page, `/counter/`; there is none where nobody may.
+        face: Who tests holders' faces before a credential is issued; None where nobody does.
     """
 
     public_url: Annotated[str, AfterValidator(_public_url)]
@@ -179,6 +189,7 @@ class IssuerConfig(ProcessConfig):
     card: CardConfig | None = None
     metadata_certificate: MetadataCertificate | None = None
     logins: tuple[LoginConfig, ...] = ()
+    face: FaceTestConfig | None = None
 
     @model_validator(mode="after")
     def _each_login_once(self) -> Self:
@@ -244,17 +255,3 @@ def load_token(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         raise ConfigError(f"{path}: cannot be read as a token") from None
-
-
-def load_signing_key(path: Path) -> Key:
-    """Read the private JWK that credentials are signed with.
-
-    Raises:
-        ConfigError: The file cannot be read, or holds no private JWK on Ed25519 or P-256.
-    """
-    try:
-        return parse_private_jwk(parse_strict_json_object(path.read_bytes()))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ClientError, DecodeError) as error:
-        raise ConfigError(f"{path}: no private JWK: {error}") from None

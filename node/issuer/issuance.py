@@ -17,6 +17,7 @@ from client_sdk.errors import (
 from client_sdk.formats import find_format
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.issuer_anchor import IssuedCredential
+from client_sdk.openid4vci.client import FACE_PAGE
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from node.issuer.accounts import AccountLedger
@@ -24,6 +25,7 @@ from node.issuer.attributes import day_in_japan
 from node.issuer.credential_maker import HolderKey, Press, make_credentials
 from node.issuer.credential_requests import validate_wanted
 from node.issuer.errors import ProtocolError
+from node.issuer.face_tests import FaceCase, FaceTests
 from node.issuer.key_proofs import KeyProofs, check_accounts
 from node.issuer.offers import TOKEN_SECONDS, attributes_of
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
@@ -37,6 +39,8 @@ LEASE_MS: Final = 180_000
 """How long one request may issue; more than a ledger client waits for the ledger."""
 POLL_S: Final = 30
 """What a wallet is told to wait before it asks again for a deferred credential, in seconds."""
+FACE_POLL_S: Final = 2
+"""The same where the holder's face is being tested."""
 _DAY_MS: Final = 86_400_000
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
@@ -69,6 +73,7 @@ class Issuance:
         revocations: Revocations,
         configurations: Mapping[str, str],
         credential_days: int,
+        face_tests: FaceTests | None = None,
         now_ms: Callable[[], int],
     ) -> None:
         """Make the issuance desk.
@@ -82,6 +87,7 @@ class Issuance:
             revocations: Revokes what is issued anew.
             configurations: The formats of the issuer's credential configurations.
             credential_days: How long a credential lasts.
+            face_tests: Has faces tested before; None where that is not asked for.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
@@ -92,6 +98,7 @@ class Issuance:
         self._nonces = nonces
         self._proofs = proofs
         self._credential_days = credential_days
+        self._face_tests = face_tests
         self._now_ms = now_ms
 
     def new_nonce(self) -> str:
@@ -130,6 +137,8 @@ class Issuance:
                 return _given_again(offer.issued, token, proven.keys, wanted)
             if offer.review in ("waiting", "refused"):
                 return self._defer(offer, token, proven.keys, wanted)
+            if self._face_tests is not None and self._is_face_tested(offer, token):
+                return self._begin_face_test(self._face_tests, offer, token, proven.keys, wanted)
             return self._issue(offer, token, proven.keys, wanted)
 
     def collect(self, token: str, transaction_id: JsonValue) -> CredentialAnswer:
@@ -150,7 +159,17 @@ class Issuance:
         if offer.review == "refused":
             raise ProtocolError("credential_request_denied", "the review refused it")
         requested = unseal(offer.requested, token)
-        return self._issue(offer, token, _read_keys(requested), _read_format(requested))
+        keys, wanted = _read_keys(requested), _read_format(requested)
+        if self._face_tests is not None and self._is_face_tested(offer, token):
+            case = _read_face_case(requested)
+            portrait = attributes_of(offer, token).portrait
+            is_passed = case and self._face_tests.is_passed(case, token, keys, portrait)
+            if case is not None and is_passed is None:
+                return _deferred(transaction_id, case)
+            if not is_passed:
+                # Not passed: the person may try again.
+                return self._begin_face_test(self._face_tests, offer, token, keys, wanted)
+        return self._issue(offer, token, keys, wanted)
 
     def notify(self, token: str, request: JsonObject) -> None:
         """Note what a wallet says has become of its credentials (section 11).
@@ -172,14 +191,39 @@ class Issuance:
         )
         _log.info("notified", event_of_wallet=event)
 
+    def _is_face_tested(self, offer: StoredOffer, token: str) -> bool:
+        """Tell whether a face test comes first: not where a tested holder gets it anew."""
+        is_renewal = self._store.credentials.find_renewal_of(hash_secret(token)) is not None
+        return offer.prepared_record is None and not is_renewal
+
+    def _begin_face_test(
+        self,
+        face_tests: FaceTests,
+        offer: StoredOffer,
+        token: str,
+        keys: tuple[HolderKey, ...],
+        wanted: str,
+    ) -> CredentialAnswer:
+        self._check_accounts(keys)
+        case = face_tests.begin(token, keys, attributes_of(offer, token).portrait)
+        return self._defer(offer, token, keys, wanted, case)
+
     def _defer(
-        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
+        self,
+        offer: StoredOffer,
+        token: str,
+        keys: tuple[HolderKey, ...],
+        wanted: str,
+        case: FaceCase | None = None,
     ) -> CredentialAnswer:
         if offer.review == "refused":
             raise ProtocolError("credential_request_denied", "the review refused it")
         self._check_accounts(keys)
         transaction_id = new_secret()
-        requested = encode_json({"keys": [key.to_fields() for key in keys], "format": wanted})
+        fields: JsonObject = {"keys": [key.to_fields() for key in keys], "format": wanted}
+        if case is not None:
+            fields["face"] = case.to_fields()
+        requested = encode_json(fields)
         # Who asks again gets another id: an earlier answer may have been lost on its way.
         self._store.offers.defer(
             hash_secret(token),
@@ -187,7 +231,7 @@ class Issuance:
             requested=seal(requested, token),
         )
         _log.info("credential_deferred")
-        return _deferred(transaction_id)
+        return _deferred(transaction_id, case)
 
     def _issue(
         self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
@@ -346,8 +390,10 @@ def _handed_out(made: IssuedCredential) -> JsonObject:
     return {"credential": credential, "tegata_inclusion": made.inclusion.to_json()}
 
 
-def _deferred(transaction_id: str) -> CredentialAnswer:
+def _deferred(transaction_id: str, case: FaceCase | None = None) -> CredentialAnswer:
     fields: JsonObject = {"transaction_id": transaction_id, "interval": POLL_S}
+    if case is not None:
+        fields |= {"interval": FACE_POLL_S, FACE_PAGE: case.page_link}
     return CredentialAnswer(fields=fields, is_deferred=True)
 
 
@@ -365,6 +411,11 @@ def _given_again(
 
 def _read(plain: bytes) -> JsonObject:
     return parse_strict_json_object(plain)
+
+
+def _read_face_case(plain: bytes) -> FaceCase | None:
+    case = _read(plain).get("face")
+    return None if case is None else FaceCase.from_fields(case)
 
 
 def _read_format(plain: bytes) -> str:

@@ -40,6 +40,8 @@ class WebServer:
         threads: int = 8,
         trusted_proxy: str | None = None,
         listener: socket.socket | None = None,
+        connections: int = _CONNECTIONS,
+        memory_body_bytes: int | None = None,
     ) -> None:
         """Bind the address; requests are answered once `run` is called.
 
@@ -49,6 +51,9 @@ class WebServer:
             threads: How many requests are worked on at the same time.
             trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
             listener: What `bind` returned, where several processes share it.
+            connections: How many callers may be connected beside those that are answered.
+            memory_body_bytes: The longest body that is taken; it is kept in memory, and never in
+                a file. None for the usual length, of which a part may be in a temporary file.
 
         Raises:
             ConfigError: The address is malformed, in use, or not this machine's.
@@ -68,9 +73,9 @@ class WebServer:
             sockets=[listener],
             threads=threads,
             # Connections that only wait, such as streams, must not shut others out.
-            connection_limit=threads + _CONNECTIONS,
-            max_request_body_size=_MAX_BODY_BYTES,
+            connection_limit=threads + connections,
             ident="tegata",
+            **_body_settings(memory_body_bytes),
             **_proxy_settings(trusted_proxy),
         )
 
@@ -114,6 +119,16 @@ def bind(listen: str) -> socket.socket:
         raise ConfigError(f"listen: {listen} cannot be used: {error.strerror}") from None
 
 
+def _body_settings(memory_body_bytes: int | None) -> dict[str, object]:
+    if memory_body_bytes is None:
+        return {"max_request_body_size": _MAX_BODY_BYTES}
+    return {
+        "max_request_body_size": memory_body_bytes,
+        # From this length on waitress would write to a temporary file.
+        "inbuf_overflow": memory_body_bytes * 2,
+    }
+
+
 def _proxy_settings(trusted_proxy: str | None) -> dict[str, object]:
     if trusted_proxy is None:
         return {}
@@ -129,6 +144,8 @@ def serve(
     trusted_proxy: str | None = None,
     on_stop: Callable[[], None] = lambda: None,
     listener: socket.socket | None = None,
+    connections: int = _CONNECTIONS,
+    memory_body_bytes: int | None = None,
 ) -> None:
     """Run a service in this process until SIGTERM or SIGINT.
 
@@ -142,11 +159,21 @@ def serve(
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
         on_stop: Called when the signal comes, before requests under way are waited for.
         listener: What `bind` returned, where several processes share it.
+        connections: As for `WebServer`.
+        memory_body_bytes: As for `WebServer`.
 
     Raises:
         ConfigError: The address is malformed, in use, or not this machine's.
     """
-    server = WebServer(app, listen, threads=threads, trusted_proxy=trusted_proxy, listener=listener)
+    server = WebServer(
+        app,
+        listen,
+        threads=threads,
+        trusted_proxy=trusted_proxy,
+        listener=listener,
+        connections=connections,
+        memory_body_bytes=memory_body_bytes,
+    )
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.stop()

@@ -53,6 +53,8 @@ def test_the_commands() -> None:
         "registry withdraw",
         "registry reinstate",
         "gateway start",
+        "face init",
+        "face start",
         "escrow init",
         "escrow join",
         "escrow keygen",

@@ -86,6 +86,7 @@ class EscrowWorld:
         count: int = 3,
         on_disk: bool = False,
         recovery: Sequence[RecoveryParts] = (),
+        clock: Clock | None = None,
         **settings: Any,
     ) -> None:
         """Make the agents.
@@ -94,12 +95,13 @@ class EscrowWorld:
             folder: Where files are kept.
             count: How many agents.
             recovery: With what each agent signs recoveries; by default it does not.
+            clock: Their clock; a new one by default.
             on_disk: Whether their stores are files, which takes a while with each change.
             settings: What their configuration says beside.
         """
         if not on_disk:
             settings.setdefault("database_url", "sqlite:///:memory:")
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.agents = [
             _make_agent(
                 folder, number, self.clock, settings, [*recovery, *[None] * count][number - 1]

@@ -28,6 +28,7 @@ def write_config(
     prefix: str = "x509_hash",
     verifier_changes: dict[str, Any] | None = None,
     logins: dict[str, str] | None = None,
+    tables: dict[str, list[dict[str, Any]]] | None = None,
     **changes: Any,
 ) -> Path:
     """Write gateway.toml, certificates and keys into a folder; return the file.
@@ -38,6 +39,7 @@ def write_config(
         prefix: The client identifier prefix of the city.
         verifier_changes: Other settings of the city.
         logins: Who may work at the verifier's page: names, and for whom they work.
+        tables: Tables to add, each several times.
         changes: Other settings of the gateway.
     """
     _, bank = make_identity("Minato Bank")
@@ -70,6 +72,10 @@ def write_config(
         f'[[logins]]\nname = "{name}"\nverifier = "{verifier}"\npassword_hash = "{PASSWORD_HASH}"\n'
         for name, verifier in (logins or {}).items()
     ]
+    for name, rows in (tables or {}).items():
+        for row in rows:
+            settings = [f"{key} = {json.dumps(value)}" for key, value in row.items()]
+            sections.append("\n".join([f"[[{name}]]", *settings, ""]))
     path = folder / "gateway.toml"
     path.write_text("\n".join([*lines, ledger, *sections]), encoding="utf-8")
     return path
@@ -85,6 +91,7 @@ class GatewayWorld:
     changes: dict[str, Any] = field(default_factory=dict)
     verifier_changes: dict[str, Any] = field(default_factory=dict)
     logins: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         changes = {"encrypt_responses": self.encrypt_responses, **self.changes}
@@ -93,6 +100,7 @@ class GatewayWorld:
             self.world,
             verifier_changes=self.verifier_changes,
             logins=self.logins,
+            tables=self.tables,
             **changes,
         )
         self.config = load_config(path, GatewayConfig)

@@ -16,6 +16,7 @@ from chaincode.records import IssuerRecord
 from client_sdk.credentials.jose import Key, export_public_jwk, generate_key
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
+from client_sdk.http_client import HttpClient
 from client_sdk.issuer import register_issuer
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message
@@ -66,9 +67,12 @@ class IssuerWorld:
         public_url: str = "https://issuer.example",
         signer_on: Callable[[str], Key | CredentialSigner] = lambda _ledger_id: generate_key(),
         database_url: str | None = None,
+        face_http: HttpClient | None = None,
+        clock: Clock | None = None,
         **settings: Any,
     ) -> None:
-        self.clock = Clock()
+        self.clock = clock or Clock()
+        self._face_http = face_http
         self.ledger = MemoryLedger.tegata(clock=self.clock)
         self.ledger.add_account(ISSUER)
         registry = self.ledger.client(REGISTRY_ACCOUNT)
@@ -123,6 +127,7 @@ class IssuerWorld:
             signing_key=self.signer,
             nonce_key=self.nonce_key,
             session_key=bytes(32),
+            http=self._face_http,
             now_ms=self.clock,
         )
         self.http = self.app.test_client()

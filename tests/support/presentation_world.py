@@ -183,6 +183,7 @@ class World:
         anchored: bool = True,
         expires_at: int = NOW_MS // 1000 + 86_400,
         holder_key: Key | None = None,
+        portrait: str | None = None,
     ) -> str:
         where: JsonObject = {
             "ledger": LEDGER_ID,
@@ -192,9 +193,10 @@ class World:
             "account": HOLDER,
             **(place or {}),
         }
+        attributes = ATTRIBUTES if portrait is None else {**ATTRIBUTES, "portrait": portrait}
         credential = issue_credential(
-            claims={**ATTRIBUTES, "tegata": where, **(claims or {})},
-            concealed=[(name,) for name in ATTRIBUTES],
+            claims={**attributes, "tegata": where, **(claims or {})},
+            concealed=[(name,) for name in attributes],
             vct=vct,
             issuer="https://issuer.example",
             issuer_key=issuer_key or self.issuer_key,

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 from support.escrow_world import CONTENTS, KDF, PASSWORD, EscrowWorld
+from support.face_world import PORTRAIT, FaceWorld
+from support.issuer_world import Clock
 
 from chaincode.encoding import decode_base64url, encode_base64url
 from client_sdk.credentials.jose import export_public_jwk, generate_key, thumbprint
 from client_sdk.errors import (
     EscrowError,
     EscrowFormatError,
+    FaceTestRefusedError,
     TooFewAgentsError,
     WeakPasswordError,
     WrongPasswordError,
@@ -22,7 +25,6 @@ from client_sdk.escrow.access_log import LogEntry, sign_head
 from client_sdk.escrow.agent_set import agent_set
 from client_sdk.escrow.counter_token import CounterToken
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE
-from client_sdk.escrow.face_attestation import FaceAttestation
 from client_sdk.escrow.log_reading import read_logs
 from client_sdk.escrow.paper_backup import split_protection
 from client_sdk.escrow.protection import (
@@ -34,12 +36,16 @@ from client_sdk.escrow.protection import (
 )
 from client_sdk.escrow.recovery import (
     CounterHelp,
+    RecoveryFaceTest,
     recover,
     recover_at_counter,
     recover_from_paper,
 )
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import PasskeySecret, RecoverySecret
+from client_sdk.face.attestation import FaceAttestation
+from client_sdk.face.capture import run_test
+from client_sdk.face.portrait import PortraitOpening
 from client_sdk.threshold_oprf.ristretto255 import Element, multiply, scalar_of
 
 
@@ -527,19 +533,19 @@ def test_a_face_test_is_made_once_for_all_agents(tmp_path: Path) -> None:
     binding = HolderBinding(account="h@holder", portrait_commitment="portrait")
     card, _ = _protect(world, binding=binding)
 
-    def face_test(audience: str, request_hash: str) -> str:
-        asked.append(request_hash)
+    def face_test(wanted: RecoveryFaceTest) -> str:
+        asked.append(wanted.request_hash)
         now_s = world.clock() // 1000
         return FaceAttestation(
             issuer="face.example",
-            audience=audience,
+            audience=wanted.audience,
             id="one",
             issued_at=now_s,
             expires_at=now_s + 60,
             purpose=RECOVERY_PURPOSE,
-            account="h@holder",
-            request_hash=request_hash,
-            portrait_commitment="portrait",
+            account=wanted.account,
+            request_hash=wanted.request_hash,
+            portrait_commitment=wanted.portrait_commitment,
             checks=("liveness",),
             thresholds={},
         ).sign(face_key)
@@ -549,6 +555,34 @@ def test_a_face_test_is_made_once_for_all_agents(tmp_path: Path) -> None:
     assert recover(card, PASSWORD, http=world.http, face_test=face_test).contents == CONTENTS
     assert len(asked) == 1
     world.close()
+
+
+def test_agents_take_the_word_of_a_face_service_for_this_recovery(tmp_path: Path) -> None:
+    portrait = PortraitOpening.create(PORTRAIT)
+    clock = Clock()
+    face = FaceWorld(clock=clock)
+    trusted = [face.trust(tmp_path)]
+    world = EscrowWorld(tmp_path, clock=clock, face_required=True, face_services=trusted)
+    binding = HolderBinding(account="h@holder", portrait_commitment=portrait.commitment)
+    card, _ = _protect(world, binding=binding)
+
+    def face_test(wanted: RecoveryFaceTest) -> str:
+        return run_test(face.client, wanted.with_portrait(portrait), face.person)
+
+    assert recover(card, PASSWORD, http=world.http, face_test=face_test).contents == CONTENTS
+    # One who shows the face of another portrait is not the one who was registered.
+    face.vision.conclusion = "wrong_person"
+    with pytest.raises(FaceTestRefusedError, match="registered portrait"):
+        recover(card, PASSWORD, http=world.http, face_test=face_test)
+    world.close()
+
+
+def test_a_portrait_that_was_not_registered_is_sent_nowhere() -> None:
+    wanted = RecoveryFaceTest(
+        audience="agents", account="h@holder", request_hash="A" * 43, portrait_commitment="B" * 43
+    )
+    with pytest.raises(EscrowFormatError, match="not the one that was registered"):
+        wanted.with_portrait(PortraitOpening.create(PORTRAIT))
 
 
 class CounterWorld(EscrowWorld):

@@ -11,8 +11,9 @@ from client_sdk.credentials.jose import (
 )
 from node.config import load_config
 from node.errors import ConfigError, StorageError
-from node.issuer.config import IssuerConfig, load_signing_key
+from node.issuer.config import IssuerConfig
 from node.issuer.store import IssuerStore
+from node.jwk_files import load_signing_key
 
 VALUES = {
     "public_url": "https://issuer.example/",

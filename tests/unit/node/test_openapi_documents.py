@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from support.face_world import FaceWorld
 from support.gateway_world import GatewayWorld
 from support.grant_world import GrantWorld
 from support.issuer_world import OPERATOR_TOKEN, IssuerWorld
@@ -77,6 +78,12 @@ def test_the_issuer_is_as_its_document_says(tmp_path: Path) -> None:
     issuer = IssuerWorld(tmp_path)
     with served(issuer.app) as address:
         check_document(address, OPERATOR_TOKEN, tmp_path)
+
+
+def test_the_face_service_is_as_its_document_says(tmp_path: Path) -> None:
+    face = FaceWorld(caller_rate=NO_LIMIT, test_rate=NO_LIMIT, most_open=10_000)
+    with served(face.app) as address:
+        check_document(address, "no-token-of-a-test", tmp_path)
 
 
 def test_a_document_that_lies_is_found_out(tmp_path: Path) -> None:

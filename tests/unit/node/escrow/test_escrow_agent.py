@@ -22,10 +22,10 @@ from client_sdk.escrow.agent_client import AgentClient, SealedBackup
 from client_sdk.escrow.backup import derive_keys, oprf_input
 from client_sdk.escrow.counter_token import CounterToken
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE, evaluation_hash
-from client_sdk.escrow.face_attestation import FaceAttestation
 from client_sdk.escrow.protection import HolderBinding, Protection, protect
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.request_proof import PROOF_HEADER, sign_request
+from client_sdk.face.attestation import FaceAttestation
 from client_sdk.threshold_oprf import BlindedInput, blind, combine
 from node.escrow.deposits import share_place
 from node.escrow.sealing import StoreSealer

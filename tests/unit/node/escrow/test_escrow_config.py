@@ -13,13 +13,9 @@ from client_sdk.credentials.jose import (
 )
 from node.config import parse_config
 from node.errors import ConfigError, StorageError
-from node.escrow.config import (
-    EscrowConfig,
-    TrustedSigner,
-    load_signing_key,
-    load_trusted_keys,
-)
+from node.escrow.config import EscrowConfig
 from node.escrow.sealing import StoreSealer
+from node.jwk_files import TrustedSigner, load_signing_key, load_trusted_keys
 
 WHOLE = """
 name = "Agent"

@@ -1,0 +1,100 @@
+"""`tegata face`: make and run a face service."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from client_sdk.credentials.jose import (
+    export_private_jwk,
+    export_public_jwk,
+    generate_key,
+    thumbprint,
+)
+from node.cli.output import json_option, show
+from node.cli.toml import encode_toml
+from node.config import load_config, parse_config, save_secret
+from node.errors import ConfigError
+from node.face.config import FaceConfig
+from node.log import configure_logging
+
+FILE_NAME = "face.toml"
+PUBLIC_KEY_FILE = "verification.jwk"
+_KEY_FILE = Path("keys") / "signing.jwk"
+_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.group()
+def face() -> None:
+    """Make and run a face service: it tests that the person of a portrait is there."""
+
+
+@face.command()
+@_folder
+@click.option("--name", required=True, help="What its attestations name as their issuer.")
+@click.option("--operator", help="Who runs it, as people before the camera are told; the name.")
+@click.option("--listen", default="127.0.0.1:8083", show_default=True, help="host:port to bind.")
+@click.option("--public-url", help="Where browsers reach it; http://LISTEN otherwise.")
+@json_option
+def init(
+    folder: Path,
+    name: str,
+    operator: str | None,
+    listen: str,
+    public_url: str | None,
+    as_json: bool,
+) -> None:
+    """Make a service in FOLDER: its key and face.toml.
+
+    Give verification.jwk to those who are to trust its word: the face_services of gateways, issuers
+    and escrow agents. Browsers give a camera to https only, or to this machine.
+    """
+    if (folder / FILE_NAME).exists():
+        raise ConfigError(f"{folder / FILE_NAME} exists: a service is not made twice")
+    text = encode_toml(
+        {
+            "name": name,
+            "operator": operator or name,
+            "public_url": public_url or f"http://{listen}",
+            "listen": listen,
+            "signing_key_file": str(_KEY_FILE),
+        }
+    )
+    config = parse_config(text, FaceConfig, path=folder / FILE_NAME)
+    signing_key = generate_key()
+    try:
+        (folder / _KEY_FILE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / PUBLIC_KEY_FILE).write_text(
+            json.dumps(export_public_jwk(signing_key)) + "\n", encoding="ascii"
+        )
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be created: {error.strerror}") from None
+    save_secret(folder / _KEY_FILE, json.dumps(export_private_jwk(signing_key)))
+    save_secret(folder / FILE_NAME, text)
+    show(
+        {
+            "folder": str(folder),
+            "name": config.name,
+            "public_url": config.public_url,
+            "key": thumbprint(signing_key),
+            "key_file": str(folder / PUBLIC_KEY_FILE),
+            "next": f"tegata face start {folder}",
+        },
+        as_json=as_json,
+    )
+
+
+@face.command()
+@_folder
+@click.option("--verbose", is_flag=True, help="Log more.")
+def start(folder: Path, verbose: bool) -> None:
+    """Run the service in FOLDER until SIGTERM or Ctrl-C."""
+    configure_logging(verbose=verbose)
+    config = load_config(folder / FILE_NAME, FaceConfig)
+    try:
+        # What sees is an extra: whoever only makes a service's folder needs none of it.
+        process = import_module("node.face.process")
+    except ImportError as error:
+        raise ConfigError(f"the face test needs {error.name}: pip install 'tegata[face]'") from None
+    process.run_face(config)
