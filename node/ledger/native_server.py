@@ -7,7 +7,7 @@ enough to wait for their turn, have threads of their own.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, Final, NoReturn
@@ -194,28 +194,33 @@ class NativeServer:
 
     def _take_calls(self) -> None:
         while (taken := self._server.take(_TAKEN_AT_ONCE)) is not None:
-            calls, ended = taken
-            gathered: dict[int, list[NativeContext]] = {}
-            for call in calls:
-                context = NativeContext(call)
-                method = self._methods[call.method]
-                if method.streamed is not None:
-                    self._streams[call.id] = context
-                    self._long_calls.submit(self._answer_stream, method, context)
-                elif call.size >= LARGE_BYTES:
-                    self._long_calls.submit(_answer_one, method, context)
-                elif method.together is not None:
-                    gathered.setdefault(call.method, []).append(context)
-                else:
-                    _answer_one(method, context)
-            for number, contexts in gathered.items():
-                gathering = self._gatherings[number]
-                assert gathering is not None
-                gathering.answer(contexts)
-            for stream_id in ended:
-                left = self._streams.pop(stream_id, None)
-                if left is not None:
-                    left.end()
+            self._deal(*taken)
+            # A call is open as long as a name for it is left: the server's end would wait for it.
+            del taken
+
+    def _deal(self, calls: Sequence[Any], ended: Sequence[int]) -> None:
+        """Answer calls, or hand them to who answers them; end the streams whose clients left."""
+        gathered: dict[int, list[NativeContext]] = {}
+        for call in calls:
+            context = NativeContext(call)
+            method = self._methods[call.method]
+            if method.streamed is not None:
+                self._streams[call.id] = context
+                self._long_calls.submit(self._answer_stream, method, context)
+            elif call.size >= LARGE_BYTES:
+                self._long_calls.submit(_answer_one, method, context)
+            elif method.together is not None:
+                gathered.setdefault(call.method, []).append(context)
+            else:
+                _answer_one(method, context)
+        for number, contexts in gathered.items():
+            gathering = self._gatherings[number]
+            assert gathering is not None
+            gathering.answer(contexts)
+        for stream_id in ended:
+            left = self._streams.pop(stream_id, None)
+            if left is not None:
+                left.end()
 
     def _answer_stream(self, method: Method, context: NativeContext) -> None:
         assert method.streamed is not None

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ from node.keypair import save_keypair
 from node.ledger.daemon import LedgerNode
 from node.ledger.genesis import ADMIN_ACCOUNT, load_genesis, save_genesis
 from node.ledger.verification import verify_chain
+
+GRACE_S = 5
+"""How long open calls are waited for."""
 
 
 @pytest.fixture
@@ -333,3 +337,11 @@ def test_the_command_line_verifies_a_stopped_node(folder: LedgerFolder, tmp_path
     )
     report = json.loads(done.stdout)
     assert (report["height"], report["root"]) == verified(folder, tmp_path)
+
+
+def test_a_node_that_has_answered_stops_at_once(folder: LedgerFolder) -> None:
+    """Of calls that are over nothing is left for it to wait for."""
+    with LedgerNode.in_folder(folder.path) as node, folder.admin(node.address) as admin:
+        admin.submit(set_account_detail(ADMIN_ACCOUNT, "k", "v"))
+        began = time.monotonic()
+    assert time.monotonic() - began < GRACE_S
