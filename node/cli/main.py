@@ -10,7 +10,13 @@ from chaincode.errors import ChaincodeError, InvalidBlockError
 from client_sdk.errors import ClientError, TransportError, VerificationError
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import plain
-from node.errors import ConfigError, NodeError, PeerUnreachableError, StorageError
+from node.errors import (
+    ConfigError,
+    DivergenceError,
+    NodeError,
+    PeerUnreachableError,
+    StorageError,
+)
 
 EXIT_REFUSED = 1
 EXIT_VERIFICATION = 3
@@ -79,7 +85,7 @@ def _exit_code(error: Exception) -> int:
             return EXIT_UNREACHABLE
         case ConfigError():
             return EXIT_CONFIG
-        case StorageError() | InvalidBlockError():
+        case StorageError() | InvalidBlockError() | DivergenceError():
             return EXIT_STORAGE
         case _:
             return EXIT_REFUSED

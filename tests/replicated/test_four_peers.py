@@ -4,6 +4,7 @@ The blocks that they decided are then fed to the engine as the embedded node dri
 """
 
 import base64
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -41,6 +42,7 @@ from client_sdk.ledger.commands import (
     set_account_detail,
     set_account_quorum,
 )
+from node.cli.main import EXIT_STORAGE
 from node.ledger.daemon import begin_chain, now_ms
 from node.ledger.engine import Engine
 from node.ledger.genesis import ADMIN_ACCOUNT
@@ -91,7 +93,7 @@ class RunningNetwork:
         for client in (*self.admins, *self.gates):
             client.close()
         with ThreadPoolExecutor() as pool:
-            list(pool.map(NodeProcess.stop, self.processes))
+            list(pool.map(NodeProcess.__exit__, self.processes, *([None] * 4 for _ in range(3))))
 
 
 @pytest.fixture(scope="module")
@@ -319,3 +321,24 @@ def validators(running: RunningNetwork) -> set[bytes]:
     """Return the keys of the validators of the block that comes next."""
     found = running.peers[0].ask("validators")["validators"]
     return {base64.b64decode(each["pub_key"]["value"]) for each in found}
+
+
+def test_a_peer_whose_state_differs_stops_and_says_so(running: RunningNetwork) -> None:
+    """What it has of the state was changed on its disk: its next block leads elsewhere."""
+    running.admins[0].submit(set_account_detail(ADMIN_ACCOUNT, "tampered", "before"))
+    running.wait_for_height(running.admins[0].height(), 3)
+    running.processes[3].stop()
+    database = sqlite3.connect(running.peers[3].path / "data" / "state.sqlite")
+    with database:
+        changed = database.execute(
+            "UPDATE state SET value = ? WHERE value = ?", (b"forged", b"before")
+        )
+        assert changed.rowcount == 1
+    database.close()
+    running.restart(3)
+    running.admins[0].submit(set_account_detail(ADMIN_ACCOUNT, "tampered", "after"))
+    # The header that commits to the state comes with the next block.
+    assert running.processes[3].wait() == EXIT_STORAGE
+    text = "".join(str(line.get("text", "")) for line in running.processes[3].log)
+    assert "DivergenceError: this peer computed another state than the others" in text
+    running.admins[1].submit(set_account_detail(ADMIN_ACCOUNT, "tampered", "without it"))

@@ -77,14 +77,16 @@ class ReplicatedNetwork:
         genesis: The genesis block.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, *, snapshot_interval: int = 1000) -> None:
         """Write the files of a new network.
 
         Args:
             folder: Where each peer gets a folder.
             count: How many vote.
+            snapshot_interval: After how many blocks of CometBFT peers write a snapshot.
         """
         self._folder = folder
+        self._snapshot_interval = snapshot_interval
         self.admin_key, self.registry_key = AccountKey.generate(), AccountKey.generate()
         keys = [AccountKey.generate() for _ in range(count)]
         self.genesis = build_genesis(
@@ -136,7 +138,7 @@ class ReplicatedNetwork:
         others = ",".join(other.name for other in neighbours if other is not peer)
         (peer.path / "node.toml").write_text(
             f'torii = "127.0.0.1:0"\n[cometbft]\nprogram = "{COMETBFT}"\n'
-            f'rpc = "127.0.0.1:{peer.rpc}"\n',
+            f'rpc = "127.0.0.1:{peer.rpc}"\nsnapshot_interval = {self._snapshot_interval}\n',
             encoding="utf-8",
         )
         sync = "".join(f"{name} = {value}\n" for name, value in settings.items())

@@ -122,7 +122,7 @@ class Application:
         response = Response()
         try:
             batch = self._ledger.decoder.decode(request.tx)
-            if self._ledger.is_decided(batch):
+            if self._ledger.decided([batch]):
                 response.check_tx.code = BatchCode.REPLAYED
                 response.check_tx.log = "decided before"
                 return response
@@ -150,10 +150,12 @@ class Application:
         """Propose what the pool holds, as much as the engine puts into a block."""
         response = Response()
         decoded = self._ledger.decoder.decode_all(request.txs)
-        fit: dict[int, Batch] = {
-            place: each
-            for place, each in enumerate(decoded)
-            if isinstance(each, Batch) and not self._ledger.is_decided(each)
+        fit = {place: each for place, each in enumerate(decoded) if isinstance(each, Batch)}
+        decided = self._ledger.decided(fit.values())
+        fit = {
+            place: batch
+            for place, batch in fit.items()
+            if decided.isdisjoint(each.hash for each in batch.transactions)
         }
         count = len(self._engine.propose(fit.values()))
         room = request.max_tx_bytes

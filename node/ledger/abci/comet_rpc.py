@@ -2,20 +2,20 @@
 
 import base64
 from collections.abc import Sequence
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Self
 
 import requests
 
 from node.errors import PeerUnreachableError
 
-_TIMEOUT_S: Final = 10.0
-
 
 class CometRpc:
     """The RPC of the node's own CometBFT. One thread at a time may use it."""
 
-    def __init__(self, address: str) -> None:
-        """Take the address, `host:port`; nothing is sent yet."""
+    def __init__(self, address: str, *, timeout_s: float = 10) -> None:
+        """Take the address, `host:port`, and how long to wait for it; nothing is sent yet."""
+        self._timeout_s = timeout_s
         self._url = f"http://{address}/"
         self._session = requests.Session()
         self._session.trust_env = False
@@ -59,6 +59,17 @@ class CometRpc:
         """Close the connection."""
         self._session.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def _get(self, method: str) -> dict[str, Any]:
         (answer,) = self._post([{"jsonrpc": "2.0", "id": 0, "method": method, "params": {}}])
         result = answer.get("result")
@@ -68,7 +79,7 @@ class CometRpc:
 
     def _post(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         try:
-            response = self._session.post(self._url, json=calls, timeout=_TIMEOUT_S)
+            response = self._session.post(self._url, json=calls, timeout=self._timeout_s)
             answers = response.json()
         except (requests.RequestException, ValueError) as error:
             raise PeerUnreachableError(

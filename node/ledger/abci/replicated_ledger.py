@@ -6,7 +6,7 @@ batch may wait for signatures, to which the app hash commits (ADR 0056).
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -169,10 +169,11 @@ class ReplicatedLedger:
         with self._lock, self._state.snapshot() as view:
             self._pending.join(batch, view)
 
-    def is_decided(self, batch: Batch) -> bool:
-        """Tell whether a block has decided a transaction of a batch."""
+    def decided(self, batches: Iterable[Batch]) -> frozenset[bytes]:
+        """Return those transactions of batches that a block has decided, by their hashes."""
+        hashes = [each.hash for batch in batches for each in batch.transactions]
         with self._state.snapshot() as view:
-            return bool(view.decided_among(each.hash for each in batch.transactions))
+            return view.decided_among(hashes)
 
     def of_creator(self, account_id: str) -> list[Batch]:
         """Return the batches with a transaction of this creator, in the order of their arrival."""

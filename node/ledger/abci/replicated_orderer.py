@@ -1,6 +1,7 @@
 """Stands where an orderer stands: CometBFT orders, on all peers alike."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from chaincode.batches import Batch
 from chaincode.errors import PendingFullError, UnknownSignatoryError
@@ -16,6 +17,8 @@ from node.ledger.abci.server import AbciServer
 from node.ledger.abci.state_sync import StateSync
 from node.ledger.health import NodeHealth
 from node.ledger.statuses import StatusBoard
+
+_PATIENCE_S: Final = 2.0
 
 
 class ReplicatedOrderer:
@@ -115,13 +118,11 @@ class ReplicatedOrderer:
 
     def count_waiting(self) -> int:
         """Return how many batches are in CometBFT's pool; 0 where it does not answer."""
-        rpc = CometRpc(self._rpc)
         try:
-            return rpc.count_waiting()
+            with CometRpc(self._rpc, timeout_s=_PATIENCE_S) as rpc:
+                return rpc.count_waiting()
         except PeerUnreachableError:
             return 0
-        finally:
-            rpc.close()
 
     def health(self, height: int) -> NodeHealth:
         """Return how the node is: healthy while CometBFT answers, syncing while that catches up.
@@ -129,11 +130,9 @@ class ReplicatedOrderer:
         Args:
             height: Of the chain.
         """
-        rpc = CometRpc(self._rpc)
         try:
-            is_syncing = bool(rpc.status()["sync_info"]["catching_up"])
+            with CometRpc(self._rpc, timeout_s=_PATIENCE_S) as rpc:
+                is_syncing = bool(rpc.status()["sync_info"]["catching_up"])
         except PeerUnreachableError:
             return NodeHealth(height=height, is_healthy=False)
-        finally:
-            rpc.close()
         return NodeHealth(height=height, is_syncing=is_syncing)

@@ -1,0 +1,92 @@
+"""A peer that joins by state sync: it has what the others have, old blocks and all."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.memory_ledger import sign_transaction
+from support.replicated_peers import ReplicatedNetwork, needs_cometbft
+from support.torii_gate import Gate, wait_until
+
+from chaincode.protocol.endpoint_pb2 import TxStatus
+from chaincode.protocol.transaction_pb2 import Transaction
+from client_sdk.errors import TransactionFailedError
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.commands import set_account_detail
+from node.ledger.daemon import now_ms
+from node.ledger.genesis import ADMIN_ACCOUNT
+from node.ledger.stores import LedgerStores
+
+pytestmark = [needs_cometbft, pytest.mark.xdist_group("state_sync")]
+
+
+def test_a_new_peer_joins_by_a_snapshot(tmp_path: Path) -> None:
+    network = ReplicatedNetwork(tmp_path, 1, snapshot_interval=10)
+    (first,) = network.peers
+    with first.process() as process, network.admin(process.address) as admin:
+        for number in range(6):
+            admin.submit(set_account_detail(ADMIN_ACCOUNT, f"key_{number}", str(number)))
+        refused = admin.build_transaction(set_account_detail("nobody@tegata", "k", "v"))
+        admin.sign_transaction(refused)
+        with pytest.raises(TransactionFailedError):
+            admin.send(refused)
+        waiting = half_signed(network.admin_key)
+        gate = Gate(process.address)
+        gate.send(waiting)
+        wait_until(lambda: gate.status(waiting).tx_status == TxStatus.MST_PENDING)
+        gate.close()
+        for number in range(6, 10):
+            admin.submit(set_account_detail(ADMIN_ACCOUNT, f"key_{number}", str(number)))
+        process.wait_for_log("snapshot written")
+        height = admin.height()
+        # A header above the snapshot's commits to it, and CometBFT wants one more.
+        trusted = first.ask("commit")["signed_header"]
+        server = f"127.0.0.1:{first.rpc}"
+        second = network.add_peer(
+            enable="true",
+            rpc_servers=json.dumps(f"{server},{server}"),
+            trust_height=trusted["header"]["height"],
+            trust_hash=json.dumps(trusted["commit"]["block_id"]["hash"]),
+            discovery_time='"5s"',
+        )
+        with second.process() as joining, network.admin(joining.address) as reader:
+            restored = joining.wait_for_log("snapshot restored")
+            assert int(str(restored["height"])) % 10 == 0
+            wait_until(lambda: reader.health().is_healthy and reader.height() >= height)
+            for number in range(10):
+                assert detail(reader, f"key_{number}") == str(number)
+            # It has the blocks below the snapshot, knows what was decided, and what waits.
+            assert reader.block(2).block_v1.payload == admin.block(2).block_v1.payload
+            assert reader.block(2).block_v1.signatures[0].public_key == second.key.public_key
+            gate = Gate(joining.address)
+            assert gate.status(refused).tx_status == TxStatus.REJECTED
+            assert gate.status(waiting).tx_status == TxStatus.MST_PENDING
+            gate.close()
+            reader.submit(set_account_detail(ADMIN_ACCOUNT, "by_second", "v"))
+            wait_until(lambda: detail(admin, "by_second") == "v")
+            height = admin.height()
+            wait_until(lambda: reader.height() == height)
+    contents = [content_of(peer.path / "data") for peer in network.peers]
+    assert contents[0] == contents[1]
+
+
+def half_signed(key: AccountKey) -> Transaction:
+    message = Transaction()
+    reduced = message.payload.reduced_payload
+    reduced.commands.append(set_account_detail(ADMIN_ACCOUNT, "half", "v"))
+    reduced.creator_account_id = ADMIN_ACCOUNT
+    reduced.created_time = now_ms()
+    reduced.quorum = 2
+    sign_transaction(message, key)
+    return message
+
+
+def detail(client: LedgerClient, key: str) -> str | None:
+    return client.account_detail(ADMIN_ACCOUNT, key, writer=ADMIN_ACCOUNT)
+
+
+def content_of(data: Path) -> tuple[bytes, bytes]:
+    """Return a hash of every row of a peer's state, and what waits for signatures."""
+    with LedgerStores(data, is_replicated=True) as stores, stores.state.snapshot() as view:
+        return view.content_hash(), b"".join(entry.digest for entry in view.pending())
