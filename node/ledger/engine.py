@@ -199,7 +199,11 @@ class Engine:
 
 
 def replay(
-    view: StateSnapshot, tip: Tip, block: Block, imported: ImportedHistory = NO_HISTORY
+    view: StateSnapshot,
+    tip: Tip,
+    block: Block,
+    imported: ImportedHistory = NO_HISTORY,
+    signers: frozenset[str] | None = None,
 ) -> Candidate:
     """Return what a block of the chain does to the state below it, having checked that it follows.
 
@@ -208,6 +212,7 @@ def replay(
         tip: The block below it.
         block: The block.
         imported: The part of the chain that irohad made and that is fixed by its last hash.
+        signers: The keys that sign blocks; None for those of the peers that vote.
 
     Raises:
         InvalidBlockError: It does not follow, or one of its transactions fails.
@@ -223,7 +228,7 @@ def replay(
             block,
             expected_height=tip.height + 1,
             expected_previous_hash=tip.block_hash,
-            peer_keys=get_voters(view),
+            peer_keys=get_voters(view) if signers is None else signers,
         )
         try:
             batches = restore_batches(payload.transactions)
@@ -286,8 +291,13 @@ def write_block(
         state.commit(_state_change(candidate, start, following, replication))
 
 
-def recover(blocks: BlockStore, state: StateStore) -> int:
+def recover(blocks: BlockStore, state: StateStore, signers: frozenset[str] | None = None) -> int:
     """Apply the blocks that the state has not seen; return how many there were.
+
+    Args:
+        blocks: The chain.
+        state: What it leads to.
+        signers: The keys that sign blocks; None for those of the peers that vote.
 
     Raises:
         StorageError: A store is damaged.
@@ -298,7 +308,7 @@ def recover(blocks: BlockStore, state: StateStore) -> int:
         start = view.tip().next_start
     for offset, following, block in blocks.recover(start):
         with state.newest() as view:
-            candidate = replay(view, view.tip(), block, blocks.imported)
+            candidate = replay(view, view.tip(), block, blocks.imported, signers)
         state.commit(_state_change(candidate, offset, following))
         count += 1
     return count

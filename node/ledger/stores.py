@@ -60,7 +60,10 @@ class LedgerStores:
         if position is None:
             return recover(self.blocks, self.state)
         if not is_replicated:
-            raise ConfigError("this ledger is replicated: `cometbft` is missing in node.toml")
+            raise ConfigError(
+                "this ledger is replicated: a node needs the table `cometbft` in its node.toml, "
+                "and what is damaged comes anew from the other peers, by state sync"
+            )
         self.blocks.cut_back(tip.next_start)
         return 0
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from client_sdk.ledger.account_key import AccountKey
 from node.config import load_config
 from node.errors import StorageError
 from node.ledger.block_store import BlockStore
@@ -37,19 +38,29 @@ def verify_chain(folder: Path, scratch: Path) -> ChainReport:
         scratch: An empty folder for the second state.
 
     Raises:
+        KeyFormatError: The key of a replicated peer cannot be read.
         StorageError: A store is damaged, or the state on disk is not what the chain leads to.
         InvalidBlockError: A block does not follow from those below it.
     """
-    data = load_config(folder / FILE_NAME, NodeConfig).data
+    config = load_config(folder / FILE_NAME, NodeConfig)
+    data = config.data
+    signers = None
+    if config.cometbft is not None:
+        # What the network says of a block stands above it at CometBFT; its keeper alone signs it.
+        signers = frozenset({AccountKey.load(config.private_key).public_key})
     blocks = BlockStore(data / "blocks")
     try:
         state = StateStore(data / "state.sqlite", blocks)
         rebuilt = StateStore(scratch / "state.sqlite", blocks)
         try:
-            # Blocks that the state has not seen are part of the chain: a crash left them.
-            recover(blocks, state)
+            if signers is None:
+                # Blocks that the state has not seen are part of the chain: a crash left them.
+                recover(blocks, state)
+            else:
+                with state.snapshot() as view:
+                    blocks.cut_back(view.tip().next_start)
             _check_blocks(state)
-            recover(blocks, rebuilt)
+            recover(blocks, rebuilt, signers)
             with state.snapshot() as view:
                 found = (view.tip(), view.content_hash())
             with rebuilt.snapshot() as view:

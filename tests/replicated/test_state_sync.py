@@ -17,6 +17,7 @@ from client_sdk.ledger.commands import set_account_detail
 from node.ledger.daemon import now_ms
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.stores import LedgerStores
+from node.ledger.verification import verify_chain
 
 pytestmark = [needs_cometbft, pytest.mark.xdist_group("state_sync")]
 
@@ -69,6 +70,10 @@ def test_a_new_peer_joins_by_a_snapshot(tmp_path: Path) -> None:
             wait_until(lambda: reader.height() == height)
     contents = [content_of(peer.path / "data") for peer in network.peers]
     assert contents[0] == contents[1]
+    for number, peer in enumerate(network.peers):
+        scratch = tmp_path / f"scratch{number}"
+        scratch.mkdir()
+        assert verify_chain(peer.path, scratch).height == height
 
 
 def half_signed(key: AccountKey) -> Transaction:

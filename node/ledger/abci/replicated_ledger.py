@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 import structlog
 
@@ -37,6 +38,7 @@ from node.ledger.signature_collector import LIMITS
 from node.ledger.state_store import StateSnapshot, StateStore
 from node.ledger.statuses import Status, StatusBoard
 
+_DAMAGED: Final = "the state is damaged, and must come anew from the other peers, by state sync"
 _log = structlog.get_logger(__name__)
 
 
@@ -126,6 +128,7 @@ class ReplicatedLedger:
                 for entry in view.pending():
                     pending.put_back(entry)
                 position = view.position() or _beginning(view, pending.digest())
+                _check_position(view, position, pending)
         except DecodeError as error:
             raise StorageError(f"the state on disk is damaged: {error}") from None
         with self._lock:
@@ -334,6 +337,22 @@ def _beginning(view: StateSnapshot, pending_digest: bytes) -> Position:
     """Return where a ledger stands before CometBFT's first block."""
     app_hash = _app_state(view, pending_digest).app_hash()
     return Position(height=0, app_hash=app_hash, pending_digest=pending_digest, header_height=1)
+
+
+def _check_position(view: StateSnapshot, position: Position, pending: PendingBatches) -> None:
+    """Check that the rows are those that the peers agreed on.
+
+    Raises:
+        StorageError: They are not.
+    """
+    if pending.digest() != position.pending_digest:
+        raise StorageError(
+            "what waits for signatures is not what the peers agreed on: "
+            "`mst_expiration_minutes` of node.toml must be the same on all peers, and stay; else "
+            f"{_DAMAGED}"
+        )
+    if _app_state(view, position.pending_digest).app_hash() != position.app_hash:
+        raise StorageError(f"the state on disk does not lead to its own app hash: {_DAMAGED}")
 
 
 def _app_state(

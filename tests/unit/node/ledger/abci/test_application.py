@@ -1,0 +1,439 @@
+"""The application as CometBFT calls it: what is taken, proposed, decided and kept."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.abci_driver import (
+    ADMIN_KEY,
+    CHAIN_ID,
+    GENESIS,
+    HOUR_MS,
+    PEER_KEY,
+    SECOND_KEY,
+    START_MS,
+    STRANGER_KEY,
+    AbciDriver,
+    encoded,
+    forbidden,
+    half,
+    transaction,
+    two_keys,
+    write,
+)
+
+from chaincode.protocol.block_pb2 import Block
+from chaincode.protocol.commands_pb2 import AddPeer, Command
+from chaincode.protocol.endpoint_pb2 import TxStatus
+from chaincode.protocol.primitive_pb2 import Peer
+from chaincode.protocol.proofs_pb2 import Replication
+from chaincode.protocol.replication_pb2 import BatchResult
+from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.replication import MAX_BATCH_BYTES, BatchCode
+from chaincode.signatures import KeyAlgorithm
+from chaincode.transactions import transaction_hash
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import add_signatory, remove_signatory, set_account_detail
+from node.errors import ConfigError, ReplicationError, StorageError
+from node.ledger.abci.abci_pb2 import Request, ResponseProcessProposal
+from node.ledger.genesis import ADMIN_ACCOUNT
+from node.ledger.stores import LedgerStores
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[AbciDriver]:
+    peer = AbciDriver(tmp_path / "peer")
+    yield peer
+    peer.close()
+
+
+def detail(peer: AbciDriver, key: str) -> bytes | None:
+    with peer.stores.state.snapshot() as view:
+        return view.get(f"detail\0{ADMIN_ACCOUNT}\0{ADMIN_ACCOUNT}\0{key}".encode())
+
+
+def last_status(peer: AbciDriver, message: Transaction) -> str | None:
+    told = peer.statuses.newest(transaction_hash(message))
+    return None if told is None else TxStatus.Name(told.status)
+
+
+def pending_count(peer: AbciDriver) -> int:
+    return peer.ledger.counts()[0]
+
+
+# Beginning
+
+
+def test_the_chain_begins_with_the_ledgers_peers_and_state(peer: AbciDriver) -> None:
+    begun = peer.init_chain()
+    (validator,) = begun.validators
+    assert (validator.pub_key.ed25519, validator.power) == (PEER_KEY.raw_public_key, 1)
+    assert peer.info() == (0, begun.app_hash)
+    assert peer.decide().app_hash == begun.app_hash
+
+
+def test_the_chain_of_another_ledger_is_refused(peer: AbciDriver) -> None:
+    with pytest.raises(ReplicationError, match="is of chain tegata-other"):
+        peer.init_chain("tegata-other")
+    with pytest.raises(ReplicationError, match="begins at height 2"):
+        peer.init_chain(CHAIN_ID, initial_height=2)
+
+
+def test_a_peer_that_cannot_sign_for_cometbft_is_no_beginning(tmp_path: Path) -> None:
+    key = AccountKey(bytes(32), KeyAlgorithm.ED25519_SHA3)
+    genesis = Block()
+    genesis.CopyFrom(GENESIS)
+    reduced = genesis.block_v1.payload.transactions[0].payload.reduced_payload
+    added = Peer(address="127.0.0.1:10002", peer_key=key.public_key)
+    reduced.commands.append(Command(add_peer=AddPeer(peer=added)))
+    peer = AbciDriver(tmp_path / "peer", genesis=genesis)
+    with peer.stores.state.snapshot() as view:
+        name = f"tegata-{(view.ledger_id() or '')[:32]}"
+    with pytest.raises(ReplicationError, match="needs an ed0120 key"):
+        peer.init_chain(name)
+    peer.close()
+
+
+def test_a_request_that_is_not_known_ends_the_node(peer: AbciDriver) -> None:
+    request = Request()
+    request.extend_vote.SetInParent()
+    with pytest.raises(ReplicationError, match="extend_vote"):
+        peer.application.answer(request)
+    with pytest.raises(ReplicationError, match="what this version does not know"):
+        peer.application.answer(Request())
+
+
+def test_a_commit_of_nothing_is_refused(peer: AbciDriver) -> None:
+    with pytest.raises(ReplicationError, match="did not have decided"):
+        peer.commit()
+
+
+# Deciding
+
+
+def test_a_block_without_work_makes_no_block_of_the_ledger(peer: AbciDriver) -> None:
+    before = peer.info()[1]
+    peer.decide()
+    assert peer.info() == (1, before)
+    assert peer.stores.tip().height == 1
+
+
+def test_receipts_are_in_the_result_that_the_next_header_commits_to(peer: AbciDriver) -> None:
+    committed, rejected = peer.decide(write("a"), forbidden()).tx_results
+    assert (committed.code, rejected.code) == (BatchCode.COMMITTED, BatchCode.REJECTED)
+    (status,) = BatchResult.FromString(committed.data).statuses
+    assert status.tx_status == TxStatus.COMMITTED
+    (status,) = BatchResult.FromString(rejected.data).statuses
+    assert status.tx_status == TxStatus.STATEFUL_VALIDATION_FAILED
+    assert (status.err_or_cmd_name, status.error_code) == ("SetAccountDetail", 2)
+    assert (detail(peer, "a"), peer.stores.tip().height) == (b"v", 2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xff",
+        b"",
+        encoded(),
+        encoded(transaction(set_account_detail(ADMIN_ACCOUNT, "bad key", "v"))),
+        encoded(transaction(set_account_detail(ADMIN_ACCOUNT, "k", "v"), keys=())),
+        write("a") + write("b"),
+    ],
+    ids=["no message", "no bytes", "no transaction", "malformed", "unsigned", "two batches"],
+)
+def test_what_is_no_batch_gets_a_code_and_no_block(peer: AbciDriver, data: bytes) -> None:
+    assert peer.check(data) == BatchCode.REFUSED
+    (result,) = peer.decide(data).tx_results
+    assert (result.code, result.data) == (BatchCode.REFUSED, b"")
+    assert peer.stores.tip().height == 1
+
+
+def test_what_was_decided_is_not_decided_again(peer: AbciDriver) -> None:
+    data = write("a")
+    first, second = peer.decide(data, data).tx_results
+    assert (first.code, second.code) == (BatchCode.COMMITTED, BatchCode.REPLAYED)
+    app_hash = peer.info()[1]
+    assert [result.code for result in peer.decide(data).tx_results] == [BatchCode.REPLAYED]
+    assert peer.info() == (2, app_hash)
+    assert peer.check(data) == BatchCode.REPLAYED
+
+
+def test_times_are_those_of_headers_and_grow(peer: AbciDriver) -> None:
+    peer.decide(write("a"), time_ms=START_MS + 5)
+    assert peer.stores.tip().time_ms == START_MS + 5
+    peer.decide(write("b"), time_ms=START_MS + 5)
+    assert peer.stores.tip().time_ms == START_MS + 6
+
+
+def test_what_was_not_committed_is_not_there_after_a_crash(tmp_path: Path) -> None:
+    peer = AbciDriver(tmp_path / "peer")
+    peer.decide(write("a"))
+    before, data = peer.info(), write("b")
+    decided = peer.finalize(data).app_hash
+    peer.close()
+    peer = AbciDriver(tmp_path / "peer")
+    assert peer.info() == before
+    assert peer.decide(data).app_hash == decided
+    peer.close()
+
+
+def test_a_block_that_the_state_has_not_seen_is_cut_off_and_decided_again(tmp_path: Path) -> None:
+    """The power went between the block file and the state."""
+    peer = AbciDriver(tmp_path / "peer")
+    peer.decide(write("a"))
+    data = write("b")
+    decided = peer.finalize(data).app_hash
+    end = peer.stores.tip().next_start
+    block = peer.stores.blocks.read(peer.stores.blocks.start)
+    peer.stores.blocks.append(block)
+    peer.close()
+    peer = AbciDriver(tmp_path / "peer")
+    assert peer.stores.tip().next_start == end
+    assert peer.decide(data).app_hash == decided
+    peer.close()
+
+
+def test_blocks_that_are_lost_are_named(tmp_path: Path) -> None:
+    peer = AbciDriver(tmp_path / "peer")
+    peer.decide(write("a"))
+    peer.stores.blocks.cut_back(peer.stores.blocks.start)
+    peer.close()
+    with pytest.raises(StorageError, match="blocks are lost"):
+        AbciDriver(tmp_path / "peer")
+
+
+def test_a_replicated_ledger_is_not_opened_by_a_node_that_orders_alone(tmp_path: Path) -> None:
+    peer = AbciDriver(tmp_path / "peer")
+    peer.decide()
+    peer.close()
+    with pytest.raises(ConfigError, match="this ledger is replicated"):
+        LedgerStores(tmp_path / "peer")
+
+
+# Signatures
+
+
+@pytest.fixture
+def waiting(peer: AbciDriver) -> Transaction:
+    """Return a transaction of the administrator, who needs two keys by now; one has signed."""
+    peer.decide(two_keys())
+    message = transaction(set_account_detail(ADMIN_ACCOUNT, "both", "v"), quorum=2)
+    (result,) = peer.decide(half(message, ADMIN_KEY)).tx_results
+    assert result.code == BatchCode.PENDING
+    return message
+
+
+def test_signatures_are_collected_by_blocks(peer: AbciDriver, waiting: Transaction) -> None:
+    assert (pending_count(peer), last_status(peer, waiting)) == (1, "MST_PENDING")
+    assert peer.ledger.of_creator(ADMIN_ACCOUNT)[0].transactions[0].message == waiting
+    (result,) = peer.decide(half(waiting, SECOND_KEY)).tx_results
+    assert result.code == BatchCode.COMMITTED
+    assert (pending_count(peer), last_status(peer, waiting)) == (0, "COMMITTED")
+    assert detail(peer, "both") == b"v"
+
+
+def test_what_waits_is_in_the_app_hash(peer: AbciDriver, waiting: Transaction) -> None:
+    height = peer.stores.tip().height
+    before = peer.info()[1]
+    peer.decide(half(waiting, ADMIN_KEY))
+    assert peer.info()[1] == before
+    peer.decide(time_ms=waiting.payload.reduced_payload.created_time + HOUR_MS)
+    assert peer.info()[1] != before
+    assert (pending_count(peer), last_status(peer, waiting)) == (0, "MST_EXPIRED")
+    assert peer.stores.tip().height == height
+    # It may come again, though it is too old to be kept for long.
+    (result,) = peer.decide(half(waiting, ADMIN_KEY), time_ms=START_MS).tx_results
+    assert result.code == BatchCode.PENDING
+
+
+def test_a_stranger_is_refused_by_pool_and_block(peer: AbciDriver, waiting: Transaction) -> None:
+    data = half(waiting, STRANGER_KEY)
+    assert peer.check(data) == BatchCode.REFUSED
+    (result,) = peer.decide(data).tx_results
+    assert result.code == BatchCode.REFUSED
+    assert pending_count(peer) == 1
+
+
+def test_what_the_gate_let_pass_before_the_key_went_is_told_to_expire(peer: AbciDriver) -> None:
+    peer.decide(two_keys())
+    late = transaction(set_account_detail(ADMIN_ACCOUNT, "late", "v"), quorum=2)
+    data = half(late, SECOND_KEY)
+    assert peer.check(data) == 0
+    assert last_status(peer, late) == "STATELESS_VALIDATION_SUCCESS"
+    changed = transaction(
+        add_signatory(ADMIN_ACCOUNT, STRANGER_KEY.public_key),
+        remove_signatory(ADMIN_ACCOUNT, SECOND_KEY.public_key),
+        keys=(ADMIN_KEY, SECOND_KEY),
+        quorum=2,
+    )
+    (result,) = peer.decide(encoded(changed)).tx_results
+    assert result.code == BatchCode.COMMITTED
+    (result,) = peer.decide(data).tx_results
+    assert result.code == BatchCode.REFUSED
+    assert last_status(peer, late) == "MST_EXPIRED"
+
+
+def test_a_copy_behind_the_last_signature_waits_for_nothing(
+    peer: AbciDriver, waiting: Transaction
+) -> None:
+    results = peer.decide(half(waiting, SECOND_KEY), half(waiting, ADMIN_KEY)).tx_results
+    assert results[0].code == BatchCode.COMMITTED
+    assert pending_count(peer) == 0
+
+
+def test_what_waits_outlives_a_restart(tmp_path: Path) -> None:
+    peer = AbciDriver(tmp_path / "peer")
+    peer.decide(two_keys())
+    message = transaction(set_account_detail(ADMIN_ACCOUNT, "both", "v"), quorum=2)
+    peer.decide(half(message, ADMIN_KEY))
+    before = peer.info()
+    peer.close()
+    peer = AbciDriver(tmp_path / "peer")
+    assert peer.info() == before
+    assert last_status(peer, message) == "MST_PENDING"
+    (result,) = peer.decide(half(message, SECOND_KEY)).tx_results
+    assert result.code == BatchCode.COMMITTED
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE pending_batch SET payer = 'another'", "what waits for signatures is not"),
+        ("UPDATE position SET app_hash = zeroblob(32)", "does not lead to its own app hash"),
+        ("UPDATE pending_batch SET batch = x'ff'", "the state on disk is damaged"),
+    ],
+)
+def test_rows_that_the_peers_did_not_agree_on_are_found(
+    tmp_path: Path, statement: str, words: str
+) -> None:
+    peer = AbciDriver(tmp_path / "peer")
+    peer.decide(two_keys())
+    message = transaction(set_account_detail(ADMIN_ACCOUNT, "both", "v"), quorum=2)
+    peer.decide(half(message, ADMIN_KEY))
+    with peer.stores.state.snapshot() as view:
+        view._connection.execute("ROLLBACK")
+        view._connection.execute(statement)
+    peer.close()
+    with pytest.raises(StorageError, match=words):
+        AbciDriver(tmp_path / "peer")
+
+
+# The pool, and proposals
+
+
+def test_the_pool_takes_what_the_gate_would(peer: AbciDriver) -> None:
+    message = transaction(set_account_detail(ADMIN_ACCOUNT, "a", "v"))
+    assert peer.check(encoded(message)) == 0
+    assert last_status(peer, message) == "ENOUGH_SIGNATURES_COLLECTED"
+    # As in irohad, a complete one goes to a block, which rejects it for its signature.
+    foreign = encoded(
+        transaction(set_account_detail(ADMIN_ACCOUNT, "a", "v"), keys=(STRANGER_KEY,))
+    )
+    assert peer.check(foreign) == 0
+    assert peer.check(foreign, again=True) == 0
+    peer.decide(foreign)
+    assert peer.check(foreign, again=True) == BatchCode.REPLAYED
+
+
+def test_a_proposal_has_what_is_fit_and_fits(peer: AbciDriver) -> None:
+    decided, one, two = write("a"), write("b"), write("c")
+    peer.decide(decided)
+    assert peer.prepare(decided, b"\xff", one, two) == [one, two]
+    assert peer.prepare(one, two, max_bytes=len(one) + len(two) - 1) == [one]
+    assert peer.prepare(one, max_bytes=1) == []
+
+
+def test_nothing_is_refused_but_what_cannot_be_read(peer: AbciDriver) -> None:
+    accept, reject = ResponseProcessProposal.ACCEPT, ResponseProcessProposal.REJECT
+    unsigned = encoded(transaction(set_account_detail(ADMIN_ACCOUNT, "k", "v"), keys=()))
+    assert peer.process() == accept
+    assert peer.process(write("a"), unsigned, write("b") + write("c")) == accept
+    assert peer.process(write("a"), b"\xff") == reject
+    assert peer.process(b"") == reject
+    long = encoded(transaction(set_account_detail(ADMIN_ACCOUNT, "k", "x" * MAX_BATCH_BYTES)))
+    assert peer.process(long) == reject
+    assert peer.check(long) == BatchCode.REFUSED
+
+
+def test_what_the_app_hash_is_made_of_is_told(peer: AbciDriver) -> None:
+    peer.decide(write("a"))
+    peer.decide()
+    request = Request()
+    request.query.path = "/replication"
+    answer = peer.application.answer(request).query
+    assert (answer.code, answer.height) == (0, 2)
+    # CometBFT's first block led to it, so its second header is the first one that says so.
+    assert Replication.FromString(answer.value).header_height == 2
+    request.query.path = "/else"
+    assert peer.application.answer(request).query.code == 1
+
+
+def test_a_peer_that_broke_the_rules_is_named(peer: AbciDriver) -> None:
+    request = Request()
+    request.finalize_block.height = 1
+    request.finalize_block.misbehavior.add(type=1, height=1).validator.address = b"\x01" * 20
+    peer.application.answer(request)
+    peer.commit()
+    assert peer.info()[0] == 1
+
+
+# Peers alike
+
+STEPS = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(["write", "forbidden", "half", "other half", "junk"]), max_size=4),
+        st.sampled_from([1000, HOUR_MS]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+@given(STEPS)
+@settings(max_examples=15)
+def test_peers_agree_whenever_one_of_them_stops(
+    steps: list[tuple[list[str], int, bool]],
+) -> None:
+    """The same blocks give the same results and app hashes, to one that was stopped in between."""
+    with tempfile.TemporaryDirectory() as folder:
+        steady, restarted = (AbciDriver(Path(folder) / name) for name in ("one", "two"))
+        time_ms, message = START_MS, transaction(two_keys_wanted(), quorum=2)
+        setup = two_keys()
+        assert steady.decide(setup) == restarted.decide(setup)
+        for kinds, wait_ms, is_stopped in steps:
+            time_ms += wait_ms
+            datas = []
+            for kind in kinds:
+                if kind == "half":
+                    message = transaction(two_keys_wanted(), quorum=2, created_ms=time_ms)
+                datas.append(made(kind, message))
+            decided = steady.decide(*datas, time_ms=time_ms)
+            if is_stopped:
+                restarted.finalize(*datas, time_ms=time_ms)
+                restarted.close()
+                restarted = AbciDriver(Path(folder) / "two")
+            assert restarted.decide(*datas, time_ms=time_ms) == decided
+        steady.close()
+        restarted.close()
+
+
+def two_keys_wanted() -> Command:
+    return set_account_detail(ADMIN_ACCOUNT, "both", "v")
+
+
+def made(kind: str, message: Transaction) -> bytes:
+    match kind:
+        case "write":
+            return encoded(transaction(two_keys_wanted(), keys=(ADMIN_KEY, SECOND_KEY), quorum=2))
+        case "forbidden":
+            return forbidden()
+        case "half":
+            return half(message, ADMIN_KEY)
+        case "other half":
+            return half(message, SECOND_KEY)
+        case _:
+            return b"\xff junk"
