@@ -76,7 +76,7 @@ test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## R
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
 soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger ## Crash tests and properties for long, and half an hour of load
-	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/unit/node/test_openapi_documents.py -v
+	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/replicated tests/unit/node/test_openapi_documents.py -v
 
 LOAD_CLIENT := $(VENV)/.load-client
 $(LOAD_CLIENT): $(STAMP) $(wildcard benchmarks/load_client/src/*) benchmarks/load_client/Cargo.lock

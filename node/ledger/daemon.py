@@ -132,6 +132,7 @@ class LedgerNode:
                 signer=key,
                 statuses=statuses,
                 commits=commits,
+                now_ms=now_ms,
                 on_failure=self._fail,
             )
         elif config.follow is None:

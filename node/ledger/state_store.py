@@ -405,9 +405,7 @@ class StateStore:
             if change.replication is not None:
                 write_change(writer, change.replication)
         decided = len(change.committed) + len(change.rejected)
-        self._checkpoints.count(len(change.entries) + len(change.pages) + 3 * decided)
-        with self._storage_errors():
-            self._checkpoints.finish(self._writer)
+        self._count_rows(len(change.entries) + len(change.pages) + 3 * decided)
 
     def commit_replication(self, change: ReplicationChange) -> None:
         """Write what a block of CometBFT changes that makes none of ours, all or nothing.
@@ -417,6 +415,13 @@ class StateStore:
         """
         with self._changing() as writer:
             write_change(writer, change)
+        self._count_rows(1 + len(change.pending))
+
+    def _count_rows(self, rows: int) -> None:
+        """Say how many rows were written, and have SQLite's log copied where it is time."""
+        self._checkpoints.count(rows)
+        with self._storage_errors():
+            self._checkpoints.finish(self._writer)
 
     @contextmanager
     def restoring(self) -> Iterator["StateRestore"]:

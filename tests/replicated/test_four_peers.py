@@ -225,7 +225,9 @@ def test_the_embedded_engine_makes_the_same_of_their_blocks(
 
     The embedded orderer's steps are made here, block by block, with the bytes and times of theirs.
     """
-    top = int(running.peers[0].ask("status")["sync_info"]["latest_block_height"])
+    top = latest_height(running.peers[0])
+    for peer in running.peers:
+        wait_until(lambda: latest_height(peer) >= top)  # noqa: B023
     key = AccountKey.generate()
     app_hash = b""
     pending, empty_blocks = PendingBatches(EXPIRATION_MS), 0
@@ -267,6 +269,10 @@ def test_the_embedded_engine_makes_the_same_of_their_blocks(
     assert empty_blocks > 0
 
 
+def latest_height(peer: ReplicatedPeer) -> int:
+    return int(peer.ask("status")["sync_info"]["latest_block_height"])
+
+
 def milliseconds(time: str) -> int:
     """Return the milliseconds of a header's time, which has nanoseconds."""
     whole, _, fraction = time.removesuffix("Z").partition(".")
@@ -300,7 +306,7 @@ def test_a_full_node_follows_becomes_a_validator_and_is_removed(running: Running
         assert detail(reader, "missed") == "back"
         # It does not vote, and takes transactions all the same.
         reader.submit(set_account_detail(ADMIN_ACCOUNT, "by_reader", "v"))
-        assert detail(running.admins[0], "by_reader") == "v"
+        wait_until(lambda: detail(running.admins[0], "by_reader") == "v")
         foreign = AccountKey.generate(KeyAlgorithm.ED25519_SHA3)
         with pytest.raises(TransactionFailedError) as refused:
             running.admins[0].submit(add_peer(foreign))

@@ -1,9 +1,13 @@
 """A peer that joins by state sync: it has what the others have, old blocks and all."""
 
 import json
+import os
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.batches import ORDERED, set_meta
 from support.memory_ledger import sign_transaction
 from support.replicated_peers import ReplicatedNetwork, needs_cometbft
 from support.torii_gate import Gate, wait_until
@@ -18,6 +22,8 @@ from node.ledger.daemon import now_ms
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.stores import LedgerStores
 from node.ledger.verification import verify_chain
+
+LONG_CHAIN, BATCH, MINUTE_S = 100_000, 1000, 60
 
 pytestmark = [needs_cometbft, pytest.mark.xdist_group("state_sync")]
 
@@ -42,15 +48,7 @@ def test_a_new_peer_joins_by_a_snapshot(tmp_path: Path) -> None:
         process.wait_for_log("snapshot written")
         height = admin.height()
         # A header above the snapshot's commits to it, and CometBFT wants one more.
-        trusted = first.ask("commit")["signed_header"]
-        server = f"127.0.0.1:{first.rpc}"
-        second = network.add_peer(
-            enable="true",
-            rpc_servers=json.dumps(f"{server},{server}"),
-            trust_height=trusted["header"]["height"],
-            trust_hash=json.dumps(trusted["commit"]["block_id"]["hash"]),
-            discovery_time='"5s"',
-        )
+        second = network.add_peer(**sync_settings(network))
         with second.process() as joining, network.admin(joining.address) as reader:
             restored = joining.wait_for_log("snapshot restored")
             assert int(str(restored["height"])) % 10 == 0
@@ -74,6 +72,64 @@ def test_a_new_peer_joins_by_a_snapshot(tmp_path: Path) -> None:
         scratch = tmp_path / f"scratch{number}"
         scratch.mkdir()
         assert verify_chain(peer.path, scratch).height == height
+
+
+@pytest.mark.skipif(not os.environ.get("TEGATA_SOAK"), reason="a long form: make soak")
+def test_a_fifth_peer_joins_a_chain_of_100_000_transactions(tmp_path: Path) -> None:
+    """In less than a minute, from its start until it has the newest block."""
+    network = ReplicatedNetwork(tmp_path, 4, snapshot_interval=20)
+    with ExitStack() as running:
+        processes = [running.enter_context(peer.process()) for peer in network.peers]
+        admin = running.enter_context(network.admin(processes[0].address))
+        gate = Gate(processes[0].address)
+        running.callback(gate.close)
+        for number in range(LONG_CHAIN // BATCH):
+            batch = [
+                admin.build_transaction(set_account_detail(ADMIN_ACCOUNT, f"k{number}_{each}", "v"))
+                for each in range(BATCH)
+            ]
+            set_meta(*batch, kind=ORDERED)
+            for message in batch:
+                admin.sign_transaction(message)
+            gate.send_list(*batch)
+            assert gate.statuses(batch[-1])[-1].tx_status == TxStatus.COMMITTED
+        # The newest snapshot has nearly all of them; the rest are blocks.
+        written = processes[0].wait_for_line(lambda line: is_snapshot_above(line, 180))
+        while (
+            int(network.peers[0].ask("status")["sync_info"]["latest_block_height"])
+            < int(str(written["height"])) + 2
+        ):
+            admin.submit(set_account_detail(ADMIN_ACCOUNT, "one_more", "v"))
+        height = admin.height()
+        fifth = network.add_peer(**sync_settings(network))
+        began = time.monotonic()
+        joining = running.enter_context(fifth.process())
+        reader = running.enter_context(network.admin(joining.address))
+        joining.wait_for_log("snapshot restored")
+        restored_s = time.monotonic() - began
+        wait_until(lambda: reader.health().is_healthy and reader.height() >= height)
+        joined_s = time.monotonic() - began
+        print(f"restored after {restored_s:.1f} s, joined after {joined_s:.1f} s")
+        assert joined_s < MINUTE_S
+        assert reader.account_detail(ADMIN_ACCOUNT, "k7_7", writer=ADMIN_ACCOUNT) == "v"
+
+
+def is_snapshot_above(line: dict[str, object], height: int) -> bool:
+    return line.get("event") == "snapshot written" and int(str(line["height"])) >= height
+
+
+def sync_settings(network: ReplicatedNetwork) -> dict[str, str]:
+    """Return what has CometBFT join by state sync, trusting the newest header of the first peer."""
+    trusted = network.peers[0].ask("commit")["signed_header"]
+    servers = [f"127.0.0.1:{peer.rpc}" for peer in network.peers[:2]]
+    return {
+        "enable": "true",
+        # It wants two; they may be one.
+        "rpc_servers": json.dumps(",".join((servers * 2)[:2])),
+        "trust_height": trusted["header"]["height"],
+        "trust_hash": json.dumps(trusted["commit"]["block_id"]["hash"]),
+        "discovery_time": '"5s"',
+    }
 
 
 def half_signed(key: AccountKey) -> Transaction:

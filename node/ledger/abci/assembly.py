@@ -26,6 +26,7 @@ def connect(
     signer: CheckpointSigner,
     statuses: StatusBoard,
     commits: CommitNotices,
+    now_ms: Callable[[], int],
     on_failure: Callable[[Exception], None],
 ) -> tuple[ReplicatedLedger, ReplicatedOrderer]:
     """Return the ledger that CometBFT drives, and what stands where an orderer stands.
@@ -37,6 +38,7 @@ def connect(
         signer: The peer's key.
         statuses: Where is said what became of each transaction.
         commits: Where is said that there is a new block.
+        now_ms: The clock, of the gate alone: milliseconds since 1970, UTC.
         on_failure: Told what went wrong when the node must stop.
 
     Raises:
@@ -72,6 +74,7 @@ def connect(
         state_sync,
         statuses,
         config.cometbft,
+        now_ms=now_ms,
         on_failure=on_failure,
     )
     return ledger, orderer

@@ -19,7 +19,7 @@ from chaincode.replication import MAX_BATCH_BYTES
 from chaincode.stateless import Verdicts, verify_together
 from node.ledger.engine import MAX_BLOCK_TRANSACTIONS
 
-_REMEMBERED_BYTES: Final = 64 * 1024 * 1024
+_REMEMBERED_BYTES: Final = 32 * 1024 * 1024
 
 
 class BatchDecoder:

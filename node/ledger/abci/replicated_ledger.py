@@ -22,10 +22,11 @@ from chaincode.errors import (
     UnknownSignatoryError,
 )
 from chaincode.merkle_log import LogNode, log_root
-from chaincode.multisignature import PendingBatches
+from chaincode.multisignature import PendingBatches, keep_signatories
 from chaincode.protocol.endpoint_pb2 import TxStatus
 from chaincode.protocol.replication_pb2 import BatchResult
 from chaincode.replication import VALIDATOR_POWER, AppState, BatchCode, chain_id, validator_key
+from chaincode.transition import SIGNATURES_VALIDATION
 from chaincode.validators import validator_changes
 from chaincode.world_state import get_voters
 from node.errors import ReplicationError, StorageError
@@ -114,6 +115,8 @@ class ReplicatedLedger:
         self._expiration_ms = expiration_ms
         self._lock = threading.Lock()
         self._decision: Decision | None = None
+        self.foreign = 0
+        """How many transactions blocks have rejected for their signatures since the start."""
         self.reload()
 
     def reload(self) -> None:
@@ -162,14 +165,20 @@ class ReplicatedLedger:
         except DecodeError as error:
             raise ReplicationError(f"the genesis block: {error}") from None
 
-    def check(self, batch: Batch) -> None:
+    def check(self, batch: Batch, *, is_strict: bool = False) -> None:
         """Check what the state says of a batch before it is ordered.
 
+        Args:
+            batch: Any well-formed batch.
+            is_strict: Refuse it also where strangers alone have signed all of it.
+
         Raises:
-            UnknownSignatoryError: It lacks signatures, and has none that counts.
+            UnknownSignatoryError: It has no signature that counts.
             PendingFullError: It lacks signatures, and too much waits for them.
         """
         with self._lock, self._state.snapshot() as view:
+            if is_strict:
+                keep_signatories(batch, view)
             self._pending.join(batch, view)
 
     def decided(self, batches: Iterable[Batch]) -> frozenset[bytes]:
@@ -292,6 +301,10 @@ class ReplicatedLedger:
         self._statuses.publish(decision.told)
         if decision.candidate is not None:
             height = decision.candidate.block.block_v1.payload.height
+            self.foreign += sum(
+                receipt.command_name == SIGNATURES_VALIDATION
+                for receipt in decision.candidate.receipts
+            )
             self._commits.announce(height)
             log_block(height, decision.candidate.receipts)
 

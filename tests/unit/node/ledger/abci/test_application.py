@@ -25,6 +25,7 @@ from support.abci_driver import (
     write,
 )
 
+from chaincode.errors import UnknownSignatoryError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, Command
 from chaincode.protocol.endpoint_pb2 import TxStatus
@@ -337,6 +338,18 @@ def test_the_pool_takes_what_the_gate_would(peer: AbciDriver) -> None:
     assert peer.check(foreign, again=True) == 0
     peer.decide(foreign)
     assert peer.check(foreign, again=True) == BatchCode.REPLAYED
+
+
+def test_a_strict_gate_lets_no_stranger_through(peer: AbciDriver) -> None:
+    command = set_account_detail(ADMIN_ACCOUNT, "a", "v")
+    foreign = encoded(transaction(command, keys=(STRANGER_KEY,)))
+    batch = peer.ledger.decoder.decode(foreign)
+    peer.ledger.check(batch)
+    with pytest.raises(UnknownSignatoryError):
+        peer.ledger.check(batch, is_strict=True)
+    peer.ledger.check(peer.ledger.decoder.decode(write("a")), is_strict=True)
+    peer.decide(foreign, write("b"))
+    assert peer.ledger.foreign == 1
 
 
 def test_a_proposal_has_what_is_fit_and_fits(peer: AbciDriver) -> None:
