@@ -4,6 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from chaincode.errors import InvalidBlockError
 from chaincode.protocol.block_pb2 import Block
 from node.errors import ConfigError, StorageError
 from node.ledger.block_store import BlockStore, check_not_in_use
@@ -58,7 +59,7 @@ class LedgerStores:
         with self.state.snapshot() as view:
             tip, position = view.tip(), view.position()
         if position is None:
-            return recover(self.blocks, self.state)
+            return self._replay(is_replicated=is_replicated)
         if not is_replicated:
             raise ConfigError(
                 "this ledger is replicated: a node needs the table `cometbft` in its node.toml, "
@@ -66,6 +67,18 @@ class LedgerStores:
             )
         self.blocks.cut_back(tip.next_start)
         return 0
+
+    def _replay(self, *, is_replicated: bool) -> int:
+        """Replay what the state has not seen: of a replicated ledger, what it was before."""
+        try:
+            return recover(self.blocks, self.state)
+        except InvalidBlockError as error:
+            if not is_replicated:
+                raise
+            raise StorageError(
+                f"the state is lost, and cannot be made of a replicated ledger's blocks ({error}): "
+                "move the data of the node and of CometBFT away, and join anew by state sync"
+            ) from None
 
     def tip(self) -> Tip:
         """Return the top of the chain."""

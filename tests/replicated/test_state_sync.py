@@ -94,7 +94,8 @@ def test_a_fifth_peer_joins_a_chain_of_100_000_transactions(tmp_path: Path) -> N
             gate.send_list(*batch)
             assert gate.statuses(batch[-1])[-1].tx_status == TxStatus.COMMITTED
         # The newest snapshot has nearly all of them; the rest are blocks.
-        written = processes[0].wait_for_line(lambda line: is_snapshot_above(line, 180))
+        nearly_all = 2 * LONG_CHAIN // BATCH - 40
+        written = processes[0].wait_for_line(lambda line: is_snapshot_above(line, nearly_all))
         while (
             int(network.peers[0].ask("status")["sync_info"]["latest_block_height"])
             < int(str(written["height"])) + 2

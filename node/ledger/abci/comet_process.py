@@ -27,7 +27,6 @@ _SETTINGS: Final = {
     "CMT_RPC_MAX_BODY_BYTES": str(_JSON_OVERHEAD * MAX_BATCH_BYTES),
     "CMT_RPC_MAX_REQUEST_BATCH_SIZE": "0",
 }
-_DEFAULTS: Final = {"CMT_LOG_LEVEL": "error"}
 _log = structlog.get_logger("cometbft")
 
 
@@ -84,7 +83,7 @@ class CometProcess:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the operator says which program
                 self._command,
-                env=_DEFAULTS | os.environ | _SETTINGS,
+                env=os.environ | _SETTINGS,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -84,18 +84,23 @@ def test_the_chain_of_another_ledger_is_refused(peer: AbciDriver) -> None:
 
 
 def test_a_peer_that_cannot_sign_for_cometbft_is_no_beginning(tmp_path: Path) -> None:
-    key = AccountKey(bytes(32), KeyAlgorithm.ED25519_SHA3)
-    genesis = Block()
-    genesis.CopyFrom(GENESIS)
-    reduced = genesis.block_v1.payload.transactions[0].payload.reduced_payload
-    added = Peer(address="127.0.0.1:10002", peer_key=key.public_key)
-    reduced.commands.append(Command(add_peer=AddPeer(peer=added)))
+    genesis = with_peer(AccountKey(bytes(32), KeyAlgorithm.ED25519_SHA3))
     peer = AbciDriver(tmp_path / "peer", genesis=genesis)
     with peer.stores.state.snapshot() as view:
         name = f"tegata-{(view.ledger_id() or '')[:32]}"
     with pytest.raises(ReplicationError, match="needs an ed0120 key"):
         peer.init_chain(name)
     peer.close()
+
+
+def with_peer(key: AccountKey) -> Block:
+    """Return the genesis block with one more peer that votes."""
+    genesis = Block()
+    genesis.CopyFrom(GENESIS)
+    reduced = genesis.block_v1.payload.transactions[0].payload.reduced_payload
+    added = Peer(address="127.0.0.1:10002", peer_key=key.public_key)
+    reduced.commands.append(Command(add_peer=AddPeer(peer=added)))
+    return genesis
 
 
 def test_a_request_that_is_not_known_ends_the_node(peer: AbciDriver) -> None:
@@ -204,6 +209,16 @@ def test_blocks_that_are_lost_are_named(tmp_path: Path) -> None:
     peer.close()
     with pytest.raises(StorageError, match="blocks are lost"):
         AbciDriver(tmp_path / "peer")
+
+
+def test_a_state_that_is_lost_cannot_be_made_of_the_blocks(tmp_path: Path) -> None:
+    genesis = with_peer(AccountKey.generate())
+    peer = AbciDriver(tmp_path / "peer", genesis=genesis)
+    peer.decide(write("a"))
+    peer.close()
+    (tmp_path / "peer" / "state.sqlite").unlink()
+    with pytest.raises(StorageError, match="1 of 2 peers signed it"):
+        AbciDriver(tmp_path / "peer", genesis=genesis)
 
 
 def test_a_replicated_ledger_is_not_opened_by_a_node_that_orders_alone(tmp_path: Path) -> None:
