@@ -52,22 +52,21 @@ class PendingEntry:
     Attributes:
         arrival: Grows with each batch that comes; it says nothing but the order.
         payer: The account that it counts for.
+        since_ms: When its time began to run, milliseconds since 1970.
         batch: The batch with the signatures that were collected so far.
     """
 
     arrival: int
     payer: str
+    since_ms: int
     batch: Batch
 
     @cached_property
-    def oldest_ms(self) -> int:
-        """The oldest creation time of its transactions, milliseconds since 1970."""
-        return min(transaction.created_time_ms for transaction in self.batch.transactions)
-
-    @cached_property
     def digest(self) -> bytes:
-        """SHA-256 of payer and batch, 32 bytes. A name holds no NUL."""
-        return hashlib.sha256(self.payer.encode() + b"\x00" + self.batch.encode()).digest()
+        """SHA-256 of time (8 bytes, big-endian), payer, NUL and batch, 32 bytes."""
+        hasher = hashlib.sha256(self.since_ms.to_bytes(8, "big"))
+        hasher.update(self.payer.encode() + b"\x00" + self.batch.encode())
+        return hasher.digest()
 
 
 class PendingBatches:
@@ -153,7 +152,7 @@ class PendingBatches:
             return brought
         return _merge(_without_strangers(known.batch, state), brought)
 
-    def add(self, arriving: Batch, state: ReadableState) -> Batch:
+    def add(self, arriving: Batch, state: ReadableState, now_ms: int | None = None) -> Batch:
         """Take a batch in, or add its signatures to those of the same batch that waits.
 
         Return the batch as it now stands. Where it has all signatures it is ready for a block, and
@@ -164,6 +163,8 @@ class PendingBatches:
         Args:
             arriving: Any well-formed batch.
             state: Says who the signatories of the creators are now.
+            now_ms: The latest moment at which its time begins to run, where nobody has made sure
+                that it was not created in the future.
 
         Raises:
             UnknownSignatoryError: None of its signatures is by a signatory; nothing has changed.
@@ -173,10 +174,10 @@ class PendingBatches:
         if batch.has_all_signatures:
             self.remove(batch.hash)
         else:
-            self.restore(batch)
+            self.restore(batch, now_ms)
         return batch
 
-    def restore(self, batch: Batch) -> None:
+    def restore(self, batch: Batch, now_ms: int | None = None) -> None:
         """Put a batch in that was iterated out of another such object, or replace it.
 
         Its place is that of the batch of the same hash, or the last.
@@ -184,8 +185,11 @@ class PendingBatches:
         known = self._entries.get(batch.hash)
         if known:
             self.put_back(replace(known, batch=batch))
-        else:
-            self.put_back(PendingEntry(self._next_arrival, _payer(batch), batch))
+            return
+        since_ms = min(transaction.created_time_ms for transaction in batch.transactions)
+        if now_ms is not None:
+            since_ms = min(since_ms, now_ms)
+        self.put_back(PendingEntry(self._next_arrival, _payer(batch), since_ms, batch))
 
     def put_back(self, entry: PendingEntry) -> None:
         """Put in what `entry` returned of another such object, in the order of arrival."""
@@ -201,7 +205,7 @@ class PendingBatches:
         self._count(entry, 1)
 
     def _expiry_ms(self, entry: PendingEntry) -> int:
-        return entry.oldest_ms + self._expiration_ms
+        return entry.since_ms + self._expiration_ms
 
     def remove(self, batch_hash: bytes) -> None:
         """Let a batch wait no more; nothing happens where none of this hash does."""

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS pending_batch (
     arrival INTEGER PRIMARY KEY,
     batch_hash BLOB NOT NULL UNIQUE,
     payer TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
     batch BLOB NOT NULL
 ) STRICT;"""
 
@@ -64,9 +65,9 @@ def write_change(writer: sqlite3.Connection, change: ReplicationChange) -> None:
         "DELETE FROM pending_batch WHERE batch_hash = ?", [(key,) for key in change.pending]
     )
     writer.executemany(
-        "INSERT INTO pending_batch VALUES (?, ?, ?, ?)",
+        "INSERT INTO pending_batch VALUES (?, ?, ?, ?, ?)",
         [
-            (entry.arrival, key, entry.payer, entry.batch.encode())
+            (entry.arrival, key, entry.payer, entry.since_ms, entry.batch.encode())
             for key, entry in change.pending.items()
             if entry is not None
         ],
@@ -101,6 +102,8 @@ def read_pending(connection: sqlite3.Connection) -> Iterator[PendingEntry]:
     Raises:
         DecodeError: A row is damaged.
     """
-    rows = connection.execute("SELECT arrival, payer, batch FROM pending_batch ORDER BY arrival")
-    for arrival, payer, batch in rows:
-        yield PendingEntry(arrival, payer, decode_batch(batch))
+    rows = connection.execute(
+        "SELECT arrival, payer, since_ms, batch FROM pending_batch ORDER BY arrival"
+    )
+    for arrival, payer, since_ms, batch in rows:
+        yield PendingEntry(arrival, payer, since_ms, decode_batch(batch))

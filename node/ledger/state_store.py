@@ -44,6 +44,8 @@ _READ_BYTES: Final = 64 * 1024 * 1024
 root for the values that were replaced."""
 _ENTRY_BYTES: Final = 200
 """What Python needs to remember an entry, beside its bytes."""
+_RESTORED_ROWS: Final = 1_000_000
+"""Of a whole state: what stands for them in SQLite's log is copied at once."""
 SCHEMA_VERSION: Final = 5
 _SCHEMA: Final = f"""
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
@@ -434,6 +436,7 @@ class StateStore:
             writer.execute("DELETE FROM state")
             writer.execute("DELETE FROM map_page")
             yield StateRestore(writer, self._blocks)
+        self._count_rows(_RESTORED_ROWS)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

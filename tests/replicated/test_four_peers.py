@@ -245,7 +245,7 @@ def test_the_embedded_engine_makes_the_same_of_their_blocks(
                 ready = [
                     taken
                     for batch in batches
-                    if (taken := pending.add(batch, view)).has_all_signatures
+                    if (taken := pending.add(batch, view, time_ms)).has_all_signatures
                 ]
             told = []
             if ready:

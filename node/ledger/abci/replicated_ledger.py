@@ -215,7 +215,7 @@ class ReplicatedLedger:
                 taken.touched.add(batch.hash)
                 taken.told += told(batch, TxStatus.MST_EXPIRED)
             for each in decoded:
-                self._take(each, view, taken)
+                self._take(each, view, time_ms, taken)
             for _, batch in taken.ready:
                 # What came behind the last signature that was asked for waits for nothing.
                 self._pending.remove(batch.hash)
@@ -242,7 +242,11 @@ class ReplicatedLedger:
         return self._decision
 
     def _take(
-        self, arriving: Batch | InvalidTransactionError, view: StateSnapshot, taken: "_Taken"
+        self,
+        arriving: Batch | InvalidTransactionError,
+        view: StateSnapshot,
+        time_ms: int,
+        taken: "_Taken",
     ) -> None:
         """Say what becomes of one transaction of CometBFT, or have it wait for the block."""
         if isinstance(arriving, InvalidTransactionError):
@@ -253,7 +257,7 @@ class ReplicatedLedger:
             return
         taken.touched.add(arriving.hash)
         try:
-            batch = self._pending.add(arriving, view)
+            batch = self._pending.add(arriving, view, time_ms)
         except (UnknownSignatoryError, PendingFullError) as error:
             taken.outcomes.append(Outcome(code=BatchCode.REFUSED, text=str(error)))
             # The gate let it pass; the state has changed since, and the batch may be sent again.

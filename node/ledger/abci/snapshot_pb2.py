@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from chaincode.protocol import block_pb2 as chaincode_dot_protocol_dot_block__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fnode/ledger/abci/snapshot.proto\x12\rtegata.ledger\x1a\x1e\x63haincode/protocol/block.proto\"`\n\x10SnapshotManifest\x12\x0e\n\x06height\x18\x01 \x01(\x03\x12\x10\n\x08\x61pp_hash\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63hain_height\x18\x03 \x01(\x04\x12\x14\n\x0c\x63hunk_hashes\x18\x04 \x01(\x0c\"\xd2\x02\n\x0eSnapshotRecord\x12\x38\n\x05\x62lock\x18\x01 \x01(\x0b\x32\'.tegata.ledger.SnapshotRecord.PastBlockH\x00\x12\x38\n\x07pending\x18\x02 \x01(\x0b\x32%.tegata.ledger.SnapshotRecord.PendingH\x00\x12\x34\n\x05\x65ntry\x18\x03 \x01(\x0b\x32#.tegata.ledger.SnapshotRecord.EntryH\x00\x1a?\n\tPastBlock\x12$\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x15.iroha.protocol.Block\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x1a\'\n\x07Pending\x12\r\n\x05payer\x18\x01 \x01(\t\x12\r\n\x05\x62\x61tch\x18\x02 \x01(\x0c\x1a#\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x42\x07\n\x05valueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fnode/ledger/abci/snapshot.proto\x12\rtegata.ledger\x1a\x1e\x63haincode/protocol/block.proto\"`\n\x10SnapshotManifest\x12\x0e\n\x06height\x18\x01 \x01(\x03\x12\x10\n\x08\x61pp_hash\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63hain_height\x18\x03 \x01(\x04\x12\x14\n\x0c\x63hunk_hashes\x18\x04 \x01(\x0c\"\xe4\x02\n\x0eSnapshotRecord\x12\x38\n\x05\x62lock\x18\x01 \x01(\x0b\x32\'.tegata.ledger.SnapshotRecord.PastBlockH\x00\x12\x38\n\x07pending\x18\x02 \x01(\x0b\x32%.tegata.ledger.SnapshotRecord.PendingH\x00\x12\x34\n\x05\x65ntry\x18\x03 \x01(\x0b\x32#.tegata.ledger.SnapshotRecord.EntryH\x00\x1a?\n\tPastBlock\x12$\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x15.iroha.protocol.Block\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x1a\x39\n\x07Pending\x12\r\n\x05payer\x18\x01 \x01(\t\x12\x10\n\x08since_ms\x18\x02 \x01(\x04\x12\r\n\x05\x62\x61tch\x18\x03 \x01(\x0c\x1a#\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x42\x07\n\x05valueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SNAPSHOTMANIFEST']._serialized_start=82
   _globals['_SNAPSHOTMANIFEST']._serialized_end=178
   _globals['_SNAPSHOTRECORD']._serialized_start=181
-  _globals['_SNAPSHOTRECORD']._serialized_end=519
+  _globals['_SNAPSHOTRECORD']._serialized_end=537
   _globals['_SNAPSHOTRECORD_PASTBLOCK']._serialized_start=369
   _globals['_SNAPSHOTRECORD_PASTBLOCK']._serialized_end=432
   _globals['_SNAPSHOTRECORD_PENDING']._serialized_start=434
-  _globals['_SNAPSHOTRECORD_PENDING']._serialized_end=473
-  _globals['_SNAPSHOTRECORD_ENTRY']._serialized_start=475
-  _globals['_SNAPSHOTRECORD_ENTRY']._serialized_end=510
+  _globals['_SNAPSHOTRECORD_PENDING']._serialized_end=491
+  _globals['_SNAPSHOTRECORD_ENTRY']._serialized_start=493
+  _globals['_SNAPSHOTRECORD_ENTRY']._serialized_end=528
 # @@protoc_insertion_point(module_scope)

@@ -28,12 +28,14 @@ class SnapshotRecord(_message.Message):
         leaf: bytes
         def __init__(self, block: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., leaf: _Optional[bytes] = ...) -> None: ...
     class Pending(_message.Message):
-        __slots__ = ("payer", "batch")
+        __slots__ = ("payer", "since_ms", "batch")
         PAYER_FIELD_NUMBER: _ClassVar[int]
+        SINCE_MS_FIELD_NUMBER: _ClassVar[int]
         BATCH_FIELD_NUMBER: _ClassVar[int]
         payer: str
+        since_ms: int
         batch: bytes
-        def __init__(self, payer: _Optional[str] = ..., batch: _Optional[bytes] = ...) -> None: ...
+        def __init__(self, payer: _Optional[str] = ..., since_ms: _Optional[int] = ..., batch: _Optional[bytes] = ...) -> None: ...
     class Entry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]

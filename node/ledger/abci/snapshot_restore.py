@@ -167,8 +167,8 @@ class SnapshotRestore:
             self._take_block(record.block)
         elif record.HasField("pending"):
             pending, arrival = record.pending, len(self._pending)
-            entry = PendingEntry(arrival, pending.payer, decode_batch(pending.batch))
-            self._pending.put_back(entry)
+            batch = decode_batch(pending.batch)
+            self._pending.put_back(PendingEntry(arrival, pending.payer, pending.since_ms, batch))
         else:
             self._take_entry(record.entry.key, record.entry.value)
 

@@ -159,6 +159,7 @@ def _records(view: StateSnapshot) -> Iterator[SnapshotRecord]:
     for pending in view.pending():
         record = SnapshotRecord()
         record.pending.payer = pending.payer
+        record.pending.since_ms = pending.since_ms
         record.pending.batch = pending.batch.encode()
         yield record
     for key, value in view.scan(b""):

@@ -292,6 +292,20 @@ def test_a_batch_expires_by_its_oldest_transaction(
     assert pending.of_creator(BOB) == []
 
 
+def test_what_is_dated_ahead_expires_by_its_arrival(
+    ledger: MemoryLedger, pending: PendingBatches
+) -> None:
+    """Where no gate has refused it; a later signature does not make it younger."""
+    ahead = draft(created_ms=START_MS + 1000 * HOUR_MS)
+    now = pending.add(signed(ahead, by=((BOB,),)), ledger, START_MS)
+    entry = pending.entry(now.hash)
+    assert entry is not None
+    assert entry.since_ms == START_MS
+    pending.add(signed(ahead, by=((BOB,),)), ledger, START_MS + 5)
+    assert pending.next_expiry_ms == START_MS + HOUR_MS
+    assert pending.expire(START_MS + HOUR_MS) == [now]
+
+
 def test_what_became_ready_does_not_expire(ledger: MemoryLedger, pending: PendingBatches) -> None:
     pending.add(one(BOB), ledger)
     pending.add(one("second"), ledger)
