@@ -15,6 +15,8 @@ from node.ledger.state_store import StateStore, Tip
 BLOCKS_NAME = "blocks"
 STATE_NAME = "state.sqlite"
 PENDING_NAME = "pending.sqlite"
+RESTORING_NAME = "restoring"
+"""There while a snapshot is restored: the block file may hold what the state does not keep."""
 
 
 class LedgerStores:
@@ -46,6 +48,7 @@ class LedgerStores:
         try:
             self.state = StateStore(data / STATE_NAME, self.blocks)
             try:
+                self._drop_unfinished(data / RESTORING_NAME)
                 self.replayed_blocks = self._make_level(is_replicated=is_replicated)
                 self.pending = PendingStore(data / PENDING_NAME)
             except BaseException:
@@ -54,6 +57,14 @@ class LedgerStores:
         except BaseException:
             self.blocks.close()
             raise
+
+    def _drop_unfinished(self, marker: Path) -> None:
+        """Cut off what a restoration that was broken off has left behind the chain."""
+        if not marker.exists():
+            return
+        with self.state.snapshot() as view:
+            self.blocks.cut_back(view.tip().next_start)
+        marker.unlink()
 
     def _make_level(self, *, is_replicated: bool) -> int:
         with self.state.snapshot() as view:

@@ -34,7 +34,7 @@ from node.ledger.daemon import begin_chain
 from node.ledger.engine import Engine
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis
 from node.ledger.statuses import StatusBoard
-from node.ledger.stores import LedgerStores
+from node.ledger.stores import RESTORING_NAME, LedgerStores
 
 START_MS = 1_800_000_000_000
 HOUR_MS = 60 * 60 * 1000
@@ -86,6 +86,7 @@ class AbciDriver:
                 self.stores.state,
                 key,
                 manifest,
+                marker=folder / RESTORING_NAME,
                 app_hash=app_hash,
                 expiration_ms=HOUR_MS,
             )

@@ -15,7 +15,7 @@ from node.ledger.commit_notices import CommitNotices
 from node.ledger.config import NodeConfig
 from node.ledger.engine import Engine
 from node.ledger.statuses import StatusBoard
-from node.ledger.stores import LedgerStores
+from node.ledger.stores import RESTORING_NAME, LedgerStores
 
 
 def connect(
@@ -56,6 +56,7 @@ def connect(
             stores.state,
             signer,
             manifest,
+            marker=config.data / RESTORING_NAME,
             app_hash=app_hash,
             expiration_ms=expiration_ms,
         )

@@ -7,8 +7,10 @@ and behind the end of the chain in the block file.
 
 import hashlib
 import io
+import os
 import sqlite3
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Final
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
@@ -70,6 +72,7 @@ class SnapshotRestore:
         signer: CheckpointSigner,
         manifest: SnapshotManifest,
         *,
+        marker: Path,
         app_hash: bytes,
         expiration_ms: int,
     ) -> None:
@@ -80,16 +83,19 @@ class SnapshotRestore:
             state: The state.
             signer: The peer's key: it signs what it keeps.
             manifest: What the snapshot says of itself.
+            marker: A file that is there as long as the block file may hold what is not kept.
             app_hash: What the snapshot must lead to.
             expiration_ms: How long after its oldest creation time a batch expires.
 
         Raises:
             StorageError: The disk refused.
         """
+        self._marker = marker
         self._blocks = blocks
         self._signer = signer
         self._manifest = manifest
         self._app_hash = app_hash
+        _mark(marker)
         self._opened = ExitStack()
         self._rows = self._opened.enter_context(state.restoring())
         self._tip = self._rows.view.tip()
@@ -145,6 +151,7 @@ class SnapshotRestore:
         self._blocks.sync()
         self._rows.finish(state_root, change)
         self._opened.close()
+        self._marker.unlink()
         return change.position
 
     def abandon(self) -> None:
@@ -157,6 +164,7 @@ class SnapshotRestore:
         with suppress(SnapshotRefusedError):
             self._opened.__exit__(type(reason), reason, None)
         self._blocks.cut_back(self._start)
+        self._marker.unlink()
 
     def _take(self, record: SnapshotRecord) -> None:
         kind = _KINDS.index(record.WhichOneof("value") or "")
@@ -241,6 +249,23 @@ class SnapshotRestore:
         )
         pending = {batch.hash: self._pending.entry(batch.hash) for batch in self._pending}
         return state_root, ReplicationChange(position=position, pending=pending)
+
+
+def _mark(marker: Path) -> None:
+    """Make the marker, and wait until the disk has it.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    try:
+        marker.touch(mode=0o600)
+        folder = os.open(marker.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StorageError(f"{marker}: cannot be made: {error.strerror}") from None
 
 
 def _read_record(data: io.BytesIO) -> SnapshotRecord | None:

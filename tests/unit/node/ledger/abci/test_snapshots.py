@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -315,15 +316,21 @@ def refuse(target: AbciDriver, chunks: list[bytes], app_hash: bytes) -> None:
     assert target.info()[0] == 0
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
 def test_a_restoration_that_is_broken_off_leaves_nothing(
-    source: AbciDriver, tmp_path: Path
+    source: AbciDriver, tmp_path: Path, *, is_killed: bool
 ) -> None:
     peer = AbciDriver(tmp_path / "peer")
-    before = content(peer)
+    before, size = content(peer), (tmp_path / "peer" / "blocks").stat().st_size
     snapshot = source.list_snapshots()[0]
     peer.offer(snapshot, source.info()[1])
     peer.apply_chunk(0, source.load_chunk(8, 0))
+    assert (tmp_path / "peer" / "blocks").stat().st_size > size
+    # What a SIGKILL at this moment would leave.
+    shutil.copytree(tmp_path / "peer", tmp_path / "killed")
     peer.close()
-    peer = AbciDriver(tmp_path / "peer")
+    peer = AbciDriver(tmp_path / ("killed" if is_killed else "peer"))
     assert content(peer) == before
+    chunks = chunks_of(source, snapshot)
+    assert restore(peer, snapshot, source.info()[1], chunks) == ACCEPT
     peer.close()
