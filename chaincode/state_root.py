@@ -16,6 +16,8 @@ from chaincode.protocol.proofs_pb2 import StateEntry
 from chaincode.set_hash import EMPTY, SetHash
 from chaincode.world_state import detail_key, state_key
 
+MAX_PROVEN_ENTRIES: Final = 32
+"""How many entries one request may have proven."""
 _ACCOUNT: Final = b"account\x00"
 _DETAIL: Final = b"detail\x00"
 _RECORD: Final = b"tg_"

@@ -27,6 +27,7 @@ from chaincode.protocol.queries_pb2 import BlocksQuery, Query, QueryPayloadMeta
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import RESERVED_PREFIX
 from chaincode.signatures import PublicKey, SignatureClaim, verify_signatures
+from chaincode.state_root import MAX_PROVEN_ENTRIES
 from chaincode.transactions import ValidTransaction, hash_bytes, hash_payload
 
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
@@ -35,7 +36,6 @@ MAX_COMMANDS: Final = 10_000
 genesis block."""
 MAX_SIGNATURES: Final = 256
 """Twice the highest quorum. irohad has no limit, and would verify as many as fit in 128 MiB."""
-MAX_PROVEN_ENTRIES: Final = 32
 _VERIFIED_TOGETHER: Final = 512
 _BATCH_TYPES: Final = frozenset(Transaction.Payload.BatchMeta.BatchType.values())
 Verdicts: TypeAlias = Mapping[SignatureClaim, PublicKey | SignatureInvalidError]

@@ -4,7 +4,7 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from chaincode.errors import DecodeError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.primitive_pb2 import Signature
 from chaincode.protocol.proofs_pb2 import (
     CheckpointRequest,
@@ -33,10 +33,12 @@ from chaincode.protocol.queries_pb2 import (
     Query,
     QueryPayloadMeta,
 )
+from chaincode.protocol.submission_pb2 import SubmitResponse
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import IdentityRecord, decode_record
 from chaincode.transactions import block_hash, transaction_hash
 from client_sdk.errors import QueryFailedError, TransactionFailedError, TransportError
+from client_sdk.gathering import Gathering
 from client_sdk.ledger.account_key import AccountKey
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
@@ -45,6 +47,9 @@ MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 _FINAL: Final = frozenset(
     {TxStatus.STATELESS_VALIDATION_FAILED, TxStatus.REJECTED, TxStatus.COMMITTED}
 )
+_DECIDED: Final = _FINAL | {TxStatus.STATEFUL_VALIDATION_FAILED}
+_MOST_TOGETHER: Final = 64
+"""How many transactions of several threads are sent by one call."""
 _RESEND_PAUSE_S: Final = 0.1
 _POLL_PAUSE_S: Final = 0.05
 _MAX_POLL_PAUSE_S: Final = 1.0
@@ -150,6 +155,13 @@ class LedgerClient:
             CheckpointRequest.SerializeToString,
             CheckpointResponse.FromString,
         )
+        self._submit = self._channel.unary_stream(
+            "/tegata.ledger.SubmitService/Submit",
+            TxList.SerializeToString,
+            SubmitResponse.FromString,
+        )
+        self._can_submit = True
+        self._submissions = Gathering(self._submit_all, most=_MOST_TOGETHER, at_once=2)
         self._healthcheck = self._channel.unary_unary(
             query_service + "Healthcheck", Empty.SerializeToString, HealthcheckData.FromString
         )
@@ -191,10 +203,9 @@ class LedgerClient:
         tx_hash = transaction_hash(transaction).hex()
         deadline = time.monotonic() + self._timeout_s
         with _transport_errors(self._address):
-            while (left_s := deadline - time.monotonic()) > 0:
+            while time.monotonic() < deadline:
                 try:
-                    self._torii(transaction, timeout=left_s)
-                    decision = self._follow(tx_hash, deadline)
+                    decision = self._decide(transaction, tx_hash, deadline)
                 except grpc.RpcError as error:
                     if _status_code(error) not in _NODE_STOPPED:
                         raise
@@ -389,6 +400,36 @@ class LedgerClient:
             raise TransportError(
                 f"ledger node {self._address}: an account detail answer is not a JSON object"
             ) from None
+
+    def _decide(
+        self, transaction: Transaction, tx_hash: str, deadline: float
+    ) -> ToriiResponse | None:
+        """Send a transaction; return what decides it, or None where it has to be sent again."""
+        if self._can_submit:
+            try:
+                response = self._submissions.ask(transaction)
+            except grpc.RpcError as error:
+                code = _status_code(error)
+                if code in _NODE_STOPPED or code in _NO_ANSWER:
+                    raise
+                # A node of Iroha 1; or one that takes no more streams, or not one of the others.
+                self._can_submit = code != grpc.StatusCode.UNIMPLEMENTED
+            else:
+                if response is not None and response.tx_status in _DECIDED:
+                    return response
+        self._torii(transaction, timeout=deadline - time.monotonic())
+        return self._follow(tx_hash, deadline)
+
+    def _submit_all(self, transactions: Sequence[Transaction]) -> list[ToriiResponse | None]:
+        """Send transactions of several threads by one call, and return what became of each.
+
+        It is None where the node did not say: it stopped meanwhile.
+        """
+        request = TxList(transactions=transactions)
+        for response in self._submit(request, timeout=self._timeout_s):
+            if len(response.statuses) == len(transactions):
+                return list(response.statuses)
+        return [None] * len(transactions)
 
     def _follow(self, tx_hash: str, deadline: float) -> ToriiResponse | None:
         """Return the status that decides a transaction, or None where it has to be sent again."""

@@ -9,7 +9,9 @@ from typing import Final, Protocol, TypeVar
 
 from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse, StateEntry, StateProof
 from chaincode.records import IdentityRecord
-from client_sdk.errors import ProofError
+from chaincode.state_root import MAX_PROVEN_ENTRIES, entry_key
+from client_sdk.errors import ClientError, ProofError, QueryFailedError
+from client_sdk.gathering import Gathering
 from client_sdk.ledger.proofs import (
     LedgerTrust,
     ProvenState,
@@ -133,6 +135,7 @@ class ProvenLedger:
         self._now_ms = now_ms
         self._known: SignedCheckpoint | None = None
         self._lock = threading.Lock()
+        self._reads = Gathering(self._read_all, most=MAX_PROVEN_ENTRIES, at_once=2)
 
     def record(
         self, account_id: str, record_id: str, kind: type[_Record], *, writer: str | None = None
@@ -162,12 +165,39 @@ class ProvenLedger:
     def read(self, entries: Sequence[StateEntry]) -> tuple[StateProof, ProvenState]:
         """Return the proof of some entries at one height, and what it proves.
 
+        It may prove more: what other threads asked for at the same time.
+
         Raises:
             ProofError: The node's answer is not proven, or older than is accepted.
             LedgerForkError: The ledger's history was changed since it was last read.
             QueryFailedError: This account may not read one of them.
             TransportError: The node cannot be reached.
         """
+        return self._reads.ask(tuple(entries))
+
+    def _read_all(
+        self, asked: Sequence[tuple[StateEntry, ...]]
+    ) -> list[tuple[StateProof, ProvenState] | BaseException]:
+        """Read what several threads ask for, by as few proofs as can be."""
+        answers: list[tuple[StateProof, ProvenState] | BaseException] = []
+        for group in _fit(asked):
+            together = {entry_key(entry): entry for entries in group for entry in entries}
+            try:
+                answers += [self._prove([*together.values()])] * len(group)
+            except QueryFailedError as error:
+                # One of them may not be read: whoever asked for that one is told so.
+                answers += [error] if len(group) == 1 else map(self._prove_or_fail, group)
+        return answers
+
+    def _prove_or_fail(
+        self, entries: Sequence[StateEntry]
+    ) -> tuple[StateProof, ProvenState] | BaseException:
+        try:
+            return self._prove(entries)
+        except ClientError as error:
+            return error
+
+    def _prove(self, entries: Sequence[StateEntry]) -> tuple[StateProof, ProvenState]:
         trust = self._get_trust()
         known = self._get_known(trust)
         response = self._client.prove(
@@ -214,3 +244,17 @@ class ProvenLedger:
             elif newest is None or newest[1].size < found[1].size:
                 self._checkpoints.save(found[0])
                 self._known = found
+
+
+def _fit(asked: Sequence[tuple[StateEntry, ...]]) -> list[list[tuple[StateEntry, ...]]]:
+    """Return what is asked for in groups that one proof can hold; a question stays whole."""
+    groups: list[list[tuple[StateEntry, ...]]] = []
+    keys: set[bytes] = set()
+    for entries in asked:
+        keys |= (own := set(map(entry_key, entries)))
+        if groups and len(keys) <= MAX_PROVEN_ENTRIES:
+            groups[-1].append(entries)
+        else:
+            groups.append([entries])
+            keys = own
+    return groups

@@ -19,7 +19,7 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.transactions import transaction_hash
 from node.errors import BatchRefusedError, NodeError, PeerUnreachableError, StoppingError
 from node.ledger.calls import CallContext, CallEndedError, abort, decode, own_errors
-from node.ledger.statuses import FINAL, Status
+from node.ledger.statuses import FINAL, Status, StatusStream
 from node.ledger.stream_places import StreamPlaces
 from node.ledger.torii_parts import ToriiParts
 
@@ -82,6 +82,27 @@ class CommandService:
                     answers[number] = None
         return answers
 
+    def take_each(self, messages: Sequence[Transaction], context: CallContext) -> None:
+        """Take transactions, each for itself, whatever becomes of the others."""
+        window = self._parts.window()
+        undecided = self._undecided([[message] for message in messages])
+        batches: list[Batch] = []
+        for own, outcome in zip(
+            undecided, self._parts.engine.check_each(undecided, window), strict=True
+        ):
+            if isinstance(outcome, InvalidTransactionError):
+                self._refuse(own, outcome)
+            else:
+                batches += outcome
+        self._submit(batches, context)
+
+    def open_stream(self, tx_hash: bytes, context: CallContext) -> StatusStream:
+        """Return a transaction's statuses; whoever reads them is woken when the client leaves."""
+        stream = self._parts.statuses.open_stream(self._stored_status(tx_hash))
+        if not context.add_callback(lambda: stream.put(None)):
+            stream.put(None)
+        return stream
+
     def list_torii(self, data: bytes, context: CallContext) -> Empty:
         """Take a list of transactions. One that is invalid makes the whole list invalid."""
         transactions = decode(data, TxList, context).transactions
@@ -106,10 +127,7 @@ class CommandService:
             yield from self._follow(tx_hash, context)
 
     def _follow(self, tx_hash: bytes, context: CallContext) -> Iterator[ToriiResponse]:
-        stream = self._parts.statuses.open_stream(self._stored_status(tx_hash))
-        # When the client leaves, the waiting thread is woken and ends.
-        if not context.add_callback(lambda: stream.put(None)):
-            stream.put(None)
+        stream = self.open_stream(tx_hash, context)
         patience_s = 0.0 if len(tx_hash) != HASH_BYTES else UNKNOWN_STREAM_SECONDS
         try:
             while (status := stream.get(patience_s)) is not None:

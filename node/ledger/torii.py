@@ -1,4 +1,4 @@
-"""Torii, the gRPC gate: Iroha 1's command and query services over one ledger, and our proofs.
+"""Torii, the gRPC gate: Iroha 1's command and query services over one ledger, and our own two.
 
 gRPC itself answers OK even to invalid transactions and queries: their errors are in the messages.
 """
@@ -19,6 +19,7 @@ from node.ledger.native_server import NativeServer
 from node.ledger.proof_service import ProofService
 from node.ledger.query_service import QueryService
 from node.ledger.stream_places import MAX_STREAMS, StreamPlaces
+from node.ledger.submit_service import SubmitService
 from node.ledger.torii_parts import ToriiParts
 
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
@@ -30,7 +31,7 @@ _WORKERS: Final = MAX_STREAMS + 64
 
 
 class ToriiServer:
-    """The gRPC server of all three services.
+    """The gRPC server of all services.
 
     Attributes:
         address: `host:port` where clients connect.
@@ -50,7 +51,10 @@ class ToriiServer:
         """
         places = StreamPlaces()
         services = _services(
-            CommandService(parts, places), QueryService(parts, places), ProofService(parts)
+            commands := CommandService(parts, places),
+            QueryService(parts, places),
+            ProofService(parts),
+            SubmitService(parts, commands, places),
         )
         self._statuses = parts.statuses
         self._commits = parts.commits
@@ -95,7 +99,10 @@ class ToriiServer:
 
 
 def _services(
-    commands: CommandService, queries: QueryService, proofs: ProofService
+    commands: CommandService,
+    queries: QueryService,
+    proofs: ProofService,
+    submissions: SubmitService,
 ) -> Mapping[str, Mapping[str, Method]]:
     return {
         commands.name: {
@@ -112,6 +119,9 @@ def _services(
         proofs.name: {
             "Checkpoint": Method(unary=proofs.checkpoint),
             "Prove": Method(unary=proofs.prove),
+        },
+        submissions.name: {
+            "Submit": Method(streamed=submissions.submit),
         },
     }
 

@@ -23,11 +23,12 @@ from chaincode.merkle_log import LogNode, extend_log, log_root
 from chaincode.multisignature import PendingBatches
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import Command
-from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
+from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.primitive_pb2 import Peer, Signature
 from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse
 from chaincode.protocol.qry_responses_pb2 import ErrorResponse, HealthcheckData, QueryResponse
 from chaincode.protocol.queries_pb2 import Query
+from chaincode.protocol.submission_pb2 import SubmitResponse
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.queries import answer_query, error_response
 from chaincode.queries.proofs import answer_proof
@@ -337,6 +338,7 @@ class MemoryLedgerClient(LedgerClient):
         self._channel.close()
         self._ledger = ledger
         self._torii = cast(Any, self._answer_torii)
+        self._submit = cast(Any, self._answer_submit)
         self._status_stream = cast(Any, self._answer_status_stream)
         self._find = cast(Any, self._answer_find)
         self._healthcheck = cast(Any, self._answer_healthcheck)
@@ -346,6 +348,16 @@ class MemoryLedgerClient(LedgerClient):
         self._require_reachable()
         self._ledger.receive(Transaction.FromString(request.SerializeToString()))
         return Empty()
+
+    def _answer_submit(self, request: TxList, **_options: object) -> Iterator[SubmitResponse]:
+        self._require_reachable()
+        statuses = []
+        for transaction in request.transactions:
+            self._ledger.receive(Transaction.FromString(transaction.SerializeToString()))
+            told = self._ledger.statuses(transaction_hash(transaction).hex())
+            failed = [one for one in told if one.tx_status == TxStatus.STATEFUL_VALIDATION_FAILED]
+            statuses.append([*failed, told[-1]][0])
+        yield SubmitResponse(statuses=statuses)
 
     def _answer_status_stream(
         self, request: TxStatusRequest, **_options: object

@@ -25,7 +25,8 @@ UNARY = [
     QUERIES + "Find",
     QUERIES + "Healthcheck",
 ]
-STREAMS = [COMMANDS + "StatusStream", QUERIES + "FetchCommits"]
+SUBMIT = "/tegata.ledger.SubmitService/Submit"
+STREAMS = [COMMANDS + "StatusStream", QUERIES + "FetchCommits", SUBMIT]
 TIMEOUT_S = 30
 
 
