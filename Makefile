@@ -19,11 +19,11 @@ $(STAMP): requirements/dev.txt setup.cfg pyproject.toml $(wildcard native/*/src/
 	@$(MAKE) --no-print-directory native
 	@touch $@
 
-native: ## Build the faster signature check and gRPC server, where a Rust compiler is found
-	@if command -v cargo >/dev/null; then for part in ed25519 grpc; do \
+native: ## Build the faster signature checks and gRPC server, where a Rust compiler is found
+	@if command -v cargo >/dev/null; then for part in ed25519 es256 grpc; do \
 	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
 	    --no-build-isolation ./native/$$part || echo "native/$$part was not built; a library stands in for it"; \
-	done; else echo "no cargo: libraries do the work of native/, more slowly (docs/adr/0029, 0048)"; fi
+	done; else echo "no cargo: libraries do the work of native/, more slowly (docs/adr/0029, 0048, 0071)"; fi
 
 demo: $(STAMP) ## Run the story end to end, with real processes on loopback
 	@$(BIN)/tegata demo

@@ -5,6 +5,7 @@ The key decides the algorithm; a header only has to agree (RFC 8725 sections 3.1
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from chaincode.encoding import JsonObject, decode_base64url, encode_base64url
@@ -55,6 +56,7 @@ __all__ = [
 MAX_TOKEN_CHARS: Final = 1 << 18
 
 _MAX_HEADER_CHARS: Final = 1 << 15
+_SHORT_HEADER_CHARS: Final = 512
 _HEADER_TYPES: Final[dict[str, type]] = {
     **dict.fromkeys(("alg", "cty", "jku", "kid", "typ", "x5t", "x5t#S256", "x5u"), str),
     "jwk": dict,
@@ -117,14 +119,10 @@ def parse_compact(token: str) -> UnverifiedToken:
         raise CredentialFormatError("a signed JWT has three parts with a dot between them")
     if len(parts[0]) > _MAX_HEADER_CHARS:
         raise CredentialFormatError(f"a JWT's header has at most {_MAX_HEADER_CHARS} characters")
-    try:
-        header_bytes, payload_bytes = decode_base64url(parts[0]), decode_base64url(parts[1])
-    except DecodeError as error:
-        raise CredentialFormatError(f"JWT: {error}") from None
-    header = parse_strict_json_object(header_bytes)
-    payload = parse_strict_json_object(payload_bytes)
-    if "crit" in header or "b64" in header:
-        raise CredentialFormatError("JWT header: extensions (crit, b64) are not supported")
+    # Most headers are those of many JWTs: an issuer's, or what every key binding begins with.
+    is_short = len(parts[0]) <= _SHORT_HEADER_CHARS
+    header = {**_parse_header(parts[0])} if is_short else _parse_header.__wrapped__(parts[0])
+    payload = _parse_part(parts[1])
     signing_input, _, signature = token.rpartition(".")
     return UnverifiedToken(
         unverified_header=header,
@@ -132,6 +130,21 @@ def parse_compact(token: str) -> UnverifiedToken:
         _signing_input=signing_input.encode("ascii"),
         _signature=signature,
     )
+
+
+@lru_cache(maxsize=256)
+def _parse_header(text: str) -> JsonObject:
+    header = _parse_part(text)
+    if "crit" in header or "b64" in header:
+        raise CredentialFormatError("JWT header: extensions (crit, b64) are not supported")
+    return header
+
+
+def _parse_part(text: str) -> JsonObject:
+    try:
+        return parse_strict_json_object(decode_base64url(text))
+    except DecodeError as error:
+        raise CredentialFormatError(f"JWT: {error}") from None
 
 
 def verify_compact(token: str, key: Key, expected_typ: str) -> tuple[JsonObject, JsonObject]:

@@ -5,19 +5,8 @@ Keys are joserfc's; signatures go to `cryptography` and libsodium without a deto
 
 from typing import Any, Final, TypeAlias, cast
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDSA,
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    decode_dss_signature,
-    encode_dss_signature,
-)
-from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 from nacl.exceptions import BadSignatureError
@@ -25,6 +14,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
+from client_sdk.credentials.es256 import P256Key, sign_es256, verify_es256
 from client_sdk.errors import KeyFormatError
 
 Key: TypeAlias = ECKey | OKPKey
@@ -35,22 +25,10 @@ ALGORITHMS: Final = (EDDSA, ES256)
 
 _COORDINATE_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
-_ECDSA: Final = ECDSA(SHA256())
-_P256: Final = SECP256R1()
-_UNCOMPRESSED: Final = b"\x04"
-"""What a point begins with where both coordinates follow (SEC 1 section 2.3.3)."""
-
-
-class _CheckedEcKey(ECKey):
-    """A key whose members `_read_members` has checked, so that nobody does it again."""
-
-    @classmethod
-    def validate_dict_key(cls, data: Any) -> None:
-        """Pass."""
 
 
 class _CheckedOkpKey(OKPKey):
-    """As `_CheckedEcKey`."""
+    """A key whose members `_read_members` has checked, so that nobody does it again."""
 
     @classmethod
     def validate_dict_key(cls, data: Any) -> None:
@@ -164,8 +142,7 @@ def _parse_jwk(jwk: JsonValue, *, private: bool) -> Key:
                 members, data = _read_members(jwk, "x", "y", *secret)
                 if private:
                     return ECKey.import_key(members)
-                point = EllipticCurvePublicKey.from_encoded_point(_P256, _UNCOMPRESSED + data)
-                return _CheckedEcKey(point, members)
+                return P256Key.of_point(data, members)
             case _:
                 raise KeyFormatError("JWK: a key on Ed25519 (OKP) or P-256 (EC) is expected")
     except (JoseError, ValueError) as error:
@@ -202,8 +179,7 @@ def sign_bytes(data: bytes, key: Key) -> bytes:
     """
     match key.private_key:
         case EllipticCurvePrivateKey() as private_key:
-            r, s = decode_dss_signature(private_key.sign(data, _ECDSA))
-            return r.to_bytes(_COORDINATE_BYTES, "big") + s.to_bytes(_COORDINATE_BYTES, "big")
+            return sign_es256(data, key, private_key)
         case Ed25519PrivateKey() as private_key:
             return private_key.sign(data)
         case _:
@@ -215,18 +191,12 @@ def verify_bytes(data: bytes, signature: bytes, key: Key) -> bool:
 
     Ed25519 is left to libsodium, which also refuses keys of small order and takes half the time.
     """
-    if len(signature) != _SIGNATURE_BYTES:
+    if isinstance(key, ECKey):
+        return verify_es256(data, signature, key)
+    if len(signature) != _SIGNATURE_BYTES or not isinstance(key.public_key, Ed25519PublicKey):
         return False
     try:
-        match key.public_key:
-            case EllipticCurvePublicKey() as public_key:
-                r, s = signature[:_COORDINATE_BYTES], signature[_COORDINATE_BYTES:]
-                encoded = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-                public_key.verify(encoded, data, _ECDSA)
-            case Ed25519PublicKey() as public_key:
-                VerifyKey(public_key.public_bytes_raw()).verify(data, signature)
-            case _:
-                return False
-    except (InvalidSignature, BadSignatureError, ValueError):
+        VerifyKey(key.public_key.public_bytes_raw()).verify(data, signature)
+    except (BadSignatureError, ValueError):
         return False
     return True
