@@ -343,7 +343,8 @@ class Presentations:
             raise ResponseRefusedError
         report = self._verifier.report(response.presentations, request)
         if not report.accepted:
-            self._note_refusal(stored, "refused", report.checks)
+            is_genuine = _is_genuine(report.checks, request)
+            self._note_refusal(stored, "refused", report.checks, costs_try=is_genuine)
             raise ResponseRefusedError
         code = _new_code(stored)
         try:
@@ -355,7 +356,8 @@ class Presentations:
                 response_code_sha256=None if code is None else _hash_code(code),
             )
         except ReceiptRefusedError as error:
-            self._note_refusal(stored, "refused", (*report.checks, receipt_check(str(error))))
+            refused = (*report.checks, receipt_check(str(error)))
+            self._note_refusal(stored, "refused", refused, costs_try=True)
             raise ResponseRefusedError from None
         if not is_taken:
             raise ResponseRefusedError
@@ -378,6 +380,7 @@ class Presentations:
         *,
         error: str | None = None,
         code: str | None = None,
+        costs_try: bool = False,
     ) -> None:
         now_ms = self._now_ms()
         is_written = self._store.note_refusal(
@@ -387,6 +390,9 @@ class Presentations:
             result_until_ms=now_ms + self._result_ms,
             checks=checks_fields(checks) or None,
             response_code_sha256=None if code is None else _hash_code(code),
+            costs_try=costs_try,
+            # Whoever reads the link can say the same again and again.
+            is_news=costs_try or stored.state != state,
         )
         _log.info(
             "response",
@@ -407,6 +413,17 @@ def _response_key(stored: StoredRequest) -> ECKey | None:
     if stored.response_key is None:
         return None
     return cast(ECKey, parse_private_jwk(stored.response_key))
+
+
+def _is_genuine(checks: Sequence[Check], request: PresentationRequest) -> bool:
+    """Tell whether an answer that is refused is that of a holder, to this request.
+
+    Anybody who reads the link can send any other, as often as he likes: that must not shut the
+    holder out. Where no proof of the holder is asked for, the issuer's signature has to do.
+    """
+    passed = {check.name for check in checks if check.passed}
+    is_proof_asked = all(query.holder_binding for query in request.query.credentials)
+    return "nonce" in passed or (not is_proof_asked and "issuer_signature" in passed)
 
 
 def _digest(response: PresentationResponse, request: PresentationRequest) -> bytes:

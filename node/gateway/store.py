@@ -31,7 +31,7 @@ OPEN: Final = ("pending", "fetched", "refused", "declined")
 """The states in which a wallet's answer is still taken: whoever sees a request's link can send
 nonsense to it, and that must not shut the holder out."""
 MAX_TRIES: Final = 5
-"""How many answers that are not accepted a request takes."""
+"""How many answers that are genuine, and not accepted, a request takes."""
 KEPT_MS: Final = 86_400_000
 """How long a request stays readable, without values, after its result's time."""
 
@@ -57,7 +57,7 @@ class StoredRequest(Base):
         credentials: What each credential proves; nobody is told while `recording`.
         receipt: The signed transaction that writes the receipts, while `recording`; None where no
             grant is asked for.
-        tries: How many answers were not accepted.
+        tries: How many answers were genuine, and not accepted.
     """
 
     __tablename__ = "presentation_request"
@@ -176,12 +176,28 @@ class RequestStore:
         result_until_ms: int,
         checks: list[JsonObject] | None,
         response_code_sha256: str | None = None,
+        costs_try: bool,
+        is_news: bool,
     ) -> bool:
         """Write that an answer was not accepted; another one may still be.
+
+        Args:
+            request_id: The request.
+            state: What it comes to.
+            now_ms: Milliseconds since 1970, UTC.
+            result_until_ms: As `StoredRequest` has it, and so the others.
+            checks: As `StoredRequest` has them.
+            response_code_sha256: None where the browser is sent nowhere.
+            costs_try: Whether it counts against `MAX_TRIES`.
+            is_news: Whether the verifier is told of it.
 
         Returns:
             Whether it was written; False where the request takes no answer any more.
         """
+        # Who was given a code by an earlier answer reads on with it, and nobody else does.
+        code = (
+            {} if response_code_sha256 is None else {"response_code_sha256": response_code_sha256}
+        )
         return self._update(
             request_id,
             OPEN,
@@ -189,8 +205,9 @@ class RequestStore:
             state=state,
             checks=checks,
             result_until_ms=result_until_ms,
-            response_code_sha256=response_code_sha256,
-            derived=("tries",),
+            derived=("tries",) if costs_try else (),
+            is_news=is_news,
+            **code,
         )
 
     def hold(
@@ -300,6 +317,7 @@ class RequestStore:
         now_ms: int | None,
         *,
         derived: tuple[str, ...] = (),
+        is_news: bool = True,
         **values: object,
     ) -> bool:
         statement = _change(states, derived, tuple(values), takes_answer=now_ms is not None)
@@ -309,8 +327,8 @@ class RequestStore:
             parameters["answered_ms"] = now_ms
         with self._database.connection() as connection:
             written = connection.execute(statement, parameters).one_or_none()
-            if written is None:
-                return False
+            if written is None or not is_news:
+                return written is not None
             verifier, redirect_uri = written
             status = str(values["state"])
             if redirect_uri is not None and status != "fetched":

@@ -17,7 +17,7 @@ from support.presentation_world import ATTRIBUTES, HOLDER, ISSUER, NOW_MS
 from werkzeug.test import TestResponse
 
 from client_sdk.checks import CHECKS
-from client_sdk.credentials.jose import parse_compact
+from client_sdk.credentials.jose import generate_key, parse_compact
 from client_sdk.errors import LedgerForkError, ProofError, StaleProofError
 from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.openid4vp.response import build_error_response, build_response
@@ -256,11 +256,29 @@ def test_nonsense_does_not_shut_the_holder_out(gateway: GatewayWorld) -> None:
     assert gateway.read(created["id"])["status"] == "accepted"
 
 
+def test_who_only_reads_the_link_spends_no_try(gateway: GatewayWorld) -> None:
+    created = gateway.create()
+    form = gateway.answer(created)
+    other = gateway.world.issue(issuer_key=generate_key(), anchored=False)
+    for spoilt in (
+        {**form, "vp_token": "{}"},
+        build_error_response("access_denied", state=form["state"]),
+        gateway.answer(created, nonce="n" * 22),
+        gateway.answer(created, credential=other),
+    ):
+        for _ in range(MAX_TRIES + 1):
+            post_answer(gateway, created, spoilt)
+    events = gateway.event_store.events(after=0)
+    assert [event.status for event in events] == ["fetched", "refused", "declined", "refused"]
+    assert post_answer(gateway, created, form).status_code == 200
+
+
 def test_a_request_takes_five_answers_that_are_not_accepted(gateway: GatewayWorld) -> None:
     created = gateway.create()
     form = gateway.answer(created)
-    for _ in range(5):
-        assert post_answer(gateway, created, {**form, "vp_token": "{}"}).status_code == 400
+    for _ in range(MAX_TRIES):
+        beyond = gateway.answer(created, paths=[("address",), ("name",)])
+        assert post_answer(gateway, created, beyond).status_code == 400
     assert post_answer(gateway, created, form).status_code == 400
     assert gateway.read(created["id"])["status"] == "refused"
     problem(gateway.client.get(f"/oid4vp/requests/{created['id']}"), 404, "unknown_request")

@@ -78,6 +78,20 @@ def test_a_holder_who_declines_is_sent_back_too(gateway: GatewayWorld) -> None:
     assert read(gateway, created, response_code=code).status_code == 403
 
 
+def test_a_refused_answer_opens_nothing_that_an_earlier_one_had_closed(
+    gateway: GatewayWorld,
+) -> None:
+    created = ask(gateway).get_json()
+    state = gateway.fetch(created).request.state
+    answer = send(gateway, created, build_error_response("access_denied", state=state))
+    (code,) = parse_qs(urlsplit(answer["redirect_uri"]).query)["response_code"]
+    refused = gateway.answer(created, nonce="of-another-request-0123456789")
+    path = f"/oid4vp/responses/{created['id']}"
+    assert gateway.client.post(path, data=refused).status_code == 400
+    assert read(gateway, created).get_json()["status"] == "answered"
+    assert read(gateway, created, response_code=code).get_json()["status"] == "refused"
+
+
 def test_across_devices_nobody_is_sent_anywhere(gateway: GatewayWorld) -> None:
     created = gateway.create()
     assert send(gateway, created, gateway.answer(created)) == {}
