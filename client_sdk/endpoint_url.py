@@ -11,6 +11,8 @@ from client_sdk.errors import RequestError
 MAX_URI_CHARS: Final = 2048
 # Without the characters that URL parsers disagree on.
 _URL: Final = re.compile(r"[!#-;=?-\[\]_a-z~]+")
+# A name or an address, and nothing that means something where a host is written into a header.
+_PLACE: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{0,5})?", re.IGNORECASE)
 
 
 def parse_endpoint(value: JsonValue, name: str) -> str:
@@ -23,7 +25,7 @@ def parse_endpoint(value: JsonValue, name: str) -> str:
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
-        is_whole = bool(host) and parts.port != 0
+        is_whole = bool(host) and parts.port != 0 and _PLACE.fullmatch(parts.netloc) is not None
     except ValueError:
         is_whole, host = False, ""
     if not is_whole or parts.fragment or parts.username is not None or not _URL.fullmatch(text):

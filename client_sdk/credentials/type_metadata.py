@@ -27,6 +27,7 @@ MAX_DOCUMENT_BYTES: Final = 1 << 18
 MAX_CACHED: Final = 256
 _MAX_PATH: Final = 16
 _MAX_AGE_S: Final = 86_400
+_MAX_AGE_DIGITS: Final = 10
 _HTTP_OK: Final = 200
 _HASHES: Final = ("sha512", "sha384", "sha256")
 """The algorithms of integrity metadata, the strongest first (W3C SRI section 3.2)."""
@@ -232,7 +233,10 @@ def _max_age(answer: HttpAnswer) -> float:
     if "no-store" in directives or "no-cache" in directives:
         return 0
     ages = [item.partition("=")[2] for item in directives if item.startswith("max-age=")]
-    return min(int(ages[0]), _MAX_AGE_S) if ages and ages[0].isdecimal() else 0
+    if not ages or not ages[0].isdecimal():
+        return 0
+    # RFC 9111 section 1.2.2: what is too large to read is as long as can be.
+    return _MAX_AGE_S if len(ages[0]) > _MAX_AGE_DIGITS else min(int(ages[0]), _MAX_AGE_S)
 
 
 def _parse(fields: JsonObject, *, expected_vct: str) -> _Document:

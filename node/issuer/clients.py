@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from werkzeug.datastructures import Headers
 
-from client_sdk.errors import ClientError
+from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.errors import ClientError, RequestError
 from client_sdk.openid4vci.client_attestation import (
     ATTESTATION_HEADER,
     MAX_PROOF_AGE_S,
@@ -173,9 +174,11 @@ def _is_same(registered: str, asked: str) -> bool:
 def _is_acceptable(uri: str) -> bool:
     try:
         parts = urlsplit(uri)
-    except ValueError:
+        # An app's own scheme is a domain name turned round (RFC 8252 section 7.1).
+        if "." in parts.scheme:
+            return not parts.fragment and uri.isascii() and uri.isprintable()
+        parse_endpoint(uri, "redirect_uri")
+    except (ValueError, RequestError):
         return False
-    if parts.fragment or not uri.isascii() or not uri.isprintable():
-        return False
-    # An app's own scheme is a domain name turned round (RFC 8252 section 7.1).
-    return (parts.scheme == "https" and bool(parts.hostname)) or "." in parts.scheme
+    # A program on this machine listens on an address, no name (RFC 8252 sections 7.3 and 8.3).
+    return parts.scheme == "https" or parts.hostname in _LOOPBACK

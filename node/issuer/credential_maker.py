@@ -112,6 +112,10 @@ def make_credentials(
         )
         for key, place in zip(keys, places, strict=True)
     ]
-    if lists is None or (len(keys) == 1 and keys[0].account is not None):
-        return tuple(press.issuer.anchor.anchor_alone(member) for member in signed)
-    return tuple(press.queue.anchor(signed))
+    is_alone = [lists is None or key.account is not None for key in keys]
+    together = [member for member, alone in zip(signed, is_alone, strict=True) if not alone]
+    batched = iter(press.queue.anchor(together) if together else ())
+    return tuple(
+        press.issuer.anchor.anchor_alone(member) if alone else next(batched)
+        for member, alone in zip(signed, is_alone, strict=True)
+    )

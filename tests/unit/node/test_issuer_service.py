@@ -17,7 +17,7 @@ from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.records import CredentialRecord
 from client_sdk.credentials.jose import Key, export_public_jwk, generate_key, sign_compact
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
-from client_sdk.credentials.sd_jwt_vc import anchor_hash, verify_credential
+from client_sdk.credentials.sd_jwt_vc import anchor_hash, parse_credential, verify_credential
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from node.errors import ConfigError
@@ -262,6 +262,25 @@ def test_credential_names_the_account_that_the_proof_names(world: IssuerWorld) -
     known = verified(world, world.issue(key, account="h4f2@holder"))
     assert known.claims["tegata"]["account"] == "h4f2@holder"
     assert known.holder_key == export_public_jwk(key)
+
+
+def test_each_credential_that_names_an_account_gets_its_own_record(world: IssuerWorld) -> None:
+    accounts = ("h4f2@holder", "k9d3@holder")
+    keys = [key_of_account(holders_account(world, account)) for account in accounts]
+    nonce = world.nonce()
+    proofs = [
+        world.proof(keys[0], nonce, account=accounts[0]),
+        world.proof(generate_key(), nonce),
+        world.proof(keys[1], nonce, account=accounts[1]),
+    ]
+    answer = world.request_credential(world.token(), *proofs).get_json()
+    first, plain, second = answer["credentials"]
+    assert "tegata_inclusion" in plain
+    for member in (first, second):
+        assert "tegata_inclusion" not in member
+        place = parse_credential(member["credential"]).unverified_claims["tegata"]
+        record = world.ledger.client(ISSUER).record(ISSUER, place["record"], CredentialRecord)
+        assert record is not None
 
 
 def test_credential_of_a_plain_wallet_names_no_account(world: IssuerWorld) -> None:

@@ -202,6 +202,16 @@ def test_4_3_4_otherwise_as_long_as_its_server_allows() -> None:
     assert len(shelf.asked) == 2
 
 
+def test_rfc9111_1_2_2_a_lifetime_too_long_to_read_is_the_longest() -> None:
+    shelf, now = Shelf(cache_control=f"max-age={'9' * 5000}"), [0.0]
+    shelf.put(CITY)
+    resolver = TypeMetadataResolver(shelf, clock=lambda: now[0])
+    for time_s in (0, 86_399, 86_401):
+        now[0] = time_s
+        resolver.resolve(CITY)
+    assert len(shelf.asked) == 2
+
+
 @pytest.mark.parametrize("header", ["", "no-store", "no-cache, max-age=60", "max-age=x"])
 def test_4_3_4_without_a_lifetime_it_is_fetched_anew(header: str) -> None:
     shelf = Shelf(cache_control=header)
