@@ -219,6 +219,10 @@ class ClientAttestationError(ClientError):
     """A wallet's attestation, or its proof, is not acceptable (HAIP 1.0)."""
 
 
+class KeyAttestationError(ClientError):
+    """What a wallet's provider says of its keys is not acceptable (OpenID4VCI 1.0 appendix D)."""
+
+
 class CredentialStateError(ClientError):
     """The state of the credential's record does not allow this change."""
 

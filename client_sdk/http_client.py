@@ -1,15 +1,21 @@
 """HTTP for wallets: bounded in time and size, never redirected, errors in our own words."""
 
+import io
 import json
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
@@ -73,7 +79,7 @@ class HttpClient:
             respect_retry_after_header=False,
         )
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._session.mount(scheme, _TimelyAdapter(max_retries=retry))
 
     def get(
         self, url: str, *, accept: str = "application/json", bearer: str | None = None
@@ -118,6 +124,36 @@ class HttpClient:
         content = {"Content-Type": "application/json"} if body else {}
         headers = {"Accept": "application/json", **content, **headers}
         return self._send(method, url, headers=headers, data=body)
+
+    @contextmanager
+    def stream(
+        self, url: str, *, accept: str, headers: Mapping[str, str], idle_s: float
+    ) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """Open an answer that comes bit by bit; give its status and its bits as they come.
+
+        Args:
+            url: The resource.
+            accept: The media type.
+            headers: Further headers.
+            idle_s: How long to wait for each bit.
+
+        Raises:
+            TransportError: The server cannot be reached, sends nothing for too long, or too much.
+        """
+        try:
+            response = self._session.get(
+                url,
+                headers={**headers, "Accept": accept, "Accept-Encoding": "identity"},
+                timeout=(self._timeout_s, idle_s),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                yield response.status_code, _bits(response, _host(url))
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise TransportError(
+                f"{_host(url)}: the stream was cut ({type(error).__name__})"
+            ) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -169,6 +205,86 @@ class HttpClient:
             if time.monotonic() > deadline:
                 raise TransportError(f"{host}: the answer took longer than {self._timeout_s} s")
         return bytes(body)
+
+
+class _TimelyReader(io.RawIOBase):
+    """Reads a socket until a moment: its own time-out begins anew with every drop."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._raw = connection.makefile("rb", buffering=0)
+        self._timeout_s = connection.gettimeout()
+        self._deadline = time.monotonic() + (self._timeout_s or float("inf"))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._deadline < float("inf"):
+            left_s = self._deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("the answer did not begin in time")
+            self._connection.settimeout(left_s)
+        return self._raw.readinto(buffer)
+
+    def lift_deadline(self) -> None:
+        """Go on without: whoever reads on has a deadline of its own."""
+        self._deadline = float("inf")
+        self._connection.settimeout(self._timeout_s)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimelyResponse(HTTPResponse):
+    """An answer whose status line and headers are there in time, however slowly they drip."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self.fp.close()
+        self._reader = _TimelyReader(sock)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        super().begin()
+        self._reader.lift_deadline()
+
+
+class _TimelyHttpConnection(HTTPConnection):
+    response_class = _TimelyResponse
+
+
+class _TimelyHttpsConnection(HTTPSConnection):
+    response_class = _TimelyResponse
+
+
+class _TimelyHttpPool(HTTPConnectionPool):
+    ConnectionCls = _TimelyHttpConnection
+
+
+class _TimelyHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _TimelyHttpsConnection
+
+
+class _TimelyAdapter(HTTPAdapter):
+    """Connections on which an answer has to begin in time."""
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _TimelyHttpPool,
+            "https": _TimelyHttpsPool,
+        }
+
+
+def _bits(response: requests.Response, host: str) -> Iterator[bytes]:
+    total = 0
+    while bit := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+        total += len(bit)
+        if total > MAX_BODY_BYTES:
+            raise TransportError(f"{host}: the stream is longer than {MAX_BODY_BYTES} bytes")
+        yield bit
 
 
 def _authorization(bearer: str | None) -> dict[str, str]:

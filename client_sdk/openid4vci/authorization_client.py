@@ -5,7 +5,7 @@ The holder's browser goes to the issuer's page between the two steps.
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from client_sdk.errors import OfferError, TransportError
 from client_sdk.http_client import HttpClient
@@ -48,6 +48,52 @@ class StartedAuthorization:
     pending: PendingAuthorization
 
 
+class Browser(Protocol):
+    """The holder's browser, as far as a wallet uses it."""
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where it comes back to."""
+
+    def visit(self, url: str) -> str:
+        """Show the holder a page; return where the browser came back to, with its query.
+
+        Raises:
+            OfferError: It did not come back.
+        """
+
+
+def authorize(
+    offer: CredentialOffer | str,
+    *,
+    browser: Browser,
+    credential_format: str | None = None,
+    proofs: WalletProofs,
+    http: HttpClient,
+) -> AcceptedOffer:
+    """Let the holder authenticate at the issuer's page, and return what was authorized there.
+
+    Args:
+        offer: The issuer's offer; or only its identifier, where the wallet begins.
+        browser: The holder's.
+        credential_format: The format that is wanted; None for the first that there is.
+        proofs: What the wallet proves itself by.
+        http: The session.
+
+    Raises:
+        OfferError: The issuer has no such page or credential, or refused; or the holder declined.
+        TransportError: The issuer cannot be reached.
+    """
+    started = begin_authorization(
+        offer,
+        redirect_uri=browser.redirect_uri,
+        credential_format=credential_format,
+        proofs=proofs,
+        http=http,
+    )
+    return finish_authorization(started, browser.visit(started.url), proofs=proofs, http=http)
+
+
 def begin_authorization(
     offer: CredentialOffer | str,
     *,
@@ -84,7 +130,7 @@ def begin_authorization(
     )
     if server.authorization_endpoint is None:
         raise OfferError(f"{host_of(issuer_url)}: this issuer has no page to authorize at")
-    attestation = proofs.attestation
+    attestation = proofs.attestation_for(server)
     client_id = CLIENT_ID if attestation is None else attestation.client_id
     pending = PendingAuthorization(
         issuer=server.issuer,

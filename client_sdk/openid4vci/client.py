@@ -19,6 +19,8 @@ from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.openid4vci.issuer_answers import accept_answer, host_of
 from client_sdk.openid4vci.issuer_channel import WalletProofs, post_with_token
+from client_sdk.openid4vci.issuer_metadata import ATTESTATION_PROOF, JWT_PROOF
+from client_sdk.openid4vci.key_attestation import KeyAttester
 from client_sdk.openid4vci.key_proof import sign_key_proof
 from client_sdk.openid4vci.message_encryption import (
     MEDIA_TYPE,
@@ -126,6 +128,7 @@ def request_credentials(
     *,
     holder_keys: Sequence[Key],
     account: str | None = None,
+    attest_keys: KeyAttester | None = None,
     now_ms: int,
     http: HttpClient,
 ) -> IssuedCredentials:
@@ -135,12 +138,13 @@ def request_credentials(
         accepted: The accepted offer.
         holder_keys: Private keys, all different; at most as many as the issuer takes.
         account: The ledger account that they are to name, of which the keys are signatories.
+        attest_keys: Has the wallet's provider vouch for the keys, where the issuer demands that.
         now_ms: Milliseconds since 1970, UTC.
         http: The session.
 
     Raises:
         IssuanceDeferredError: The issuer issues later: `collect_credentials` then.
-        OfferError: The issuer refused, or takes fewer keys.
+        OfferError: The issuer refused, or takes fewer keys, or no proof that this wallet has.
         VerificationError: A credential is not signed by the issuer, or not for one of the keys.
         CredentialFormatError: A credential is not well formed.
         TransportError: The issuer or its ledger cannot be reached: ask again with the same keys.
@@ -151,17 +155,15 @@ def request_credentials(
 
     def ask() -> JsonObject:
         nonce = fetch_nonce(accepted.metadata, http)
-        proofs: list[JsonValue] = [
-            sign_key_proof(
-                holder_key=key,
-                issuer_url=accepted.metadata.credential_issuer,
-                nonce=nonce,
-                issued_at=now_s,
-                account=account,
-            )
-            for key in holder_keys
-        ]
-        request: JsonObject = {**accepted.wanted, "proofs": {"jwt": proofs}}
+        proofs = _prove_keys(
+            accepted,
+            holder_keys,
+            account=account,
+            nonce=nonce,
+            attest_keys=attest_keys,
+            now_s=now_s,
+        )
+        request: JsonObject = {**accepted.wanted, "proofs": proofs}
         return _exchange(accepted, accepted.metadata.credential_endpoint, request, now_s, http)
 
     try:
@@ -172,6 +174,45 @@ def request_credentials(
         # The nonce expired on the way: the issuer asks for proofs over a new one.
         fields = ask()
     return read_issued(accepted, fields, holder_keys, now_s)
+
+
+def _prove_keys(
+    accepted: AcceptedOffer,
+    keys: Sequence[Key],
+    *,
+    account: str | None,
+    nonce: str | None,
+    attest_keys: KeyAttester | None,
+    now_s: int,
+) -> JsonObject:
+    """Return the member `proofs` of a request, in a way that the issuer takes (appendix F)."""
+    ways = accepted.proof_types
+    by_jwt, by_attestation = ways.get(JWT_PROOF), ways.get(ATTESTATION_PROOF)
+    if by_jwt is None and by_attestation is None:
+        raise OfferError("issuer metadata: it takes no proof of a key that is known here")
+    attestation = None
+    if by_jwt is None or by_jwt.demand is not None:
+        if attest_keys is None:
+            raise OfferError(
+                "the issuer wants the wallet's provider to vouch for its keys, and this wallet has "
+                "none"
+            )
+        attestation = attest_keys(keys, nonce)
+    if by_jwt is None:
+        return {ATTESTATION_PROOF: [attestation]}
+    # One attestation names all keys, and one of them speaks for all (HAIP 1.0 section 4.5.1).
+    proofs: list[JsonValue] = [
+        sign_key_proof(
+            holder_key=key,
+            issuer_url=accepted.metadata.credential_issuer,
+            nonce=nonce,
+            issued_at=now_s,
+            account=account,
+            attestation=attestation,
+        )
+        for key in (keys if attestation is None else keys[:1])
+    ]
+    return {JWT_PROOF: proofs}
 
 
 def collect_credentials(

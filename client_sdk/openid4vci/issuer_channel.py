@@ -27,12 +27,16 @@ class WalletProofs:
     Attributes:
         now_s: Seconds since 1970-01-01 UTC.
         dpop_key: The private key that access tokens are bound to; None for none.
-        attestation: What says which wallet it is; None for none.
+        attestation: What says which wallet it is, shown where it is taken; None for none.
     """
 
     now_s: int = 0
     dpop_key: Key | None = field(default=None, repr=False)
     attestation: WalletAttestation | None = None
+
+    def attestation_for(self, server: ServerMetadata) -> WalletAttestation | None:
+        """Return what a server is shown of which wallet it is; None where it takes nothing."""
+        return self.attestation if server.takes_attestations else None
 
 
 NO_PROOFS: Final = WalletProofs()
@@ -46,13 +50,15 @@ def post_to_server(
     Raises:
         TransportError: The server cannot be reached.
     """
-    challenge, nonce = _fetch_challenge(http, server, proofs), None
+    attestation = proofs.attestation_for(server)
+    challenge = None if attestation is None else _fetch_challenge(http, server)
+    nonce = None
     body = urlencode(form).encode("ascii")
     # Once for the first try, once for the nonce, once for the challenge.
     for _ in range(3):
         headers = {"Content-Type": _FORM}
-        if proofs.attestation is not None:
-            headers |= proofs.attestation.sign_headers(
+        if attestation is not None:
+            headers |= attestation.sign_headers(
                 audience=server.issuer,
                 proof_id=_new_id(),
                 challenge=challenge,
@@ -113,8 +119,8 @@ def _dpop(proofs: WalletProofs, url: str, nonce: str | None, token: str | None) 
     return {HEADER: proof}
 
 
-def _fetch_challenge(http: HttpClient, server: ServerMetadata, proofs: WalletProofs) -> str | None:
-    if proofs.attestation is None or server.challenge_endpoint is None:
+def _fetch_challenge(http: HttpClient, server: ServerMetadata) -> str | None:
+    if server.challenge_endpoint is None:
         return None
     answer = http.post_form(server.challenge_endpoint, {})
     challenge = answer.json().get("attestation_challenge") if answer.status == 200 else None

@@ -5,7 +5,7 @@ Both sides share these forms: what a service publishes is what a wallet reads.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +24,7 @@ from client_sdk.formats import FORMATS
 from client_sdk.formats.ldp_vc import LdpVc
 from client_sdk.formats.w3c_document import CONTEXTS
 from client_sdk.openid4vci.credential_offer import parse_url
+from client_sdk.openid4vci.key_attestation import KeyDemand
 from client_sdk.openid4vci.message_encryption import (
     CONTENT_ALGORITHMS,
     KEY_ALGORITHM,
@@ -52,6 +53,35 @@ def well_known_url(identifier: str, name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofType:
+    """One way in which an issuer takes proofs of keys (appendix F).
+
+    Attributes:
+        algorithms: What they may be signed with.
+        demand: What the keys must be attested to be; None where they need no attestation.
+    """
+
+    algorithms: tuple[str, ...] = ALGORITHMS
+    demand: KeyDemand | None = None
+
+    def to_fields(self) -> JsonObject:
+        """Return it as `proof_types_supported` holds it."""
+        fields: JsonObject = {"proof_signing_alg_values_supported": list(self.algorithms)}
+        if self.demand is not None:
+            fields["key_attestations_required"] = self.demand.to_fields()
+        return fields
+
+
+JWT_PROOF: Final = "jwt"
+ATTESTATION_PROOF: Final = "attestation"
+
+
+def jwt_alone() -> Mapping[str, ProofType]:
+    """Return how keys are proven where an issuer says nothing of it: by JWTs."""
+    return {JWT_PROOF: ProofType()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialConfiguration:
     """One kind of credential that an issuer has.
 
@@ -61,7 +91,7 @@ class CredentialConfiguration:
         name: What people call it; empty where the issuer does not say.
         claims: The paths of its claims; for publishing only.
         signing_algorithms: What it is signed with; for publishing only.
-        proof_algorithms: What the holder's key may be; for publishing only.
+        proof_types: How the holder's keys are proven, by the names of the ways.
         scope: What an authorization request names it by; None where it has no such name.
     """
 
@@ -70,7 +100,7 @@ class CredentialConfiguration:
     name: str = ""
     claims: tuple[tuple[str, ...], ...] = ()
     signing_algorithms: tuple[str, ...] = ALGORITHMS
-    proof_algorithms: tuple[str, ...] = ALGORITHMS
+    proof_types: Mapping[str, ProofType] = field(default_factory=jwt_alone)
     scope: str | None = None
 
     def _type_fields(self) -> JsonObject:
@@ -92,7 +122,7 @@ class CredentialConfiguration:
             "credential_signing_alg_values_supported": list(self.signing_algorithms),
             "cryptographic_binding_methods_supported": ["jwk"],
             "proof_types_supported": {
-                "jwt": {"proof_signing_alg_values_supported": list(self.proof_algorithms)}
+                name: proof_type.to_fields() for name, proof_type in self.proof_types.items()
             },
             "credential_metadata": {
                 "display": [{"name": self.name, "locale": "en"}],
@@ -258,6 +288,7 @@ class IssuerMetadata:
                     credential_type=kind,
                     format=str(configuration["format"]),
                     name=_display_name(configuration),
+                    proof_types=_proof_types(configuration.get("proof_types_supported")),
                     scope=scope if isinstance(scope := configuration.get("scope"), str) else None,
                 )
                 for name, configuration in supported.items()
@@ -332,6 +363,20 @@ def _encrypts_responses(fields: JsonObject) -> bool:
             return KEY_ALGORITHM in keys and CONTENT_ALGORITHMS[0] in known
         case _:
             return False
+
+
+def _proof_types(value: JsonValue) -> Mapping[str, ProofType]:
+    """Return the ways that are known here; that of JWTs where an issuer names none at all."""
+    if not isinstance(value, dict):
+        return jwt_alone()
+    return {
+        name: ProofType(
+            algorithms=text_list(described.get("proof_signing_alg_values_supported")),
+            demand=KeyDemand.from_fields(described.get("key_attestations_required")),
+        )
+        for name in (JWT_PROOF, ATTESTATION_PROOF)
+        if isinstance(described := value.get(name), dict)
+    }
 
 
 def _credential_type(configuration: JsonObject) -> str | None:

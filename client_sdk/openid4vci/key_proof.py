@@ -1,6 +1,6 @@
 """Proofs that a wallet holds a key, for an issuer (OpenID4VCI 1.0 appendix F.1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from chaincode.encoding import JsonObject
@@ -28,11 +28,13 @@ class VerifiedKeyProof:
         nonce: The nonce that the proof answers; the issuer has yet to check that it is its own.
         account: The ledger account that the wallet says is its own; None where it names none. The
             issuer has yet to ask the ledger.
+        unverified_attestation: The key attestation that came with it; None where none did.
     """
 
     holder_key: JsonObject
     nonce: str
     account: str | None = None
+    unverified_attestation: str | None = field(default=None, repr=False)
 
 
 def sign_key_proof(
@@ -42,6 +44,7 @@ def sign_key_proof(
     nonce: str | None,
     issued_at: int,
     account: str | None = None,
+    attestation: str | None = None,
 ) -> str:
     """Return the proof as a JWT.
 
@@ -51,6 +54,8 @@ def sign_key_proof(
         nonce: The issuer's `c_nonce`; None where it has no nonce endpoint.
         issued_at: Seconds since 1970-01-01 UTC.
         account: The wallet's ledger account, of which the key is a signatory; None for none.
+        attestation: A key attestation of this key, and of others for which credentials are wanted
+            too; None for none.
 
     Raises:
         KeyFormatError: The key is of no allowed kind, or is only the public half.
@@ -61,6 +66,8 @@ def sign_key_proof(
     if account is not None:
         payload[ACCOUNT_CLAIM] = account
     header: JsonObject = {"typ": PROOF_TYP, "jwk": export_public_jwk(holder_key)}
+    if attestation is not None:
+        header["key_attestation"] = attestation
     return sign_compact(header, payload, holder_key)
 
 
@@ -95,6 +102,9 @@ def verify_key_proof(
     if "kid" in header or "x5c" in header:
         raise KeyFormatError("key proof: the key stands in jwk, and in no other header parameter")
     key = parse_public_jwk(header.get("jwk"))
+    attestation = header.get("key_attestation")
+    if not isinstance(attestation, str | None):
+        raise HolderBindingError("key proof: key_attestation is a JWT")
     _, payload = token.verify(key=key, expected_typ=PROOF_TYP)
     if payload.get("aud") != expected_issuer:
         raise HolderBindingError("key proof: it is for another issuer (aud)")
@@ -108,7 +118,10 @@ def verify_key_proof(
     if not isinstance(nonce, str) or not nonce:
         raise HolderBindingError("key proof: it holds no nonce of this issuer")
     return VerifiedKeyProof(
-        holder_key=export_public_jwk(key), nonce=nonce, account=_account_of(payload)
+        holder_key=export_public_jwk(key),
+        nonce=nonce,
+        account=_account_of(payload),
+        unverified_attestation=attestation,
     )
 
 

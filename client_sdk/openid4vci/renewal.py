@@ -86,6 +86,7 @@ def renew_credential(
         issuer_keys=keys,
         token=token,
         wanted={"credential_configuration_id": name},
+        configuration_id=name,
     )
     return request_credential(
         accepted, holder_key=holder_key, account=account, now_ms=now_ms, http=http

@@ -33,7 +33,8 @@ class ServerMetadata:
         scopes: What can be asked for; for publishing only.
         takes_cards: Whether a card's proof is a grant; for publishing only.
         is_push_required: Whether every authorization request must be pushed.
-        is_attestation_required: Whether every wallet shows an attestation (HAIP 1.0).
+        takes_attestations: Whether a wallet may show an attestation.
+        is_attestation_required: Whether every wallet shows one (HAIP 1.0).
         binds_tokens: Whether tokens can be bound to a key of ours (RFC 9449).
         names_itself: Whether its authorization answers hold `iss` (RFC 9207).
     """
@@ -46,6 +47,7 @@ class ServerMetadata:
     scopes: tuple[str, ...] = ()
     takes_cards: bool = False
     is_push_required: bool = False
+    takes_attestations: bool = False
     is_attestation_required: bool = False
     binds_tokens: bool = False
     names_itself: bool = False
@@ -57,7 +59,7 @@ class ServerMetadata:
             grants.append(AUTHORIZATION_CODE)
         if self.takes_cards:
             grants.append(MY_NUMBER_CARD)
-        methods: list[JsonValue] = [AUTH_METHOD]
+        methods: list[JsonValue] = [AUTH_METHOD] if self.takes_attestations else []
         if not self.is_attestation_required:
             methods.append("none")
         grant_types: list[JsonValue] = [*grants]
@@ -105,6 +107,7 @@ class ServerMetadata:
             push_endpoint=_optional_url(fields, "pushed_authorization_request_endpoint"),
             challenge_endpoint=_optional_url(fields, "challenge_endpoint"),
             is_push_required=fields.get("require_pushed_authorization_requests") is True,
+            takes_attestations=AUTH_METHOD in methods,
             is_attestation_required=bool(methods) and "none" not in methods,
             binds_tokens="ES256" in text_list(fields.get("dpop_signing_alg_values_supported")),
             names_itself=fields.get("authorization_response_iss_parameter_supported") is True,

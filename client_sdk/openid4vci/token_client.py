@@ -1,6 +1,6 @@
 """The wallet's way to an access token (OpenID4VCI 1.0 sections 4 and 6): offers, codes, cards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -22,6 +22,8 @@ from client_sdk.openid4vci.issuer_metadata import (
     KEY_METADATA,
     CredentialConfiguration,
     IssuerMetadata,
+    ProofType,
+    jwt_alone,
     well_known_url,
 )
 from client_sdk.openid4vci.server_metadata import SERVER_METADATA, ServerMetadata
@@ -44,6 +46,7 @@ class AcceptedOffer:
         token: The access token; short-lived, and good for this one credential.
         wanted: How the credential request names the credential.
         dpop_key: The private key that the token is bound to; None for none.
+        configuration_id: The credential in the issuer's metadata; None where that is not known.
     """
 
     metadata: IssuerMetadata
@@ -53,6 +56,13 @@ class AcceptedOffer:
     token: str = field(repr=False)
     wanted: JsonObject
     dpop_key: Key | None = field(default=None, repr=False)
+    configuration_id: str | None = None
+
+    @property
+    def proof_types(self) -> Mapping[str, ProofType]:
+        """How the issuer wants the holder's keys to be proven."""
+        found = self.metadata.configurations.get(self.configuration_id or "")
+        return jwt_alone() if found is None else found.proof_types
 
 
 def fetch_offer(offer_link: str, *, http: HttpClient) -> CredentialOffer:
@@ -184,6 +194,7 @@ def redeem_grant(
         token=accept_token(fields, where, kind="DPoP" if is_bound else "Bearer"),
         wanted=_wanted(fields.get("authorization_details"), name),
         dpop_key=proofs.dpop_key if is_bound else None,
+        configuration_id=name,
     )
 
 

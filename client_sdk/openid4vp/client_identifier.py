@@ -108,6 +108,27 @@ def parse_client_id(text: str) -> ClientIdentifier:
     return ClientIdentifier(prefix=prefix, value=value)
 
 
+def same_verifier(text: str) -> str:
+    """Return the one text for all client identifiers that name the same verifier as this one.
+
+    Host names are the same in any case; everything else is told apart by case. What is no client
+    identifier stands for itself.
+    """
+    prefix, _, value = text.partition(":")
+    match prefix:
+        case "x509_san_dns":
+            return f"{prefix}:{value.lower()}"
+        case "redirect_uri":
+            scheme, mark, rest = value.partition("://")
+            host, slash, path = rest.partition("/")
+            return f"{prefix}:{scheme.lower()}{mark}{host.lower()}{slash}{path}"
+        case "decentralized_identifier" if value.startswith("did:web:"):
+            host, colon, path = value.removeprefix("did:web:").partition(":")
+            return f"{prefix}:did:web:{host.lower()}{colon}{path}"
+        case _:
+            return text
+
+
 def find_author(
     client_id: ClientIdentifier,
     header: JsonObject,

@@ -1,20 +1,23 @@
 """Writing a grant to the ledger, so that its gateway can put each access on the holder's record."""
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from chaincode.protocol.primitive_pb2 import GrantablePermission
 from chaincode.records import GrantRecord
 from client_sdk.errors import (
+    ClientError,
     ConsentError,
     CredentialFormatError,
     RequestError,
     TransactionFailedError,
 )
-from client_sdk.ledger.commands import grant_permission, set_record
+from client_sdk.ledger.commands import grant_permission, revoke_permission, set_record
 from client_sdk.openid4vp.consent_record import ConsentRecord, verify_consent
 from client_sdk.openid4vp.signed_request import read_own_request
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import StoredGrant
+from client_sdk.wallet.wallet_records import StoredGrant, WalletContents
 
 _GRANTED_ALREADY = 1
 
@@ -36,6 +39,7 @@ def write_grant(session: WalletSession, grant: StoredGrant) -> None:
         uses=grant.uses,
         state="live",
     )
+    withdraw_permissions(session, but=grant.gateway)
     permit_receipts(session, grant.gateway)
     if grant.grant_id in session.contents.grants and _stands(session, grant, record):
         return
@@ -96,3 +100,37 @@ def permit_receipts(session: WalletSession, gateway: str) -> None:
     session.update(
         lambda contents: replace(contents, receipt_writers=(*contents.receipt_writers, gateway))
     )
+
+
+def withdraw_permissions(session: WalletSession, *, but: str | None = None) -> None:
+    """Let no gateway write to the account that no live grant names any more.
+
+    Where the ledger does not answer, it is done the next time.
+
+    Args:
+        session: The wallet.
+        but: A gateway that is about to get a grant.
+    """
+    with suppress(ClientError):
+        for gateway in session.contents.receipt_writers:
+            if gateway != but and not _has_live_grant(session, gateway):
+                permission = GrantablePermission.can_set_my_account_detail
+                # Refused where the gateway has lost it already.
+                with suppress(TransactionFailedError):
+                    session.ledger.submit(revoke_permission(gateway, permission))
+                session.update(partial(_without_writer, gateway=gateway))
+
+
+def _has_live_grant(session: WalletSession, gateway: str) -> bool:
+    now_ms, account = session.now_ms(), session.account.account_id
+    for grant in session.contents.grants.values():
+        if grant.gateway == gateway and grant.expires_at_ms > now_ms:
+            record = session.ledger.record(account, grant.grant_id, GrantRecord)
+            if record is not None and record.state == "live":
+                return True
+    return False
+
+
+def _without_writer(contents: WalletContents, gateway: str) -> WalletContents:
+    left = tuple(writer for writer in contents.receipt_writers if writer != gateway)
+    return replace(contents, receipt_writers=left)

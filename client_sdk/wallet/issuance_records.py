@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from chaincode.encoding import JsonObject, JsonValue
+from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
+from chaincode.errors import DecodeError
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
 from client_sdk.errors import KeyFormatError, VaultFormatError
 from client_sdk.http_client import HttpClient
+from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.openid4vci.issuer_answers import fetch_metadata
 from client_sdk.openid4vci.token_client import AcceptedOffer, fetch_issuer_keys
 
@@ -25,6 +27,9 @@ class StoredIssuance:
         token: The access token.
         wanted: How requests name the credential.
         dpop_jwk: The private key that the token is bound to; None for none.
+        configuration_id: The credential in the issuer's metadata; None where that is not known.
+        seeds: The keys of one-time credentials, 32 secret bytes each; empty for one credential that
+            is bound to the account's key.
     """
 
     issuance_id: str
@@ -36,9 +41,18 @@ class StoredIssuance:
     token: str = field(repr=False)
     wanted: JsonObject
     dpop_jwk: JsonObject | None = field(default=None, repr=False)
+    configuration_id: str | None = None
+    seeds: tuple[bytes, ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, accepted: AcceptedOffer, *, issuance_id: str, trusted_issuer: str | None) -> Self:
+    def of(
+        cls,
+        accepted: AcceptedOffer,
+        *,
+        issuance_id: str,
+        trusted_issuer: str | None,
+        seeds: tuple[bytes, ...] = (),
+    ) -> Self:
         """Return an accepted offer in the form in which it is kept."""
         key = accepted.dpop_key
         return cls(
@@ -50,6 +64,8 @@ class StoredIssuance:
             token=accepted.token,
             wanted=accepted.wanted,
             dpop_jwk=None if key is None else export_private_jwk(key),
+            configuration_id=accepted.configuration_id,
+            seeds=seeds,
         )
 
     def accepted(self, http: HttpClient) -> AcceptedOffer:
@@ -67,6 +83,7 @@ class StoredIssuance:
             token=self.token,
             wanted=self.wanted,
             dpop_key=None if self.dpop_jwk is None else parse_private_jwk(self.dpop_jwk),
+            configuration_id=self.configuration_id,
         )
 
     def to_fields(self) -> JsonObject:
@@ -81,6 +98,8 @@ class StoredIssuance:
             "token": self.token,
             "wanted": self.wanted,
             "dpop_jwk": self.dpop_jwk,
+            "configuration_id": self.configuration_id,
+            "seeds": [encode_base64url(seed) for seed in self.seeds],
         }
 
     @classmethod
@@ -101,6 +120,8 @@ class StoredIssuance:
                 "token": str(token),
                 "wanted": dict() as wanted,
                 "dpop_jwk": None | dict() as dpop_jwk,
+                "configuration_id": None | str() as configuration_id,
+                "seeds": list() as texts,
             }:
                 pass
             case _:
@@ -108,8 +129,11 @@ class StoredIssuance:
         try:
             if dpop_jwk is not None:
                 parse_private_jwk(dpop_jwk)
-        except KeyFormatError as error:
+            seeds = tuple(decode_base64url(str(text)) for text in texts)
+        except (KeyFormatError, DecodeError) as error:
             raise VaultFormatError(f"the wallet's contents: {error}") from None
+        if any(len(seed) != SEED_BYTES for seed in seeds):
+            raise VaultFormatError("the wallet's contents: a key of an accepted offer is damaged")
         return cls(
             issuance_id=issuance_id,
             issuer_url=issuer_url,
@@ -120,4 +144,6 @@ class StoredIssuance:
             token=token,
             wanted=wanted,
             dpop_jwk=dpop_jwk,
+            configuration_id=configuration_id,
+            seeds=seeds,
         )

@@ -1,23 +1,27 @@
-"""How a wallet comes by a credential: it keeps what it needs to go on, whatever breaks off."""
+"""How a wallet comes by credentials: it keeps what it needs to go on, whatever breaks off."""
 
 import hashlib
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from client_sdk.credentials.jose import ES256, generate_key
+from client_sdk.credentials.jose import ES256, Key, generate_key, key_from_seed
 from client_sdk.errors import (
     ClientError,
     IssuanceDeferredError,
     IssuerRefusedError,
     OfferError,
 )
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.openid4vci.authorization_client import Browser, authorize
 from client_sdk.openid4vci.client import (
     IssuedCredentials,
     collect_credentials,
     notify_issuer,
     request_credentials,
 )
+from client_sdk.openid4vci.credential_offer import CredentialOffer
+from client_sdk.openid4vci.issuer_answers import fetch_metadata
 from client_sdk.openid4vci.issuer_channel import WalletProofs
 from client_sdk.openid4vci.token_client import (
     AcceptedOffer,
@@ -29,7 +33,7 @@ from client_sdk.openid4vci.token_client import (
 from client_sdk.wallet.acceptance import check_offerer, check_received
 from client_sdk.wallet.issuance_records import StoredIssuance
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.wallet_records import StoredCredential, WalletContents
 
 _OVER: Final = ("invalid_token", "credential_request_denied")
 """What an issuer says that will not change: the offer is used up."""
@@ -50,32 +54,60 @@ class Receiving:
         trusted_issuer: str | None,
         credential_format: str | None,
         card: CardProver | None,
+        browser: Browser | None,
     ) -> StoredCredential:
         """Fetch what an offer holds; an offer that was accepted before is gone on with.
 
         Raises:
             ClientError: As `Wallet.receive`.
         """
-        account = self._session.account
-        issuance_id = hashlib.sha256(offer_link.encode("utf-8", "surrogatepass")).hexdigest()
-        if issuance_id not in self._session.contents.issuances:
-            offer = fetch_offer(offer_link, http=self._session.http)
-            check_offerer(offer.credential_issuer, account=account, trusted_issuer=trusted_issuer)
-            accepted = redeem_offer(
-                offer,
-                tx_code=tx_code,
-                credential_format=credential_format,
-                card=card,
-                proofs=self._new_proofs(),
-                http=self._session.http,
-            )
+        issuance_id = _id_of(offer_link)
+        if not self._is_on_its_way(issuance_id, trusted_issuer):
+            offer = self._fetch_offer(offer_link, trusted_issuer)
+            if browser is not None and offer.authorization_code is not None:
+                accepted = authorize(
+                    offer,
+                    browser=browser,
+                    credential_format=credential_format,
+                    proofs=self._new_proofs(),
+                    http=self._session.http,
+                )
+            else:
+                accepted = self._redeem(offer, tx_code, credential_format, card)
             self._keep(
                 StoredIssuance.of(accepted, issuance_id=issuance_id, trusted_issuer=trusted_issuer)
             )
-        elif trusted_issuer is not None:
-            # The holder may name the issuer only after the wallet asked whether that is meant.
-            kept = self._session.contents.issuances[issuance_id]
-            self._keep(replace(kept, trusted_issuer=trusted_issuer))
+        return self.resume(issuance_id)[0]
+
+    def receive_one_time(
+        self,
+        offer_link: str,
+        *,
+        tx_code: str | None,
+        count: int | None,
+        trusted_issuer: str | None,
+        credential_format: str | None,
+    ) -> tuple[StoredCredential, ...]:
+        """Fetch credentials that each have a key of their own; as `receive` otherwise.
+
+        Raises:
+            ClientError: As `Wallet.receive_one_time`.
+        """
+        issuance_id = _id_of(offer_link)
+        if not self._is_on_its_way(issuance_id, trusted_issuer):
+            offer = self._fetch_offer(offer_link, trusted_issuer)
+            most = fetch_metadata(offer.credential_issuer, http=self._session.http).batch_size
+            if not 1 <= (count := count or most) <= most:
+                raise OfferError(f"this issuer gives 1 to {most} credentials at once")
+            accepted = self._redeem(offer, tx_code, credential_format, None)
+            self._keep(
+                StoredIssuance.of(
+                    accepted,
+                    issuance_id=issuance_id,
+                    trusted_issuer=trusted_issuer,
+                    seeds=tuple(AccountKey.generate().seed for _ in range(count)),
+                )
+            )
         return self.resume(issuance_id)
 
     def receive_by_card(self, card: CardProver) -> StoredCredential:
@@ -86,11 +118,32 @@ class Receiving:
         """
         issuer_url = self._session.account.issuer_url
         accepted = redeem_card(issuer_url, card, proofs=self._new_proofs(), http=self._session.http)
-        issuance_id = hashlib.sha256(accepted.token.encode()).hexdigest()
-        self._keep(StoredIssuance.of(accepted, issuance_id=issuance_id, trusted_issuer=None))
-        return self.resume(issuance_id)
+        return self._take_up(accepted)
 
-    def resume(self, issuance_id: str) -> StoredCredential:
+    def receive_at(
+        self,
+        issuer_url: str,
+        browser: Browser,
+        *,
+        trusted_issuer: str | None,
+        credential_format: str | None,
+    ) -> StoredCredential:
+        """Ask an issuer for a credential without an offer: the holder authenticates at its page.
+
+        Raises:
+            ClientError: As `Wallet.receive`.
+        """
+        check_offerer(issuer_url, account=self._session.account, trusted_issuer=trusted_issuer)
+        accepted = authorize(
+            issuer_url,
+            browser=browser,
+            credential_format=credential_format,
+            proofs=self._new_proofs(),
+            http=self._session.http,
+        )
+        return self._take_up(accepted, trusted_issuer)
+
+    def resume(self, issuance_id: str) -> tuple[StoredCredential, ...]:
         """Go on with an offer that was accepted.
 
         Raises:
@@ -102,7 +155,7 @@ class Receiving:
         accepted = issuance.accepted(self._session.http)
         try:
             issued = self._ask(issuance, accepted)
-            credential = self._accept(issuance, issued)
+            credentials = self._accept(issuance, issued)
         except IssuanceDeferredError as error:
             self._keep(replace(issuance, transaction_id=error.transaction_id))
             raise
@@ -111,32 +164,89 @@ class Receiving:
                 self.forget(issuance_id)
             raise
         self._notify(accepted, issued)
-        return credential
-
-    def _accept(self, issuance: StoredIssuance, issued: IssuedCredentials) -> StoredCredential:
-        """Keep the credential; one that the wallet does not take ends its offer."""
-        try:
-            credential = check_received(
-                issued.credentials[0],
-                account=self._session.account,
-                trusted_issuer=issuance.trusted_issuer,
-            )
-            self._session.update(
-                lambda contents: contents.with_credential(credential).without_issuance(
-                    issuance.issuance_id
-                )
-            )
-        except OfferError:
-            self.forget(issuance.issuance_id)
-            raise
-        return credential
+        return credentials
 
     def forget(self, issuance_id: str) -> None:
         """Give an accepted offer up."""
         self._session.update(lambda contents: contents.without_issuance(issuance_id))
 
+    def _is_on_its_way(self, issuance_id: str, trusted_issuer: str | None) -> bool:
+        """Tell whether an offer was accepted before."""
+        kept = self._session.contents.issuances.get(issuance_id)
+        if kept is not None and trusted_issuer is not None:
+            # The holder may name the issuer only after the wallet asked whether that is meant.
+            self._keep(replace(kept, trusted_issuer=trusted_issuer))
+        return kept is not None
+
+    def _fetch_offer(self, offer_link: str, trusted_issuer: str | None) -> CredentialOffer:
+        account = self._session.account
+        offer = fetch_offer(offer_link, http=self._session.http)
+        check_offerer(offer.credential_issuer, account=account, trusted_issuer=trusted_issuer)
+        return offer
+
+    def _redeem(
+        self,
+        offer: CredentialOffer,
+        tx_code: str | None,
+        credential_format: str | None,
+        card: CardProver | None,
+    ) -> AcceptedOffer:
+        return redeem_offer(
+            offer,
+            tx_code=tx_code,
+            credential_format=credential_format,
+            card=card,
+            proofs=self._new_proofs(),
+            http=self._session.http,
+        )
+
+    def _take_up(
+        self, accepted: AcceptedOffer, trusted_issuer: str | None = None
+    ) -> StoredCredential:
+        """Keep what was accepted without an offer's link, and go on with it."""
+        issuance_id = _id_of(accepted.token)
+        self._keep(
+            StoredIssuance.of(accepted, issuance_id=issuance_id, trusted_issuer=trusted_issuer)
+        )
+        return self.resume(issuance_id)[0]
+
+    def _accept(
+        self, issuance: StoredIssuance, issued: IssuedCredentials
+    ) -> tuple[StoredCredential, ...]:
+        """Keep the credentials; what the wallet does not take ends its offer."""
+        try:
+            credentials = self._check(issuance, issued)
+
+            def keep(contents: WalletContents) -> WalletContents:
+                for credential in credentials:
+                    contents = contents.with_credential(credential)
+                return contents.without_issuance(issuance.issuance_id)
+
+            self._session.update(keep)
+        except OfferError:
+            self.forget(issuance.issuance_id)
+            raise
+        return credentials
+
+    def _check(
+        self, issuance: StoredIssuance, issued: IssuedCredentials
+    ) -> tuple[StoredCredential, ...]:
+        seeds: tuple[bytes | None, ...] = issuance.seeds or (None,)
+        if len(issued.credentials) != len(seeds):
+            raise OfferError("the issuer gives fewer credentials at once than were asked for")
+        return tuple(
+            check_received(
+                received,
+                account=self._session.account,
+                trusted_issuer=issuance.trusted_issuer,
+                seed=seed,
+            )
+            for received, seed in zip(issued.credentials, seeds, strict=True)
+        )
+
     def _ask(self, issuance: StoredIssuance, accepted: AcceptedOffer) -> IssuedCredentials:
-        keys, now_ms = (self._session.holder_key,), self._session.now_ms()
+        session, now_ms = self._session, self._session.now_ms()
+        keys: tuple[Key, ...] = tuple(map(key_from_seed, issuance.seeds)) or (session.holder_key,)
         if issuance.transaction_id is not None:
             try:
                 return collect_credentials(
@@ -144,18 +254,20 @@ class Receiving:
                     issuance.transaction_id,
                     holder_keys=keys,
                     now_ms=now_ms,
-                    http=self._session.http,
+                    http=session.http,
                 )
             except IssuerRefusedError as error:
                 # Used: the answer was lost on its way, and the request itself gives it again.
                 if error.code != "invalid_transaction_id":
                     raise
+        provider = session.provider
         return request_credentials(
             accepted,
             holder_keys=keys,
-            account=self._session.account.account_id,
+            account=None if issuance.seeds else session.account.account_id,
+            attest_keys=None if provider is None else provider.attest_keys,
             now_ms=now_ms,
-            http=self._session.http,
+            http=session.http,
         )
 
     def _notify(self, accepted: AcceptedOffer, issued: IssuedCredentials) -> None:
@@ -172,7 +284,17 @@ class Receiving:
             )
 
     def _new_proofs(self) -> WalletProofs:
-        return WalletProofs(now_s=self._session.now_ms() // 1000, dpop_key=generate_key(ES256))
+        provider = self._session.provider
+        return WalletProofs(
+            now_s=self._session.now_ms() // 1000,
+            dpop_key=generate_key(ES256),
+            # A new one for each issuance: two issuers must not know the wallet again by it.
+            attestation=None if provider is None else provider.attest_wallet(),
+        )
 
     def _keep(self, issuance: StoredIssuance) -> None:
         self._session.update(lambda contents: contents.with_issuance(issuance))
+
+
+def _id_of(link: str) -> str:
+    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()

@@ -8,6 +8,7 @@ from client_sdk.errors import NotRegisteredError
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from client_sdk.openid4vci.wallet_provider import WalletProvider
 from client_sdk.vault import Vault
 from client_sdk.wallet.wallet_file import WalletFile
 from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
@@ -23,6 +24,7 @@ class WalletSession:
         http: HttpClient | None = None,
         timeout_s: float = 15,
         part: str | None = None,
+        provider: WalletProvider | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take over an open vault that holds a wallet.
@@ -32,6 +34,7 @@ class WalletSession:
             http: How issuers, verifiers and agents are reached.
             timeout_s: How long one call may wait, in seconds.
             part: The verifier whose part of the wallet is meant; None for the wallet itself.
+            provider: Who vouches for the wallet; None where nobody does.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
@@ -40,6 +43,7 @@ class WalletSession:
         self.file = WalletFile(vault, part=part)
         self.key = AccountKey(self.contents.seed)
         self.http = http or HttpClient(timeout_s=timeout_s)
+        self.provider = provider
         self.now_ms = now_ms
         self._timeout_s = timeout_s
         self._ledger: LedgerClient | None = None

@@ -25,9 +25,12 @@ from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.proofs import ProvenState
+from client_sdk.openid4vci.authorization_client import Browser
 from client_sdk.openid4vci.token_client import CardProver
+from client_sdk.openid4vci.wallet_provider import WalletProvider
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import send_refusal
+from client_sdk.openid4vp.client_identifier import same_verifier
 from client_sdk.openid4vp.consent_record import ConsentRecord
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.waci.issue_credential import WaciReceiver
@@ -35,12 +38,11 @@ from client_sdk.wallet.acceptance import check_offerer, check_received
 from client_sdk.wallet.account_guard import AccountGuard
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault
-from client_sdk.wallet.granting import verify_own_consent
+from client_sdk.wallet.granting import verify_own_consent, withdraw_permissions
 from client_sdk.wallet.history import HistoryEntry, read_history
 from client_sdk.wallet.issuance_records import StoredIssuance
 from client_sdk.wallet.ledger_watch import check_ledger
 from client_sdk.wallet.offer_review import ReviewedOffer, review_offer
-from client_sdk.wallet.one_time import fetch_one_time
 from client_sdk.wallet.presenting import Answer, PreparedAnswer, Presenting, fetch_verified
 from client_sdk.wallet.receiving import Receiving
 from client_sdk.wallet.recovery import WalletRecovery
@@ -68,6 +70,7 @@ class Wallet:
         timeout_s: float = 15,
         haip: bool = False,
         part: str | None = None,
+        provider: WalletProvider | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take over an open vault; `create` and `open` are the usual ways.
@@ -79,13 +82,15 @@ class Wallet:
             haip: Whether it answers only requests of the OpenID4VC High Assurance Interoperability
                 Profile 1.0.
             part: The verifier whose part is meant, as `part_for` opens it.
+            provider: Who vouches for the wallet and its keys to issuers that demand it; None where
+                nobody does.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
             VaultFormatError: The vault holds something else than a wallet.
         """
         self._session = WalletSession(
-            vault, http=http, timeout_s=timeout_s, now_ms=now_ms, part=part
+            vault, http=http, timeout_s=timeout_s, now_ms=now_ms, part=part, provider=provider
         )
         self._haip = haip
         self._is_part = part is not None
@@ -93,7 +98,13 @@ class Wallet:
         def open_part(verifier: str) -> Wallet:
             # With connections of its own: who sees one of them must not see the other on it.
             return Wallet(
-                vault, http=http, timeout_s=timeout_s, haip=haip, now_ms=now_ms, part=verifier
+                vault,
+                http=http,
+                timeout_s=timeout_s,
+                haip=haip,
+                part=verifier,
+                provider=provider,
+                now_ms=now_ms,
             )
 
         self._open_part = open_part
@@ -127,7 +138,13 @@ class Wallet:
 
     @classmethod
     def open(
-        cls, path: Path, passphrase: str, *, http: HttpClient | None = None, haip: bool = False
+        cls,
+        path: Path,
+        passphrase: str,
+        *,
+        http: HttpClient | None = None,
+        haip: bool = False,
+        provider: WalletProvider | None = None,
     ) -> Self:
         """Open a wallet.
 
@@ -136,12 +153,13 @@ class Wallet:
             passphrase: What opens it.
             http: How issuers and verifiers are reached.
             haip: As for the constructor.
+            provider: As for the constructor.
 
         Raises:
             WrongPassphraseError: The passphrase does not open it.
             VaultFormatError: The file is no wallet.
         """
-        return cls(Vault.open(path, passphrase), http=http, haip=haip)
+        return cls(Vault.open(path, passphrase), http=http, haip=haip, provider=provider)
 
     @property
     def public_key(self) -> str:
@@ -198,6 +216,7 @@ class Wallet:
         """
         if self._is_part:
             return self
+        verifier = self._find_part(verifier) or same_verifier(verifier)
         if verifier not in self._session.contents.parts:
             part = WalletContents(
                 seed=AccountKey.generate().seed,
@@ -250,6 +269,7 @@ class Wallet:
         trusted_issuer: str | None = None,
         credential_format: str | None = None,
         card: CardProver | None = None,
+        browser: Browser | None = None,
     ) -> StoredCredential:
         """Fetch the credential that an issuer offers, check it, and keep it.
 
@@ -264,6 +284,7 @@ class Wallet:
                 one that made the wallet's account.
             credential_format: The format that is wanted; by default the first that is offered.
             card: Lets the holder's My Number card sign, where the issuer wants to see it.
+            browser: The holder's: the issuer's page is opened where the offer allows for it.
 
         Raises:
             NotRegisteredError: The wallet has no account that the credential could name.
@@ -289,8 +310,37 @@ class Wallet:
             trusted_issuer=trusted_issuer,
             credential_format=credential_format,
             card=card,
+            browser=browser,
         )
         return self._backed_up(credential)
+
+    def receive_at(
+        self,
+        issuer_url: str,
+        *,
+        browser: Browser,
+        trusted_issuer: str | None = None,
+        credential_format: str | None = None,
+    ) -> StoredCredential:
+        """Have a credential of an issuer without an offer: the holder authenticates at its page.
+
+        Args:
+            issuer_url: The issuer's identifier.
+            browser: The holder's.
+            trusted_issuer: As for `receive`, and so the others.
+            credential_format: The format that is wanted.
+
+        Raises:
+            ClientError: As `receive`.
+        """
+        return self._backed_up(
+            Receiving(self._session).receive_at(
+                issuer_url,
+                browser,
+                trusted_issuer=trusted_issuer,
+                credential_format=credential_format,
+            )
+        )
 
     def receive_by_card(self, card: CardProver) -> StoredCredential:
         """Have a credential from the service that made the account, by a My Number card alone.
@@ -304,12 +354,12 @@ class Wallet:
         return self._backed_up(Receiving(self._session).receive_by_card(card))
 
     def resume(self, issuance_id: str) -> StoredCredential:
-        """Go on with one of `issuances`.
+        """Go on with one of `issuances`; of one-time credentials the first is returned.
 
         Raises:
             ClientError: As `receive`.
         """
-        return self._backed_up(Receiving(self._session).resume(issuance_id))
+        return self._backed_up(Receiving(self._session).resume(issuance_id)[0])
 
     def _receive_by_waci(
         self,
@@ -351,7 +401,8 @@ class Wallet:
     ) -> tuple[StoredCredential, ...]:
         """Fetch credentials that are each shown once, so that verifiers cannot link them.
 
-        Each is bound to a key of its own and names no account. They are no part of a backup.
+        Each is bound to a key of its own and names no account. They are no part of a backup. Where
+        it breaks off, it is gone on with as `receive`.
 
         Args:
             offer_link: As for `receive`, and so the others.
@@ -366,8 +417,7 @@ class Wallet:
             VerificationError: A credential is not signed by the issuer, or not for this wallet.
             TransportError: The issuer cannot be reached.
         """
-        return fetch_one_time(
-            self._session,
+        return Receiving(self._session).receive_one_time(
             offer_link,
             tx_code=tx_code,
             count=count,
@@ -528,6 +578,7 @@ class Wallet:
             return
         revoked = replace(self.grant_state(grant_id), state="revoked")
         self._session.ledger.submit(set_record(self.account.account_id, grant_id, revoked))
+        withdraw_permissions(self._session)
 
     def consent_record(self, grant_id: str) -> ConsentRecord:
         """Return the signed record of the consent to a grant (ISO/IEC TS 27560:2023), verified.
@@ -642,7 +693,12 @@ class Wallet:
         self.close()
 
     def _part(self, verifier: str) -> "Wallet":
-        return self.part_for(verifier) if verifier in self.separated else self
+        return self.part_for(verifier) if self._find_part(verifier) else self
+
+    def _find_part(self, verifier: str) -> str | None:
+        """Return the name of a verifier's part, whichever way its identifier is spelled."""
+        same = same_verifier(verifier)
+        return next((name for name in self.separated if same_verifier(name) == same), None)
 
     def _maker_of(self, grant_id: str) -> "Wallet":
         """Return the wallet or the part that made a grant."""

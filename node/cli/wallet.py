@@ -18,9 +18,11 @@ from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import StoredCredential, StoredGrant
+from node.cli.browser import opened_browser
 from node.cli.face_page import face_tester, receive_after_face_test
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show, show_rows
+from node.cli.wallet_provider import load_provider, provider_options
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _PREVIEW_CHARS = 60
@@ -123,6 +125,12 @@ def register(
     type=click.Choice([*FORMATS]),
     help="The format to have it in; by default the first that the issuer offers.",
 )
+@click.option(
+    "--browser",
+    type=click.Choice(["open", "paste"]),
+    help="Authenticate at the issuer's page: open it here, or elsewhere and paste where it ends.",
+)
+@provider_options
 @json_option
 def receive(
     wallet_file: Path,
@@ -132,11 +140,30 @@ def receive(
     issuer_account: str | None,
     one_time: int | None,
     credential_format: str | None,
+    browser: str | None,
+    provider: Path | None,
+    client_id: str | None,
     as_json: bool,
 ) -> None:
-    """Fetch the credential that OFFER (openid-credential-offer://...) offers."""
-    with Wallet.open(wallet_file, passphrase) as holder:
-        if one_time is not None:
+    """Fetch the credential that OFFER offers: openid-credential-offer://..., or an issuer's URL.
+
+    An issuer that you come to without an offer shows you its page: it needs --browser.
+    """
+    vouching = load_provider(provider, client_id)
+    with (
+        Wallet.open(wallet_file, passphrase, provider=vouching) as holder,
+        opened_browser(browser) as page,
+    ):
+        if link.startswith(("https://", "http://")):
+            if page is None:
+                raise click.UsageError("an issuer without an offer needs --browser")
+            credential = holder.receive_at(
+                link,
+                browser=page,
+                trusted_issuer=issuer_account,
+                credential_format=credential_format,
+            )
+        elif one_time is not None:
             holder.receive_one_time(
                 link,
                 tx_code=tx_code,
@@ -146,14 +173,16 @@ def receive(
             )
             show({"one_time_left": holder.one_time_left}, as_json=as_json)
             return
-        credential = receive_after_face_test(
-            lambda: holder.receive(
-                link,
-                tx_code=tx_code,
-                trusted_issuer=issuer_account,
-                credential_format=credential_format,
+        else:
+            credential = receive_after_face_test(
+                lambda: holder.receive(
+                    link,
+                    tx_code=tx_code,
+                    trusted_issuer=issuer_account,
+                    credential_format=credential_format,
+                    browser=page,
+                )
             )
-        )
     show(
         {
             "credential": credential.record_id,
@@ -168,11 +197,15 @@ def receive(
 
 @wallet.command()
 @wallet_argument
+@provider_options
 @json_option
-def resume(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+def resume(
+    wallet_file: Path, passphrase: str, provider: Path | None, client_id: str | None, as_json: bool
+) -> None:
     """Fetch the credentials of offers that were accepted before, such as deferred ones."""
     rows: list[dict[str, Value]] = []
-    with Wallet.open(wallet_file, passphrase) as holder:
+    vouching = load_provider(provider, client_id)
+    with Wallet.open(wallet_file, passphrase, provider=vouching) as holder:
         for issuance in holder.issuances:
             try:
                 found, state = holder.resume(issuance.issuance_id).record_id, "received"

@@ -52,7 +52,7 @@ from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
 from node.issuer.face_tests import FaceTests
 from node.issuer.issuance import Issuance
-from node.issuer.key_proofs import KeyProofs
+from node.issuer.key_proofs import AttestationPolicy, KeyProofs
 from node.issuer.metadata import build_metadata, build_server_metadata, metadata_signer
 from node.issuer.metadata_routes import add_metadata_routes
 from node.issuer.offer_routes import add_offer_routes
@@ -143,12 +143,13 @@ def create_app(
         required=config.haip,
         now_ms=now_ms,
     )
+    wallet_providers = load_wallet_providers(config)
     clients = Clients(
         store,
         NonceSealer(nonce_key, service="issuer attestation"),
         audience=config.public_url,
         registered=config.wallets,
-        anchors=load_wallet_providers(config),
+        anchors=wallet_providers,
         attestation_required=config.haip,
         now_ms=now_ms,
     )
@@ -172,7 +173,16 @@ def create_app(
         ledger,
         nonces,
         KeyProofs(
-            nonces, public_url=config.public_url, batch_size=config.batch_size, now_ms=now_ms
+            nonces,
+            public_url=config.public_url,
+            batch_size=config.batch_size,
+            attestations=AttestationPolicy(
+                anchors=wallet_providers,
+                demand=None
+                if config.key_attestations is None
+                else config.key_attestations.demand(),
+            ),
+            now_ms=now_ms,
         ),
         revocations=revocations,
         configurations=configurations,

@@ -13,6 +13,7 @@ from client_sdk.credentials.jose import Key
 from client_sdk.credentials.resident import MAX_MUNICIPALITY_CHARS
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import FrostFormatError, RequestError
+from client_sdk.openid4vci.key_attestation import KeyDemand
 from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
 from node.errors import ConfigError
@@ -124,6 +125,25 @@ class FaceTestConfig(TrustedSigner):
     url: Annotated[str, AfterValidator(_public_url)]
 
 
+class KeyAttestations(BaseModel):
+    """`[key_attestations]`: how wallets must keep the keys of credentials (OpenID4VCI 1.0 D.2).
+
+    Attributes:
+        key_storage: What is accepted of where they are kept, such as `iso_18045_high`; nothing for
+            whatever the provider vouches for.
+        user_authentication: What is accepted of how the holder unlocks them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key_storage: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
+    user_authentication: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
+
+    def demand(self) -> KeyDemand:
+        """Return it as wallets are told."""
+        return KeyDemand(key_storage=self.key_storage, user_authentication=self.user_authentication)
+
+
 OWN_WALLET: Final = WalletClient(
     client_id="tegata-wallet", redirect_uris=("http://127.0.0.1/callback",)
 )
@@ -162,6 +182,8 @@ class IssuerConfig(ProcessConfig):
         card: How My Number cards are taken; None where they are not.
         metadata_certificate: What the metadata is signed with; None where it is not signed.
         logins: Who may work at the counter's page, `/counter/`; there is none where nobody may.
+        key_attestations: How wallets must keep keys, by the word of their providers; None where
+            they need not say.
         face: Who tests holders' faces before a credential is issued; None where nobody does.
     """
 
@@ -188,6 +210,7 @@ class IssuerConfig(ProcessConfig):
     ledger: LedgerAccess
     card: CardConfig | None = None
     metadata_certificate: MetadataCertificate | None = None
+    key_attestations: KeyAttestations | None = None
     logins: tuple[LoginConfig, ...] = ()
     face: FaceTestConfig | None = None
 
@@ -200,6 +223,8 @@ class IssuerConfig(ProcessConfig):
     def _check_haip(self) -> Self:
         if self.haip and self.wallet_providers_file is None:
             raise ValueError("haip needs wallet_providers_file: who vouches for wallets")
+        if self.key_attestations is not None and self.wallet_providers_file is None:
+            raise ValueError("key_attestations needs wallet_providers_file: who vouches for keys")
         if self.haip and self.waci:
             raise ValueError("waci: its messages prove no wallet, as haip demands")
         return self

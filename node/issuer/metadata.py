@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping
 
 from joserfc.jwk import ECKey
 
-from client_sdk.credentials.jose import ALGORITHMS, Key, algorithm_of
+from client_sdk.credentials.jose import ES256, Key, algorithm_of
 from client_sdk.credentials.resident import RESIDENT_CLAIMS, RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import KeyFormatError
 from client_sdk.formats import find_format
 from client_sdk.openid4vci.issuer_metadata import (
+    ATTESTATION_PROOF,
+    JWT_PROOF,
     AccountService,
     CredentialConfiguration,
     IssuerMetadata,
+    ProofType,
 )
 from client_sdk.openid4vci.message_encryption import encryption_to
 from client_sdk.openid4vci.server_metadata import ServerMetadata
@@ -59,7 +62,7 @@ def build_metadata(
                     for claim in RESIDENT_CLAIMS
                 ),
                 signing_algorithms=(algorithm_of(signing_key),),
-                proof_algorithms=ALGORITHMS,
+                proof_types=_proof_types(config),
                 scope=RESIDENT_CREDENTIAL_TYPE if name == CONFIGURATION_ID else None,
             )
             for name, kind in configurations.items()
@@ -71,6 +74,17 @@ def build_metadata(
             issuer_account=config.ledger.account,
         ),
     )
+
+
+def _proof_types(config: IssuerConfig) -> Mapping[str, ProofType]:
+    demand = None
+    if config.key_attestations is not None:
+        demand = config.key_attestations.demand()
+    ways = {JWT_PROOF: ProofType(demand=demand)}
+    if config.wallet_providers_file is not None:
+        # Providers sign under certificates on P-256.
+        ways[ATTESTATION_PROOF] = ProofType(algorithms=(ES256,), demand=demand)
+    return ways
 
 
 def build_server_metadata(config: IssuerConfig) -> ServerMetadata:
@@ -85,6 +99,7 @@ def build_server_metadata(config: IssuerConfig) -> ServerMetadata:
         scopes=(RESIDENT_CREDENTIAL_TYPE,),
         takes_cards=config.card is not None and config.card.self_service != "off",
         is_push_required=config.haip,
+        takes_attestations=config.wallet_providers_file is not None,
         is_attestation_required=config.haip,
         binds_tokens=True,
         names_itself=True,

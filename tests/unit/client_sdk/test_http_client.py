@@ -158,6 +158,25 @@ def test_a_server_that_answers_drop_by_drop() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nX-Long: "])
+def test_a_server_whose_headers_come_drop_by_drop(begun: bytes) -> None:
+    done = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(begun)
+        while not done.wait(0.05):
+            connection.sendall(b"x")
+
+    http = HttpClient(timeout_s=0.4)
+    started = time.monotonic()
+    with raw_server(serve) as url:
+        with pytest.raises(TransportError, match="cannot be reached"):
+            http.post_form(url, {})
+        done.set()
+        http.close()
+    assert time.monotonic() - started < 5
+
+
 def test_a_server_cannot_make_a_wallet_wait(http: HttpClient) -> None:
     headers = {**JSON, "Retry-After": "3600"}
     with HttpStand(always(Reply(status=503, headers=headers))) as server:

@@ -16,7 +16,8 @@ from support.gateway_world import GatewayWorld
 from support.http_stand import HttpStand, Received, Reply
 
 from chaincode.encoding import JsonObject
-from client_sdk.errors import WebhookError
+from client_sdk.errors import ServiceRefusedError, WebhookError
+from client_sdk.gateway_client import GatewayClient
 from client_sdk.webhooks import SignedMessage, WebhookEvent, WebhookSigner, verify_webhook
 from node.gateway.api_keys import Scope
 from node.gateway.app import THREADS
@@ -95,6 +96,38 @@ def test_a_stream_tells_each_step_as_it_happens(gateway: GatewayWorld) -> None:
     last = json.loads(events[-1]["data"])
     assert (last["request"], last["status"]) == (created["id"], "accepted")
     assert "address" not in str(events)
+
+
+def test_our_client_follows_a_request(gateway: GatewayWorld) -> None:
+    created = gateway.create()
+    request_id = created["id"]
+    with served(gateway) as base, GatewayClient(base, gateway.api_keys["city"]) as client:
+        events = client.events(request_id)
+        gateway.fetch(created)
+        first = next(events)
+        assert (first.name, first.state) == ("fetched", "fetched")
+        post_answer(gateway, created)
+        rest = [*events]
+        assert [event.name for event in rest] == ["answered", "verified"]
+        assert [*client.events(request_id, after=first.event_id)] == rest
+        with pytest.raises(ServiceRefusedError, match="404"):
+            next(client.events("0" * 32))
+
+
+def test_our_client_waits_for_the_answer_without_asking_again(gateway: GatewayWorld) -> None:
+    created, asked = gateway.create(), []
+    with served(gateway) as base, GatewayClient(base, gateway.api_keys["city"]) as client:
+        ask = client.result
+        client.result = lambda request_id: (asked.append(0), ask(request_id))[1]  # type: ignore[method-assign]
+        answering = threading.Timer(0.3, post_answer, (gateway, created))
+        answering.start()
+        assert client.wait(created["id"], timeout_s=30).state == "accepted"
+        answering.join()
+        # Where no stream is to be had it asks now and then.
+        gateway.events.feed.stop()
+        other = gateway.create()
+        assert client.wait(other["id"], timeout_s=0.2).is_open
+    assert len(asked) <= 5
 
 
 def test_a_stream_goes_on_where_it_was_cut(gateway: GatewayWorld) -> None:

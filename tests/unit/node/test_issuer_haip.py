@@ -260,13 +260,20 @@ def test_haip_4_whole_flow(wallet: Authorizing) -> None:
 
 def test_haip_4_attested_wallet_brings_its_redirect_uri(wallet: Authorizing) -> None:
     # RFC 9126 section 2.4.
-    for uri in ("https://wallet.example/other", "com.example.wallet:/cb"):
+    for uri in (
+        "https://wallet.example/other",
+        "com.example.wallet:/cb",
+        "http://127.0.0.1:49152/cb",
+    ):
         assert wallet.push(redirect_uri=uri).status_code == 201
     for uri in (
         "http://wallet.example/cb",
         "javascript:alert(1)",
         "https://w.example/#x",
         "https:///",
+        "http://localhost:49152/cb",
+        "https://wallet.example;script-src/cb",
+        "https://wallet.example,evil.example/cb",
     ):
         assert error_of(wallet.push(redirect_uri=uri)) == (400, "invalid_request")
 

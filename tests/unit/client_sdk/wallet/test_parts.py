@@ -187,6 +187,29 @@ def test_a_part_is_made_once_and_has_no_parts(world: GrantWorld) -> None:
     assert not part.is_registered
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("x509_san_dns:City.Example", "x509_san_dns:city.example", True),
+        ("redirect_uri:https://City.example/CB", "redirect_uri:HTTPS://city.example/CB", True),
+        ("redirect_uri:https://city.example/CB", "redirect_uri:https://city.example/cb", False),
+        (
+            "decentralized_identifier:did:web:City.example:u",
+            "decentralized_identifier:did:web:city.example:u",
+            True,
+        ),
+        ("x509_hash:AbC", "x509_hash:abc", False),
+        ("decentralized_identifier:did:key:zA", "decentralized_identifier:did:key:za", False),
+    ],
+)
+def test_a_verifier_gets_no_second_part_by_another_spelling(
+    world: GrantWorld, one: str, other: str, is_same: bool
+) -> None:
+    part = world.wallet.part_for(one)
+    assert (world.wallet.part_for(other) is part) is is_same
+    assert world.wallet._part(other) is world.wallet.part_for(other)
+
+
 def test_parts_come_back_from_a_backup(world: GrantWorld) -> None:
     part = enrol(world, "city", "k4f2q")
     backup = world.wallet._session.contents.to_backup()

@@ -131,6 +131,36 @@ def test_token_is_kept_no_longer_than_it_is_good(town: Town) -> None:
             wallet.resume("00" * 32)
 
 
+def test_one_time_credentials_go_on_where_they_broke_off(town: Town) -> None:
+    offer = town.offer()
+    with town.open() as wallet:
+        town.world.ledger.reachable = False
+        with pytest.raises(TransportError):
+            wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=3)
+    town.world.ledger.reachable = True
+    with town.open() as wallet:
+        first = wallet.resume(wallet.issuances[0].issuance_id)
+        assert first.is_one_time
+        assert wallet.one_time_left == 3
+        assert wallet.issuances == ()
+        # The same link goes on as well.
+        other = town.offer()
+        town.world.ledger.reachable = False
+        with pytest.raises(TransportError):
+            wallet.receive_one_time(other["link"], tx_code=other["tx_code"], count=2)
+        town.world.ledger.reachable = True
+        assert len(wallet.receive_one_time(other["link"])) == 2
+        assert wallet.one_time_left == 5
+
+
+def test_more_at_once_than_the_issuer_gives_uses_nothing_up(town: Town) -> None:
+    offer, most = town.offer(), town.world.config.batch_size
+    with town.open() as wallet:
+        with pytest.raises(OfferError, match=f"1 to {most} credentials"):
+            wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=most + 1)
+        assert wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=1)
+
+
 def test_deferred_credential_waits_in_the_wallet(town: Town) -> None:
     offer = town.offer(review=True)
     with town.open() as wallet:
@@ -202,7 +232,17 @@ def test_backup_holds_no_token(town: Town) -> None:
     assert restored.parts["x509_hash:v"].credentials == {}
 
 
-@pytest.mark.parametrize("change", [{"token": None}, {"dpop_jwk": {"kty": "EC"}}, {"wanted": []}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token": None},
+        {"dpop_jwk": {"kty": "EC"}},
+        {"wanted": []},
+        {"seeds": ["AA"]},
+        {"seeds": ["%"]},
+        {"seeds": None},
+    ],
+)
 def test_damaged_issuance_is_refused(change: dict[str, Any]) -> None:
     fields = {
         "issuance_id": "ab" * 32,
@@ -214,7 +254,10 @@ def test_damaged_issuance_is_refused(change: dict[str, Any]) -> None:
         "token": "t",
         "wanted": {},
         "dpop_jwk": None,
-        **change,
+        "configuration_id": None,
+        "seeds": [],
     }
+    assert StoredIssuance.from_fields(fields).to_fields() == fields
+    fields |= change
     with pytest.raises(VaultFormatError):
         StoredIssuance.from_fields(fields)

@@ -1,0 +1,205 @@
+"""A wallet at an issuer that keeps to HAIP 1.0: its page, attestations of wallet and keys."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.serialization import Encoding
+from support.issuer_world import ISSUER, IssuerWorld
+from support.memory_ledger import START_MS
+from support.odd_issuer import served
+from support.wallet_provider import Authority
+
+from client_sdk.credentials.jose import parse_compact
+from client_sdk.errors import IssuerRefusedError, KeyFormatError, OfferError
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.commands import create_account
+from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.wallet import Wallet
+from client_sdk.wallet.provider_key import CHAIN_FILE, KEY_FILE, ProviderKey
+from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from node.issuer.config import KeyAttestations
+
+HOLDER = "h4f2@holder"
+AUTHORITY = Authority(START_MS)
+DEMAND = KeyAttestations(key_storage=("iso_18045_high", "iso_18045_moderate"))
+
+
+class HolderAtPage:
+    """The holder at the issuer's page, who types what she was given."""
+
+    redirect_uri = "http://127.0.0.1:49152/callback"
+
+    def __init__(self, **typed: str) -> None:
+        self.typed = typed
+        self.client_id = ""
+
+    def visit(self, url: str) -> str:
+        query = dict(parse_qsl(urlsplit(url).query))
+        self.client_id = query["client_id"]
+        form = {**query, "decision": "approve", **self.typed}
+        answer = requests.post(url.partition("?")[0], data=form, allow_redirects=False, timeout=5)
+        assert answer.status_code == 302, answer.text
+        return answer.headers["Location"]
+
+
+def provider(world: IssuerWorld, **changes: Any) -> ProviderKey:
+    identity = AUTHORITY.certify()
+    fields: dict[str, Any] = {
+        "signing_key": identity.signing_key,
+        "chain": identity.chain,
+        "client_id": "https://wallet.example",
+        "key_storage": ("iso_18045_moderate",),
+        "now_s": lambda: world.clock() // 1000,
+        **changes,
+    }
+    return ProviderKey(**fields)
+
+
+class Town:
+    """An issuer, and a resident's wallet file."""
+
+    def __init__(self, world: IssuerWorld, folder: Path) -> None:
+        self.world = world
+        self.path, key = folder / "wallet", AccountKey.generate()
+        world.ledger.submit("admin@tegata", create_account(HOLDER, key.public_key))
+        account = LedgerAccount(
+            account_id=HOLDER,
+            ledger_id=world.ledger_id,
+            torii="memory.invalid:1",
+            registered_by=ISSUER,
+            issuer_url=world.config.public_url,
+        )
+        contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
+        Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
+
+    def open(self, made_by: ProviderKey | None) -> Wallet:
+        vault = Vault.open(self.path, "pass")
+        return Wallet(vault, provider=made_by, now_ms=self.world.clock)
+
+
+@contextmanager
+def town_of(folder: Path, **settings: Any) -> Iterator[Town]:
+    worlds: list[IssuerWorld] = []
+
+    def app(environ: dict[str, Any], start: Any) -> Any:
+        return worlds[0].app(environ, start)
+
+    (folder / "providers.pem").write_bytes(AUTHORITY.pem)
+    with served(app) as url:
+        worlds.append(
+            IssuerWorld(
+                folder,
+                public_url=url,
+                wallet_providers_file=folder / "providers.pem",
+                **settings,
+            )
+        )
+        yield Town(worlds[0], folder)
+    worlds[0].store.close()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    with town_of(tmp_path, haip=True, key_attestations=DEMAND) as made:
+        yield made
+
+
+def test_haip_4_wallet_receives_through_the_issuers_page(town: Town) -> None:
+    offer = town.world.make_offer()
+    holder = HolderAtPage(tx_code=offer["tx_code"])
+    with town.open(provider(town.world)) as wallet:
+        credential = wallet.receive(offer["link"], browser=holder)
+        assert credential.issuer == ISSUER
+        assert wallet.issuances == ()
+    assert holder.client_id == "https://wallet.example"
+
+
+def test_haip_4_wallet_begins_without_an_offer(town: Town) -> None:
+    offer = town.world.make_offer()
+    holder = HolderAtPage(authentication_code=offer["authentication_code"])
+    with town.open(provider(town.world)) as wallet:
+        assert wallet.receive_at(town.world.config.public_url, browser=holder).issuer == ISSUER
+        with pytest.raises(OfferError, match="not the service that made"):
+            wallet.receive_at("https://stranger.example", browser=holder)
+
+
+def test_haip_4_one_attestation_names_all_keys_of_a_batch(town: Town) -> None:
+    offer = town.world.make_offer()
+    with town.open(provider(town.world)) as wallet:
+        made = wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=3)
+        assert len({str(one.read().holder_key) for one in made}) == 3
+
+
+def test_holder_declines_at_the_page(town: Town) -> None:
+    offer = town.world.make_offer()
+    with town.open(provider(town.world)) as wallet:
+        with pytest.raises(IssuerRefusedError, match="access_denied"):
+            wallet.receive(offer["link"], browser=HolderAtPage(decision="deny"))
+        # Nothing was used up.
+        holder = HolderAtPage(tx_code=offer["tx_code"])
+        assert wallet.receive(offer["link"], browser=holder)
+
+
+def test_haip_4_3_1_attestations_are_not_used_again(town: Town) -> None:
+    made = provider(town.world)
+    keys = {
+        str(parse_compact(made.attest_wallet().attestation).unverified_payload["cnf"])
+        for _ in range(2)
+    }
+    assert len(keys) == 2
+
+
+def test_wallet_without_a_provider_is_refused(town: Town) -> None:
+    offer = town.world.make_offer()
+    with town.open(None) as wallet, pytest.raises(IssuerRefusedError, match="invalid_client"):
+        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+
+
+def test_keys_that_are_kept_worse_than_demanded_are_refused(town: Town) -> None:
+    offer = town.world.make_offer()
+    weak = provider(town.world, key_storage=("iso_18045_basic",))
+    with town.open(weak) as wallet, pytest.raises(IssuerRefusedError, match="invalid_proof"):
+        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+
+
+def test_wallet_says_where_it_has_nobody_to_vouch_for_its_keys(tmp_path: Path) -> None:
+    with town_of(tmp_path, key_attestations=DEMAND) as town:
+        offer = town.world.make_offer()
+        with town.open(None) as wallet, pytest.raises(OfferError, match="vouch for its keys"):
+            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        # The offer was accepted: with a provider the wallet goes on.
+        with town.open(provider(town.world)) as wallet:
+            assert wallet.resume(wallet.issuances[0].issuance_id)
+
+
+def test_attested_wallet_shows_nothing_where_nothing_is_asked(tmp_path: Path) -> None:
+    with town_of(tmp_path) as town:
+        town.world.config = town.world.config.model_copy(update={"wallet_providers_file": None})
+        town.world.restart()
+        offer = town.world.make_offer()
+        holder = HolderAtPage(tx_code=offer["tx_code"])
+        with town.open(provider(town.world)) as wallet:
+            assert wallet.receive(offer["link"], browser=holder)
+        assert holder.client_id == "tegata-wallet"
+
+
+def test_a_provider_is_read_from_a_folder(tmp_path: Path) -> None:
+    identity = AUTHORITY.certify()
+    anchor = AUTHORITY.certificate.public_bytes(Encoding.PEM)
+    (tmp_path / CHAIN_FILE).write_bytes(identity.encode_chain() + anchor)
+    (tmp_path / KEY_FILE).write_bytes(identity.encode_key())
+    read = ProviderKey.load(tmp_path, client_id="https://wallet.example")
+    assert read.chain == identity.chain
+    assert "signing_key" not in repr(read)
+    (tmp_path / CHAIN_FILE).write_bytes(anchor)
+    (tmp_path / KEY_FILE).write_bytes(AUTHORITY.identity.encode_key())
+    with pytest.raises(KeyFormatError, match="self-signed"):
+        ProviderKey.load(tmp_path, client_id="https://wallet.example")
+    (tmp_path / KEY_FILE).unlink()
+    with pytest.raises(KeyFormatError, match="cannot be read"):
+        ProviderKey.load(tmp_path, client_id="https://wallet.example")
