@@ -9,6 +9,8 @@ import msgspec
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import CredentialFormatError
 
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+"""What is JSON whatever its value; a lone surrogate is found where it is written."""
 MAX_DEPTH: Final = 32
 """How deep objects and arrays may nest; the outermost counts as one."""
 
@@ -79,13 +81,14 @@ def encode_validated_json(value: JsonValue) -> bytes:
 def _validate_plain(value: JsonValue) -> None:
     """Refuse what msgspec would write as something else."""
     if isinstance(value, dict):
-        for name in value:
+        for name, inner in value.items():
             if type(name) is not str:
                 raise TypeError("a name that is no text")
-        _validate_plain([*value.values()])
+            if type(inner) not in _PLAIN:
+                _validate_plain(inner)
     elif isinstance(value, list | tuple):
         for element in value:
-            if type(element) is not str:
+            if type(element) not in _PLAIN:
                 _validate_plain(element)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("no number")

@@ -329,4 +329,5 @@ def _refuse_reserved_names(value: JsonValue, depth: int) -> None:
     if isinstance(value, dict) and not _RESERVED_NAMES.isdisjoint(value):
         raise CredentialFormatError(f"claims may not be named {', '.join(sorted(_RESERVED_NAMES))}")
     for inner in value.values() if isinstance(value, dict) else value:
-        _refuse_reserved_names(inner, depth + 1)
+        if type(inner) is not str:
+            _refuse_reserved_names(inner, depth + 1)
