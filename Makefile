@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger clean
+.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,7 +69,16 @@ $(COMETBFT_STAMP): | $(STAMP)
 
 cometbft: $(COMETBFT_STAMP) ## Build CometBFT into .venv/bin, where Go is
 
-test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
+HELM_VERSION := v3.22.0
+HELM_STAMP := $(VENV)/.helm-$(HELM_VERSION)
+
+$(HELM_STAMP): | $(STAMP)
+	@if command -v go >/dev/null; then \
+	  echo "building Helm $(HELM_VERSION)"; GOBIN="$(CURDIR)/$(BIN)" GOFLAGS= \
+	  go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION) && touch $@; \
+	else echo "NOT TESTED: the Helm chart. There is no Go to build Helm with"; fi
+
+test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
@@ -103,14 +112,21 @@ screenshots: $(STAMP) $(SYSTEM_STAMP) $(JS_STAMP) ## Photograph the pages for do
 threat-model: $(STAMP) ## Make the threat model's pages; its pictures need Graphviz
 	$(BIN)/python docs/threat-model/build.py
 
+docs: $(STAMP) ## Make the site out of the Markdown, in build/docs
+	$(BIN)/sphinx-build --quiet -W --keep-going -b html -c docs . build/docs
+	@echo "open build/docs/docs/index.html"
+
 # Not `card`: pyscard is built from source against a reader's driver.
 EXTRAS := node rocksdb gateway postgresql evm test
 # Extras stay in the pins: without them an older pip takes `coverage[toml]` for another, unpinned package.
-requirements: ## Bring requirements/dev.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
+requirements: ## Bring requirements/*.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
 	$(PYTHON) -m venv $(VENV)-compile
 	$(VENV)-compile/bin/pip install --quiet pip-tools
 	$(VENV)-compile/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) $(addprefix --extra=,$(EXTRAS)) --generate-hashes --allow-unsafe --no-strip-extras \
 	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements/dev.txt setup.cfg
+	$(VENV)-compile/bin/pip-compile --quiet $(addprefix --extra=,$(filter-out test,$(EXTRAS))) --constraint requirements/dev.txt \
+	  --generate-hashes --allow-unsafe --no-strip-extras --no-annotate \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements/services.txt setup.cfg
 	rm -rf $(VENV)-compile
 
 format: $(STAMP) ## Format the code

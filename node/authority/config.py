@@ -23,6 +23,8 @@ class AuthorityConfig(ProcessConfig):
         max_days: How long a credential may last.
     """
 
+    environment_prefix = "TEGATA_AUTHORITY_"
+
     listen: str = "127.0.0.1:8091"
     database_url: DatabaseUrl = "sqlite:///authority.db"
     share_file: ConfigPath

@@ -94,6 +94,8 @@ class EscrowConfig(ProcessConfig):
             deposits.
     """
 
+    environment_prefix = "TEGATA_ESCROW_"
+
     name: str = Field(min_length=1, max_length=100)
     public_url: Annotated[str, AfterValidator(_endpoint)]
     listen: str = "127.0.0.1:8082"

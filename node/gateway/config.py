@@ -120,6 +120,8 @@ class GatewayConfig(ProcessConfig):
         face_services: Whose face tests requests may demand.
     """
 
+    environment_prefix = "TEGATA_GATEWAY_"
+
     public_url: Annotated[str, AfterValidator(_endpoint)]
     listen: str = "127.0.0.1:8080"
     database_url: DatabaseUrl = "sqlite:///gateway.db"

@@ -187,6 +187,8 @@ class IssuerConfig(ProcessConfig):
         face: Who tests holders' faces before a credential is issued; None where nobody does.
     """
 
+    environment_prefix = "TEGATA_ISSUER_"
+
     public_url: Annotated[str, AfterValidator(_public_url)]
     listen: str = "127.0.0.1:8081"
     database_url: DatabaseUrl = "sqlite:///issuer.db"

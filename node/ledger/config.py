@@ -49,6 +49,8 @@ class NodeConfig(ProcessConfig):
             is not replicated.
     """
 
+    environment_prefix = "TEGATA_NODE_"
+
     torii: Address = "127.0.0.1:50051"
     torii_tls: TlsPort | None = None
     internal: Address | None = None

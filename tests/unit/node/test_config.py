@@ -9,16 +9,26 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from node.config import ConfigPath, ProcessConfig, load_config, parse_config, save_secret
 from node.errors import ConfigError
 
 
+class ExampleTable(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    address: str
+    ports: tuple[int, ...] = ()
+
+
 class ExampleConfig(ProcessConfig):
+    environment_prefix = "TEGATA_EXAMPLE_"
+
     name: str
     count: int = Field(default=1, ge=1)
     file: ConfigPath = Path("example.db")
+    table: ExampleTable = ExampleTable(address="a")
 
 
 PATH = Path("/etc/example/example.toml")
@@ -83,6 +93,41 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> No
         load_config(file, ExampleConfig)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path, ExampleConfig)
+
+
+def test_the_environment_stands_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "example.toml"
+    file.write_text('name = "file"\ncount = 3\n[table]\naddress = "f"\nports = [1]\n')
+    monkeypatch.setenv("TEGATA_EXAMPLE_NAME", "environment")
+    monkeypatch.setenv("TEGATA_EXAMPLE_FILE", "other.db")
+    monkeypatch.setenv("TEGATA_EXAMPLE_TABLE__PORTS", "[2, 3]")
+    config = load_config(file, ExampleConfig)
+    assert (config.name, config.count, config.file) == ("environment", 3, tmp_path / "other.db")
+    assert config.table == ExampleTable(address="f", ports=(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("TEGATA_EXAMPLE_NMAE", "a-secret", "TEGATA_EXAMPLE_NMAE"),
+        ("TEGATA_EXAMPLE_COUNT", "a-secret", "count: "),
+        ("TEGATA_EXAMPLE_TABLE", "a-secret", "table"),
+        ("TEGATA_EXAMPLE_TABLE__PORTS", "a-secret", "table"),
+        ("TEGATA_EXAMPLE_TABLE__PROTS", "a-secret", "table"),
+    ],
+)
+def test_an_environment_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    file = tmp_path / "example.toml"
+    file.write_text('name = "file"\n')
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as raised:
+        load_config(file, ExampleConfig)
+    assert what in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.usefixtures("open_umask")

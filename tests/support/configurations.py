@@ -1,0 +1,18 @@
+"""Each service that has a configuration, by the name of its file."""
+
+from typing import Final
+
+from node.authority.config import AuthorityConfig
+from node.config import ProcessConfig
+from node.escrow.config import EscrowConfig
+from node.gateway.config import GatewayConfig
+from node.issuer.config import IssuerConfig
+from node.ledger.config import NodeConfig
+
+SERVICES: Final[dict[str, type[ProcessConfig]]] = {
+    "node": NodeConfig,
+    "issuer": IssuerConfig,
+    "gateway": GatewayConfig,
+    "escrow": EscrowConfig,
+    "authority": AuthorityConfig,
+}
