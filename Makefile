@@ -112,9 +112,9 @@ screenshots: $(STAMP) $(SYSTEM_STAMP) $(JS_STAMP) ## Photograph the pages for do
 threat-model: $(STAMP) ## Make the threat model's pages; its pictures need Graphviz
 	$(BIN)/python docs/threat-model/build.py
 
-docs: $(STAMP) ## Make the site out of the Markdown, in build/docs
-	$(BIN)/sphinx-build --quiet -W --keep-going -b html -c docs . build/docs
-	@echo "open build/docs/docs/index.html"
+docs: $(STAMP) ## Make the site out of the Markdown, in site/
+	$(BIN)/sphinx-build --quiet -W --keep-going -b html -c docs . site
+	@echo "open site/docs/index.html"
 
 # Not `card`: pyscard is built from source against a reader's driver.
 EXTRAS := node rocksdb gateway postgresql evm test

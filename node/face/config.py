@@ -46,6 +46,8 @@ class FaceConfig(ProcessConfig):
             callers reach this service themselves.
     """
 
+    environment_prefix = "TEGATA_FACE_"
+
     name: str = Field(min_length=1, max_length=300)
     operator: str = Field(min_length=1, max_length=100)
     public_url: Annotated[str, AfterValidator(_endpoint)]

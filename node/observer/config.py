@@ -35,6 +35,8 @@ class ObserverConfig(ProcessConfig):
         logins: Who may see the page.
     """
 
+    environment_prefix = "TEGATA_OBSERVER_"
+
     public_url: Annotated[str, AfterValidator(_endpoint)]
     listen: str = "127.0.0.1:8083"
     database_url: DatabaseUrl = "sqlite:///page.db"

@@ -77,11 +77,13 @@ def _plain(value: object) -> object:
 
 
 def _attributes(model: type[BaseModel]) -> dict[str, str]:
-    """Return what the docstring says of each key."""
-    sections = Docstring(inspect.getdoc(model) or "").parse(Parser.google, warnings=False)
+    """Return what the docstrings say of each key, those of the classes above too."""
     return {
         item.name: " ".join(item.description.split()).replace("|", "\\|")
-        for section in sections
+        for each in reversed(model.__mro__)
+        for section in Docstring(inspect.cleandoc(each.__doc__ or "")).parse(
+            Parser.google, warnings=False
+        )
         if section.kind is DocstringSectionKind.attributes
         for item in section.value
     }
