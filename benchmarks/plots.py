@@ -101,7 +101,7 @@ def _plot_growth(path: Path, lines: Mapping[tuple[str, Unit], Sequence[tuple[int
         axis.set_title(name, size=9, loc="left", color=_INK)
         axis.set_ylabel(unit.value)
         axis.set_xscale("log")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * max(value for _, value in points))
         _plain(axis)
     axes[-1][0].set_xlabel("accounts")
     picture.savefig(path, dpi=110)
