@@ -35,6 +35,10 @@ class TransportError(ClientError):
     """The other side cannot be reached, or does not answer in the protocol's form."""
 
 
+class HeaderUnavailableError(TransportError):
+    """The node does not have this header yet, or not any more."""
+
+
 class TransactionFailedError(ClientError):
     """The ledger refused the transaction.
 
@@ -106,12 +110,20 @@ class StaleProofError(ProofError):
     """The proof is older than is accepted. Ask for a new one."""
 
 
+class LightBlockError(ProofError):
+    """A signed header of a replicated ledger is none that its validators decided."""
+
+
+class TrustExpiredError(ProofError):
+    """The newest header that is known is too old to trust others by it. Give a new one."""
+
+
 class LedgerForkError(ProofError):
-    """The ledger's peer has signed two histories, or took one back. Keep both checkpoints.
+    """The ledger's peers have signed two histories, or took one back. Keep both proofs of it.
 
     Attributes:
-        known: The signed checkpoint that was seen before.
-        found: The signed checkpoint that does not follow from it.
+        known: The signed checkpoint that was seen before, or one of two signed headers, as JSON.
+        found: The one that cannot stand beside it.
     """
 
     def __init__(self, message: str, *, known: bytes, found: bytes) -> None:
