@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure everything, show a table, keep it as JSON and Markdown."""
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -17,12 +18,22 @@ from benchmarks.issuing import IssuingBench
 from benchmarks.ledger import LedgerBench
 from benchmarks.machine import read_machine
 from benchmarks.plots import plot_figures
+from benchmarks.replication import ReplicationBench, replication_sizes
 from benchmarks.report import load, save, table
 from benchmarks.signatures import signature_steps
 from benchmarks.state_growth import StateGrowth, account_sizes
 from benchmarks.under_load import SHORT, Amounts, UnderLoad
 
-GROUPS: Final = ("credentials", "signatures", "ledger", "growth", "escrow", "issuing", "gateway")
+GROUPS: Final = (
+    "credentials",
+    "signatures",
+    "ledger",
+    "growth",
+    "escrow",
+    "issuing",
+    "gateway",
+    "replication",
+)
 
 
 @click.command()
@@ -55,7 +66,7 @@ GROUPS: Final = ("credentials", "signatures", "ledger", "growth", "escrow", "iss
     type=click.IntRange(min=1_000),
     default=100_000,
     show_default=True,
-    help="How long the chain is whose start is measured.",
+    help="How long the chain is whose start is measured, and that a fifth peer joins.",
 )
 @click.option(
     "--residents",
@@ -117,13 +128,10 @@ def main(
             steps += stack.enter_context(LedgerBench(scratch)).steps()
         if "growth" in chosen:
             steps += StateGrowth(scratch, account_sizes(accounts), transactions).steps()
-        if "escrow" in chosen:
-            steps += stack.enter_context(EscrowBench(scratch)).steps()
-        if "issuing" in chosen:
-            steps += stack.enter_context(IssuingBench(scratch, residents)).steps()
-        if "gateway" in chosen:
-            answers = 200 if short else ANSWERS
-            steps += stack.enter_context(GatewayBench(scratch, answers=answers)).steps()
+        steps += _service_steps(stack, scratch, chosen, residents=residents, short=short)
+        if "replication" in chosen:
+            sizes = replication_sizes(transactions, short=short)
+            steps += stack.enter_context(ReplicationBench(scratch, sizes)).steps()
         progress.update(task, total=len(steps))
         for step in steps:
             progress.update(task, description=step.name)
@@ -143,6 +151,21 @@ def main(
             *plot_figures(plots or json_file.parent, figures),
         ]
         console.print(f"[dim]kept in {', '.join(map(str, files))}[/]")
+
+
+def _service_steps(
+    stack: ExitStack, scratch: Path, chosen: Sequence[str], *, residents: int, short: bool
+) -> list[Step]:
+    """Return the steps of escrow agents, issuers and gateways, whose processes are started."""
+    steps: list[Step] = []
+    if "escrow" in chosen:
+        steps += stack.enter_context(EscrowBench(scratch)).steps()
+    if "issuing" in chosen:
+        steps += stack.enter_context(IssuingBench(scratch, residents)).steps()
+    if "gateway" in chosen:
+        answers = 200 if short else ANSWERS
+        steps += stack.enter_context(GatewayBench(scratch, answers=answers)).steps()
+    return steps
 
 
 if __name__ == "__main__":

@@ -158,6 +158,19 @@ def verify_checkpoint(note: bytes, origin: str, public_keys: Iterable[str]) -> C
     return newest
 
 
+def read_checkpoint(note: bytes, origin: str) -> tuple[int, bytes]:
+    """Return size and root of the log that a note is of, whoever signed it.
+
+    Raises:
+        DecodeError: It is no signed checkpoint.
+        SignatureInvalidError: It is of another log.
+    """
+    origin_found, size, root, _ = _parse_note(note)
+    if origin_found != origin:
+        raise SignatureInvalidError("the checkpoint is of another ledger")
+    return size, root
+
+
 def verifier_key(origin: str, public_key: str) -> str:
     """Return a peer's key as tools for signed notes take it: a `vkey`."""
     key = parse_public_key(public_key)

@@ -58,12 +58,13 @@ class HttpAnswer:
 class HttpClient:
     """A session with servers. It asks again only where asking twice does no harm."""
 
-    def __init__(self, *, timeout_s: float = 15) -> None:
+    def __init__(self, *, timeout_s: float = 15, retries: int = 3) -> None:
         """Prepare a session.
 
         Args:
             timeout_s: How long to wait for a connection, for an answer to begin, and then for all
                 of it.
+            retries: How often to ask again where that does no harm.
         """
         self._timeout_s = timeout_s
         self._session = requests.Session()
@@ -72,7 +73,7 @@ class HttpClient:
         # A server must not know a holder again by a cookie, nor choose how long a wallet hangs.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         retry = Retry(
-            total=3,
+            total=retries,
             backoff_factor=0.2,
             status_forcelist=(502, 503, 504),
             raise_on_status=False,

@@ -25,6 +25,10 @@ class DivergenceError(ReplicationError):
     """The ledger of this peer is not that of the others. It stops, and must be built anew."""
 
 
+class NetworkError(NodeError):
+    """The peers of a network are not as the command needs them."""
+
+
 class PoolFullError(NodeError):
     """More is under way than the node takes. The client should send again later."""
 

@@ -1,8 +1,10 @@
-"""Proofs of what a ledger holds: from a peer's signature to one entry, without trust in a node.
+"""Proofs of what a ledger holds: from its peers' signatures to one entry, without trust in a node.
 
-`verify_state_proof` follows the way in four steps. What comes out is known to have stood in the
-ledger's state at a height, or not to have stood there; how long ago that may be is for the caller
-to say (`ProvenState.check_age`): a proof that a record once existed is not enough.
+`verify_state_proof` follows the way in four steps from one peer's checkpoint;
+`verify_committed_proof` begins at a header that the peers of a replicated ledger decided together.
+What comes out is known to have stood in the ledger's state at a height, or not to have stood there;
+how long ago that may be is for the caller to say (`ProvenState.check_age`): a proof that a record
+once existed is not enough.
 """
 
 import base64
@@ -14,14 +16,21 @@ from typing import Final, Self, TypeAlias, TypeVar
 from google.protobuf.message import DecodeError as ProtobufError
 
 from chaincode.authenticated_map import MapProof, verify_absence, verify_presence
-from chaincode.checkpoints import Checkpoint, LogEntry, log_origin, verify_checkpoint
+from chaincode.checkpoints import (
+    Checkpoint,
+    LogEntry,
+    log_origin,
+    read_checkpoint,
+    verify_checkpoint,
+)
 from chaincode.errors import ChaincodeError, DecodeError
 from chaincode.merkle import check_inclusion, hash_leaf
 from chaincode.merkle_log import verify_consistency
 from chaincode.protocol.block_pb2 import Block
-from chaincode.protocol.proofs_pb2 import EntryProof, StateEntry, StateProof
+from chaincode.protocol.proofs_pb2 import EntryProof, ProofResponse, StateEntry, StateProof
 from chaincode.protocol.world_state_pb2 import AccountRecord
 from chaincode.records import IdentityRecord, decode_record
+from chaincode.replication import AppState
 from chaincode.state_root import entry_key, join_roots
 from chaincode.transactions import block_hash
 from client_sdk.errors import LedgerForkError, ProofError, QueryFailedError, StaleProofError
@@ -82,22 +91,24 @@ class ProvenState:
     """What is known of a ledger's state.
 
     Attributes:
-        checkpoint: The state of the log that all of it was read at.
-        entry: What the log says of the block at the top.
+        height: Of the ledger.
+        time_ms: When its peers called this the newest state, milliseconds since 1970, UTC.
+        root: The root of the state.
         values: The value of each entry by its key in the state; None where there is no such entry.
     """
 
-    checkpoint: Checkpoint
-    entry: LogEntry
+    height: int
+    time_ms: int
+    root: bytes
     values: Mapping[bytes, bytes | None]
 
     def check_age(self, now_ms: int, max_age_ms: int) -> None:
-        """Check that the peer called this the newest state a short while ago.
+        """Check that the peers called this the newest state a short while ago.
 
         Raises:
             StaleProofError: It is older than `max_age_ms`, or from the future.
         """
-        age_ms = now_ms - self.checkpoint.time_s * 1000
+        age_ms = now_ms - self.time_ms
         if age_ms > max_age_ms:
             raise StaleProofError(
                 f"the proof is {age_ms // 1000} s old, {max_age_ms // 1000} s are accepted; ask "
@@ -164,23 +175,62 @@ def record_entry(
     return StateEntry(account_id=account_id, writer=other or "", key=kind.key(record_id))
 
 
-def verify_state_proof(proof: StateProof, trust: LedgerTrust) -> ProvenState:
-    """Return what a proof proves.
+def verify_state_proof(
+    proof: StateProof, trust: LedgerTrust
+) -> tuple[ProvenState, SignedCheckpoint]:
+    """Return what a proof proves by its checkpoint, and that checkpoint.
 
     Raises:
         ProofError: A step of it fails; the text says which.
     """
+    # (1) A peer of this ledger has signed the checkpoint.
+    checkpoint = trust.verify(proof.checkpoint)
+    state = _verify_below(
+        proof, size=checkpoint.size, log_root=checkpoint.root, time_ms=checkpoint.time_s * 1000
+    )
+    return state, (proof.checkpoint, checkpoint)
+
+
+def read_app_state(response: ProofResponse, ledger_id: str) -> AppState:
+    """Return what the app hash of a replicated ledger would be made of; nothing of it is checked.
+
+    Raises:
+        ProofError: The node does not say so: it orders alone, or it serves another ledger.
+    """
+    if not response.HasField("replication"):
+        raise ProofError("the node orders alone: there are no headers that commit to its state")
     try:
-        # (1) A peer of this ledger has signed the checkpoint.
-        checkpoint = trust.verify(proof.checkpoint)
-        # (2) The entry is the last one of the log that the checkpoint names.
+        size, root = read_checkpoint(response.proof.checkpoint, log_origin(ledger_id))
+    except ChaincodeError as error:
+        raise ProofError(str(error)) from None
+    return AppState(height=size, log_root=root, pending_digest=response.replication.pending_digest)
+
+
+def verify_committed_proof(proof: StateProof, app: AppState, *, time_ms: int) -> ProvenState:
+    """Return what a proof proves by a header of a replicated ledger.
+
+    Args:
+        proof: The proof; who signed its checkpoint does not matter.
+        app: What the header's app hash is made of: step (1) is that the validators signed it.
+        time_ms: The header's time, milliseconds since 1970, UTC.
+
+    Raises:
+        ProofError: A step of it fails; the text says which.
+    """
+    return _verify_below(proof, size=app.height, log_root=app.log_root, time_ms=time_ms)
+
+
+def _verify_below(proof: StateProof, *, size: int, log_root: bytes, time_ms: int) -> ProvenState:
+    """Follow a proof from the root of the log of blocks downwards."""
+    try:
+        # (2) The entry is the last one of the log.
         entry = LogEntry.decode(proof.log_entry)
         check_inclusion(
             hash_leaf(proof.log_entry),
-            index=checkpoint.size - 1,
-            count=checkpoint.size,
+            index=size - 1,
+            count=size,
             path=proof.inclusion,
-            root=checkpoint.root,
+            root=log_root,
         )
         # (3) The entry's root of the state is made of this root of the map.
         if join_roots(proof.set_digest, proof.map_root) != entry.root:
@@ -192,7 +242,7 @@ def verify_state_proof(proof: StateProof, trust: LedgerTrust) -> ProvenState:
             values[key] = _verify_entry(proof.map_root, key, each)
     except ChaincodeError as error:
         raise ProofError(str(error)) from None
-    return ProvenState(checkpoint=checkpoint, entry=entry, values=values)
+    return ProvenState(height=size, time_ms=time_ms, root=entry.root, values=values)
 
 
 def _verify_entry(root: bytes, key: bytes, proof: EntryProof) -> bytes | None:

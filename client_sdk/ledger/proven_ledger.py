@@ -12,12 +12,15 @@ from chaincode.records import IdentityRecord
 from chaincode.state_root import MAX_PROVEN_ENTRIES, entry_key
 from client_sdk.errors import ClientError, ProofError, QueryFailedError
 from client_sdk.gathering import Gathering
+from client_sdk.ledger.light_client import LightClient
 from client_sdk.ledger.proofs import (
     LedgerTrust,
     ProvenState,
     SignedCheckpoint,
     check_growth,
+    read_app_state,
     record_entry,
+    verify_committed_proof,
     verify_state_proof,
 )
 
@@ -113,6 +116,7 @@ class ProvenLedger:
         *,
         trust: LedgerTrust | None = None,
         checkpoints: CheckpointStore | None = None,
+        light_client: LightClient | None = None,
         max_age_ms: int = MAX_AGE_MS,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -124,6 +128,8 @@ class ProvenLedger:
             trust: Whose checkpoints count; by default those of the peers that the genesis block
                 names, which the node shows and the ledger's id fixes.
             checkpoints: Where the newest checkpoint is kept; by default in memory.
+            light_client: Follows the headers of a replicated ledger: what its peers decided
+                together counts then, and no single peer's checkpoint.
             max_age_ms: How old an answer may be.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
@@ -131,6 +137,7 @@ class ProvenLedger:
         self._ledger_id = ledger_id
         self._trust = trust
         self._checkpoints = checkpoints or MemoryCheckpoints()
+        self._light_client = light_client
         self._max_age_ms = max_age_ms
         self._now_ms = now_ms
         self._known: SignedCheckpoint | None = None
@@ -198,18 +205,33 @@ class ProvenLedger:
             return error
 
     def _prove(self, entries: Sequence[StateEntry]) -> tuple[StateProof, ProvenState]:
+        if self._light_client is not None:
+            return self._read_by_header(entries, self._light_client)
         trust = self._get_trust()
         known = self._get_known(trust)
         response = self._client.prove(
             ProofRequest.Payload(entries=entries, known_size=known[1].size if known else 0)
         )
-        state = verify_state_proof(response.proof, trust)
-        found = (response.proof.checkpoint, state.checkpoint)
+        state, found = verify_state_proof(response.proof, trust)
         if known is not None:
             check_growth(known, found, response.consistency)
         state.check_age(self._now_ms(), self._max_age_ms)
         self._keep(found, known)
         return response.proof, state
+
+    def _read_by_header(
+        self, entries: Sequence[StateEntry], light_client: LightClient
+    ) -> tuple[StateProof, ProvenState]:
+        with self._lock:
+            # First the header: what is read after it is never older.
+            light_client.newest()
+            response = self._client.prove(ProofRequest.Payload(entries=entries))
+            app = read_app_state(response, self._ledger_id)
+            header = light_client.find(app.app_hash()).header
+        proof = response.proof
+        state = verify_committed_proof(proof, app, time_ms=header.time_ns // 1_000_000)
+        state.check_age(self._now_ms(), self._max_age_ms)
+        return proof, state
 
     def _get_trust(self) -> LedgerTrust:
         """Return whose checkpoints count; the first call may ask for the genesis block."""

@@ -1,6 +1,7 @@
 """The holder's wallet, in parts: credentials and consent, escrow, recovery, the account's guard."""
 
 from client_sdk.wallet.history import HistoryEntry as HistoryEntry
+from client_sdk.wallet.ledger_watch import HeaderSources as HeaderSources
 from client_sdk.wallet.presenting import Answer as Answer
 from client_sdk.wallet.presenting import PreparedAnswer as PreparedAnswer
 from client_sdk.wallet.wallet import Wallet as Wallet

@@ -1,10 +1,13 @@
 """The wallet's watch over its ledger: what it proves today, and that its history only grows."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from chaincode.protocol.proofs_pb2 import StateEntry
+from chaincode.protocol.proofs_pb2 import ProofRequest, StateEntry
 from chaincode.records import GrantRecord
-from client_sdk.ledger.proofs import ProvenState, record_entry
+from chaincode.replication import chain_id
+from client_sdk.ledger.light_client import ChainTrust, CometBftRpc, LightClient
+from client_sdk.ledger.proofs import LedgerTrust, ProvenState, record_entry
 from client_sdk.ledger.proven_ledger import ProvenLedger
 from client_sdk.wallet.session import WalletSession
 
@@ -28,7 +31,38 @@ class WalletCheckpoints:
         self._session.update(lambda contents: replace(contents, checkpoint=note.decode()))
 
 
-def check_ledger(session: WalletSession) -> ProvenState:
+class WalletLightBlocks:
+    """Keeps the newest verified header in the wallet's file, and so in its backup."""
+
+    def __init__(self, session: WalletSession) -> None:
+        self._session = session
+
+    def load(self) -> bytes | None:
+        """Return the block that was saved last, or None."""
+        block = self._session.contents.light_block
+        return block.encode() if block else None
+
+    def save(self, block: bytes) -> None:
+        """Keep a block in place of the one before."""
+        self._session.update(lambda contents: replace(contents, light_block=block.decode()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderSources:
+    """Where a wallet reads the headers of a replicated ledger.
+
+    Attributes:
+        urls: The RPC of CometBFT nodes: the first is followed, the others must agree.
+        trusted_header: Height and hash of a header that somebody vouches for, to begin anew with;
+            None where the header that was verified last counts, or else the peers that the
+            ledger began with.
+    """
+
+    urls: Sequence[str]
+    trusted_header: tuple[int, bytes] | None = None
+
+
+def check_ledger(session: WalletSession, headers: HeaderSources | None = None) -> ProvenState:
     """Return a proof of the wallet's account and newest grants, checked against the last one seen.
 
     Raises:
@@ -48,7 +82,29 @@ def check_ledger(session: WalletSession) -> ProvenState:
         session.ledger,
         account.ledger_id,
         checkpoints=WalletCheckpoints(session),
+        light_client=None if headers is None else _light_client(session, headers),
         now_ms=session.now_ms,
     )
     _, state = ledger.read(entries)
     return state
+
+
+def _light_client(session: WalletSession, headers: HeaderSources) -> LightClient:
+    ledger_id, blocks = session.account.ledger_id, WalletLightBlocks(session)
+    chain = chain_id(ledger_id)
+    if headers.trusted_header is not None:
+        height, header_hash = headers.trusted_header
+        trust = ChainTrust.in_header(chain, height, header_hash)
+        begins_anew = True
+    else:
+        response = session.ledger.prove(ProofRequest.Payload(with_genesis=True))
+        peers = LedgerTrust.from_genesis(response.genesis, ledger_id)
+        trust = ChainTrust.in_peers(chain, peers.peer_keys)
+        begins_anew = False
+    return LightClient(
+        [CometBftRpc(url, session.http) for url in headers.urls],
+        trust,
+        blocks=blocks,
+        begins_anew=begins_anew,
+        now_ms=session.now_ms,
+    )

@@ -41,7 +41,7 @@ from client_sdk.wallet.escrow import WalletEscrow, restore_vault
 from client_sdk.wallet.granting import verify_own_consent, withdraw_permissions
 from client_sdk.wallet.history import HistoryEntry, read_history
 from client_sdk.wallet.issuance_records import StoredIssuance
-from client_sdk.wallet.ledger_watch import check_ledger
+from client_sdk.wallet.ledger_watch import HeaderSources, check_ledger
 from client_sdk.wallet.offer_review import ReviewedOffer, review_offer
 from client_sdk.wallet.presenting import Answer, PreparedAnswer, Presenting, fetch_verified
 from client_sdk.wallet.receiving import Receiving
@@ -637,10 +637,15 @@ class Wallet:
         """
         return cls(restore_vault(path, passphrase, recovered, profile=profile))
 
-    def check_ledger(self) -> ProvenState:
+    def check_ledger(self, headers: HeaderSources | None = None) -> ProvenState:
         """Return a proof of the account and of the newest grants, as the ledger has them now.
 
-        The ledger's signed checkpoint is kept: a history that was changed since is found out.
+        The ledger's signed checkpoint, or of a replicated one the header that its peers decided, is
+        kept: a history that was changed since is found out.
+
+        Args:
+            headers: Where to read the headers of a replicated ledger; without it one peer's word
+                counts.
 
         Raises:
             NotRegisteredError: The wallet has no account yet.
@@ -649,7 +654,7 @@ class Wallet:
             QueryFailedError: The ledger does not know the wallet's key any more.
             TransportError: The node cannot be reached, or proves nothing: an irohad does not.
         """
-        return check_ledger(self._session)
+        return check_ledger(self._session, headers)
 
     @property
     def escrow(self) -> WalletEscrow:

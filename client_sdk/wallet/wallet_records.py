@@ -284,6 +284,8 @@ class WalletContents:
         receipt_writers: The accounts of the gateways that may write receipts.
         parts: By verifier, what it alone meets: an account, a key and credentials of their own.
         checkpoint: The newest signed checkpoint of the ledger that was seen; empty for none.
+        light_block: The newest signed header of a replicated ledger that was verified, as JSON;
+            empty for none.
         issuances: Offers that were accepted, until their credentials are here; by their id.
         face_tests: Attestations of recent face tests, by the verifier that they are for.
     """
@@ -301,6 +303,7 @@ class WalletContents:
     receipt_writers: tuple[str, ...] = ()
     parts: "dict[str, WalletContents]" = field(default_factory=dict)
     checkpoint: str = field(default="", repr=False)
+    light_block: str = field(default="", repr=False)
     issuances: dict[str, StoredIssuance] = field(default_factory=dict)
     face_tests: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -393,6 +396,7 @@ class WalletContents:
             "receipt_writers": list(self.receipt_writers),
             "parts": {verifier: part.to_fields() for verifier, part in self.parts.items()},
             "checkpoint": self.checkpoint,
+            "light_block": self.light_block,
             "issuances": [issuance.to_fields() for issuance in self.issuances.values()],
             "face_tests": {**self.face_tests},
         }
@@ -451,6 +455,7 @@ class WalletContents:
             receipt_writers=_strict(fields).texts("receipt_writers"),
             parts={verifier: cls.from_fields(part) for verifier, part in parts.items()},
             checkpoint=_text(fields, "checkpoint"),
+            light_block=_text(fields, "light_block"),
             issuances={issuance.issuance_id: issuance for issuance in issuances},
             face_tests={verifier: _text(face_tests, verifier) for verifier in face_tests},
         )

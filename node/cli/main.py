@@ -47,6 +47,7 @@ Exit codes:
         "gateway": "node.cli.gateway:gateway",
         "issuer": "node.cli.issuer:issuer",
         "migrate": "node.cli.migrate:migrate",
+        "network": "node.cli.peers:network",
         "node": "node.cli.node:node",
         "registry": "node.cli.registry:registry",
         "up": "node.cli.up:up",

@@ -1,27 +1,48 @@
 """`tegata wallet check-ledger`: whether the ledger still says what it said."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from client_sdk.errors import LedgerForkError
-from client_sdk.wallet import Wallet
+from client_sdk.wallet import HeaderSources, Wallet
 from node.cli.output import json_option, show
 from node.cli.wallet import wallet_argument
 
 
 @click.command("check-ledger")
 @wallet_argument
+@click.option(
+    "--headers",
+    multiple=True,
+    metavar="URL",
+    help="The RPC of a CometBFT of a replicated ledger: what its peers decided together counts "
+    "then, and no single peer's word. Of several, the first is followed and another must agree.",
+)
+@click.option(
+    "--trusted-header",
+    metavar="HEIGHT:HASH",
+    help="A header that somebody whom you trust vouches for, to begin anew with.",
+)
 @json_option
-def check_ledger(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+def check_ledger(
+    wallet_file: Path,
+    passphrase: str,
+    headers: tuple[str, ...],
+    trusted_header: str | None,
+    as_json: bool,
+) -> None:
     """Have the ledger prove the account of WALLET, and that its history has only grown.
 
-    A changed history is refused; the two checkpoints that show it are kept in WALLET.fork.
+    A changed history is refused; the two checkpoints or headers that show it are kept in
+    WALLET.fork.
     """
+    sources = _header_sources(headers, trusted_header)
     with Wallet.open(wallet_file, passphrase) as wallet:
         try:
-            state = wallet.check_ledger()
+            state = wallet.check_ledger(sources)
         except LedgerForkError as fork:
             evidence = wallet_file.with_name(f"{wallet_file.name}.fork")
             evidence.write_bytes(fork.known + b"\n" + fork.found)
@@ -31,12 +52,25 @@ def check_ledger(wallet_file: Path, passphrase: str, as_json: bool) -> None:
             {
                 "account": account.account_id,
                 "ledger": account.ledger_id,
-                "height": state.checkpoint.size,
-                "time": datetime.fromtimestamp(state.checkpoint.time_s, UTC).isoformat(),
+                "height": state.height,
+                "time": datetime.fromtimestamp(state.time_ms // 1000, UTC).isoformat(),
                 "key": "in force"
                 if wallet.public_key in state.signatories(account.account_id)
                 else "replaced",
-                "root": state.entry.root.hex(),
+                "root": state.root.hex(),
             },
             as_json=as_json,
         )
+
+
+def _header_sources(urls: tuple[str, ...], trusted_header: str | None) -> HeaderSources | None:
+    if trusted_header is None:
+        return HeaderSources(urls=urls) if urls else None
+    height, _, header_hash = trusted_header.partition(":")
+    if not urls:
+        raise click.UsageError("--trusted-header is of use with --headers only")
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", height) or not re.fullmatch(
+        r"[0-9A-Fa-f]{64}", header_hash
+    ):
+        raise click.UsageError("--trusted-header: HEIGHT:HASH is expected, the hash in hex")
+    return HeaderSources(urls=urls, trusted_header=(int(height), bytes.fromhex(header_hash)))

@@ -24,6 +24,19 @@ ALL = sorted(commands(tegata))
 
 def test_the_commands() -> None:
     assert {" ".join(words) for words in ALL if len(words) == 2} == {
+        "authority migrate",
+        "escrow migrate",
+        "gateway add-login",
+        "gateway migrate",
+        "issuer add-login",
+        "issuer migrate",
+        "node page",
+        "network add",
+        "network admit",
+        "network dismiss",
+        "network init",
+        "network start",
+        "network status",
         "node check",
         "node init",
         "node repair",

@@ -1,6 +1,7 @@
 """Proofs of a ledger's state: what is there, what is not, how old it is, and what is no proof."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def ask(ledger: MemoryLedger, account_id: str, *entries: StateEntry) -> StatePro
 
 
 def verified(ledger: MemoryLedger, *entries: StateEntry, by: str = GATEWAY) -> ProvenState:
-    return verify_state_proof(ask(ledger, by, *entries), trust_in(ledger))
+    return verify_state_proof(ask(ledger, by, *entries), trust_in(ledger))[0]
 
 
 GRANT = record_entry(HOLDER, GRANT_ID, GrantRecord)
@@ -93,8 +94,8 @@ def test_a_record_and_the_absence_of_another_are_proven(ledger: MemoryLedger, cl
     state = verified(ledger, GRANT, NO_GRANT)
     assert state.record(HOLDER, GRANT_ID, GrantRecord) == grant(clock)
     assert state.record(HOLDER, NO_GRANT_ID, GrantRecord) is None
-    assert (state.checkpoint.size, state.entry.height) == (ledger.height(), ledger.height())
-    assert state.entry.root == ledger.state_root().digest()
+    assert (state.height, state.time_ms) == (ledger.height(), clock.ms)
+    assert state.root == ledger.state_root().digest()
     assert (state.has(GRANT), state.has(StateEntry(account_id=HOLDER))) == (True, False)
 
 
@@ -290,7 +291,7 @@ def test_only_the_ledgers_own_peers_count(ledger: MemoryLedger) -> None:
 def test_damaged_values_of_a_true_ledger_are_no_records(ledger: MemoryLedger) -> None:
     state = verified(ledger, GRANT, StateEntry(account_id=HOLDER))
     values = dict.fromkeys(state.values, b"\xff")
-    damaged = ProvenState(checkpoint=state.checkpoint, entry=state.entry, values=values)
+    damaged = replace(state, values=values)
     assert damaged.record(HOLDER, GRANT_ID, GrantRecord) is None
     with pytest.raises(ProofError, match="is damaged"):
         damaged.signatories(HOLDER)

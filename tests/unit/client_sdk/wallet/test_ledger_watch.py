@@ -81,7 +81,7 @@ def test_the_account_and_the_newest_grants_are_proven(vault: Vault) -> None:
     assert state.signatories(HOLDER) == {wallet.public_key}
     assert state.record(HOLDER, GRANT_IDS[-1], GrantRecord) == newest
     assert state.record(HOLDER, GRANT_IDS[-2], GrantRecord) is None
-    assert state.checkpoint.size == ledger.height()
+    assert state.height == ledger.height()
 
 
 def test_the_checkpoint_is_kept_in_the_file_and_its_backup(vault: Vault) -> None:

@@ -1,0 +1,348 @@
+"""`tegata network`: make and run the peers of a replicated ledger."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from chaincode.errors import DecodeError
+from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
+from chaincode.protocol.primitive_pb2 import Peer
+from chaincode.signatures import parse_public_key
+from client_sdk.errors import TransportError
+from client_sdk.http_client import HttpClient
+from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
+from node.cli.output import json_option, show
+from node.errors import NetworkError, PeerUnreachableError
+from node.ledger.daemon import now_ms
+from node.ledger.genesis import ADMIN_ACCOUNT
+from node.network.cometbft_config import StateSync
+from node.network.layout import (
+    LOOPBACK,
+    MAX_PEERS,
+    PeerFolder,
+    PeerPlace,
+    peer_folders,
+    write_network,
+    write_peer,
+)
+from node.network.peer_processes import PeerProcesses
+from node.network.peer_status import NetworkStatus, NetworkWatch, header_hash, newest_header
+
+EXIT_NOT_LEVEL: Final = 1
+_SYNC_SOURCES: Final = 2
+_PATIENCE_S: Final = 15
+_PAUSE_S: Final = 0.2
+_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.group()
+def network() -> None:
+    """Make and run the peers of a replicated ledger."""
+
+
+@network.command()
+@click.option(
+    "--peers",
+    type=click.IntRange(1, MAX_PEERS),
+    default=4,
+    show_default=True,
+    help="How many; of 3f + 1, f may fail or lie.",
+)
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    help="The host of each peer, in their order, where each has one; all are on this machine "
+    "otherwise.",
+)
+@click.option(
+    "--first-port",
+    type=click.IntRange(1, 65_535),
+    default=27_000,
+    show_default=True,
+    help="On one machine each peer has ten ports from here on; its first is Torii's.",
+)
+@_folder
+@json_option
+def init(folder: Path, peers: int, hosts: tuple[str, ...], first_port: int, as_json: bool) -> None:
+    """Make a new network in FOLDER: for each peer keys, genesis, and configuration.
+
+    The keys of the administrator and of the registrar are in the folder of the first peer.
+    """
+    if hosts and len(hosts) != peers:
+        raise click.UsageError(f"{peers} peers, but {len(hosts)} hosts")
+    numbers = range(1, peers + 1)
+    if hosts:
+        places = [PeerPlace.on_host(n, host) for n, host in zip(numbers, hosts, strict=True)]
+    else:
+        places = [PeerPlace.on_one_machine(number, first_port) for number in numbers]
+    ledger_id = write_network(folder, places, created_time_ms=now_ms())
+    show(
+        {
+            "ledger": ledger_id,
+            "peers": [str(folder / place.name) for place in places],
+            "torii": [f"{place.host}:{place.torii}" for place in places],
+            "headers": [f"http://{place.host}:{place.rpc}" for place in places],
+            "next": "copy each peer's folder to its host"
+            if hosts
+            else f"tegata network start {folder}",
+        },
+        as_json=as_json,
+    )
+
+
+@network.command()
+@click.option("--host", help="Where it will be; where all peers are on this machine, here.")
+@click.option(
+    "--replay",
+    is_flag=True,
+    help="It fetches all blocks and decides them again, instead of the state of two running peers.",
+)
+@_folder
+@json_option
+def add(folder: Path, host: str | None, replay: bool, as_json: bool) -> None:
+    """Make the files of one more peer of the network in FOLDER.
+
+    Started, it follows the others; it votes once it is admitted.
+    """
+    folders = peer_folders(folder)
+    number = int(folders[-1].name.removeprefix("peer")) + 1
+    if host is None and folders[0].host != LOOPBACK:
+        raise click.UsageError("--host is needed: each peer has a host of its own")
+    if host is None:
+        first_port = int(folders[0].torii().rpartition(":")[2])
+        place = PeerPlace.on_one_machine(number, first_port)
+    else:
+        place = PeerPlace.on_host(number, host)
+    state_sync = None if replay else _state_sync([one.rpc_url() for one in folders])
+    key = write_peer(folder, place, [one.neighbour() for one in folders], state_sync)
+    show(
+        {
+            "folder": str(folder / place.name),
+            "key": key.public_key,
+            "torii": f"{place.host}:{place.torii}",
+            "next": f"tegata node start {folder / place.name}",
+        },
+        as_json=as_json,
+    )
+
+
+def _state_sync(urls: Sequence[str]) -> StateSync:
+    """Return how a new peer gets its state from two running ones, which must agree."""
+    http = HttpClient(timeout_s=5, retries=0)
+    found: list[tuple[str, int]] = []
+    for url in urls:
+        try:
+            found.append((url, newest_header(url, http)[0]))
+        except TransportError:
+            continue
+    if len(found) < _SYNC_SOURCES:
+        raise NetworkError("two running peers are needed to get the state from; or give --replay")
+    chosen = found[:_SYNC_SOURCES]
+    height = min(height for _, height in chosen)
+    hashes = {header_hash(url, http, height) for url, _ in chosen}
+    if len(hashes) > 1:
+        raise NetworkError(f"the peers {chosen[0][0]} and {chosen[1][0]} differ at height {height}")
+    return StateSync(
+        rpc_servers=[url for url, _ in chosen], trust_height=height, trust_hash=hashes.pop()
+    )
+
+
+@network.command()
+@_folder
+@click.argument("peer")
+@json_option
+def admit(folder: Path, peer: str, as_json: bool) -> None:
+    """Let PEER of the network in FOLDER, such as peer5, vote: its key becomes a validator's."""
+    _change_peers(folder, peer, lambda one: Command(add_peer=AddPeer(peer=one)), as_json=as_json)
+
+
+@network.command()
+@_folder
+@click.argument("peer")
+@json_option
+def dismiss(folder: Path, peer: str, as_json: bool) -> None:
+    """Let PEER of the network in FOLDER, such as peer2, vote no more; its key names it too."""
+    _change_peers(
+        folder,
+        peer,
+        lambda one: Command(remove_peer=RemovePeer(public_key=one.peer_key)),
+        as_json=as_json,
+    )
+
+
+def _change_peers(
+    folder: Path, name: str, change: Callable[[Peer], Command], *, as_json: bool
+) -> None:
+    """Send the administrator's command about a peer to the first peer that answers."""
+    folders = peer_folders(folder)
+    peer = _named_peer(folders, name)
+    key = AccountKey.load(folders[0].path / "keys" / f"{ADMIN_ACCOUNT}.priv")
+    for one in folders:
+        with LedgerClient(one.torii(), ADMIN_ACCOUNT, key, timeout_s=_PATIENCE_S) as client:
+            try:
+                client.health()
+            except TransportError:
+                continue
+            client.submit(change(peer))
+            break
+    else:
+        raise PeerUnreachableError("no peer of the network can be reached")
+    show({"peer": name, "key": peer.peer_key, "through": one.torii()}, as_json=as_json)
+
+
+def _named_peer(folders: Sequence[PeerFolder], name: str) -> Peer:
+    """Return the peer of a folder's name, or of a key where its folder is gone."""
+    for one in folders:
+        if one.name == name:
+            return one.peer()
+    try:
+        return Peer(peer_key=parse_public_key(name.lower()).encode())
+    except DecodeError:
+        raise click.BadParameter(
+            f"{name}: neither a peer's folder nor a key", param_hint="PEER"
+        ) from None
+
+
+@network.command()
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="So many seconds until all peers are at one height, with one state.",
+)
+@_folder
+@json_option
+def status(folder: Path, wait_s: float, as_json: bool) -> None:
+    """Tell how the peers of the network in FOLDER are; exit code 1 where one is not as the others.
+
+    Peers that do not run are among them.
+    """
+    watch = _watch(peer_folders(folder))
+    deadline = time.monotonic() + wait_s
+    found = watch.look()
+    while not found.is_level and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
+        found = watch.look()
+    if as_json:
+        click.echo(json.dumps(asdict(found) | {"is_level": found.is_level}, indent=2))
+    else:
+        Console().print(_table(found, {}, None))
+    if not found.is_level:
+        raise SystemExit(EXIT_NOT_LEVEL)
+
+
+@network.command()
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.1), default=1.0, help="How often it is looked at."
+)
+@_folder
+@json_option
+def start(folder: Path, seconds: float, as_json: bool) -> None:
+    """Run all peers of the network in FOLDER on this machine, until SIGTERM or Ctrl-C.
+
+    Shows how they are; with --json a line of JSON for each look. Logs are in the peers' folders.
+    """
+    folders = peer_folders(folder)
+    watch = _watch(folders)
+    ends = _end_signal()
+    with PeerProcesses(folders) as processes, _view(as_json=as_json) as view:
+        started, batches = time.monotonic(), 0
+        while not ends.wait(seconds):
+            status, now = watch.look(), time.monotonic()
+            ended = {one.folder.name: one.ended for one in processes.peers}
+            view.update(status, ended, (status.batches - batches) / (now - started))
+            started, batches = now, status.batches
+            if all(ended.values()):
+                raise NetworkError(f"all peers have ended: {ended[folders[0].name]}")
+
+
+def _watch(folders: Sequence[PeerFolder]) -> NetworkWatch:
+    return NetworkWatch(
+        [(one.name, one.rpc_url()) for one in folders], HttpClient(timeout_s=2, retries=0)
+    )
+
+
+def _end_signal() -> threading.Event:
+    """Return what is set by SIGTERM or Ctrl-C."""
+    ends = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ends.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return ends
+
+
+class _View:
+    """What is shown of a network, again and again."""
+
+    def __init__(self, live: Live | None) -> None:
+        self._live = live
+
+    def update(
+        self, status: NetworkStatus, ended: dict[str, str | None], batches_per_s: float
+    ) -> None:
+        if self._live is not None:
+            self._live.update(_table(status, ended, batches_per_s), refresh=True)
+            return
+        peers = [{**asdict(peer), "ended": ended[peer.name]} for peer in status.peers]
+        values = {
+            "height": status.height,
+            "batches_per_s": round(batches_per_s, 1),
+            "is_agreed": status.is_agreed,
+            "peers": peers,
+        }
+        click.echo(json.dumps(values))
+
+
+@contextmanager
+def _view(*, as_json: bool) -> Iterator[_View]:
+    if as_json:
+        yield _View(None)
+        return
+    with Live(console=Console(), auto_refresh=False) as live:
+        yield _View(live)
+
+
+def _table(
+    status: NetworkStatus, ended: dict[str, str | None], batches_per_s: float | None
+) -> Table:
+    agreed = {None: "-", True: "[green]agrees[/]", False: "[bold red]DIFFERS[/]"}[status.is_agreed]
+    rate = "" if batches_per_s is None else f"{batches_per_s:.0f} batches/s   "
+    table = Table(
+        title=f"height {status.height}   {rate}state {agreed}",
+        header_style="cyan",
+        box=None,
+    )
+    for name in ("peer", "height", "neighbours", "votes", "state", ""):
+        table.add_column(name)
+    for peer in status.peers:
+        doing = ended.get(peer.name) or ("catching up" if peer.is_catching_up else "")
+        if peer.height is None:
+            table.add_row(peer.name, "-", "-", "-", "-", f"[red]{doing or 'does not answer'}[/]")
+            continue
+        table.add_row(
+            peer.name,
+            str(peer.height),
+            str(peer.neighbours),
+            "yes" if peer.power else "no",
+            peer.app_hash[:12].lower(),
+            doing,
+        )
+    return table

@@ -1,0 +1,1 @@
+"""A network of peers, each a ledger node with a CometBFT beside it: its files and processes."""

@@ -1,0 +1,101 @@
+"""The page of a replicated ledger's operator: every drill, command after command."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.peer_lab import require_cometbft
+from support.processes import NodeProcess
+
+from node.network.layout import PeerPlace
+
+pytestmark = pytest.mark.xdist_group("replication")
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+BIN = Path(sys.executable).parent
+PATIENCE_S = 90
+PORTS_NEEDED = 60
+UNIT = re.compile(r"systemctl (start|stop) tegata-ledger +# on (peer\d+)")
+
+
+def commands_of(page: Path) -> Iterator[str]:
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        yield from block.splitlines()
+
+
+def free_ports() -> int:
+    """Return the first of so many ports that nobody has at this moment."""
+    for first in range(33_000, 60_000, PORTS_NEEDED):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + PORTS_NEEDED):
+                    held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no ports are free")
+
+
+class Systemd:
+    """Starts and stops peers as their hosts' systemd does by `tegata-ledger.service`."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._running: dict[str, NodeProcess] = {}
+
+    def do(self, verb: str, peer: str) -> None:
+        if verb == "stop":
+            assert self._running.pop(peer).stop() == 0
+            return
+        process = NodeProcess(self._folder / peer)
+        self._running[peer] = self._stack.enter_context(process)
+        process.wait_for_log("ledger node ready")
+
+
+def test_every_drill_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_cometbft()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    commands = [line.replace("27000", str(free_ports())) for line in commands_of(PAGE)]
+    assert len(commands) > 30
+    with ExitStack() as stack:
+        systemd = Systemd(tmp_path / "net", stack)
+        for command in commands:
+            if unit := UNIT.fullmatch(command):
+                systemd.do(unit[1], unit[2])
+                continue
+            done = subprocess.run(
+                ["bash", "-c", command],
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+ROOT = PAGE.parents[1]
+
+
+def test_one_version_of_cometbft() -> None:
+    found = re.search(
+        r"^COMETBFT_VERSION := (v\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    assert f"ARG COMETBFT_VERSION={found[1]}\n" in (ROOT / "deploy" / "Containerfile").read_text()
+    assert f"cmd/cometbft@{found[1]}\n" in PAGE.read_text()
+
+
+def test_compose_opens_the_ports_of_a_peer() -> None:
+    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    place = PeerPlace.on_host(1, "ledger1.example")
+    ports = re.findall(r'^ +- "(\d+:\d+)"', compose, re.MULTILINE)
+    assert ports == [f"{port}:{port}" for port in (place.torii, place.p2p, place.rpc)]
