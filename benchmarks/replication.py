@@ -46,7 +46,7 @@ from node.ledger.genesis import ADMIN_ACCOUNT
 from node.network.cometbft_config import CometBftNode, StateSync, config_toml, genesis_json
 from node.network.cometbft_keys import key_address, save_node_key, save_validator_key
 from node.network.layout import PeerFolder, PeerPlace, peer_folders, write_network, write_peer
-from node.network.peer_processes import search_path
+from node.network.peer_processes import PeerProcess, search_path
 from node.network.peer_status import newest_header
 
 PEERS: Final = 4
@@ -373,8 +373,10 @@ class ReplicationBench:
         write_peer(self._folder, place, [one.neighbour() for one in folders], sync)
         fifth = peer_folders(self._folder)[-1]
         started = time.perf_counter()
-        process = self._start(fifth)
-        self._opened.callback(process.stop)
+        # It is ready when it has the state: nobody waits for its word here.
+        process = PeerProcess(fifth)
+        self._opened.callback(process.wait)
+        self._opened.callback(process.ask_to_stop)
 
         def has_joined() -> bool:
             try:
