@@ -117,7 +117,7 @@ docs: $(STAMP) ## Make the site out of the Markdown, in site/
 	@echo "open site/docs/index.html"
 
 # Not `card`: pyscard is built from source against a reader's driver.
-EXTRAS := node rocksdb gateway postgresql evm test
+EXTRAS := node rocksdb gateway postgresql wallet evm test
 # Extras stay in the pins: without them an older pip takes `coverage[toml]` for another, unpinned package.
 requirements: ## Bring requirements/*.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
 	$(PYTHON) -m venv $(VENV)-compile

@@ -65,6 +65,10 @@ class ModelError(NodeError):
     """A network of the face test is missing or altered. The operator must install it again."""
 
 
+class WalletLockedError(NodeError):
+    """The wallet is locked. Its holder unlocks it with the passphrase first."""
+
+
 class ApiError(NodeError):
     """A request over HTTP is refused (RFC 9457).
 

@@ -59,6 +59,7 @@ def wallet_argument(command: _Command) -> _Command:
         "veto": "node.cli.wallet_guard:veto",
         "changes": "node.cli.wallet_guard:changes",
         "lift-guard": "node.cli.wallet_guard:lift_guard",
+        "serve": "node.cli.wallet_serve:serve_wallet",
     },
 )
 def wallet() -> None:

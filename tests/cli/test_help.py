@@ -96,6 +96,7 @@ def test_the_commands() -> None:
         "wallet changes",
         "wallet lift-guard",
         "wallet resume",
+        "wallet serve",
         "verify ask",
         "verify result",
         "verify standing",

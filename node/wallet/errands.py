@@ -1,0 +1,157 @@
+"""What the pages have done in the background: each errand goes on where it broke off."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from client_sdk.errors import IssuanceDeferredError, LedgerForkError, RequestError
+from client_sdk.wallet import PreparedAnswer, Wallet
+from client_sdk.wallet.consent import PendingRequest
+from node.wallet.jobs import Job
+from node.wallet.keeper import WalletKeeper
+from node.web.languages import gettext_noop
+
+
+@dataclass(kw_only=True)
+class Register:
+    """Have an account made for the wallet."""
+
+    keeper: WalletKeeper
+    issuer: str
+    code: str = field(repr=False)
+    torii: str
+
+    def __call__(self, job: Job) -> str:
+        """Ask the issuer's service; the same code can be used again where it broke off."""
+        job.begin(gettext_noop("An account is made on the ledger, under a random name."))
+        with self.keeper.use() as wallet:
+            if not wallet.is_registered:
+                wallet.register(self.issuer, self.code, torii=self.torii)
+        return "/"
+
+
+@dataclass(kw_only=True)
+class Receive:
+    """Fetch what an offer holds."""
+
+    keeper: WalletKeeper
+    link: str = field(repr=False)
+    tx_code: str | None = field(repr=False)
+    is_one_time: bool = False
+
+    def __call__(self, job: Job) -> str:
+        """Accept the offer, check and keep what comes."""
+        job.begin(gettext_noop("The credential is fetched and checked."))
+        with self.keeper.use() as wallet:
+            if self.is_one_time:
+                wallet.receive_one_time(self.link, tx_code=self.tx_code)
+                return "/"
+            try:
+                credential = wallet.receive(self.link, tx_code=self.tx_code)
+            except IssuanceDeferredError:
+                return "/"
+        return f"/credentials/{credential.record_id}"
+
+
+@dataclass(kw_only=True)
+class Resume:
+    """Go on with the offers that were accepted before."""
+
+    keeper: WalletKeeper
+
+    def __call__(self, job: Job) -> str:
+        """Ask for each credential that is not here yet."""
+        job.begin(gettext_noop("The issuer is asked whether your credential is ready."))
+        with self.keeper.use() as wallet:
+            for issuance in wallet.issuances:
+                try:
+                    wallet.resume(issuance.issuance_id)
+                except IssuanceDeferredError:
+                    continue
+        return "/"
+
+
+@dataclass(kw_only=True)
+class Share:
+    """Send the answer that the holder consented to."""
+
+    keeper: WalletKeeper
+    pending: PendingRequest = field(repr=False)
+    beyond_registration: bool
+    done: Callable[[str | None], str]
+    _prepared: PreparedAnswer | None = field(default=None, repr=False)
+    _tries: int = 0
+
+    def __call__(self, job: Job) -> str:
+        """Write the grant, send the answer; the same ones as often as it takes."""
+        job.begin(gettext_noop("Your permission is written to the ledger, and the answer is sent."))
+        with self.keeper.use() as wallet:
+            if self._prepared is None:
+                self._prepared = wallet.prepare_answer(
+                    self.pending, beyond_registration=self.beyond_registration
+                )
+            self._tries += 1
+            try:
+                answer = wallet.send_answer(self._prepared)
+            except RequestError:
+                # The answer may have been taken while its acknowledgement was lost.
+                if self._tries > 1 and _was_seen(wallet, self._prepared):
+                    return self.done(None)
+                raise
+        return self.done(answer.redirect_uri)
+
+
+@dataclass(kw_only=True)
+class Decline:
+    """Tell a verifier that its holder does not consent."""
+
+    keeper: WalletKeeper
+    pending: PendingRequest = field(repr=False)
+    target: str
+
+    def __call__(self, job: Job) -> str:
+        """Tell it."""
+        job.begin(gettext_noop("They are told that you do not agree. Nothing is shown."))
+        with self.keeper.use() as wallet:
+            wallet.decline(self.pending)
+        return self.target
+
+
+@dataclass(kw_only=True)
+class Revoke:
+    """Revoke a grant."""
+
+    keeper: WalletKeeper
+    grant_id: str
+
+    def __call__(self, job: Job) -> str:
+        """Revoke it, unless it is revoked already."""
+        job.begin(gettext_noop("The permission is taken back on the ledger."))
+        with self.keeper.use() as wallet:
+            if wallet.grant_state(self.grant_id).state != "revoked":
+                wallet.revoke_grant(self.grant_id)
+        return "/grants"
+
+
+@dataclass(kw_only=True)
+class CheckLedger:
+    """Have the ledger prove what it says of the account."""
+
+    keeper: WalletKeeper
+
+    def __call__(self, job: Job) -> str:
+        """Ask for the proof, and keep two checkpoints that contradict each other."""
+        job.begin(gettext_noop("The ledger is asked for a proof."))
+        with self.keeper.use() as wallet:
+            try:
+                wallet.check_ledger()
+            except LedgerForkError as fork:
+                evidence = self.keeper.path.with_name(f"{self.keeper.path.name}.fork")
+                evidence.write_bytes(fork.known + b"\n" + fork.found)
+                raise
+        return "/settings?proven=yes"
+
+
+def _was_seen(wallet: Wallet, prepared: PreparedAnswer) -> bool:
+    grants = {grant.grant_id for grant in prepared.grants}
+    seen = {entry.grant for entry in wallet.history() if entry.use is not None}
+    return bool(grants) and grants <= seen
