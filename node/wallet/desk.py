@@ -5,7 +5,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.offer_review import ReviewedOffer
 from node.wallet.devices import Devices
@@ -13,7 +12,7 @@ from node.wallet.errands import Resume
 from node.wallet.jobs import Job, Jobs
 from node.wallet.keeper import WalletKeeper
 from node.wallet.pairing import PhoneAccess
-from node.wallet.recovery_errands import FinishRecovery, is_recovering
+from node.wallet.recovery_errands import FinishRecovery, MadeCard, is_recovering
 from node.web.languages import gettext_noop
 
 _Item = TypeVar("_Item")
@@ -120,7 +119,7 @@ class Desk:
         self.offers: Shelf[OfferOnDesk] = Shelf()
         self.requests: Shelf[PendingRequest] = Shelf()
         self.outcomes: Shelf[Outcome] = Shelf()
-        self.cards: Shelf[RecoveryCard] = Shelf()
+        self.cards: Shelf[MadeCard] = Shelf()
         self._recovery: Job | None = None
         keeper.on_lock = self._clear
 

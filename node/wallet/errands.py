@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 from client_sdk.errors import IssuanceDeferredError, LedgerForkError, RequestError
 from client_sdk.wallet import PreparedAnswer, Wallet
 from client_sdk.wallet.consent import PendingRequest
+from client_sdk.wallet.wallet_records import StoredCredential
+from node.wallet.face_tests import FACE_TEST, face_tester
 from node.wallet.jobs import Job
 from node.wallet.keeper import WalletKeeper
 from node.web.languages import gettext_noop
+
+SENDING: Final = gettext_noop("Your permission is written to the ledger, and the answer is sent.")
 
 
 @dataclass(kw_only=True)
@@ -46,7 +52,7 @@ class Receive:
                 wallet.receive_one_time(self.link, tx_code=self.tx_code)
                 return "/"
             try:
-                credential = wallet.receive(self.link, tx_code=self.tx_code)
+                credential = _receive(lambda: wallet.receive(self.link, tx_code=self.tx_code), job)
             except IssuanceDeferredError:
                 return "/"
         return f"/credentials/{credential.record_id}"
@@ -64,7 +70,7 @@ class Resume:
         with self.keeper.use() as wallet:
             for issuance in wallet.issuances:
                 try:
-                    wallet.resume(issuance.issuance_id)
+                    _receive(partial(wallet.resume, issuance.issuance_id), job)
                 except IssuanceDeferredError:
                     continue
         return "/"
@@ -83,12 +89,15 @@ class Share:
 
     def __call__(self, job: Job) -> str:
         """Write the grant, send the answer; the same ones as often as it takes."""
-        job.begin(gettext_noop("Your permission is written to the ledger, and the answer is sent."))
+        job.begin(SENDING)
         with self.keeper.use() as wallet:
             if self._prepared is None:
                 self._prepared = wallet.prepare_answer(
-                    self.pending, beyond_registration=self.beyond_registration
+                    self.pending,
+                    beyond_registration=self.beyond_registration,
+                    face_tester=face_tester(job),
                 )
+                job.begin(SENDING)
             self._tries += 1
             try:
                 answer = wallet.send_answer(self._prepared)
@@ -149,6 +158,21 @@ class CheckLedger:
                 evidence.write_bytes(fork.known + b"\n" + fork.found)
                 raise
         return "/settings?proven=yes"
+
+
+def _receive(receive: Callable[[], StoredCredential], job: Job) -> StoredCredential:
+    """Return a credential, also of an issuer that has the holder's face tested first.
+
+    Raises:
+        IssuanceDeferredError: The issuer issues later for another reason.
+    """
+    while True:
+        try:
+            return receive()
+        except IssuanceDeferredError as deferred:
+            if deferred.face_page is None:
+                raise
+            job.wait_for_holder(FACE_TEST, deferred.face_page, deferred.interval_s)
 
 
 def _was_seen(wallet: Wallet, prepared: PreparedAnswer) -> bool:

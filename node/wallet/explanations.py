@@ -6,6 +6,7 @@ from client_sdk.errors import (
     ClientError,
     EscrowError,
     ExpiredError,
+    FaceTestRefusedError,
     GuardRefusedError,
     IssuerRefusedError,
     LedgerForkError,
@@ -27,7 +28,7 @@ from client_sdk.errors import (
     WrongPasswordError,
 )
 from node.errors import NodeError
-from node.web.languages import gettext, gettext_noop, ngettext
+from node.web.languages import gettext, gettext_noop, language, ngettext
 
 # The first kind that an error is of counts: the narrow ones stand before the broad ones.
 _WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -43,6 +44,7 @@ _WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
         TooFewAgentsError,
         gettext_noop("Too few of the agents that keep your backup did their part."),
     ),
+    (FaceTestRefusedError, gettext_noop("The face test was not passed.")),
     (NotProtectedError, gettext_noop("The wallet is not protected against loss yet.")),
     (EscrowError, gettext_noop("The agents that keep your backup could not do this.")),
     (
@@ -89,4 +91,6 @@ def explain(error: Exception) -> str:
 
 def detail_of(error: Exception | None) -> str | None:
     """Return an error's own words; None where they may not be shown."""
+    if isinstance(error, FaceTestRefusedError) and language() in error.words:
+        return error.words[language()]
     return str(error) if isinstance(error, ClientError | NodeError) else None

@@ -56,6 +56,7 @@ def add_job_pages(wallet: Blueprint, desk: Desk) -> None:
             text=_text(found),
             detail=detail_of(found.problem),
             share=_share(found),
+            link=found.link,
         )
 
     @wallet.post("/jobs/<job_id>/stop")

@@ -50,6 +50,7 @@ class Job:
         until_ms: When that ends; None where nobody knows.
         problem: Why it waits, or failed.
         target: Where to go once it is done.
+        link: Of a wait for the holder: the page that the holder opens meanwhile; None for none.
     """
 
     job_id: str
@@ -61,6 +62,7 @@ class Job:
     until_ms: int | None = None
     problem: Exception | None = None
     target: str = "/"
+    link: str | None = None
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _ended: threading.Event = field(default_factory=threading.Event, repr=False)
 
@@ -72,6 +74,7 @@ class Job:
         """
         self._check()
         self.state, self.step, self.problem, self.until_ms = "working", step, None, None
+        self.link = None
 
     def wait_until(self, step: str, *, from_ms: int, until_ms: int, at_most_s: float) -> None:
         """Wait for a time to come, or for some seconds, and tell what for.
@@ -83,6 +86,16 @@ class Job:
         self.from_ms, self.until_ms = from_ms, until_ms
         left_s = (until_ms - time.time_ns() // 1_000_000) / 1000
         self.pause(max(0.0, min(left_s, at_most_s)))
+
+    def wait_for_holder(self, step: str, link: str, delay_s: float) -> None:
+        """Wait for some seconds for the holder to do something on another page.
+
+        Raises:
+            JobStoppedError: The holder gave it up.
+        """
+        self.state, self.step, self.problem = "waiting", step, None
+        self.until_ms, self.link = None, link
+        self.pause(delay_s)
 
     def wait_for(self, problem: Exception, delay_s: float) -> None:
         """Wait a little for what is in the way to pass, and tell it.

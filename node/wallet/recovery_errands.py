@@ -9,9 +9,11 @@ from client_sdk.errors import RecoveryError, TooFewAgentsError, TransportError
 from client_sdk.escrow.findings import AgentFinding
 from client_sdk.escrow.recovery import RecoveredBackup, recover
 from client_sdk.escrow.recovery_card import RecoveryCard
+from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.credential_renewal import bound_keys
+from node.wallet.face_tests import RecoveryFace, portrait_of
 from node.wallet.jobs import Job
 from node.wallet.keeper import WalletKeeper
 from node.web.languages import gettext_noop
@@ -51,6 +53,19 @@ class Veto:
         return "/protection"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeCard:
+    """A recovery card, and what else its holder keeps with it.
+
+    Attributes:
+        card: The card.
+        portrait: What a face is compared with, where agents have it tested; None where not.
+    """
+
+    card: RecoveryCard = field(repr=False)
+    portrait: PortraitOpening | None = field(default=None, repr=False)
+
+
 @dataclass(kw_only=True)
 class Protect:
     """Leave a backup with escrow agents, and guard the account's keys."""
@@ -59,17 +74,23 @@ class Protect:
     agents: tuple[str, ...]
     password: str = field(repr=False)
     delay_ms: int
-    done: Callable[[RecoveryCard], str]
-    _card: RecoveryCard | None = field(default=None, repr=False)
+    has_face_test: bool
+    done: Callable[[MadeCard], str]
+    _card: MadeCard | None = field(default=None, repr=False)
 
     def __call__(self, job: Job) -> str:
         """Do what is not done yet."""
         with self.keeper.use() as wallet:
             if self._card is None:
                 job.begin(gettext_noop("A sealed backup is left with the agents."))
-                self._card = wallet.escrow.protect(
-                    self.agents, self.password, profile=self.keeper.backup_profile
+                portrait = portrait_of(wallet) if self.has_face_test else None
+                card = wallet.escrow.protect(
+                    self.agents,
+                    self.password,
+                    portrait_commitment=None if portrait is None else portrait.commitment,
+                    profile=self.keeper.backup_profile,
                 )
+                self._card = MadeCard(card=card, portrait=portrait)
             if wallet.is_registered:
                 job.begin(gettext_noop("The agents are told which account the card is for."))
                 _require_all(wallet.escrow.bind_account())
@@ -94,6 +115,7 @@ class Recover:
     card: RecoveryCard = field(repr=False)
     password: str = field(repr=False)
     passphrase: str | None = field(repr=False)
+    face: RecoveryFace | None
     finish: Callable[[], str]
     _recovered: RecoveredBackup | None = field(default=None, repr=False)
 
@@ -106,7 +128,8 @@ class Recover:
             job.begin(gettext_noop("The agents are asked for the backup."))
             http = HttpClient()
             try:
-                self._recovered = recover(self.card, self.password, http=http)
+                face_test = None if self.face is None else self.face.tester(job)
+                self._recovered = recover(self.card, self.password, http=http, face_test=face_test)
             finally:
                 http.close()
         if self.passphrase is not None:

@@ -6,12 +6,18 @@ from typing import Final
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from client_sdk.errors import ClientError, EscrowFormatError
+from client_sdk.errors import (
+    ClientError,
+    CredentialFormatError,
+    EscrowFormatError,
+    RequestError,
+)
 from client_sdk.escrow.recovery_card import RecoveryCard, parse_recovery_card
 from client_sdk.ledger.guard_state import GuardState
 from node.wallet.desk import Desk
 from node.wallet.entry_pages import check_new_secret
 from node.wallet.explanations import explain
+from node.wallet.face_tests import RecoveryFace
 from node.wallet.guard_watch import threat_in
 from node.wallet.job_pages import do
 from node.wallet.recovery_errands import BackUp, Protect, Recover, Veto, is_recovering
@@ -88,6 +94,7 @@ def add_protection_pages(wallet: Blueprint, desk: Desk) -> None:
             agents=tuple(agents.split()),
             password=request.form["password"],
             delay_ms=max(1, round(delay_hours * HOUR_MS)),
+            has_face_test=request.form.get("face") == "yes",
             done=lambda card: f"/recovery-cards/{desk.cards.add(card)}",
         )
         return do(desk, gettext_noop("Your wallet is protected"), work, back="/protection")
@@ -95,16 +102,26 @@ def add_protection_pages(wallet: Blueprint, desk: Desk) -> None:
     @wallet.get("/recovery-cards/<key>")
     def recovery_card(key: str) -> str:
         """Show a recovery card, to be printed."""
-        card = desk.cards.find(key) or abort(404)
-        text = card.encode()
+        made = desk.cards.find(key) or abort(404)
+        text = made.card.encode()
         with keeper.use():
             return render_template(
                 "wallet/recovery_card.html",
                 key=key,
-                card=card,
+                card=made.card,
+                has_portrait=made.portrait is not None,
                 text=text,
                 picture=qr_picture(text, label=gettext("The QR code of your recovery card")),
             )
+
+    @wallet.get("/recovery-cards/<key>/portrait.txt")
+    def recovery_portrait(key: str) -> ResponseReturnValue:
+        """Give what a face is compared with at a recovery, to be kept with the card."""
+        made = desk.cards.find(key)
+        if made is None or made.portrait is None:
+            abort(404)
+        with keeper.use():
+            return made.portrait.disclosure, 200, {"Content-Type": "text/plain; charset=utf-8"}
 
     @wallet.post("/recovery-cards/<key>")
     def put_card_away(key: str) -> ResponseReturnValue:
@@ -146,6 +163,8 @@ def add_recovery_pages(wallet: Blueprint, desk: Desk) -> None:
             card: RecoveryCard | None = parse_recovery_card(request.form.get("card", ""))
         except EscrowFormatError:
             card, problem = None, gettext("This is no recovery card. Scan it again.")
+        face, face_problem = _read_face()
+        problem = problem or face_problem
         if card is None or problem is not None:
             return _recover_page(desk, RecoverForm(is_new=is_new, problem=problem), 422)
         work = Recover(
@@ -153,6 +172,7 @@ def add_recovery_pages(wallet: Blueprint, desk: Desk) -> None:
             card=card,
             password=request.form.get("password", ""),
             passphrase=passphrase,
+            face=face,
             finish=desk.finish_recovery,
         )
         return do(desk, gettext_noop("Your wallet comes back"), work, back="/recovery")
@@ -167,6 +187,18 @@ def _guard_state(desk: Desk) -> tuple[GuardState | None, str | None]:
             return wallet.guard.state(), None
         except ClientError as error:
             return None, explain(error)
+
+
+def _read_face() -> tuple[RecoveryFace | None, str | None]:
+    """Return how the face is tested, where the form says so; where it cannot be read, why."""
+    service, file = request.form.get("face_service", "").strip(), request.files.get("portrait")
+    if not service:
+        return None, None
+    text = "" if file is None else file.read().decode("ascii", errors="replace")
+    try:
+        return RecoveryFace.parse(service, text), None
+    except (CredentialFormatError, RequestError):
+        return None, gettext("For the face test, give the service's address and the portrait file.")
 
 
 def _protect_page(form: ProtectForm) -> str:

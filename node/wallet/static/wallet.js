@@ -10,7 +10,7 @@ navigator.serviceWorker?.register("/sw.js").catch(() => {});
 const job = document.querySelector("[data-job]");
 async function follow() {
   const bar = job.querySelector("progress");
-  const [text, detail] = ["text", "detail"].map((name) => job.querySelector(`[data-job-${name}]`));
+  const [text, detail, link] = ["text", "detail", "link"].map((name) => job.querySelector(`[data-job-${name}]`));
   for (;;) {
     await pause(PERIOD_MS);
     try {
@@ -20,6 +20,8 @@ async function follow() {
       if (state.is_over) return location.reload();
       if (text.textContent !== state.text) text.textContent = state.text;
       detail.textContent = state.detail ?? "";
+      link.hidden = !state.link;
+      if (state.link) link.firstElementChild.href = state.link;
       if (state.share === null) bar.removeAttribute("value");
       else bar.value = state.share;
     } catch {

@@ -1,0 +1,98 @@
+"""Face tests for what the wallet does: the face service has the page with the camera.
+
+A recovery is for one who has no credential any more: the portrait that the face is compared with is
+a file that was kept with the recovery card.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.errors import CredentialFormatError, DisclosureError, TransportError
+from client_sdk.escrow.recovery import FaceTest, RecoveryFaceTest
+from client_sdk.face.client import FaceClient, NewTest
+from client_sdk.face.demand import FaceService, FaceTester
+from client_sdk.face.portrait import PortraitOpening
+from client_sdk.http_client import HttpClient
+from client_sdk.wallet import Wallet
+from node.wallet.jobs import Job
+from node.web.languages import gettext_noop
+
+FACE_TEST: Final = gettext_noop(
+    "Your face is tested: open the page with the camera, then come back."
+)
+_POLL_S: Final = 1.0
+
+
+def face_tester(job: Job) -> FaceTester:
+    """Return what shows the link of a face service's page, and waits for its word.
+
+    Args:
+        job: Its page shows the link.
+    """
+
+    def have_tested(service: FaceService, new: NewTest) -> str:
+        http = HttpClient()
+        try:
+            client = FaceClient(service.url, http)
+            test = client.create(new)
+            attestation = None
+            while attestation is None:
+                job.wait_for_holder(FACE_TEST, test.page_link, _POLL_S)
+                # A test that is under way is not begun anew for one question without an answer.
+                with suppress(TransportError):
+                    attestation = client.fetch_attestation(test)
+            return attestation
+        finally:
+            http.close()
+
+    return have_tested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryFace:
+    """How a face is tested at a recovery.
+
+    Attributes:
+        service: The face service's address.
+        portrait: What the face is compared with.
+    """
+
+    service: str
+    portrait: PortraitOpening = field(repr=False)
+
+    @classmethod
+    def parse(cls, service: str, portrait: str) -> "RecoveryFace":
+        """Return what a form says.
+
+        Raises:
+            RequestError: The address is none of a service.
+            CredentialFormatError: The file is no portrait that `portrait_of` gave.
+        """
+        url = parse_endpoint(service, "face service")
+        return cls(service=url, portrait=PortraitOpening.parse(portrait.strip()))
+
+    def tester(self, job: Job) -> FaceTest:
+        """Return what has the face tested for a recovery; the job's page shows the link."""
+        have_tested = face_tester(job)
+
+        def test(wanted: RecoveryFaceTest) -> str:
+            service = FaceService(name=self.service, url=self.service)
+            return have_tested(service, wanted.with_portrait(self.portrait))
+
+        return test
+
+
+def portrait_of(wallet: Wallet) -> PortraitOpening:
+    """Return the newest portrait of a wallet, as face tests at a recovery compare with.
+
+    Raises:
+        CredentialFormatError: The wallet holds none.
+    """
+    for credential in reversed(wallet.credentials):
+        try:
+            return PortraitOpening.of_credential(credential.text)
+        except (CredentialFormatError, DisclosureError):
+            continue
+    raise CredentialFormatError("the wallet holds no credential with a portrait")

@@ -1,0 +1,77 @@
+"""A face test for what the wallet does: the face service's page makes it, the job waits for it."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.browser import serve_in_thread
+from support.face_world import NAME, PORTRAIT, FaceWorld
+
+from client_sdk.errors import CredentialFormatError, FaceTestRefusedError, RequestError
+from client_sdk.face.demand import FaceService
+from client_sdk.face.portrait import PortraitOpening
+from node.wallet.face_tests import FACE_TEST, RecoveryFace, face_tester
+from node.wallet.jobs import Job, Jobs
+
+DEADLINE_S = 30
+
+
+class JobWithFace:
+    """A job that has a face tested, and what it got."""
+
+    def __init__(self, world: FaceWorld, url: str) -> None:
+        self.attestations: list[str] = []
+
+        def work(job: Job) -> str:
+            service = FaceService(name=NAME, url=url)
+            self.attestations.append(face_tester(job)(service, world.new()))
+            return "/done"
+
+        self.job = Jobs().start("Something", work, back="/back")
+
+    @property
+    def link(self) -> str:
+        """The page that the holder is to open; waits for it."""
+        while self.job.link is None:
+            assert not self.job.is_over(within_s=0.01)
+        return self.job.link
+
+
+@pytest.fixture
+def world() -> FaceWorld:
+    return FaceWorld()
+
+
+@pytest.fixture
+def url(world: FaceWorld) -> Iterator[str]:
+    with serve_in_thread(world.app) as url:
+        yield url
+
+
+def test_the_job_waits_for_the_page_with_the_camera(world: FaceWorld, url: str) -> None:
+    tested = JobWithFace(world, url)
+    link = tested.link
+    assert (tested.job.state, tested.job.step) == ("waiting", FACE_TEST)
+    world.follow(link)
+    assert tested.job.is_over(within_s=DEADLINE_S)
+    assert tested.job.state == "done"
+    (attestation,) = tested.attestations
+    assert attestation.count(".") == 2
+
+
+def test_who_is_not_the_holder_is_refused(world: FaceWorld, url: str) -> None:
+    world.vision.conclusion = "wrong_person"
+    tested = JobWithFace(world, url)
+    world.follow(tested.link)
+    assert tested.job.is_over(within_s=DEADLINE_S)
+    assert isinstance(tested.job.problem, FaceTestRefusedError)
+    assert tested.attestations == []
+
+
+def test_the_portrait_of_a_recovery_is_the_file_that_was_kept() -> None:
+    portrait = PortraitOpening.create(PORTRAIT)
+    face = RecoveryFace.parse("https://face.example", f"{portrait.disclosure}\n")
+    assert face.portrait == portrait
+    with pytest.raises(CredentialFormatError):
+        RecoveryFace.parse("https://face.example", "nothing of this kind")
+    with pytest.raises(RequestError):
+        RecoveryFace.parse("http://face.example", portrait.disclosure)
