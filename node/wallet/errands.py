@@ -9,7 +9,7 @@ from client_sdk.errors import IssuanceDeferredError, LedgerForkError, RequestErr
 from client_sdk.wallet import PreparedAnswer, Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import StoredCredential
-from node.wallet.face_tests import FACE_TEST, face_tester
+from node.wallet.face_tests import FACE_TEST, face_tester, page_address
 from node.wallet.jobs import Job
 from node.wallet.keeper import WalletKeeper
 from node.web.languages import gettext_noop
@@ -172,7 +172,8 @@ def _receive(receive: Callable[[], StoredCredential], job: Job) -> StoredCredent
         except IssuanceDeferredError as deferred:
             if deferred.face_page is None:
                 raise
-            job.wait_for_holder(FACE_TEST, deferred.face_page, deferred.interval_s)
+            page = page_address(deferred.face_page)
+            job.wait_for_holder(FACE_TEST, page, deferred.interval_s)
 
 
 def _was_seen(wallet: Wallet, prepared: PreparedAnswer) -> bool:

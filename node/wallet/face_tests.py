@@ -39,7 +39,7 @@ def face_tester(job: Job) -> FaceTester:
             test = client.create(new)
             attestation = None
             while attestation is None:
-                job.wait_for_holder(FACE_TEST, test.page_link, _POLL_S)
+                job.wait_for_holder(FACE_TEST, page_address(test.page_link), _POLL_S)
                 # A test that is under way is not begun anew for one question without an answer.
                 with suppress(TransportError):
                     attestation = client.fetch_attestation(test)
@@ -48,6 +48,17 @@ def face_tester(job: Job) -> FaceTester:
             http.close()
 
     return have_tested
+
+
+def page_address(link: str) -> str:
+    """Return the link of another service's page, known to be one that a browser only shows.
+
+    Raises:
+        RequestError: It is none of https, or of http on this machine.
+    """
+    address, _, _ = link.partition("#")
+    parse_endpoint(address, "face page")
+    return link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

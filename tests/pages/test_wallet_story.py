@@ -23,12 +23,16 @@ from support.wallet_stand import PASSPHRASE, WalletStand, make_wallet, pair, pas
 from support.wallet_town import WalletTown
 
 from client_sdk.errors import ServiceRefusedError
+from client_sdk.escrow.recovery import recover
+from client_sdk.escrow.recovery_card import parse_recovery_card
 from client_sdk.gateway_client import GatewayClient
+from client_sdk.http_client import HttpClient
 from client_sdk.issuer_client import IssuerClient
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import find_term
 from client_sdk.sealing import SealingKey
 from client_sdk.standing_client import StandingClient
+from client_sdk.vault import CHEAPEST
 from client_sdk.wallet import Wallet
 from node.cli.demo.cast import example_resident
 from node.cli.demo.town import free_addresses
@@ -255,6 +259,21 @@ def test_a_standing_permission_is_used_told_revoked_and_refused(
             office.look_up(grant, key)
 
 
+def test_an_issuer_that_restarts_is_a_wait_and_no_error(
+    page: Page, town: WalletTown, city: IssuerClient
+) -> None:
+    offer = city.offer(example_resident())
+    paste(page, offer.link)
+    page.get_by_label("Code that you were given").fill(offer.tx_code)
+    town.stop("issuer")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_role("status")).to_contain_text(
+        "cannot be reached just now", timeout=WAIT_MS
+    )
+    town.start("issuer")
+    expect(page.get_by_role("heading", name="Residence credential")).to_be_visible(timeout=WAIT_MS)
+
+
 @pytest.mark.parametrize("service", ["gateway", "node"])
 def test_a_service_that_restarts_is_a_wait_and_no_error(
     page: Page, town: WalletTown, office: GatewayClient, service: str
@@ -329,6 +348,7 @@ def test_the_wallet_is_protected_lost_and_recovered_on_a_phone(
     check_page(page, "wallet-recovery-card")
     page.get_by_role("button", name="I have it on paper").click()
     expect(page.get_by_text("The guard stands.")).to_be_visible()
+    stop_the_recovery_of_a_thief(page, card, tmp_path)
 
     (address,) = free_addresses(1)
     with (
@@ -355,7 +375,7 @@ def test_the_wallet_is_protected_lost_and_recovered_on_a_phone(
         page.goto(f"{stand.origin}/protection")
         expect(page.get_by_role("alert")).to_contain_text("another key in the place of yours")
         expect(phone.get_by_role("heading", name="Your credentials")).to_be_visible(timeout=WAIT_MS)
-        expect(phone.get_by_text("手形 花子")).to_be_visible()
+        expect(phone.get_by_text("手形 花子").first).to_be_visible()
 
         request = office.ask(["address"], purpose=PURPOSE)
         paste(phone, request.link)
@@ -372,6 +392,25 @@ def test_the_wallet_is_protected_lost_and_recovered_on_a_phone(
     page.get_by_role("button", name="Show this").click()
     expect(page.get_by_role("alert")).to_be_visible()
     assert re.fullmatch("pending|fetched", office.result(request.request_id).state)
+
+
+def stop_the_recovery_of_a_thief(page: Page, card: str, folder: Path) -> None:
+    """Somebody has card and password; the holder sees it at once, and stops it."""
+    http = HttpClient()
+    stolen = recover(parse_recovery_card(card), PASSWORD, http=http)
+    with Wallet.recover(folder / "thief", PASSPHRASE, stolen, profile=CHEAPEST) as thief:
+        agents = thief.escrow.signing_agents(stolen.success_key)
+        opened = thief.recovery.open(agents)
+        page.reload()
+        expect(page.get_by_role("alert")).to_contain_text("another key in the place of yours")
+        check_view(page, "wallet-threat")
+        page.get_by_role("button", name="Stop it").click()
+        expect(page.get_by_role("heading", name="Protection against loss")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        state = agents.guard_state(thief.account.account_id)
+        assert state.recovery is not None
+        assert (state.recovery.record_id, state.recovery.state) == (opened.record_id, "vetoed")
+    http.close()
 
 
 def test_settings_and_lock(page: Page, stand: WalletStand) -> None:

@@ -9,7 +9,7 @@ from support.face_world import NAME, PORTRAIT, FaceWorld
 from client_sdk.errors import CredentialFormatError, FaceTestRefusedError, RequestError
 from client_sdk.face.demand import FaceService
 from client_sdk.face.portrait import PortraitOpening
-from node.wallet.face_tests import FACE_TEST, RecoveryFace, face_tester
+from node.wallet.face_tests import FACE_TEST, RecoveryFace, face_tester, page_address
 from node.wallet.jobs import Job, Jobs
 
 DEADLINE_S = 30
@@ -65,6 +65,15 @@ def test_who_is_not_the_holder_is_refused(world: FaceWorld, url: str) -> None:
     assert tested.job.is_over(within_s=DEADLINE_S)
     assert isinstance(tested.job.problem, FaceTestRefusedError)
     assert tested.attestations == []
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "http://evil.example"])
+def test_no_page_of_another_kind_is_opened(link: str) -> None:
+    with pytest.raises(RequestError):
+        page_address(link)
+    assert (
+        page_address("https://face.example/page#1.secret") == "https://face.example/page#1.secret"
+    )
 
 
 def test_the_portrait_of_a_recovery_is_the_file_that_was_kept() -> None:
