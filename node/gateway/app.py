@@ -44,11 +44,12 @@ from node.jwk_files import load_trusted_keys
 from node.web.bounded_work import bound_work
 from node.web.didcomm import agreement_key
 from node.web.pages import derive_session_key
-from node.web.rate_limit import RateLimiter
+from node.web.rate_limit import Counts, RateLimiter
 from node.web.server import bind, serve
 from node.web.workers import run_workers
 
-_PURGE_S: Final = 15.0
+_TEND_S: Final = 5.0
+"""How long what an instance held that died waits for another one."""
 THREADS: Final = 8
 """How many requests are worked on at the same time, besides streams."""
 LEDGER_TIMEOUT_S: Final = 10.0
@@ -128,6 +129,7 @@ def create_app(
     events: Events | None = None,
     resolver: DidResolver | None = None,
     session_key: bytes | None = None,
+    counts: Counts | None = None,
     now_ms: Callable[[], int] = now_ms,
 ) -> Flask:
     """Make the gateway's application.
@@ -141,9 +143,10 @@ def create_app(
         events: What tells verifiers of events; None where nothing does.
         resolver: What resolves DIDs for anybody; None where nothing does.
         session_key: What the sessions of its pages are signed with; None where it has no pages.
+        counts: Where calls are counted; in the memory of this process where it is left out.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
-    limiter = RateLimiter()
+    limiter = RateLimiter(counts)
     access = VerifierAccess(
         keys,
         verifiers=[verifier.id for verifier in config.verifiers],
@@ -309,6 +312,7 @@ def _run_process(
         def tend() -> None:
             presentations.tend()
             standing.grants.tend()
+            store.counts.purge(now_ms() // 1000)
 
         app = create_app(
             config,
@@ -319,6 +323,7 @@ def _run_process(
             events=events,
             resolver=build_resolver(config, ledger=ledger),
             session_key=derive_session_key(key.seed, service="gateway"),
+            counts=store.counts,
         )
         workers = [
             threading.Thread(target=purge_until, args=(stopped, tend), name="purge"),
@@ -344,7 +349,7 @@ def _run_process(
 
 
 def purge_until(
-    stopped: threading.Event, purge: Callable[[], object], *, interval_s: float = _PURGE_S
+    stopped: threading.Event, purge: Callable[[], object], *, interval_s: float = _TEND_S
 ) -> None:
     """Call `purge` now and then again until `stopped`; a database that fails is tried again."""
     while True:

@@ -8,12 +8,13 @@ from node.gateway.api_keys import ApiKeyStore
 from node.gateway.event_store import EventStore
 from node.gateway.standing_store import StandingStore
 from node.gateway.store import RequestStore
-from node.gateway.tables import Base
+from node.gateway.tables import RATE_COUNT, Base
+from node.web.shared_counts import SharedCounts
 
 SCHEMA: Final = Schema(
     service="gateway",
     tables=Base.metadata,
-    revision="0001",
+    revision="0002",
     revisions=Path(__file__).with_name("revisions"),
 )
 
@@ -29,6 +30,7 @@ class GatewayStore:
         events: What verifiers are told of them, and where.
         standing: Standing grants, their deposits and accesses.
         keys: The verifiers' API keys.
+        counts: How often each caller called.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -44,6 +46,7 @@ class GatewayStore:
         self.events = EventStore(quick)
         self.standing = StandingStore(self._database)
         self.keys = ApiKeyStore(self._database)
+        self.counts = SharedCounts(quick, RATE_COUNT)
 
     def close(self) -> None:
         """Close the connections."""

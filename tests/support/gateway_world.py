@@ -122,6 +122,7 @@ class GatewayWorld:
             waci=build_waci(self.config, self.presentations, AccountKey(bytes(32))),
             events=self.events,
             session_key=bytes(32),
+            counts=self.kept.counts,
             now_ms=lambda: self.world.now_ms,
         )
         self.client: FlaskClient = self.app.test_client()

@@ -130,7 +130,8 @@ def test_tables_that_instances_may_be_using_are_changed_by_the_operator(
     database_url: str, tmp_path: Path
 ) -> None:
     GatewayStore(database_url).close()
-    execute(database_url, "DROP TABLE gateway_schema", "DROP TABLE webhook")
+    # What a version before revisions had: no table of them, and none of the later tables.
+    execute(database_url, "DROP TABLE gateway_schema", "DROP TABLE rate_count")
     if database_url.startswith("postgresql"):
         with pytest.raises(StorageError, match=r"schema 0000.*tegata gateway migrate"):
             GatewayStore(database_url)
@@ -138,7 +139,7 @@ def test_tables_that_instances_may_be_using_are_changed_by_the_operator(
         done = run_inside("gateway", "migrate", tmp_path, "--json")
         assert json.loads(done.stdout) == {"found": "0000", "schema": GATEWAY.revision}
     with closing(GatewayStore(database_url)) as store:
-        assert store.events.webhook("city") is None
+        store.counts.purge(0)
 
 
 def test_instances_that_start_at_the_same_time_make_the_tables_once(database_url: str) -> None:
