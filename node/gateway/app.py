@@ -173,6 +173,7 @@ def create_app(
             keys,
             events=events,
             session_key=session_key,
+            limiter=limiter,
             now_ms=now_ms,
         )
     return app

@@ -16,6 +16,7 @@ from node.gateway.verifier_page import VerifierDesk, add_asking
 from node.web.languages import gettext_noop
 from node.web.logins import Logins
 from node.web.pages import NavigationItem, Pages
+from node.web.rate_limit import RateLimiter
 
 HOME: Final = "/verifier/"
 
@@ -28,6 +29,7 @@ def add_pages(
     *,
     events: Events | None,
     session_key: bytes,
+    limiter: RateLimiter,
     now_ms: Callable[[], int],
 ) -> None:
     """Add the verifier's pages to an application.
@@ -39,6 +41,7 @@ def add_pages(
         keys: The verifiers' API keys.
         events: What tells of events; None where nothing does.
         session_key: What sessions are signed with.
+        limiter: Counts the tries to log in.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     pages = Pages(
@@ -47,7 +50,7 @@ def add_pages(
         title=gettext_noop("Tegata verifier desk"),
         session_key=session_key,
         is_secure=config.public_url.startswith("https:"),
-        logins=Logins(config.logins, home=HOME, now_s=lambda: now_ms() / 1000),
+        logins=Logins(config.logins, home=HOME, limiter=limiter, now_s=lambda: now_ms() / 1000),
     )
     blueprint = pages.blueprint(
         "verifier",

@@ -74,6 +74,7 @@ from node.web.didcomm import agreement_key
 from node.web.nonce import NonceSealer
 from node.web.pages import derive_session_key
 from node.web.problems import problem_of
+from node.web.rate_limit import RateLimiter
 from node.web.server import serve
 
 # An offer may hold a portrait.
@@ -283,7 +284,8 @@ def create_app(
             store=store,
             takes_cards=cards is not None,
         )
-        add_pages(app, config, desk, session_key=session_key, now_ms=now_ms)
+        limiter = RateLimiter(store.counts)
+        add_pages(app, config, desk, session_key=session_key, limiter=limiter, now_ms=now_ms)
     return app
 
 

@@ -19,6 +19,7 @@ from node.issuer.store import IssuerStore
 from node.web.languages import gettext_noop
 from node.web.logins import Logins
 from node.web.pages import NavigationItem, Pages
+from node.web.rate_limit import RateLimiter
 
 HOME: Final = "/counter/"
 
@@ -50,6 +51,7 @@ def add_pages(
     counter: Counter,
     *,
     session_key: bytes,
+    limiter: RateLimiter,
     now_ms: Callable[[], int],
 ) -> None:
     """Add the counter's pages to an application.
@@ -59,6 +61,7 @@ def add_pages(
         config: The configuration; it says who may log in.
         counter: What they work on.
         session_key: What sessions are signed with.
+        limiter: Counts the tries to log in.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
     pages = Pages(
@@ -67,7 +70,7 @@ def add_pages(
         title=gettext_noop("Tegata issuer's counter"),
         session_key=session_key,
         is_secure=config.public_url.startswith("https:"),
-        logins=Logins(config.logins, home=HOME, now_s=lambda: now_ms() / 1000),
+        logins=Logins(config.logins, home=HOME, limiter=limiter, now_s=lambda: now_ms() / 1000),
     )
     blueprint: Blueprint = pages.blueprint(
         "counter",

@@ -16,7 +16,8 @@ from node.issuer.nonce_store import NonceStore
 from node.issuer.offer_store import OfferStore
 from node.issuer.service_keys import ServiceKeys
 from node.issuer.status_list_store import StatusListStore
-from node.issuer.tables import SCHEMA
+from node.issuer.tables import RATE_COUNT, SCHEMA
+from node.web.shared_counts import SharedCounts
 
 
 class IssuerStore:
@@ -31,6 +32,7 @@ class IssuerStore:
         keys: Keys that all instances share.
         batches: Credentials that are made beforehand.
         status_lists: The lists that are published, and which of their places are used.
+        counts: How often each person tried to log in.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -49,6 +51,7 @@ class IssuerStore:
         self.keys = ServiceKeys(self._database)
         self.batches = BatchStore(self._database)
         self.status_lists = StatusListStore(self._database)
+        self.counts = SharedCounts(self._database, RATE_COUNT)
 
     def purge(self, now_ms: int) -> None:
         """Delete what has expired: offers with their attributes, nonces, enrolment codes.
@@ -61,6 +64,7 @@ class IssuerStore:
             self.authorizations.purge(now_ms)
             self.nonces.purge(now_ms)
             self.enrolments.purge(now_ms)
+            self.counts.purge(now_ms // 1000)
             self._database.empty_log()
         except SQLAlchemyError as error:
             raise StorageError(f"the store: {type(error).__name__}") from None

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Index, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from node.database import Schema
+from node.web.shared_counts import define_counts
 
 BatchState = Literal["signing", "sealed", "anchored"]
 ReviewState = Literal["waiting", "approved", "refused"]
@@ -274,9 +275,10 @@ class StoredBatch(Base):
     expires_at_ms: Mapped[int] = mapped_column(BigInteger)
 
 
+RATE_COUNT: Final = define_counts(Base.metadata)
 SCHEMA: Final = Schema(
     service="issuer",
     tables=Base.metadata,
-    revision="0001",
+    revision="0002",
     revisions=Path(__file__).with_name("revisions"),
 )

@@ -73,6 +73,7 @@ class Logins:
         configured: Sequence[LoginConfig],
         *,
         home: str,
+        limiter: RateLimiter | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         """Take those who may log in.
@@ -80,12 +81,13 @@ class Logins:
         Args:
             configured: They.
             home: The path of the page that is shown after a login.
+            limiter: Counts the tries; in the memory of this process where it is left out.
             now_s: The clock: seconds since 1970.
         """
         self._configured = {login.name: login for login in configured}
         self._home = home
         self._now_s = now_s
-        self._limiter = RateLimiter()
+        self._limiter = limiter or RateLimiter()
 
     def person(self) -> Person | None:
         """Return who is logged in with the current request's session; None where nobody is."""

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 from support.issuer_world import IssuerWorld
+from support.logins import PASSWORD_HASH, browser_of, log_in
 
 from client_sdk.credentials.jose import generate_key
 from client_sdk.openid4vci.credential_offer import PRE_AUTHORIZED_CODE
 from node.issuer.offers import TRANSACTION_CODE_TRIES
+from node.web.logins import LoginConfig
 
 
 @pytest.fixture
 def pair(tmp_path: Path, database_url: str) -> Iterator[tuple[IssuerWorld, IssuerWorld]]:
-    first = IssuerWorld(tmp_path, database_url=database_url)
+    first = IssuerWorld(
+        tmp_path,
+        database_url=database_url,
+        logins=(LoginConfig(name="sato", password_hash=PASSWORD_HASH),),
+    )
     second = first.another_instance()
     yield first, second
     second.store.close()
@@ -73,3 +79,12 @@ def test_a_nonce_is_spent_at_both(pair: tuple[IssuerWorld, IssuerWorld]) -> None
     ]
     assert [answer.status_code for answer in answers] == [200, 400]
     assert answers[1].get_json()["error"] == "invalid_nonce"
+
+
+def test_tries_to_log_in_count_at_both(
+    pair: tuple[IssuerWorld, IssuerWorld], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.web.logins.matches_password", lambda *_: False)
+    browsers = [browser_of(world.http) for world in pair]
+    tries = [log_in(browsers[number % 2], "sato").status_code for number in range(12)]
+    assert tries == [403] * 10 + [429] * 2
