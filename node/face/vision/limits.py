@@ -1,0 +1,85 @@
+"""Every threshold of the face test, in one place. docs/face.md says on what each was set."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FrameLimits:
+    """What one frame must be."""
+
+    min_eye_distance_px: float = 50.0
+    min_brightness: float = 35.0
+    max_brightness: float = 235.0
+    min_sharpness: float = 6.0
+    # A part of the face's box may be outside of the picture.
+    max_outside: float = 0.08
+
+
+@dataclass(frozen=True)
+class StreamLimits:
+    """What frames in a row must be."""
+
+    min_frames: int = 9
+    max_frames: int = 30
+    min_rate_hz: float = 7.0
+    max_pause_ms: int = 700
+    # Frames sooner after the last one are looked at for order and repetition only.
+    spacing_ms: int = 60
+    # Parts of the frames that may repeat the one before.
+    max_repeated: float = 0.2
+    # Mean difference of pixels (of 255) under which two frames are one.
+    same_picture: float = 0.05
+    max_turn_deg_per_s: float = 450.0
+    # Movement of the face's middle between looked-at frames, in eye distances.
+    max_jump: float = 1.2
+    max_lost_frames: int = 2
+
+
+@dataclass(frozen=True)
+class ActionLimits:
+    """When something was done, and when it was not. Angles in degrees, lengths in eye distances."""
+
+    rest_yaw: float = 14.0
+    rest_pitch: float = 22.0
+    rest_mouth_gap: float = 0.13
+    rest_frames: int = 2
+    turn_yaw: float = 14.0
+    turn_pitch: float = 9.0
+    # In an up or down turn the sideways part, and the other way round.
+    other_yaw: float = 12.0
+    other_pitch: float = 9.0
+    still_yaw: float = 11.0
+    still_pitch: float = 8.0
+    parallax: float = 0.045
+    # Narrower or lower than this by itself (natural logarithm): a plane that was turned.
+    flattened: float = 0.2
+    smile: float = 0.09
+    other_smile: float = 0.07
+    mouth_gap: float = 0.09
+    other_mouth_gap: float = 0.075
+    # An open jaw moves the mesh as a nod does.
+    open_mouth_pitch: float = 13.0
+    # Openness of the eyes as a part of that at rest.
+    eyes_shut: float = 0.62
+    eyes_open: float = 0.80
+
+
+@dataclass(frozen=True)
+class MatchLimits:
+    """Cosines between embeddings."""
+
+    same_face_in_test: float = 0.60
+    same_face_turned: float = 0.55
+    portrait: float = 0.64
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All of them."""
+
+    frame: FrameLimits = FrameLimits()
+    stream: StreamLimits = StreamLimits()
+    action: ActionLimits = ActionLimits()
+    match: MatchLimits = MatchLimits()
+    # `grid_peak`, the median over the frames at rest.
+    max_grid_peak: float = 6.5
