@@ -1,4 +1,4 @@
-"""The face service as a process: wires the parts, serves until stopped."""
+"""The face service's application: wires its parts, with whatever examines faces."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from client_sdk.credentials.jose import Key, export_public_jwk
 from node.face.challenge import Limits, Series, Vision
 from node.face.challenges import Challenges, Lifetimes
 from node.face.config import FaceConfig
+from node.face.pages import add_pages
 from node.face.routes import ServiceDescription, create_routes
 from node.web.rate_limit import RateLimiter, parse_rate
 
@@ -59,6 +60,7 @@ def create_app(
         public_url=config.public_url,
         capture_ms=round(config.capture_seconds * 1000),
     )
+    add_pages(app, operator=config.operator, public_url=config.public_url, signing_key=signing_key)
     limiter, rate = RateLimiter(), parse_rate(config.caller_rate)
 
     @app.before_request

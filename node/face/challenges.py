@@ -230,7 +230,7 @@ class Challenges:
             ChallengeOverError: The test has ended.
             ChallengeExpiredError: Its time is over.
         """
-        test = self._captured(test_id, token)
+        test = self.capturing(test_id, token)
         now_ms = self._now_ms()
         if test.challenge.state == "waiting":
             test.until_ms = now_ms + self._limits.test_ms * 2 + KEPT_MS
@@ -257,7 +257,7 @@ class Challenges:
             WindowToComeError: The prompt was not shown yet.
             ImageRefusedError: A frame is no picture; the prompt can be answered again.
         """
-        test = self._captured(test_id, token, window=window)
+        test = self.capturing(test_id, token, window=window)
         challenge = test.challenge
         if challenge.state == "waiting":
             raise NotStartedError
@@ -302,7 +302,19 @@ class Challenges:
             raise UnknownChallengeError
         return test
 
-    def _captured(self, test_id: str, token: str, *, window: int | None = None) -> OpenTest:
+    def capturing(self, test_id: str, token: str, *, window: int | None = None) -> OpenTest:
+        """Return a test that goes on, for the one who may show a face.
+
+        Args:
+            test_id: The test.
+            token: The token for capturing.
+            window: The prompt that is answered; None where none is.
+
+        Raises:
+            UnknownChallengeError: There is no such test, or the token is not for capturing.
+            ChallengeOverError: The test has ended.
+            ChallengeExpiredError: Its time is over.
+        """
         test = self._find(test_id)
         if not test.is_captured_with(token):
             raise UnknownChallengeError

@@ -3,7 +3,9 @@
 from importlib.metadata import version
 from typing import Annotated, Any, Final, Self, TypeAlias
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
+from flask_openapi.models.media_type import MediaType
+from flask_openapi.models.request_body import RequestBody
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
@@ -23,6 +25,7 @@ from client_sdk.face.portrait import MAX_OPENING_CHARS, PortraitOpening
 from node.errors import ApiError
 from node.face.challenges import Challenges, OpenTest
 from node.face.uploads import MAX_BODY_BYTES, MAX_FRAME_CHARS, MAX_FRAMES, read_frames
+from node.face.video import MEDIA_TYPES, read_video
 from node.face.words import words_for
 from node.web.app import create_api
 from node.web.bearer import bearer_token, unauthorized
@@ -265,6 +268,21 @@ def create_routes(
         test = challenges.answer(path.id, _token(), path.window, frames, follows=True)
         return answer_with(test)
 
+    @app.put(
+        "/challenges/<id>/windows/<int:window>/video",
+        responses={200: ChallengeState, **_REFUSALS},
+        request_body=_video_body(),
+        security=_SECURITY,
+        tags=_CAMERA,
+    )
+    def send_video(path: WindowPath) -> Response:
+        """Send a short video of a prompt instead of frames."""
+        token = _token()
+        # For nobody else is anything decoded.
+        challenges.capturing(path.id, token, window=path.window)
+        frames = read_video(request.get_data())
+        return answer_with(challenges.answer(path.id, token, path.window, frames, follows=False))
+
     return app
 
 
@@ -282,3 +300,8 @@ def _read_portrait(disclosure: str) -> PortraitOpening:
         raise ApiError(
             422, "invalid_portrait", "The portrait cannot be read", f"{error}."
         ) from None
+
+
+def _video_body() -> RequestBody:
+    binary = MediaType.model_validate({"schema": {"type": "string", "format": "binary"}})
+    return RequestBody(content=dict.fromkeys(MEDIA_TYPES, binary), required=True)

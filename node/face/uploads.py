@@ -11,7 +11,7 @@ from node.face.challenge import Frame
 MAX_FRAMES: Final = 40
 MAX_FRAME_BYTES: Final = 300 * 1024
 MAX_FRAME_CHARS: Final = MAX_FRAME_BYTES * 4 // 3 + 4
-MAX_BODY_BYTES: Final = 3 << 20
+MAX_BODY_BYTES: Final = 4 << 20
 _JPEG: Final = b"\xff\xd8\xff"
 
 

@@ -11,9 +11,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "threat-model"
 sys.path.insert(0, str(FOLDER))
 
-import model  # noqa: E402
-
 import build  # noqa: E402 - the folder of documents is no package
+import model  # noqa: E402
 
 CONTENT = build.load()
 THREATS: list[dict[str, Any]] = CONTENT["threat"]

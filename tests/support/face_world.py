@@ -21,7 +21,7 @@ from client_sdk.face.prompts import Prompt
 from client_sdk.http_client import HttpAnswer, HttpClient
 from node.errors import ImageError
 from node.face.app import create_app
-from node.face.challenge import Examination, Frame
+from node.face.challenge import Examination, Frame, Series, Vision
 from node.face.config import FaceConfig
 
 URL: Final = "https://face.example"
@@ -129,20 +129,34 @@ class FaceHttp(HttpClient):
 class FaceWorld:
     """A service, its clock and its callers."""
 
-    def __init__(self, *, clock: Clock | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        vision: Vision | None = None,
+        series: Series | None = None,
+        **settings: Any,
+    ) -> None:
         self.clock = clock or Clock()
         self.vision = ScriptedVision()
         self.key = generate_key()
         self.config = FaceConfig.model_validate(
-            {"name": NAME, "operator": "The city", "public_url": URL, **settings}
+            {
+                "name": NAME,
+                "operator": "The city",
+                "public_url": URL,
+                "test_rate": "1000/hour",
+                **settings,
+            }
         )
         self.app, self.challenges = create_app(
             self.config,
-            vision=self.vision,
-            series=FixedSeries(),
+            vision=vision or self.vision,
+            series=series or FixedSeries(),
             signing_key=self.key,
             now_ms=self.clock,
         )
+        self.address = URL
         self.flask = self.app.test_client()
         self.http = FaceHttp(self.flask)
         self.client = FaceClient(URL, self.http)

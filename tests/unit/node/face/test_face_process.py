@@ -1,0 +1,158 @@
+"""The face service as a process of its own: no face is ever on its disk, and ten come at a time."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import pytest
+from click.testing import CliRunner
+from support.face_world import AUDIENCE, REQUEST_HASH
+from support.processes import NodeProcess
+from support.rendered_person import live_person, portrait
+
+from client_sdk.errors import FaceTestRefusedError
+from client_sdk.face.capture import run_test
+from client_sdk.face.client import CapturedFrame, FaceClient, NewTest
+from client_sdk.face.portrait import PortraitOpening
+from client_sdk.face.prompts import Prompt
+from client_sdk.http_client import HttpClient
+from node.cli.main import tegata
+
+MARK = b"a-mark-that-stands-in-every-frame"
+START = (sys.executable, "-m", "node.cli.main", "face", "start")
+
+
+class Service:
+    """A face service as an operator runs it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "face"
+        made = CliRunner().invoke(
+            tegata,
+            [
+                *("face", "init", str(self.folder), "--name", "face.example"),
+                *("--listen", "127.0.0.1:0", "--public-url", "http://127.0.0.1:8083"),
+            ],
+        )
+        assert made.exit_code == 0, made.output
+        with (self.folder / "face.toml").open("a", encoding="utf-8") as file:
+            file.write('caller_rate = "100000/minute"\ntest_rate = "1000/hour"\nmost_missed = 5\n')
+        self.process = NodeProcess(self.folder, command=START)
+
+    def __enter__(self) -> Self:
+        self.process.__enter__()
+        self.url = f"http://{self.process.wait_for_log('ready')['address']}"
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.process.__exit__(None, None, None)
+
+    @property
+    def peak_mb(self) -> int:
+        """The most memory that the process had, in megabytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) // 1024
+
+
+class LiveCamera:
+    """A camera that works as fast as time goes by."""
+
+    def __init__(self, seed: int) -> None:
+        self._seeds = count(1000 * seed)
+
+    def capture(self, prompt: Prompt, *, capture_ms: int) -> list[CapturedFrame]:
+        del capture_ms
+        start = time.monotonic_ns() // 1_000_000
+        clip = live_person(0)(prompt, next(self._seeds))
+        # The person takes as long as a clip lasts; a service is not to be told another time.
+        time.sleep((clip[-1].time_ms - clip[0].time_ms) / 1000)
+        return [
+            CapturedFrame(time_ms=start + frame.time_ms, jpeg=marked(frame.jpeg)) for frame in clip
+        ]
+
+
+def marked(jpeg: bytes) -> bytes:
+    """Return a JPEG with a comment in it."""
+    return jpeg[:2] + b"\xff\xfe" + (len(MARK) + 2).to_bytes(2) + MARK + jpeg[2:]
+
+
+def new_test() -> NewTest:
+    return NewTest(
+        audience=AUDIENCE,
+        purpose="tegata-recovery",
+        account="h@holder",
+        portrait=PortraitOpening.create(marked(portrait(0))),
+        request_hash=REQUEST_HASH,
+    )
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Service(tmp_path) as service:
+        yield service
+
+
+def written(service: Service) -> Iterator[tuple[str, bytes]]:
+    """Return all that the process has on a disk: its files, and those that it has open."""
+    for path in service.home.rglob("*"):
+        if path.is_file():
+            yield str(path), path.read_bytes()
+    for descriptor in Path(f"/proc/{service.process.pid}/fd").iterdir():
+        if descriptor.is_file():
+            yield str(descriptor.readlink()), descriptor.read_bytes()
+
+
+def test_no_face_is_ever_on_the_disk(service: Service) -> None:
+    """Frames and portrait hold a mark: it is looked for while a test is under way, and after."""
+    http = HttpClient()
+    camera, found = LiveCamera(1), []
+
+    def look(*_: object) -> None:
+        found.extend(
+            name
+            for name, content in written(service)
+            if MARK in content or b"JFIF" in content or b"Exif" in content
+        )
+
+    try:
+        assert run_test(FaceClient(service.url, http), new_test(), camera, on_progress=look)
+    finally:
+        http.close()
+    look()
+    assert found == []
+    # And it would be found: the mark is in what was sent.
+    (service.home / "tmp" / "frame").write_bytes(marked(portrait(0)))
+    look()
+    assert found == [str(service.home / "tmp" / "frame")]
+    log = str(service.process.log)
+    assert "test_ended" in log
+    assert "h@holder" not in log
+
+
+@pytest.mark.skipif(not os.environ.get("TEGATA_SOAK"), reason="make soak")
+def test_ten_come_at_a_time_and_none_is_lost(service: Service) -> None:
+    def come(number: int) -> str:
+        http = HttpClient(timeout_s=60)
+        try:
+            return run_test(FaceClient(service.url, http), new_test(), LiveCamera(number % 2))
+        except FaceTestRefusedError as refused:
+            return refused.code
+        finally:
+            http.close()
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(come, range(10)))
+    print(f"{time.monotonic() - started:.1f} s, {service.peak_mb} MB")
+    assert [result for result in results if result.count(".") != 2] == []
+    assert service.peak_mb < 500
