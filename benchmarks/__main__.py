@@ -18,7 +18,7 @@ from benchmarks.issuing import IssuingBench
 from benchmarks.ledger import LedgerBench
 from benchmarks.machine import read_machine
 from benchmarks.plots import plot_figures
-from benchmarks.replication import ReplicationBench, replication_sizes
+from benchmarks.replication import SHORT_SIZES, SIZES, ReplicationBench
 from benchmarks.report import load, save, table
 from benchmarks.signatures import signature_steps
 from benchmarks.state_growth import StateGrowth, account_sizes
@@ -66,7 +66,7 @@ GROUPS: Final = (
     type=click.IntRange(min=1_000),
     default=100_000,
     show_default=True,
-    help="How long the chain is whose start is measured, and that a fifth peer joins.",
+    help="How long the chain is whose start is measured.",
 )
 @click.option(
     "--residents",
@@ -130,7 +130,7 @@ def main(
             steps += StateGrowth(scratch, account_sizes(accounts), transactions).steps()
         steps += _service_steps(stack, scratch, chosen, residents=residents, short=short)
         if "replication" in chosen:
-            sizes = replication_sizes(transactions, short=short)
+            sizes = SHORT_SIZES if short else SIZES
             steps += stack.enter_context(ReplicationBench(scratch, sizes)).steps()
         progress.update(task, total=len(steps))
         for step in steps:

@@ -35,19 +35,15 @@ from benchmarks.load import (
 )
 from benchmarks.running_ledger import OwnNode
 from chaincode.protocol.transaction_pb2 import Transaction
-from client_sdk.errors import ClientError
-from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import create_account
 from node.cli.demo.town import ServiceProcess, free_addresses
-from node.ledger.config import FILE_NAME
 from node.ledger.genesis import ADMIN_ACCOUNT
-from node.network.cometbft_config import CometBftNode, StateSync, config_toml, genesis_json
+from node.network.cometbft_config import CometBftNode, config_toml, genesis_json
 from node.network.cometbft_keys import key_address, save_node_key, save_validator_key
-from node.network.layout import PeerFolder, PeerPlace, peer_folders, write_network, write_peer
-from node.network.peer_processes import PeerProcess, search_path
-from node.network.peer_status import newest_header
+from node.network.layout import PeerFolder, PeerPlace, peer_folders, write_network
+from node.network.peer_processes import search_path
 
 PEERS: Final = 4
 _GROUP: Final = "replication"
@@ -57,8 +53,6 @@ _LIST: Final = 500
 _IN_FLIGHT: Final = 4
 _ROUNDS: Final = 3
 _GAP_S: Final = 0.2
-_SNAPSHOT_BLOCKS: Final = 20
-"""Under load blocks are long and few."""
 _PATIENCE_S: Final = 120.0
 _PAUSE_S: Final = 0.005
 
@@ -244,19 +238,14 @@ class Sizes:
     Attributes:
         transactions: In lists, in each round.
         lone: Alone.
-        joining_at: How many the chain has that a fifth peer joins.
     """
 
     transactions: int
     lone: int
-    joining_at: int
 
 
-def replication_sizes(transactions: int, *, short: bool) -> Sizes:
-    """Return how much is sent where the chain is to have so many transactions."""
-    if short:
-        return Sizes(transactions=1_000, lone=10, joining_at=2_000)
-    return Sizes(transactions=4_000, lone=40, joining_at=transactions)
+SIZES: Final = Sizes(transactions=4_000, lone=40)
+SHORT_SIZES: Final = Sizes(transactions=1_000, lone=10)
 
 
 class ReplicationBench:
@@ -271,7 +260,6 @@ class ReplicationBench:
         """
         self._folder = folder / "replication"
         self._sizes = sizes
-        self._sent = 0
         self._opened = ExitStack()
         self._account = Account("bench@holder", AccountKey.generate())
 
@@ -284,8 +272,6 @@ class ReplicationBench:
         with ExitStack() as stack:
             peers = peer_folders(self._folder)
             for peer in peers:
-                with (peer.path / FILE_NAME).open("a", encoding="utf-8") as file:
-                    file.write(f"snapshot_interval = {_SNAPSHOT_BLOCKS}\n")
                 stack.callback(self._start(peer).stop)
             key = AccountKey.load(peers[0].path / "keys" / f"{ADMIN_ACCOUNT}.priv")
             admin = LedgerClient(peers[0].torii(), ADMIN_ACCOUNT, key, timeout_s=_PATIENCE_S)
@@ -316,7 +302,6 @@ class ReplicationBench:
         return [
             Step(name="four peers: lists", take=self._take_lists),
             Step(name="four peers: lone transactions", take=self._take_lone),
-            Step(name="a fifth peer joins", take=self._take_join),
         ]
 
     def _start(self, peer: PeerFolder) -> ServiceProcess:
@@ -329,7 +314,6 @@ class ReplicationBench:
                 transactions = details(self._account, self._sizes.transactions)
                 seconds = timed(lambda: loaded.commit(transactions))  # noqa: B023
                 rates.setdefault(name, []).append(len(transactions) / seconds)
-            self._sent += self._sizes.transactions
         best = {name: max(values) for name, values in rates.items()}
         yield Figure(
             group=_GROUP,
@@ -345,7 +329,6 @@ class ReplicationBench:
             name: loaded.follow(details(self._account, self._sizes.lone, keys=10))
             for name, loaded in self._loaded.items()
         }
-        self._sent += self._sizes.lone
         for percent in (50, 95):
             taken = {name: percentile(values, percent) for name, values in times.items()}
             yield Figure(
@@ -356,40 +339,3 @@ class ReplicationBench:
                 peers=taken,
                 bound_by="three rounds of messages, and a sync of four peers' logs",
             )
-
-    def _take_join(self) -> Iterator[Figure]:
-        """Let a peer join by state sync once the chain is long."""
-        while self._sent < self._sizes.joining_at:
-            count = min(10_000, self._sizes.joining_at - self._sent)
-            self._peers.commit(details(self._account, count))
-            self._sent += count
-        folders = peer_folders(self._folder)
-        urls = [one.rpc_url() for one in folders[:2]]
-        http = HttpClient()
-        height, header_hash = newest_header(urls[0], http)
-        first_port = int(folders[0].torii().rpartition(":")[2])
-        place = PeerPlace.on_one_machine(PEERS + 1, first_port)
-        sync = StateSync(rpc_servers=urls, trust_height=height, trust_hash=header_hash)
-        write_peer(self._folder, place, [one.neighbour() for one in folders], sync)
-        fifth = peer_folders(self._folder)[-1]
-        started = time.perf_counter()
-        # It is ready when it has the state: nobody waits for its word here.
-        process = PeerProcess(fifth)
-        self._opened.callback(process.wait)
-        self._opened.callback(process.ask_to_stop)
-
-        def has_joined() -> bool:
-            try:
-                return newest_header(fifth.rpc_url(), http)[0] >= height
-            except ClientError:
-                return False
-
-        _wait(has_joined, "the fifth peer")
-        yield Figure(
-            group=_GROUP,
-            name=f"a fifth peer joins a chain of {self._sent:,} transactions by state sync",
-            unit=Unit.MILLISECONDS,
-            value=(time.perf_counter() - started) * 1e3,
-            peers={},
-            bound_by="5 s of CometBFT's search for snapshots; then the restore",
-        )

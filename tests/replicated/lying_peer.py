@@ -2,8 +2,9 @@
 
 usage: lying_peer.py LIE FOLDER
 
-LIE is `garbage`: the blocks that it proposes hold bytes that nobody can decode; or `state`: from
-the tenth transaction of CometBFT on it computes another state than the others.
+LIE is `garbage`: the blocks that it proposes hold bytes that nobody can decode; `empty`: they hold
+nothing, whatever waits; or `state`: from the tenth transaction of CometBFT on it computes another
+state than the others.
 """
 
 import sys
@@ -28,6 +29,8 @@ def _lie(application: Application, request: Request) -> Response:
     kind = request.WhichOneof("value")
     if _LIE == "garbage" and kind == "prepare_proposal":
         response.prepare_proposal.txs.insert(0, b"\xffnobody can decode this")
+    if _LIE == "empty" and kind == "prepare_proposal":
+        del response.prepare_proposal.txs[:]
     if _LIE == "state" and kind == "finalize_block":
         _seen += len(request.finalize_block.txs)
         if _seen > _HONEST:

@@ -1,12 +1,18 @@
 """`tegata network` beside peers that run."""
 
 import json
+import os
 import shutil
+import signal
+import socket
+import subprocess
 import tomllib
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from support.command_line import run_inside
-from support.peer_lab import PeerLab
+from support.command_line import COMMAND, run_inside
+from support.peer_lab import PeerLab, require_cometbft
 
 pytestmark = pytest.mark.xdist_group("replication")
 
@@ -37,3 +43,67 @@ def test_how_the_peers_are(lab: PeerLab) -> None:
     assert (first["name"], first["power"]) == ("peer1", 1)
     assert first["neighbours"] >= 2
     assert "state agrees" in run_inside("network", "status", lab.folder).output
+
+
+def first_of_free_ports(count: int) -> int:
+    """Return the first of so many ports that nobody has at this moment."""
+    for first in range(40_000, 60_000, count):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + count):
+                    held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no ports are free")
+
+
+@pytest.mark.parametrize("flags", [("--json",), ()])
+def test_all_peers_on_this_machine(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """They run until SIGTERM, are shown meanwhile, and are stopped then."""
+    require_cometbft()
+    folder, first = tmp_path / "n", first_of_free_ports(20)
+    words = ("network", "init", folder, "--peers", "2", "--first-port", first)
+    assert run_inside(*map(str, words)).exit_code == 0
+    process = subprocess.Popen(
+        [COMMAND, "network", "start", folder, "--seconds", "0.3", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+    assert process.stdout is not None
+    try:
+        if flags:
+            for line in process.stdout:
+                seen = json.loads(line)
+                if seen["is_agreed"] and seen["height"] > 0:
+                    break
+            assert [peer["ended"] for peer in seen["peers"]] == [None, None]
+            assert {peer["neighbours"] for peer in seen["peers"]} <= {0, 1}
+        else:
+            done = run_inside("network", "status", folder, "--wait", "60")
+            assert done.exit_code == 0, done.output
+    finally:
+        process.send_signal(signal.SIGTERM)
+        shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert flags or "peer2" in shown
+    for port in range(first, first + 20):
+        socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_peers_that_cannot_run(tmp_path: Path) -> None:
+    folder = tmp_path / "n"
+    assert run_inside("network", "init", folder, "--peers", "1").exit_code == 0
+    (folder / "peer1" / "genesis.block").write_text("nonsense")
+    done = subprocess.run(
+        [COMMAND, "network", "start", folder, "--seconds", "0.2", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "all peers have ended" in done.stderr
+    assert "no genesis block" in (folder / "peer1" / "node.log").read_text()

@@ -26,7 +26,7 @@ from node.network.layout import PeerFolder, PeerPlace, write_network
 from node.network.peer_processes import search_path
 from node.network.peer_status import NetworkStatus, NetworkWatch
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 _PAUSE_S: Final = 0.05
 _SUBNET: Final = f"198.18.{os.getpid() % 250 + 1}"
 """Of the addresses for tests of networks (RFC 2544), one block for each process."""
@@ -56,12 +56,12 @@ def _ip(*words: str, check: bool = True) -> int:
     return done.returncode
 
 
-def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Return when a condition holds; fail with what was awaited when it does not in time."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"in {patience_s:.0f} s it did not come to this: {what}")
+            raise AssertionError(f"in {PATIENCE_S:.0f} s it did not come to this: {what}")
         time.sleep(_PAUSE_S)
 
 
@@ -99,9 +99,14 @@ class LabPeer:
         self.process = NodeProcess(self.folder.path, command=within)
 
     def wait_ready(self) -> None:
-        """Return when clients can connect."""
-        assert self.process is not None
-        self.process.wait_for_log("ledger node ready")
+        """Return when clients can connect; several nodes that start at once take their time."""
+        process = self.process
+        assert process is not None
+
+        def is_ready() -> bool:
+            return any(line.get("event") == "ledger node ready" for line in [*process.log])
+
+        wait_until(is_ready, f"{self.folder.name} ready")
 
     def kill(self) -> None:
         """End all its processes at once, as a power cut would."""

@@ -89,7 +89,7 @@ class RegisterClients:
         for thread in self._threads:
             thread.join()
 
-    def wait_for_more(self, count: int, patience_s: float = 60) -> None:
+    def wait_for_more(self, count: int, patience_s: float = 120) -> None:
         """Return when so many more sets were committed."""
         with self._changed:
             wanted = len(self.committed) + count
