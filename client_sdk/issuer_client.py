@@ -23,12 +23,14 @@ class MadeOffer:
         tx_code: Six digits, to be told separately.
         expires_at: When it ends, RFC 3339.
         waci_link: The same as an invitation of WACI-DIDComm; None where the issuer has none.
+        review_code: What it is approved by; None where it needs no review.
     """
 
     link: str = field(repr=False)
     tx_code: str = field(repr=False)
     expires_at: str
     waci_link: str | None = field(default=None, repr=False)
+    review_code: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +60,19 @@ class IssuerClient(ServiceClient):
         """
         return text_of(self._post("/enrolments", {}, expected_status=201), "code")
 
-    def offer(self, attributes: ResidentAttributes, *, reference: str | None = None) -> MadeOffer:
+    def offer(
+        self,
+        attributes: ResidentAttributes,
+        *,
+        reference: str | None = None,
+        review: bool = False,
+    ) -> MadeOffer:
         """Offer a person a credential.
 
         Args:
             attributes: What is attested.
             reference: Your own case number, to find the credentials by; no name.
+            review: Whether it is issued only once somebody has approved it.
 
         Raises:
             ServiceRefusedError: An attribute is not acceptable, or the token is not the operator's.
@@ -78,7 +87,25 @@ class IssuerClient(ServiceClient):
         }
         if attributes.portrait is not None:
             fields["portrait"] = base64.b64encode(attributes.portrait).decode("ascii")
-        body: JsonObject = {"attributes": fields}
+        return self._offer({"attributes": fields, "review": review}, reference)
+
+    def offer_to_card(
+        self, *, portrait: bytes | None = None, reference: str | None = None
+    ) -> MadeOffer:
+        """Offer a credential to the holder of a My Number card, who proves the attributes by it.
+
+        Args:
+            portrait: JPEG or JPEG 2000, read from the card's face at the counter; None for none.
+            reference: Your own case number, to find the credentials by; no name.
+
+        Raises:
+            ServiceRefusedError: This issuer takes no cards, or the token is not the operator's.
+            TransportError: The service cannot be reached.
+        """
+        shown = None if portrait is None else base64.b64encode(portrait).decode("ascii")
+        return self._offer({"card": {"portrait": shown}}, reference)
+
+    def _offer(self, body: JsonObject, reference: str | None) -> MadeOffer:
         if reference is not None:
             body["reference"] = reference
         made = self._post("/offers", body, expected_status=201)
@@ -86,8 +113,31 @@ class IssuerClient(ServiceClient):
             link=text_of(made, "link"),
             tx_code=text_of(made, "tx_code"),
             expires_at=text_of(made, "expires_at"),
+            review_code=None if made.get("review_code") is None else text_of(made, "review_code"),
             waci_link=None if made.get("waci_link") is None else text_of(made, "waci_link"),
         )
+
+    def look_up_review(self, code: str) -> JsonObject:
+        """Return what is to be attested under a review code, to compare it with papers.
+
+        Raises:
+            ServiceRefusedError: There is no such review, or the token is not the operator's.
+            TransportError: The service cannot be reached.
+        """
+        return self._post("/reviews/look-up", {"code": code}, expected_status=200)
+
+    def decide_review(self, code: str, *, approved: bool) -> str:
+        """Approve or refuse that a credential is issued; return what the review came to.
+
+        Raises:
+            ServiceRefusedError: There is no such review, or it was decided otherwise.
+            TransportError: The service cannot be reached.
+        """
+        decision = "approve" if approved else "refuse"
+        answer = self._post(
+            "/reviews/decide", {"code": code, "decision": decision}, expected_status=200
+        )
+        return text_of(answer, "state")
 
     def change_state(self, record_id: str, change: StateChange) -> str:
         """Revoke, suspend or reinstate a credential; return its new state.

@@ -122,7 +122,7 @@ def begin_authorization(
     grant = None if isinstance(offer, str) else offer.authorization_code
     if grant is None and not isinstance(offer, str):
         raise OfferError("offer: it has no authorization code grant; redeem its code")
-    metadata = fetch_metadata(issuer_url, http=http)
+    metadata = fetch_metadata(issuer_url, http=http, trust=proofs.trust)
     names = tuple(metadata.configurations) if isinstance(offer, str) else offer.configuration_ids
     name, configuration = choose_configuration(names, metadata, credential_format)
     server = fetch_server(
@@ -186,7 +186,7 @@ def finish_authorization(
     }
     return redeem_grant(
         form,
-        metadata=fetch_metadata(started.issuer_url, http=http),
+        metadata=fetch_metadata(started.issuer_url, http=http, trust=proofs.trust),
         server_url=server.issuer,
         configuration_ids=(started.configuration_id,),
         credential_format=None,

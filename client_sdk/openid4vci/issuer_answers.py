@@ -6,10 +6,24 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chaincode.encoding import JsonObject, JsonValue
-from client_sdk.errors import IssuerRefusedError, TransportError
+from client_sdk.errors import (
+    CredentialFormatError,
+    IssuerRefusedError,
+    KeyFormatError,
+    OfferError,
+    TransportError,
+    VerificationError,
+)
 from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.openid4vci.issuer_metadata import ISSUER_METADATA, IssuerMetadata, well_known_url
+from client_sdk.openid4vci.signed_metadata import (
+    METADATA_MEDIA_TYPE,
+    MetadataTrust,
+    verify_metadata,
+)
 
+_HTTP_OK: Final = 200
+_LEEWAY_S: Final = 60
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}")
 _ADVICE: Final = {
     "credential_request_denied": "the issuer will not give this credential; ask it why",
@@ -20,16 +34,46 @@ _ADVICE: Final = {
 }
 
 
-def fetch_metadata(issuer_url: str, *, http: HttpClient) -> IssuerMetadata:
+def fetch_metadata(
+    issuer_url: str, *, http: HttpClient, trust: MetadataTrust | None = None
+) -> IssuerMetadata:
     """Return what an issuer publishes of itself (section 12.2).
 
+    Args:
+        issuer_url: The issuer's identifier.
+        http: The session.
+        trust: Who must vouch for it (section 12.2.3); None where its web server's word is enough.
+
     Raises:
-        OfferError: It has no acceptable metadata.
+        OfferError: It has no acceptable metadata, or nobody who is trusted vouches for it.
         TransportError: It cannot be reached.
     """
-    answer = http.get(well_known_url(issuer_url, ISSUER_METADATA))
-    fields = accept_answer(answer, f"{host_of(issuer_url)}: issuer metadata")
+    where = f"{host_of(issuer_url)}: issuer metadata"
+    url = well_known_url(issuer_url, ISSUER_METADATA)
+    if trust is None:
+        fields = accept_answer(http.get(url), where)
+    else:
+        fields = _read_signed(http.get(url, accept=METADATA_MEDIA_TYPE), issuer_url, trust, where)
     return IssuerMetadata.from_fields(fields, expected_issuer=issuer_url)
+
+
+def _read_signed(
+    answer: HttpAnswer, issuer_url: str, trust: MetadataTrust, where: str
+) -> JsonObject:
+    if answer.status != _HTTP_OK:
+        return accept_answer(answer, where)
+    if answer.media_type != METADATA_MEDIA_TYPE:
+        raise OfferError(f"{where}: it is not signed, and the wallet demands that")
+    try:
+        return verify_metadata(
+            answer.body.decode("ascii", "replace"),
+            expected_issuer=issuer_url,
+            anchors=trust.anchors,
+            now_s=trust.now_s,
+            leeway_s=_LEEWAY_S,
+        )
+    except (CredentialFormatError, VerificationError, KeyFormatError) as error:
+        raise OfferError(f"{where}: {error}") from None
 
 
 def accept_answer(answer: HttpAnswer, where: str) -> JsonObject:

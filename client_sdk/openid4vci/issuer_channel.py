@@ -14,6 +14,7 @@ from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.openid4vci.client_attestation import WalletAttestation
 from client_sdk.openid4vci.dpop import HEADER, NONCE_HEADER, sign_dpop_proof
 from client_sdk.openid4vci.server_metadata import ServerMetadata
+from client_sdk.openid4vci.signed_metadata import MetadataTrust
 
 CHALLENGE_HEADER: Final = "OAuth-Client-Attestation-Challenge"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -28,11 +29,13 @@ class WalletProofs:
         now_s: Seconds since 1970-01-01 UTC.
         dpop_key: The private key that access tokens are bound to; None for none.
         attestation: What says which wallet it is, shown where it is taken; None for none.
+        trust: Who must vouch for what the issuer publishes of itself; None for nobody.
     """
 
     now_s: int = 0
     dpop_key: Key | None = field(default=None, repr=False)
     attestation: WalletAttestation | None = None
+    trust: MetadataTrust | None = None
 
     def attestation_for(self, server: ServerMetadata) -> WalletAttestation | None:
         """Return what a server is shown of which wallet it is; None where it takes nothing."""

@@ -1,6 +1,7 @@
 """Issuer metadata that its issuer signed (OpenID4VCI 1.0 section 12.2.3), by certificates."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
@@ -10,9 +11,23 @@ from client_sdk.credentials.jose import Key, parse_compact, sign_compact, valida
 from client_sdk.errors import OfferError
 from client_sdk.openid4vci.certificate_chain import encode_x5c, verify_x5c
 
+METADATA_MEDIA_TYPE: Final = "application/jwt"
 METADATA_TYP: Final = "openidvci-issuer-metadata+jwt"
 LIFETIME_S: Final = 86_400
 _CLAIMS: Final = ("iss", "sub", "iat", "exp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataTrust:
+    """Whose word on an issuer's metadata is demanded, beyond that of its web server.
+
+    Attributes:
+        anchors: Certificates of the authorities that are trusted.
+        now_s: Seconds since 1970-01-01 UTC.
+    """
+
+    anchors: tuple[x509.Certificate, ...]
+    now_s: int
 
 
 def sign_metadata(

@@ -110,7 +110,7 @@ def redeem_offer(
         raise OfferError("offer: the issuer wants to see you at its page first; authorize there")
     if offer.transaction_code is not None and not tx_code:
         raise OfferError("offer: it asks for a transaction code; type the one that came with it")
-    metadata = fetch_metadata(offer.credential_issuer, http=http)
+    metadata = fetch_metadata(offer.credential_issuer, http=http, trust=proofs.trust)
     server_url = find_server(metadata, offer.authorization_server)
     form = {"grant_type": PRE_AUTHORIZED_CODE, "pre-authorized_code": offer.pre_authorized_code}
     if offer.transaction_code is not None and tx_code:
@@ -142,7 +142,7 @@ def redeem_card(
         CardError: The card does not sign.
         TransportError: The issuer cannot be reached.
     """
-    metadata = fetch_metadata(issuer_url, http=http)
+    metadata = fetch_metadata(issuer_url, http=http, trust=proofs.trust)
     return redeem_grant(
         {"grant_type": MY_NUMBER_CARD, **prove_to(card, metadata, http)},
         metadata=metadata,

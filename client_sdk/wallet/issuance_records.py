@@ -10,6 +10,7 @@ from client_sdk.errors import KeyFormatError, VaultFormatError
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.openid4vci.issuer_answers import fetch_metadata
+from client_sdk.openid4vci.signed_metadata import MetadataTrust
 from client_sdk.openid4vci.token_client import AcceptedOffer, fetch_issuer_keys
 
 
@@ -68,15 +69,19 @@ class StoredIssuance:
             seeds=seeds,
         )
 
-    def accepted(self, http: HttpClient) -> AcceptedOffer:
+    def accepted(self, http: HttpClient, trust: MetadataTrust | None = None) -> AcceptedOffer:
         """Return the accepted offer, with what its issuer publishes now.
+
+        Args:
+            http: The session.
+            trust: Who must vouch for that; None for nobody.
 
         Raises:
             OfferError: The issuer publishes nothing acceptable.
             TransportError: The issuer cannot be reached.
         """
         return AcceptedOffer(
-            metadata=fetch_metadata(self.issuer_url, http=http),
+            metadata=fetch_metadata(self.issuer_url, http=http, trust=trust),
             credential_format=self.credential_format,
             credential_type=self.credential_type,
             issuer_keys=fetch_issuer_keys(self.issuer_url, http),

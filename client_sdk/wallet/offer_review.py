@@ -47,7 +47,9 @@ def review_offer(session: WalletSession, link: str) -> ReviewedOffer:
             issuer_url=None, is_own_issuer=True, names=(), transaction_code=None, may_need_code=True
         )
     offer = fetch_offer(link, http=session.http)
-    known = fetch_metadata(offer.credential_issuer, http=session.http).configurations
+    known = fetch_metadata(
+        offer.credential_issuer, http=session.http, trust=session.metadata_trust
+    ).configurations
     found = [known[name] for name in offer.configuration_ids if name in known]
     if not found:
         raise OfferError("offer: no credential of it is in a format that this wallet holds")

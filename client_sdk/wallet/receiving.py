@@ -96,7 +96,11 @@ class Receiving:
         issuance_id = _id_of(offer_link)
         if not self._is_on_its_way(issuance_id, trusted_issuer):
             offer = self._fetch_offer(offer_link, trusted_issuer)
-            most = fetch_metadata(offer.credential_issuer, http=self._session.http).batch_size
+            most = fetch_metadata(
+                offer.credential_issuer,
+                http=self._session.http,
+                trust=self._session.metadata_trust,
+            ).batch_size
             if not 1 <= (count := count or most) <= most:
                 raise OfferError(f"this issuer gives 1 to {most} credentials at once")
             accepted = self._redeem(offer, tx_code, credential_format, None)
@@ -152,7 +156,7 @@ class Receiving:
         issuance = self._session.contents.issuances.get(issuance_id)
         if issuance is None:
             raise OfferError(f"the wallet is not on its way to a credential {issuance_id}")
-        accepted = issuance.accepted(self._session.http)
+        accepted = issuance.accepted(self._session.http, self._session.metadata_trust)
         try:
             issued = self._ask(issuance, accepted)
             credentials = self._accept(issuance, issued)
@@ -290,6 +294,7 @@ class Receiving:
             dpop_key=generate_key(ES256),
             # A new one for each issuance: two issuers must not know the wallet again by it.
             attestation=None if provider is None else provider.attest_wallet(),
+            trust=self._session.metadata_trust,
         )
 
     def _keep(self, issuance: StoredIssuance) -> None:

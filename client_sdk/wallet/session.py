@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable
 
+from cryptography import x509
+
 from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.errors import NotRegisteredError
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from client_sdk.openid4vci.signed_metadata import MetadataTrust
 from client_sdk.openid4vci.wallet_provider import WalletProvider
 from client_sdk.vault import Vault
 from client_sdk.wallet.wallet_file import WalletFile
@@ -25,6 +28,7 @@ class WalletSession:
         timeout_s: float = 15,
         part: str | None = None,
         provider: WalletProvider | None = None,
+        issuer_anchors: tuple[x509.Certificate, ...] = (),
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take over an open vault that holds a wallet.
@@ -35,6 +39,8 @@ class WalletSession:
             timeout_s: How long one call may wait, in seconds.
             part: The verifier whose part of the wallet is meant; None for the wallet itself.
             provider: Who vouches for the wallet; None where nobody does.
+            issuer_anchors: The authorities of which one must vouch for what an issuer publishes of
+                itself; none where its web server's word is enough.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
@@ -44,6 +50,7 @@ class WalletSession:
         self.key = AccountKey(self.contents.seed)
         self.http = http or HttpClient(timeout_s=timeout_s)
         self.provider = provider
+        self._issuer_anchors = issuer_anchors
         self.now_ms = now_ms
         self._timeout_s = timeout_s
         self._ledger: LedgerClient | None = None
@@ -68,6 +75,13 @@ class WalletSession:
         if account is None:
             raise NotRegisteredError("the wallet has no account yet; register it first")
         return account
+
+    @property
+    def metadata_trust(self) -> MetadataTrust | None:
+        """Who must vouch now for what an issuer publishes of itself; None for nobody."""
+        if not self._issuer_anchors:
+            return None
+        return MetadataTrust(anchors=self._issuer_anchors, now_s=self.now_ms() // 1000)
 
     @property
     def holder_key(self) -> Key:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cryptography import x509
+
 from chaincode.encoding import JsonObject
 from chaincode.records import GrantRecord
 from client_sdk.didcomm.out_of_band import is_invitation
@@ -71,6 +73,7 @@ class Wallet:
         haip: bool = False,
         part: str | None = None,
         provider: WalletProvider | None = None,
+        issuer_anchors: tuple[x509.Certificate, ...] = (),
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take over an open vault; `create` and `open` are the usual ways.
@@ -84,13 +87,22 @@ class Wallet:
             part: The verifier whose part is meant, as `part_for` opens it.
             provider: Who vouches for the wallet and its keys to issuers that demand it; None where
                 nobody does.
+            issuer_anchors: The authorities of which one must have signed what an issuer publishes
+                of itself (OpenID4VCI 1.0 section 12.2.3); none where its web server's word is
+                enough.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
             VaultFormatError: The vault holds something else than a wallet.
         """
         self._session = WalletSession(
-            vault, http=http, timeout_s=timeout_s, now_ms=now_ms, part=part, provider=provider
+            vault,
+            http=http,
+            timeout_s=timeout_s,
+            now_ms=now_ms,
+            part=part,
+            provider=provider,
+            issuer_anchors=issuer_anchors,
         )
         self._haip = haip
         self._is_part = part is not None
@@ -104,6 +116,7 @@ class Wallet:
                 haip=haip,
                 part=verifier,
                 provider=provider,
+                issuer_anchors=issuer_anchors,
                 now_ms=now_ms,
             )
 
@@ -145,6 +158,7 @@ class Wallet:
         http: HttpClient | None = None,
         haip: bool = False,
         provider: WalletProvider | None = None,
+        issuer_anchors: tuple[x509.Certificate, ...] = (),
     ) -> Self:
         """Open a wallet.
 
@@ -154,12 +168,19 @@ class Wallet:
             http: How issuers and verifiers are reached.
             haip: As for the constructor.
             provider: As for the constructor.
+            issuer_anchors: As for the constructor.
 
         Raises:
             WrongPassphraseError: The passphrase does not open it.
             VaultFormatError: The file is no wallet.
         """
-        return cls(Vault.open(path, passphrase), http=http, haip=haip, provider=provider)
+        return cls(
+            Vault.open(path, passphrase),
+            http=http,
+            haip=haip,
+            provider=provider,
+            issuer_anchors=issuer_anchors,
+        )
 
     @property
     def public_key(self) -> str:

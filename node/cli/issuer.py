@@ -16,7 +16,7 @@ from chaincode.records import IssuerRecord
 from client_sdk.authority_client import group_jwk
 from client_sdk.credentials.jose import export_private_jwk, export_public_jwk, generate_key
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
-from client_sdk.issuer_client import IssuerClient, StateChange
+from client_sdk.issuer_client import IssuerClient, MadeOffer, StateChange
 from client_sdk.ledger.grants import new_record_id
 from node.cli.issuer_batch import batch
 from node.cli.keygen import add_key_commands
@@ -43,6 +43,20 @@ def _operator_options(command: _Command) -> _Command:
     command = click.option("--issuer", "url", required=True, help="The service's address.")(command)
     return click.option(
         "--token", envvar="TEGATA_OPERATOR_TOKEN", required=True, help="Or TEGATA_OPERATOR_TOKEN."
+    )(command)
+
+
+def _offer_options(command: _Command) -> _Command:
+    command = click.option(
+        "--qr-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write the QR code to a file, SVG or PNG by its name: for a screen or a letter.",
+    )(command)
+    command = click.option("--qr/--no-qr", default=True, help="Draw the offer as a QR code.")(
+        command
+    )
+    return click.option(
+        "--reference", help="Your case number, to find the credentials by. No name."
     )(command)
 
 
@@ -206,13 +220,8 @@ def enrol(url: str, token: str, as_json: bool) -> None:
 @click.option("--birth-date", required=True, type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--sex", required=True, type=click.Choice(["0", "1", "2", "9"]), help="ISO/IEC 5218.")
 @click.option("--portrait", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--reference", help="Your case number, to find the credentials by. No name.")
-@click.option("--qr/--no-qr", default=True, help="Draw the offer as a QR code.")
-@click.option(
-    "--qr-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the QR code to a file, SVG or PNG by its name: for a screen or a letter.",
-)
+@click.option("--review", is_flag=True, help="Issue it only once somebody has approved it.")
+@_offer_options
 @_operator_options
 @json_option
 def offer(
@@ -222,6 +231,7 @@ def offer(
     birth_date: datetime,
     sex: str,
     portrait: Path | None,
+    review: bool,
     reference: str | None,
     qr: bool,
     qr_file: Path | None,
@@ -230,8 +240,7 @@ def offer(
     as_json: bool,
 ) -> None:
     """Offer a credential to the person at the counter."""
-    if qr_file is not None and qr_file.suffix.lower() not in (".svg", ".png"):
-        raise click.UsageError("--qr-file: a name that ends with .svg or .png")
+    _check_qr_file(qr_file)
     attributes = ResidentAttributes(
         name=name,
         address=address,
@@ -241,16 +250,72 @@ def offer(
         portrait=None if portrait is None else portrait.read_bytes(),
     )
     with IssuerClient(url, token) as client:
-        made = client.offer(attributes, reference=reference)
+        made = client.offer(attributes, reference=reference, review=review)
+    _show_offer(made, qr=qr, qr_file=qr_file, as_json=as_json)
+
+
+@issuer.command("offer-to-card")
+@click.option(
+    "--portrait",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="From the card's face, read at the counter.",
+)
+@_offer_options
+@_operator_options
+@json_option
+def offer_to_card(
+    portrait: Path | None,
+    reference: str | None,
+    qr: bool,
+    qr_file: Path | None,
+    url: str,
+    token: str,
+    as_json: bool,
+) -> None:
+    """Offer a credential that attests what the person's My Number card proves."""
+    _check_qr_file(qr_file)
+    shown = None if portrait is None else portrait.read_bytes()
+    with IssuerClient(url, token) as client:
+        made = client.offer_to_card(portrait=shown, reference=reference)
+    _show_offer(made, qr=qr, qr_file=qr_file, as_json=as_json)
+
+
+@issuer.command()
+@click.argument("code", metavar="CODE")
+@click.option("--approve", "decision", flag_value="approve", help="Let it be issued.")
+@click.option("--refuse", "decision", flag_value="refuse", help="Never let it be issued.")
+@_operator_options
+@json_option
+def review(code: str, decision: str | None, url: str, token: str, as_json: bool) -> None:
+    """Show what waits under the review CODE, to compare it with the person's papers; or decide."""
+    with IssuerClient(url, token) as client:
+        if decision is not None:
+            state = client.decide_review(code, approved=decision == "approve")
+            show({"state": state}, as_json=as_json)
+            return
+        found = client.look_up_review(code)
+    show({name: str(value) for name, value in found.items() if value}, as_json=as_json)
+
+
+def _check_qr_file(file: Path | None) -> None:
+    if file is not None and file.suffix.lower() not in (".svg", ".png"):
+        raise click.UsageError("--qr-file: a name that ends with .svg or .png")
+
+
+def _show_offer(made: MadeOffer, *, qr: bool, qr_file: Path | None, as_json: bool) -> None:
     code = segno.make(made.link, micro=False)
     if qr and not as_json:
         code.terminal(compact=True)
     if qr_file is not None:
         code.save(str(qr_file), scale=8)
-    show(
-        {"offer": made.link, "tx_code": made.tx_code, "expires_at": made.expires_at},
-        as_json=as_json,
-    )
+    shown: dict[str, Value] = {
+        "offer": made.link,
+        "tx_code": made.tx_code,
+        "expires_at": made.expires_at,
+    }
+    if made.review_code is not None:
+        shown["review_code"] = made.review_code
+    show(shown, as_json=as_json)
 
 
 def _add_change(change: StateChange) -> None:

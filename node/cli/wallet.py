@@ -22,7 +22,7 @@ from node.cli.browser import opened_browser
 from node.cli.face_page import face_tester, receive_after_face_test
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show, show_rows
-from node.cli.wallet_provider import load_provider, provider_options
+from node.cli.wallet_provider import load_anchors, load_provider, provider_options
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _PREVIEW_CHARS = 60
@@ -144,6 +144,7 @@ def receive(
     browser: str | None,
     provider: Path | None,
     client_id: str | None,
+    issuer_authority: Path | None,
     as_json: bool,
 ) -> None:
     """Fetch the credential that OFFER offers: openid-credential-offer://..., or an issuer's URL.
@@ -152,7 +153,12 @@ def receive(
     """
     vouching = load_provider(provider, client_id)
     with (
-        Wallet.open(wallet_file, passphrase, provider=vouching) as holder,
+        Wallet.open(
+            wallet_file,
+            passphrase,
+            provider=vouching,
+            issuer_anchors=load_anchors(issuer_authority),
+        ) as holder,
         opened_browser(browser) as page,
     ):
         if link.startswith(("https://", "http://")):
@@ -201,12 +207,18 @@ def receive(
 @provider_options
 @json_option
 def resume(
-    wallet_file: Path, passphrase: str, provider: Path | None, client_id: str | None, as_json: bool
+    wallet_file: Path,
+    passphrase: str,
+    provider: Path | None,
+    client_id: str | None,
+    issuer_authority: Path | None,
+    as_json: bool,
 ) -> None:
     """Fetch the credentials of offers that were accepted before, such as deferred ones."""
     rows: list[dict[str, Value]] = []
     vouching = load_provider(provider, client_id)
-    with Wallet.open(wallet_file, passphrase, provider=vouching) as holder:
+    anchors = load_anchors(issuer_authority)
+    with Wallet.open(wallet_file, passphrase, provider=vouching, issuer_anchors=anchors) as holder:
         for issuance in holder.issuances:
             try:
                 found, state = holder.resume(issuance.issuance_id).record_id, "received"

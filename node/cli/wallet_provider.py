@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+from cryptography import x509
 
+from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.wallet.provider_key import CHAIN_FILE, KEY_FILE, ProviderKey
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -13,6 +15,12 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 def provider_options(command: _Command) -> _Command:
     """Add where the wallet's provider is to a command."""
+    command = click.option(
+        "--issuer-authority",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="Certificates (PEM) of authorities: take what an issuer says of itself only where "
+        "one of them vouches for it.",
+    )(command)
     command = click.option(
         "--provider",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -36,3 +44,12 @@ def load_provider(folder: Path | None, client_id: str | None) -> ProviderKey | N
     if folder is None or client_id is None:
         raise click.UsageError("--provider and --client-id belong together")
     return ProviderKey.load(folder, client_id=client_id)
+
+
+def load_anchors(file: Path | None) -> tuple[x509.Certificate, ...]:
+    """Return the authorities of a command's options; none where no file is named.
+
+    Raises:
+        KeyFormatError: The file is no PEM text of certificates.
+    """
+    return () if file is None else load_certificates(file.read_bytes())

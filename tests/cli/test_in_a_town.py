@@ -604,3 +604,17 @@ def test_refusals_of_the_services(desk: Desk) -> None:
         result = run_inside(*command, env={**PASSPHRASE, **desk.verifier})
         assert isinstance(result.exception, error), (command, result.exception)
         assert "wrong-token" not in str(result.exception)
+
+
+def test_an_offer_that_is_reviewed(desk: Desk) -> None:
+    offer = desk.issuer("offer", *CARD_OPTIONS, "--review")
+    code = offer["review_code"]
+    assert desk.issuer("review", code)["state"] == "waiting"
+    assert desk.issuer("review", code, "--refuse") == {"state": "refused"}
+    assert desk.issuer("review", code)["state"] == "refused"
+
+
+def test_an_offer_to_a_card_where_no_cards_are_taken(desk: Desk) -> None:
+    command = ("issuer", "offer-to-card", "--issuer", desk.town.issuer_url)
+    refused = run_inside(*command, env=desk.operator)
+    assert isinstance(refused.exception, ServiceRefusedError)

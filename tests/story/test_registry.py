@@ -97,17 +97,16 @@ def test_registrars_withdraw_an_issuer_together_by_commands(
     save_keypair(ledger.registry_key, tmp_path / "first.priv")
     save_keypair(second, tmp_path / "second.priv")
     keys = [("--key", str(tmp_path / name)) for name in ("first.priv", "second.priv")]
-    record_id, torii = new_record_id(), ("--torii", address)
-    with (
-        ledger.registry(address) as first,
-        LedgerClient(address, REGISTRY_ACCOUNT, second) as other,
-    ):
-        transaction = first.build_transaction(
-            set_record(REGISTRY_ACCOUNT, record_id, RECORD), quorum=2
-        )
-        first.sign_transaction(transaction)
-        other.sign_transaction(transaction)
-        first.send(transaction)
+    torii, jwk = ("--torii", address), tmp_path / "issuer.jwk"
+    jwk.write_text(json.dumps(RECORD.keys[0]), encoding="utf-8")
+    terms = ("--type", RECORD.credential_types[0], "--jwk", str(jwk))
+    command = ("registry", "add", RECORD.issuer, *terms, *torii)
+    assert isinstance(run_inside(*command, *keys[0]).exception, TransactionFailedError)
+    added = run_inside(*command, *keys[0], *keys[1], "--json")
+    assert added.exit_code == 0, added.exception
+    record_id = json.loads(added.stdout)["record"]
+    jwk.write_text("{}", encoding="utf-8")
+    assert isinstance(run_inside(*command, *keys[0], *keys[1]).exception, ConfigError)
 
     def state() -> str:
         listed = run_inside("registry", "list", *torii, *keys[0], "--json")

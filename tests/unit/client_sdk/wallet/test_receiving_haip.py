@@ -22,7 +22,7 @@ from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.provider_key import CHAIN_FILE, KEY_FILE, ProviderKey
 from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
-from node.issuer.config import KeyAttestations
+from node.issuer.config import KeyAttestations, MetadataCertificate
 
 HOLDER = "h4f2@holder"
 AUTHORITY = Authority(START_MS)
@@ -77,9 +77,9 @@ class Town:
         contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
         Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
 
-    def open(self, made_by: ProviderKey | None) -> Wallet:
+    def open(self, made_by: ProviderKey | None, **more: Any) -> Wallet:
         vault = Vault.open(self.path, "pass")
-        return Wallet(vault, provider=made_by, now_ms=self.world.clock)
+        return Wallet(vault, provider=made_by, now_ms=self.world.clock, **more)
 
 
 @contextmanager
@@ -186,6 +186,31 @@ def test_attested_wallet_shows_nothing_where_nothing_is_asked(tmp_path: Path) ->
         with town.open(provider(town.world)) as wallet:
             assert wallet.receive(offer["link"], browser=holder)
         assert holder.client_id == "tegata-wallet"
+
+
+@pytest.mark.parametrize("signed", ["by the authority", "by another", "by nobody"])
+def test_12_2_3_wallet_takes_metadata_by_the_word_of_an_authority(
+    tmp_path: Path, signed: str
+) -> None:
+    authority = AUTHORITY if signed == "by the authority" else Authority(START_MS)
+    identity = authority.certify("Aoba City")
+    (tmp_path / "city.crt").write_bytes(identity.encode_chain())
+    (tmp_path / "city.key").write_bytes(identity.encode_key())
+    certificate = MetadataCertificate(
+        chain_file=tmp_path / "city.crt", key_file=tmp_path / "city.key"
+    )
+    by = None if signed == "by nobody" else certificate
+    with town_of(tmp_path, metadata_certificate=by) as town:
+        offer = town.world.make_offer()
+        with town.open(None, issuer_anchors=(AUTHORITY.certificate,)) as wallet:
+            if signed == "by the authority":
+                assert wallet.receive(offer["link"], tx_code=offer["tx_code"])
+                return
+            with pytest.raises(OfferError, match="issuer metadata"):
+                wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        # Nothing was used up.
+        with town.open(None) as wallet:
+            assert wallet.receive(offer["link"], tx_code=offer["tx_code"])
 
 
 def test_a_provider_is_read_from_a_folder(tmp_path: Path) -> None:
