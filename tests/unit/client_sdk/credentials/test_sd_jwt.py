@@ -94,7 +94,7 @@ def test_the_parts_and_what_a_key_binding_covers() -> None:
         f"{JWT}~" + "A" * MAX_SD_JWT_CHARS,
     ],
 )
-def test_text_of_another_form_is_refused(text: str) -> None:
+def test_4_text_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(CredentialFormatError):
         parse_sd_jwt(text)
 
@@ -136,7 +136,7 @@ def test_another_type_is_refused(text: object) -> None:
         encode_base64url(b'["a","\xff"]'),
     ],
 )
-def test_malformed_disclosures_are_refused(encoded: str) -> None:
+def test_7_1_3_c_malformed_disclosures_are_refused(encoded: str) -> None:
     with pytest.raises(DisclosureError):
         parse_sd_jwt(f"{JWT}~{encoded}~")
 

@@ -227,7 +227,7 @@ class TestIssue:
             {"a": {"_sd": []}},
         ],
     )
-    def test_malformed_claims_are_refused(self, claims: JsonObject) -> None:
+    def test_vc_2_2_2_malformed_claims_are_refused(self, claims: JsonObject) -> None:
         with pytest.raises(CredentialFormatError):
             issue(claims=claims, concealed=[])
 
@@ -253,12 +253,12 @@ class TestIssue:
 
 
 class TestReceive:
-    def test_a_key_binding_is_refused(self) -> None:
+    def test_7_2_a_key_binding_is_refused(self) -> None:
         for take in (receive, vc.parse_credential, present):
             with pytest.raises(CredentialFormatError, match="key binding"):
                 take(PRESENTATION)
 
-    def test_another_issuer_is_refused(self) -> None:
+    def test_7_1_2_b_another_issuer_is_refused(self) -> None:
         with pytest.raises(SignatureError):
             receive(CREDENTIAL, issuer_key=OTHER_KEY)
 
@@ -266,7 +266,7 @@ class TestReceive:
         with pytest.raises(RequestMismatchError):
             receive(CREDENTIAL, expected_vct="https://city.example/tax")
 
-    def test_an_expired_credential_is_refused(self) -> None:
+    def test_7_1_6_an_expired_credential_is_refused(self) -> None:
         with pytest.raises(ExpiredError):
             receive(CREDENTIAL, now_s=EXPIRES_AT + 5)
 
@@ -315,7 +315,7 @@ class TestPresent:
 
 
 class TestIssuerSignature:
-    def test_another_issuer_is_refused(self) -> None:
+    def test_7_1_2_b_another_issuer_is_refused(self) -> None:
         with pytest.raises(SignatureError):
             verify(PRESENTATION, find_issuer_key=lambda _header, _payload: OTHER_KEY)
 
@@ -334,7 +334,7 @@ class TestIssuerSignature:
             verify(PRESENTATION, find_issuer_key=find_issuer_key)
 
     @pytest.mark.parametrize("typ", ["vc+sd-jwt", "JWT", "kb+jwt", "application/dc+sd-jwt"])
-    def test_another_typ_is_refused(self, typ: str) -> None:
+    def test_vc_2_2_1_another_typ_is_refused(self, typ: str) -> None:
         with pytest.raises(CredentialFormatError, match="typ"):
             receive(sign_payload({"vct": VCT}, typ))
 
@@ -353,7 +353,7 @@ class TestDisclosures:
         with pytest.raises(DisclosureError, match="do not belong"):
             verify(bind(f"{SHOWN}{other}~"))
 
-    def test_an_unknown_hash_is_refused(self) -> None:
+    def test_7_1_2_d_an_unknown_hash_is_refused(self) -> None:
         credential = sign_payload({"vct": VCT, "cnf": {"jwk": HOLDER_JWK}, "_sd_alg": "md5"})
         with pytest.raises(DisclosureError, match="_sd_alg"):
             verify(bind(credential))
@@ -365,7 +365,7 @@ class TestDisclosures:
         with pytest.raises(DisclosureError, match="never disclosed apart"):
             receive(credential)
 
-    def test_a_disclosure_below_what_must_be_open_is_refused(self) -> None:
+    def test_vc_2_2_2_3_a_disclosure_below_what_must_be_open_is_refused(self) -> None:
         encoded = encode_base64url(b'["salt","uri","x"]')
         payload: JsonObject = {"vct": VCT, "status": {"_sd": [digest_of(encoded)]}}
         with pytest.raises(DisclosureError, match="never disclosed apart"):
@@ -386,7 +386,7 @@ class TestClaims:
             {"vct": VCT, "nbf": None},
         ],
     )
-    def test_malformed_claims_are_refused(self, payload: JsonObject) -> None:
+    def test_vc_2_2_2_malformed_claims_are_refused(self, payload: JsonObject) -> None:
         with pytest.raises(CredentialFormatError):
             receive(sign_payload(payload))
 
@@ -405,7 +405,7 @@ class TestClaims:
         assert verify(present(CREDENTIAL, issued_at=late), now_s=late)
         assert verify(present(CREDENTIAL, issued_at=early), now_s=early)
 
-    def test_an_expired_credential_is_refused(self) -> None:
+    def test_7_1_6_an_expired_credential_is_refused(self) -> None:
         now_s = EXPIRES_AT + 5
         with pytest.raises(ExpiredError, match="expired"):
             verify(present(CREDENTIAL, issued_at=now_s), now_s=now_s)
@@ -426,14 +426,14 @@ class TestKeyBinding:
         with pytest.raises(HolderBindingError, match="has none"):
             verify(SHOWN)
 
-    def test_the_policy_decides_and_not_its_presence(self) -> None:
+    def test_7_3_1_the_policy_decides_and_not_its_presence(self) -> None:
         shown = verify(SHOWN, key_binding_required=False)
         assert shown.claims["given_name"] == "太郎"
         assert shown.key_binding == {}
         with pytest.raises(HolderBindingError, match="was asked for"):
             verify(PRESENTATION, key_binding_required=False)
 
-    def test_another_key_is_refused(self) -> None:
+    def test_7_3_5_c_another_key_is_refused(self) -> None:
         other = jose.generate_key("ES256")
         with pytest.raises(HolderBindingError, match="signature"):
             verify(bind(SHOWN, key=other))
@@ -458,7 +458,7 @@ class TestKeyBinding:
         assert str(private["d"]) not in str(caught.value)
 
     @pytest.mark.parametrize("typ", ["JWT", "dc+sd-jwt", "KB+JWT"])
-    def test_another_typ_is_refused(self, typ: str) -> None:
+    def test_7_3_5_b_another_typ_is_refused(self, typ: str) -> None:
         with pytest.raises(HolderBindingError, match="typ"):
             verify(bind(SHOWN, typ=typ))
 
@@ -474,14 +474,14 @@ class TestKeyBinding:
             verify(bind(SHOWN, aud=audience))
 
     @pytest.mark.parametrize("nonce", [None, "another", NONCE + "=", 7, [NONCE], ""])
-    def test_another_nonce_is_refused(self, nonce: object) -> None:
+    def test_7_3_5_e_another_nonce_is_refused(self, nonce: object) -> None:
         with pytest.raises(NonceMismatchError):
             verify(bind(SHOWN, nonce=nonce))
 
     @pytest.mark.parametrize(
         "sd_hash", [None, "", "x", 7, pytest.param(digest_of(CREDENTIAL), id="another")]
     )
-    def test_another_sd_hash_is_refused(self, sd_hash: object) -> None:
+    def test_7_3_5_f_another_sd_hash_is_refused(self, sd_hash: object) -> None:
         with pytest.raises(HolderBindingError, match="sd_hash"):
             verify(bind(SHOWN, sd_hash=sd_hash))
 
@@ -495,7 +495,7 @@ class TestKeyBinding:
             verify(f"{fewer}~{key_binding}")
 
     @pytest.mark.parametrize("iat", [None, "now", True, [NOW_S]])
-    def test_a_time_of_another_form_is_refused(self, iat: object) -> None:
+    def test_7_3_5_d_a_time_of_another_form_is_refused(self, iat: object) -> None:
         with pytest.raises(HolderBindingError, match="iat"):
             verify(bind(SHOWN, iat=iat))
 

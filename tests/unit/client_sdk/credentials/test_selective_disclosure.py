@@ -166,13 +166,13 @@ def test_every_supported_hash_reveals(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha-1", "SHA-256", "md5", "sha-256-32", "", None, 256, []])
-def test_an_unknown_hash_is_refused(algorithm: JsonValue) -> None:
+def test_7_1_2_d_an_unknown_hash_is_refused(algorithm: JsonValue) -> None:
     with pytest.raises(DisclosureError, match="_sd_alg"):
         sd.reveal({"_sd_alg": algorithm}, [])
 
 
 @pytest.mark.parametrize("digests", [None, "text", {}, [1], [None], [["x"]]])
-def test_digests_of_another_form_are_refused(digests: JsonValue) -> None:
+def test_4_2_4_1_digests_of_another_form_are_refused(digests: JsonValue) -> None:
     with pytest.raises(DisclosureError):
         sd.reveal({"_sd": digests}, [])
 
@@ -204,13 +204,13 @@ def test_reserved_names_within_a_disclosure_are_refused(value: JsonValue) -> Non
 
 
 @pytest.mark.parametrize("name", ["_sd", "...", "_sd_alg"])
-def test_a_disclosure_of_a_reserved_name_is_refused(name: str) -> None:
+def test_7_1_3_c_a_disclosure_of_a_reserved_name_is_refused(name: str) -> None:
     item = disclose(name, "sha-256")
     with pytest.raises(DisclosureError, match="may not be named"):
         sd.reveal({"_sd": [item.digest()]}, [item])
 
 
-def test_a_name_that_is_taken_by_an_open_claim_is_refused() -> None:
+def test_7_1_3_c_a_name_that_is_taken_by_an_open_claim_is_refused() -> None:
     item = disclose("a", 2)
     with pytest.raises(DisclosureError, match="already taken"):
         sd.reveal({"a": 1, "_sd": [item.digest()]}, [item])
@@ -222,7 +222,7 @@ def test_a_name_that_is_taken_by_another_disclosure_is_refused() -> None:
         sd.reveal({"_sd": [item.digest() for item in items]}, items)
 
 
-def test_a_member_in_place_of_an_element_is_refused() -> None:
+def test_7_1_3_c_a_member_in_place_of_an_element_is_refused() -> None:
     item = disclose("a", 1)
     with pytest.raises(DisclosureError, match="element is expected"):
         sd.reveal({"a": [{"...": item.digest()}]}, [item])
@@ -252,7 +252,7 @@ def test_a_digest_twice_is_refused_even_undisclosed(
         sd.reveal(where(item.digest()), [item] if shown else [])
 
 
-def test_a_digest_twice_through_recursion_is_refused() -> None:
+def test_7_1_4_a_digest_twice_through_recursion_is_refused() -> None:
     inner = disclose("a", 1)
     outer = disclose("b", {"_sd": [inner.digest()]})
     payload: JsonObject = {"_sd": [outer.digest(), inner.digest()]}
@@ -267,7 +267,7 @@ def test_a_disclosure_twice_is_refused() -> None:
         sd.reveal({"_sd": [item.digest()]}, [item, item])
 
 
-def test_a_disclosure_that_nothing_refers_to_is_refused() -> None:
+def test_7_1_5_a_disclosure_that_nothing_refers_to_is_refused() -> None:
     with pytest.raises(DisclosureError, match="do not belong"):
         sd.reveal({"a": 1}, [disclose("b", 2)])
 

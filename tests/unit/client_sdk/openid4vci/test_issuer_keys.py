@@ -145,7 +145,7 @@ def test_metadata_that_does_not_name_the_key_is_refused(
         find_and_verify(IssuerKeys(http, issuers=[url]), url, key)
 
 
-def test_an_issuer_that_nobody_named_is_not_asked(url: str, http: HttpClient) -> None:
+def test_vc_2_5_an_issuer_that_nobody_named_is_not_asked(url: str, http: HttpClient) -> None:
     with pytest.raises(IssuerNotTrustedError, match="trusted"):
         find_and_verify(IssuerKeys(http), url, generate_key())
 
