@@ -49,10 +49,15 @@ class Gathering(Generic[_Question, _Answer]):
         self._lock = threading.Lock()
         self._waiting: list[_Asked[_Question, _Answer]] = []
 
-    def ask(self, question: _Question) -> _Answer:
+    def ask(self, question: _Question, *, patience_s: float) -> _Answer:
         """Return the answer; it was asked for after this call began.
 
+        Args:
+            question: The question.
+            patience_s: How long it may wait for its turn, in seconds.
+
         Raises:
+            TimeoutError: It had no turn in time; it was not asked.
             BaseException: As `ask_all`.
         """
         asked: _Asked[_Question, _Answer] = _Asked(question)
@@ -62,13 +67,21 @@ class Gathering(Generic[_Question, _Answer]):
                 asked.leads = True
             else:
                 self._waiting.append(asked)
-        if not asked.leads:
-            asked.woken.wait()
+        if not asked.leads and not asked.woken.wait(patience_s):
+            self._give_up(asked)
         if asked.leads:
             self._lead(asked)
         if isinstance(asked.answer, BaseException):
             raise asked.answer
         return asked.answer  # type: ignore[return-value] # it is answered
+
+    def _give_up(self, asked: _Asked[_Question, _Answer]) -> None:
+        """Take a question back; where it has its turn at this moment, wait for that."""
+        with self._lock:
+            if asked in self._waiting:
+                self._waiting.remove(asked)
+                raise TimeoutError("the calls before it have not ended")
+        asked.woken.wait()
 
     def _lead(self, first: _Asked[_Question, _Answer]) -> None:
         """Ask one's own question with what waits, and let the next one lead."""

@@ -407,7 +407,11 @@ class LedgerClient:
         """Send a transaction; return what decides it, or None where it has to be sent again."""
         if self._can_submit:
             try:
-                response = self._submissions.ask(transaction)
+                response = self._submissions.ask(transaction, patience_s=self._timeout_s / 2)
+            except TimeoutError:
+                raise TransportError(
+                    f"ledger node {self._address}: it does not answer what was sent before"
+                ) from None
             except grpc.RpcError as error:
                 code = _status_code(error)
                 if code in _NODE_STOPPED or code in _NO_ANSWER:

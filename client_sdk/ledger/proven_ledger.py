@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeVar
 from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse, StateEntry, StateProof
 from chaincode.records import IdentityRecord
 from chaincode.state_root import MAX_PROVEN_ENTRIES, entry_key
-from client_sdk.errors import ClientError, ProofError, QueryFailedError
+from client_sdk.errors import ClientError, ProofError, QueryFailedError, TransportError
 from client_sdk.gathering import Gathering
 from client_sdk.ledger.light_client import LightClient
 from client_sdk.ledger.proofs import (
@@ -25,6 +25,7 @@ from client_sdk.ledger.proofs import (
 )
 
 MAX_AGE_MS: Final = 60_000
+_PATIENCE_S: Final = 5.0
 _Record = TypeVar("_Record", bound=IdentityRecord)
 
 
@@ -180,7 +181,10 @@ class ProvenLedger:
             QueryFailedError: This account may not read one of them.
             TransportError: The node cannot be reached.
         """
-        return self._reads.ask(tuple(entries))
+        try:
+            return self._reads.ask(tuple(entries), patience_s=_PATIENCE_S)
+        except TimeoutError:
+            raise TransportError("the ledger does not answer what was asked before") from None
 
     def _read_all(
         self, asked: Sequence[tuple[StateEntry, ...]]
