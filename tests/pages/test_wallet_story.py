@@ -18,6 +18,7 @@ from support.browser import (
     first_view_bytes,
     person,
 )
+from support.face_stand import serve_faces
 from support.fake_camera import show_qr_code
 from support.wallet_stand import PASSPHRASE, WalletStand, make_wallet, pair, paste, serve_wallet
 from support.wallet_town import WalletTown
@@ -25,7 +26,7 @@ from support.wallet_town import WalletTown
 from client_sdk.errors import ServiceRefusedError
 from client_sdk.escrow.recovery import recover
 from client_sdk.escrow.recovery_card import parse_recovery_card
-from client_sdk.gateway_client import GatewayClient
+from client_sdk.gateway_client import FaceTestDemand, GatewayClient
 from client_sdk.http_client import HttpClient
 from client_sdk.issuer_client import IssuerClient
 from client_sdk.openid4vp.dcql import parse_query
@@ -63,8 +64,10 @@ _OPTIONAL = {
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WalletTown]:
-    with WalletTown(tmp_path_factory.mktemp("town")) as town:
-        yield town
+    with serve_faces() as faces:
+        trusted = faces.trust(tmp_path_factory.mktemp("faces"))
+        with WalletTown(tmp_path_factory.mktemp("town"), gateway_settings=trusted) as town:
+            yield town
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +175,29 @@ def test_the_address_is_shown_and_nothing_else(page: Page, office: GatewayClient
     expect(page.get_by_role("status")).to_contain_text("seen exactly what was listed")
     assert office.wait(request.request_id).attributes == {"address": ADDRESS}
     check_view(page, "wallet-outcome")
+
+
+def test_a_face_is_tested_with_the_camera_where_they_ask_for_it(
+    page: Page, office: GatewayClient
+) -> None:
+    request = office.ask(["address"], purpose=PURPOSE, face=FaceTestDemand())
+    paste(page, request.link)
+    expect(page.get_by_text("Your face is compared with the portrait")).to_be_visible()
+    page.get_by_role("button", name="Show this").click()
+    expect(page.get_by_role("status")).to_contain_text("Your face is tested", timeout=WAIT_MS)
+    check_view(page, "wallet-face-test")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the page with the camera").click()
+    camera_page = opened.value
+    camera_page.get_by_role("button").filter(has_text=re.compile("start the camera")).click()
+    expect(camera_page.get_by_role("heading", name="You passed")).to_be_visible(timeout=WAIT_MS)
+    camera_page.close()
+    expect(page.get_by_role("status")).to_contain_text(
+        "seen exactly what was listed", timeout=WAIT_MS
+    )
+    result = office.wait(request.request_id)
+    assert result.attributes == {"address": ADDRESS}
+    assert {check.name: check.passed for check in result.checks}["face"] is True
 
 
 def test_what_is_optional_has_a_switch(page: Page, office: GatewayClient) -> None:

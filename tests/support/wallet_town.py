@@ -13,8 +13,15 @@ from node.wallet.desk import Suggestions
 class WalletTown(Town):
     """A ledger node, an issuer, a gateway and three agents, as processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, gateway_settings: str = "") -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            folder: An empty folder.
+            gateway_settings: TOML to add to the gateway's configuration.
+        """
         super().__init__(folder)
+        self._gateway_settings = gateway_settings
         self._started: dict[str, tuple[tuple[str, ...], ServiceProcess]] = {}
         self._agents = EscrowAgents(self)
         self._stack = ExitStack()
@@ -35,6 +42,9 @@ class WalletTown(Town):
         self._serve(*self._started[name][0])
 
     def _serve(self, *arguments: str) -> ServiceProcess:
+        if arguments[0] == "gateway" and arguments[0] not in self._started:
+            with (self.folder / "gateway" / "gateway.toml").open("a", encoding="utf-8") as config:
+                config.write(self._gateway_settings)
         service = super()._serve(*arguments)
         self._started[arguments[0]] = (arguments, service)
         return service
