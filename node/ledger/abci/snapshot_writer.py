@@ -7,10 +7,13 @@ height, so that a new peer can load the chunks from several at once.
 
 import hashlib
 import io
+import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +33,23 @@ CHUNK_BYTES: Final = 8 * 1024 * 1024
 _KEPT: Final = 2
 _PART: Final = ".part"
 _MANIFEST_NAME: Final = "manifest"
+_REUSE_NAME: Final = "reuse"
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reuse:
+    """The chunks of a snapshot that the next one has as well: they hold blocks and nothing else.
+
+    Attributes:
+        chunks: How many.
+        height: Of the block in whose record the next chunk begins.
+        skipped: How many bytes of that record are in the chunks before.
+    """
+
+    chunks: int = 0
+    height: int = 2
+    skipped: int = 0
 
 
 class SnapshotWriter:
@@ -132,22 +151,38 @@ class SnapshotWriter:
             _log.info("snapshot written", height=position.height, chunks=len(hashes))
 
     def _write_chunks(self, folder: Path, view: StateSnapshot) -> list[bytes]:
-        hashes: list[bytes] = []
-        for index, chunk in enumerate(_chunks(_records(view))):
+        reuse, hashes = self._link_chunks(folder)
+        for chunk, then in _chunks(_records(view, reuse.height), reuse):
             if self._stopping.is_set():
                 raise _StoppedError
-            (folder / str(index)).write_bytes(chunk)
+            (folder / str(len(hashes))).write_bytes(chunk)
             hashes.append(hashlib.sha256(chunk).digest())
+            reuse = then
+        (folder / _REUSE_NAME).write_text(json.dumps(asdict(reuse)), encoding="utf-8")
         return hashes
+
+    def _link_chunks(self, folder: Path) -> tuple[_Reuse, list[bytes]]:
+        """Take over what the newest snapshot has in common with the next; return its hashes."""
+        for before in self._whole()[:1]:
+            try:
+                reuse = _Reuse(**json.loads((before / _REUSE_NAME).read_text(encoding="utf-8")))
+                manifest = SnapshotManifest.FromString((before / _MANIFEST_NAME).read_bytes())
+                for index in range(reuse.chunks):
+                    os.link(before / str(index), folder / str(index))
+            except (ValueError, TypeError, DecodeError) as error:
+                raise StorageError(f"{before}: {error}; remove this snapshot") from None
+            joined = manifest.chunk_hashes
+            return reuse, [joined[32 * index : 32 * index + 32] for index in range(reuse.chunks)]
+        return _Reuse(), []
 
 
 class _StoppedError(Exception):
     """The node stops."""
 
 
-def _records(view: StateSnapshot) -> Iterator[SnapshotRecord]:
-    """Yield all that a snapshot says: the blocks above the genesis, what waits, the state."""
-    for height in range(2, view.height() + 1):
+def _records(view: StateSnapshot, first_height: int) -> Iterator[SnapshotRecord]:
+    """Yield what a snapshot says: the blocks from a height on, what waits, the state."""
+    for height in range(first_height, view.height() + 1):
         record = SnapshotRecord()
         block, leaf = view.block_at(height), view.get_log_node((0, height - 1))
         if block is None or leaf is None:
@@ -169,15 +204,39 @@ def _records(view: StateSnapshot) -> Iterator[SnapshotRecord]:
         yield record
 
 
-def _chunks(records: Iterator[SnapshotRecord]) -> Iterator[bytes]:
-    """Yield the records, each behind its length, joined and cut into chunks."""
+def _chunks(records: Iterator[SnapshotRecord], reuse: _Reuse) -> Iterator[tuple[bytes, _Reuse]]:
+    """Yield the records, each behind its length, joined and cut into chunks.
+
+    With each chunk comes what the next snapshot has in common with the ones so far.
+
+    Args:
+        records: From the block on in whose record the first chunk begins.
+        reuse: How many chunks there are before, and what they hold of that record.
+    """
     buffer = io.BytesIO()
+    skipped = reuse.skipped
     for record in records:
+        start = buffer.tell()
         serialize_length_prefixed(record, buffer)
+        size = buffer.tell() - start
+        if skipped:
+            buffer, skipped = _tail(buffer, skipped), 0
         while buffer.tell() >= CHUNK_BYTES:
-            joined = buffer.getvalue()
-            yield joined[:CHUNK_BYTES]
-            buffer = io.BytesIO()
-            buffer.write(joined[CHUNK_BYTES:])
+            chunk = buffer.getvalue()[:CHUNK_BYTES]
+            buffer = _tail(buffer, CHUNK_BYTES)
+            if record.HasField("block"):
+                reuse = _Reuse(
+                    chunks=reuse.chunks + 1,
+                    height=record.block.block.block_v1.payload.height,
+                    skipped=size - buffer.tell(),
+                )
+            yield chunk, reuse
     if rest := buffer.getvalue():
-        yield rest
+        yield rest, reuse
+
+
+def _tail(buffer: io.BytesIO, start: int) -> io.BytesIO:
+    """Return a buffer with the bytes of another one from a place on."""
+    tail = io.BytesIO()
+    tail.write(buffer.getvalue()[start:])
+    return tail

@@ -13,6 +13,7 @@ from support.abci_driver import (
     ADMIN_KEY,
     SECOND_KEY,
     AbciDriver,
+    encoded,
     forbidden,
     half,
     transaction,
@@ -55,8 +56,8 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AbciDriv
 
 def wait_for_snapshot(peer: AbciDriver) -> None:
     thread = peer.snapshots._thread
-    assert thread is not None
-    thread.join()
+    if thread is not None:
+        thread.join()
 
 
 @pytest.fixture
@@ -101,18 +102,43 @@ def test_a_restored_peer_has_everything(source: AbciDriver, target: AbciDriver) 
 
 
 def test_all_peers_write_the_same(source: AbciDriver, tmp_path: Path) -> None:
-    """Also one that was itself restored, and so has other signatures on its blocks."""
+    """Also one that was itself restored: it signs its blocks, and has no snapshot to build on."""
     snapshot = source.list_snapshots()[0]
     other = AbciDriver(tmp_path / "other", key=SECOND_KEY, interval=4)
     restore(other, snapshot, source.info()[1], chunks_of(source, snapshot))
     other.height = 8
+    signers = (ADMIN_KEY, SECOND_KEY)
+    for number in range(8):
+        command = set_account_detail(ADMIN_ACCOUNT, f"more_{number}", "x" * 300 * number)
+        data = encoded(transaction(command, keys=signers, quorum=2))
+        for peer in (source, other):
+            peer.decide(data)
+            wait_for_snapshot(peer)
+    newest, below = source.list_snapshots()
+    assert [newest, below] == other.list_snapshots()
+    chunks = chunks_of(source, newest)
+    assert chunks == chunks_of(other, newest)
+    assert [hashlib.sha256(chunk).digest() for chunk in chunks] == hashes_of(newest)
+    # The blocks of the one below are not written again.
+    folder = tmp_path / "source" / "snapshots"
+    assert len({(folder / str(height) / "1").stat().st_ino for height in (12, 16)}) == 1
+    other.close()
+
+
+def hashes_of(snapshot: Snapshot) -> list[bytes]:
+    joined = SnapshotManifest.FromString(snapshot.metadata).chunk_hashes
+    return [joined[start : start + 32] for start in range(0, len(joined), 32)]
+
+
+def test_a_snapshot_that_cannot_be_built_on_is_named(
+    source: AbciDriver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "source" / "snapshots" / "8" / "reuse").write_text("{", encoding="utf-8")
     for _ in range(4):
         source.decide()
-        other.decide()
-    for peer in (source, other):
-        wait_for_snapshot(peer)
-    assert source.list_snapshots()[0] == other.list_snapshots()[0]
-    other.close()
+    wait_for_snapshot(source)
+    assert [snapshot.height for snapshot in source.list_snapshots()] == [8, 4]
+    assert "remove this snapshot" in capsys.readouterr().out
 
 
 def test_only_the_newest_are_kept(source: AbciDriver) -> None:
