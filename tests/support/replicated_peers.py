@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -214,13 +215,20 @@ def _json_key(key: AccountKey) -> dict[str, Any]:
     }
 
 
+# Below those that systems give to connections, and for each process its own: between the look at a
+# port and CometBFT's taking it lies a second.
+_ports = iter(range(20_000 + os.getpid() * 50 % 12_000, 32_700))
+
+
 def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody had a moment ago: CometBFT cannot let the system choose."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Return ports that nobody has: CometBFT cannot let the system choose."""
+    return list(islice(filter(_is_free, _ports), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as candidate:
+        try:
+            candidate.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
