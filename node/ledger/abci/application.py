@@ -147,16 +147,14 @@ class Application:
             self._statuses.publish(taken_statuses(batch))
 
     def _prepare(self, request: RequestPrepareProposal) -> Response:
-        """Propose what the pool holds, as much as the engine puts into a block."""
+        """Propose what the pool holds, as much as the engine puts into a block.
+
+        What was decided before is proposed too: only a block takes it out of the pools, unless they
+        check all again after each block, and a pool that is not empty asks for blocks without end.
+        """
         response = Response()
         decoded = self._ledger.decoder.decode_all(request.txs)
         fit = {place: each for place, each in enumerate(decoded) if isinstance(each, Batch)}
-        decided = self._ledger.decided(fit.values())
-        fit = {
-            place: batch
-            for place, batch in fit.items()
-            if decided.isdisjoint(each.hash for each in batch.transactions)
-        }
         count = len(self._engine.propose(fit.values()))
         room = request.max_tx_bytes
         for place in list(fit)[:count]:
