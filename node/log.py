@@ -8,6 +8,8 @@ import sys
 
 import structlog
 
+from node.metrics import EVENTS
+
 
 def configure_logging(*, verbose: bool = False, level: int | None = None) -> None:
     """Set up the process's logs, once, at its start.
@@ -25,6 +27,7 @@ def configure_logging(*, verbose: bool = False, level: int | None = None) -> Non
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            _count,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,
@@ -32,3 +35,11 @@ def configure_logging(*, verbose: bool = False, level: int | None = None) -> Non
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
+
+
+def _count(
+    _logger: object, _method: str, line: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    # An event's name is a word of ours: what it tells of stands beside it.
+    EVENTS.labels(line["event"], line["level"]).inc()
+    return line

@@ -180,7 +180,7 @@ def _serve_until_stopped(
     purger = threading.Thread(target=purge, name="purge")
     purger.start()
     try:
-        serve(app, config.listen, service="escrow")
+        serve(app, config.listen, service="escrow", metrics=config.metrics)
     finally:
         stopped.set()
         purger.join()

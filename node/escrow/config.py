@@ -80,6 +80,7 @@ class EscrowConfig(ProcessConfig):
         name: Who runs this agent, as holders will see it.
         public_url: Where wallets reach it; https, or http on this machine.
         listen: `host:port` to bind; port 0 takes any free one.
+        metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is left out.
         database_url: SQLAlchemy's URL of the store.
         signing_key_file: The agent's private JWK, Ed25519: holders know the agent by it, and the
             store's shares are sealed under it.
@@ -99,6 +100,7 @@ class EscrowConfig(ProcessConfig):
     name: str = Field(min_length=1, max_length=100)
     public_url: Annotated[str, AfterValidator(_endpoint)]
     listen: str = "127.0.0.1:8082"
+    metrics: str | None = None
     database_url: DatabaseUrl = "sqlite:///escrow.db"
     signing_key_file: ConfigPath
     guessing: Guessing = Guessing()

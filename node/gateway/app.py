@@ -337,6 +337,7 @@ def _run_process(
                 bound_work(app, at_once=THREADS, waits=lambda path: path.endswith("/events")),
                 config.listen,
                 service="gateway",
+                metrics=config.metrics,
                 threads=THREADS + config.max_streams,
                 trusted_proxy=config.trusted_proxy,
                 on_stop=events.feed.stop,

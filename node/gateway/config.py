@@ -93,6 +93,7 @@ class GatewayConfig(ProcessConfig):
     Attributes:
         public_url: Where wallets reach this service; https, or http on this machine.
         listen: `host:port` to bind; port 0 takes any free one.
+        metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is left out.
         database_url: SQLAlchemy's URL of the store of requests.
         request_seconds: How long a wallet has to answer.
         result_seconds: How long a verifier can read a result before its values are deleted.
@@ -124,6 +125,7 @@ class GatewayConfig(ProcessConfig):
 
     public_url: Annotated[str, AfterValidator(_endpoint)]
     listen: str = "127.0.0.1:8080"
+    metrics: str | None = None
     database_url: DatabaseUrl = "sqlite:///gateway.db"
     request_seconds: int = Field(default=300, ge=30, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)

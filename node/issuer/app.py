@@ -406,7 +406,7 @@ def run_issuer(config: IssuerConfig) -> None:
         purger = threading.Thread(target=purge, name="purge")
         purger.start()
         try:
-            serve(app, config.listen, service="issuer")
+            serve(app, config.listen, service="issuer", metrics=config.metrics)
         finally:
             stopped.set()
             purger.join()

@@ -156,6 +156,7 @@ class IssuerConfig(ProcessConfig):
         public_url: The issuer's identifier: where wallets reach this service; https, or http on
             this machine.
         listen: `host:port` to bind; port 0 takes any free one.
+        metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is left out.
         database_url: SQLAlchemy's URL of the store.
         display_name: What wallets show as the issuer's and the credential's name.
         operator_token_sha256: SHA-256 of the operator's token, 64 hex digits; the token has at
@@ -191,6 +192,7 @@ class IssuerConfig(ProcessConfig):
 
     public_url: Annotated[str, AfterValidator(_public_url)]
     listen: str = "127.0.0.1:8081"
+    metrics: str | None = None
     database_url: DatabaseUrl = "sqlite:///issuer.db"
     display_name: str = Field(default="Certificate of residence", min_length=1, max_length=100)
     operator_token_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

@@ -29,7 +29,7 @@ from node.ledger.follower import Follower, PendingElsewhere
 from node.ledger.genesis import load_genesis
 from node.ledger.health import NodeHealth
 from node.ledger.migration import check_import_is_whole
-from node.ledger.monitoring import BackgroundWebServer, LedgerCollector, health_app, metrics_app
+from node.ledger.monitoring import LedgerCollector, health_app, metrics_app
 from node.ledger.orderer import EmbeddedOrderer
 from node.ledger.peer_service import PeerServer
 from node.ledger.quarantine import QUARANTINE_NAME, Quarantine
@@ -39,6 +39,7 @@ from node.ledger.statuses import StatusBoard
 from node.ledger.stores import LedgerStores
 from node.ledger.torii import ToriiServer
 from node.ledger.torii_parts import ToriiParts
+from node.web.server import BackgroundWebServer
 
 _SIGNAL_CHECK_S: Final = 0.5
 _GC_THRESHOLDS: Final = (50_000, 20, 100)

@@ -15,12 +15,11 @@ from chaincode.world_state import DOMAIN_KEYS, get_voters
 from node.ledger.health import NodeHealth
 from node.ledger.stages import Stages
 from node.ledger.state_store import StateSnapshot, StateStore
-from node.web.server import WebServer
+from node.metrics import EVENTS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_THREADS: Final = 2
 # irohad declares these for RocksDB and leaves them at 0 where it keeps its state in PostgreSQL.
 _ROCKSDB_GAUGES: Final = {
     "rdb_block_cache_capacity": "RocksDB block cache capacity",
@@ -162,35 +161,9 @@ def metrics_app(collector: LedgerCollector) -> "WSGIApplication":
     """Return the application that answers Prometheus, with the process's own gauges as well."""
     registry = CollectorRegistry()
     registry.register(collector)
+    registry.register(EVENTS)
     ProcessCollector(registry=registry)
     return make_wsgi_app(registry)
-
-
-class BackgroundWebServer:
-    """A WSGI application on an address, served by a thread of its own.
-
-    Attributes:
-        address: `host:port` that it listens on.
-    """
-
-    def __init__(self, app: "WSGIApplication", address: str, *, name: str) -> None:
-        """Bind the address; `start` answers on it.
-
-        Raises:
-            ConfigError: The address cannot be bound.
-        """
-        self._server = WebServer(app, address, threads=_THREADS)
-        self._thread = threading.Thread(target=self._server.run, name=name)
-        self.address = self._server.address
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer what is under way, then stop."""
-        self._server.stop()
-        self._thread.join()
 
 
 def _health_fields(data: HealthcheckData) -> dict[str, object]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from node.errors import ApiError
+from node.metrics import count_request
 from node.web.problems import PROBLEM_TYPE, Problem, refuse_invalid_fields, register_problems
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -180,11 +181,14 @@ def _set_headers(response: Response) -> Response:
 
 def _log_request(response: Response) -> Response:
     started_ns: int = g.get("started_ns", time.monotonic_ns())
+    taken_ns = time.monotonic_ns() - started_ns
+    route = request.url_rule.rule if request.url_rule else "(no route)"
+    count_request(request.method, route, response.status_code, taken_ns / 1e9)
     _log.info(
         "request",
         method=request.method,
-        path=request.url_rule.rule if request.url_rule else "(no route)",
+        path=route,
         status=response.status_code,
-        duration_ms=(time.monotonic_ns() - started_ns) // 1_000_000,
+        duration_ms=taken_ns // 1_000_000,
     )
     return response

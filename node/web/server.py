@@ -9,10 +9,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from prometheus_client import make_wsgi_app
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
 from node.errors import ConfigError
+from node.metrics import REGISTRY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 _POLL_S: Final = 0.5
 _DRAIN_S: Final = 5.0
 _CONNECTIONS: Final = 512
+_THREADS: Final = 2
+"""Of a server beside the service's own."""
+_MAX_WORKERS: Final = 64
 # Waitress reads a body before the application can refuse it: this bounds what it keeps.
 _MAX_BODY_BYTES: Final = 8 << 20
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
@@ -105,6 +110,33 @@ class WebServer:
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
+class BackgroundWebServer:
+    """A WSGI application on an address, served by a thread of its own.
+
+    Attributes:
+        address: `host:port` that it listens on.
+    """
+
+    def __init__(self, app: "WSGIApplication", address: str, *, name: str) -> None:
+        """Bind the address; `start` answers on it.
+
+        Raises:
+            ConfigError: The address cannot be bound.
+        """
+        self._server = WebServer(app, address, threads=_THREADS)
+        self._thread = threading.Thread(target=self._server.run, name=name)
+        self.address = self._server.address
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer what is under way, then stop."""
+        self._server.stop()
+        self._thread.join()
+
+
 def bind(listen: str) -> socket.socket:
     """Return a socket that listens on `host:port`; port 0 takes any free one.
 
@@ -146,6 +178,7 @@ def serve(
     listener: socket.socket | None = None,
     connections: int = _CONNECTIONS,
     memory_body_bytes: int | None = None,
+    metrics: str | None = None,
 ) -> None:
     """Run a service in this process until SIGTERM or SIGINT.
 
@@ -161,10 +194,13 @@ def serve(
         listener: What `bind` returned, where several processes share it.
         connections: As for `WebServer`.
         memory_body_bytes: As for `WebServer`.
+        metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is None. Where
+            another process of the service has it, the next free port after it.
 
     Raises:
-        ConfigError: The address is malformed, in use, or not this machine's.
+        ConfigError: An address is malformed, in use, or not this machine's.
     """
+    watched = None if metrics is None else _metrics_server(metrics)
     server = WebServer(
         app,
         listen,
@@ -180,13 +216,29 @@ def serve(
         on_stop()
 
     before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
-    _log.info("ready", service=service, address=server.address)
+    where = {} if watched is None else {"metrics": watched.address}
+    _log.info("ready", service=service, address=server.address, **where)
+    if watched is not None:
+        watched.start()
     try:
         server.run()
     finally:
+        if watched is not None:
+            watched.stop()
         for name, handler in before.items():
             signal.signal(name, handler)
     _log.info("stopped", service=service)
+
+
+def _metrics_server(listen: str) -> BackgroundWebServer:
+    host, port = parse_address(listen)
+    name = f"[{host}]" if ":" in host else host
+    for number in range(port, port + _MAX_WORKERS):
+        try:
+            return BackgroundWebServer(make_wsgi_app(REGISTRY), f"{name}:{number}", name="metrics")
+        except ConfigError:
+            continue
+    raise ConfigError(f"metrics: neither {listen} nor a port after it can be used")
 
 
 def parse_address(text: str) -> tuple[str, int]:
