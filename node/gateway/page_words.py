@@ -38,6 +38,7 @@ CHECKS: Final = {
     "status": gettext_noop("The credential is neither suspended nor revoked"),
     "holder_key": gettext_noop("The key still belongs to the holder"),
     "recovery": gettext_noop("The holder's account is not being recovered"),
+    "face": gettext_noop("The holder passed a face test"),
     "grant": gettext_noop("The holder's grant is in force"),
     "receipt": gettext_noop("The access is on the holder's record"),
 }

@@ -65,6 +65,7 @@ def add_pages(
     desk = VerifierDesk(
         presentations=presentations,
         events=events,
+        has_face_tests=bool(config.face_services),
         verifier_of={login.name: login.verifier for login in config.logins},
         now_ms=now_ms,
     )

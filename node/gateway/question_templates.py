@@ -5,7 +5,7 @@ from typing import Final
 
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.purposes import PURPOSE_TERMS, PurposeTerm
-from node.gateway.question import Question
+from node.gateway.question import FacePolicy, Question
 from node.web.languages import gettext_noop
 
 GRANT_SECONDS: Final = 600
@@ -31,14 +31,20 @@ class QuestionTemplate:
     purpose_term: PurposeTerm
     attributes: tuple[str, ...]
 
-    def question(self, purpose: str) -> Question:
-        """Return the question, with the reason in the words that the holder is to read."""
+    def question(self, purpose: str, *, face: FacePolicy | None = None) -> Question:
+        """Return the question.
+
+        Args:
+            purpose: The reason, in the words that the holder is to read.
+            face: The face test that is demanded; None for none.
+        """
         return Question.for_attributes(
             self.attributes,
             credential_type=RESIDENT_CREDENTIAL_TYPE,
             purpose=purpose,
             grant_seconds=GRANT_SECONDS,
             purpose_term=self.purpose_term,
+            face=face,
         )
 
 

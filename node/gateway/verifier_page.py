@@ -14,7 +14,7 @@ from node.errors import ApiError
 from node.gateway.event_routes import Events, follow_request
 from node.gateway.page_words import ATTRIBUTES, CHECKS, STATES
 from node.gateway.presentations import Presentations
-from node.gateway.question import Question
+from node.gateway.question import FacePolicy, Question
 from node.gateway.question_templates import GRANT_SECONDS, TEMPLATES
 from node.gateway.store import StoredRequest
 from node.gateway.verifier_routes import RESIDENT_CREDENTIAL
@@ -47,12 +47,14 @@ class VerifierDesk:
         presentations: The requests and their answers.
         events: What tells of events; None where nothing does.
         verifier_of: Of each login the verifier that the person works for.
+        has_face_tests: Whether the gateway trusts a face service.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
 
     presentations: Presentations
     events: Events | None
     verifier_of: Mapping[str, str]
+    has_face_tests: bool
     now_ms: Callable[[], int]
 
     def verifier(self) -> str:
@@ -120,9 +122,10 @@ def _read_question() -> Question:
     purpose = request.form.get("purpose", "").strip()
     if not purpose or len(purpose) > MAX_PURPOSE_CHARS:
         raise RequestError(f"purpose: 1 to {MAX_PURPOSE_CHARS} characters")
+    face = FacePolicy() if "face" in request.form else None
     template = TEMPLATES.get(request.form.get("template", ""))
     if template is not None:
-        return template.question(purpose)
+        return template.question(purpose, face=face)
     chosen = tuple(name for name in ATTRIBUTES if name in request.form.getlist("attributes"))
     if not chosen:
         raise RequestError("attributes: choose at least one")
@@ -132,6 +135,7 @@ def _read_question() -> Question:
         purpose=purpose,
         grant_seconds=GRANT_SECONDS,
         purpose_term=find_term(request.form.get("purpose_term", "")),
+        face=face,
     )
 
 
@@ -162,6 +166,7 @@ def _ask_page(desk: VerifierDesk, *, refusal: str | None = None) -> str:
         },
         default_term=DEFAULT_TERM.name,
         most_chars=MAX_PURPOSE_CHARS,
+        has_face_tests=desk.has_face_tests,
         refusal=refusal,
     )
 

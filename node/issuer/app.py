@@ -283,6 +283,7 @@ def create_app(
             revocations=revocations,
             store=store,
             takes_cards=cards is not None,
+            tests_faces=config.face is not None,
         )
         limiter = RateLimiter(store.counts)
         add_pages(app, config, desk, session_key=session_key, limiter=limiter, now_ms=now_ms)

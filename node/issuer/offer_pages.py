@@ -32,6 +32,7 @@ def add_offer_pages(
     offers: Offers,
     accounts: Accounts,
     takes_cards: bool,
+    tests_faces: bool,
 ) -> None:
     """Add the pages.
 
@@ -40,6 +41,7 @@ def add_offer_pages(
         offers: The issuer's offers.
         accounts: Makes enrolment codes.
         takes_cards: Whether My Number cards are taken.
+        tests_faces: Whether holders' faces are tested before a credential is issued.
     """
 
     def form_page(entered: dict[str, str], refusal: str | None = None) -> str:
@@ -49,6 +51,7 @@ def add_offer_pages(
             entered=entered,
             refusal=refusal,
             takes_cards=takes_cards,
+            tests_faces=tests_faces,
         )
 
     @blueprint.get("/")

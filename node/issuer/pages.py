@@ -35,6 +35,7 @@ class Counter:
         revocations: Changes the states of credentials.
         store: Which credentials and batches there are.
         takes_cards: Whether My Number cards are taken.
+        tests_faces: Whether holders' faces are tested before a credential is issued.
     """
 
     offers: Offers
@@ -43,6 +44,7 @@ class Counter:
     revocations: Revocations
     store: IssuerStore
     takes_cards: bool
+    tests_faces: bool
 
 
 def add_pages(
@@ -88,6 +90,7 @@ def add_pages(
         offers=counter.offers,
         accounts=counter.accounts,
         takes_cards=counter.takes_cards,
+        tests_faces=counter.tests_faces,
     )
     add_review_pages(blueprint, counter.reviews)
     add_credential_pages(blueprint, store=counter.store, revocations=counter.revocations)

@@ -29,6 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObserverWorld]:
         if number % 2 == 0:
             made.show(holder, "0" * 32)
     made.recover("h00@holder", AccountKey.generate().public_key)
+    made.pass_days(1)
     made.reader.catch_up()
     yield made
     made.close()

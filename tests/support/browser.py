@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -31,6 +32,7 @@ _LOOKS: Final = (
 _EXPECTED: Final = re.compile(
     "responded with a status of (4|503)|ERR_INTERNET_DISCONNECTED|SSL certificate error"
 )
+_PICTURED: Final = ("en-light-desktop", "ja-light-phone", "light")
 MAX_FIRST_VIEW_BYTES: Final = 150_000
 
 
@@ -90,17 +92,22 @@ def log_in(page: Page, url: str, name: str, password: str) -> None:
 def check_page(page: Page, name: str) -> None:
     """Look at the page that is open in both languages, colour schemes and sizes.
 
-    axe-core finds nothing, nothing is wider than the screen, and the first view is small. With
-    `TEGATA_SCREENSHOTS` set to a folder, `<name>-<language>-<scheme>-<size>.png` is written there.
+    axe-core finds nothing, and nothing is wider than the screen. With `TEGATA_SCREENSHOTS` set to a
+    folder, two pictures are written there: `<name>-<language>-<scheme>-<size>.png`.
     """
-    address = page.url.partition("#")[0]
-    separator = "&" if "?" in address else "?"
+    parts = urlsplit(page.url)
+    query = [pair for pair in parse_qsl(parts.query) if pair[0] != "lang"]
     for language, scheme, size, viewport in _LOOKS:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.goto(f"{address}{separator}lang={language}")
+        page.goto(_in_language(parts, query, language))
+        assert page.locator("html").get_attribute("lang") == language
         _check_view(page, name, f"{language}-{scheme}-{size}")
-    page.goto(f"{address}{separator}lang=en")
+    page.goto(_in_language(parts, query, "en"))
+
+
+def _in_language(parts: SplitResult, query: list[tuple[str, str]], language: str) -> str:
+    return urlunsplit(parts._replace(query=urlencode([*query, ("lang", language)]), fragment=""))
 
 
 def check_view(page: Page, name: str) -> None:
@@ -115,7 +122,8 @@ def _check_view(page: Page, name: str, look: str) -> None:
     assert found == [], f"{name}, {look}: {found}"
     width: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0, f"{name}, {look}: {width} pixels wider than the screen"
-    if folder := os.environ.get("TEGATA_SCREENSHOTS"):
+    folder = os.environ.get("TEGATA_SCREENSHOTS")
+    if folder and look in _PICTURED:
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder) / f"{name}-{look}.png", full_page=True)
 

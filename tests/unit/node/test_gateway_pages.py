@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from support.face_world import FaceWorld
 from support.gateway_world import GatewayWorld
 from support.logins import browser_of, log_in, token_of
 from support.presentation_world import ATTRIBUTES
 from werkzeug.test import TestResponse
+
+from client_sdk.openid4vp.signed_request import read_own_request
+from client_sdk.verification.presentation_check import demands_face
 
 
 @pytest.fixture
@@ -92,6 +96,23 @@ def test_a_question_of_ones_own(gateway: GatewayWorld, desk: FlaskClient) -> Non
         page = post(desk, "/verifier/requests", **{"purpose": "Moving in", **wrong})
         assert page.status_code == 422, page.text
         assert "This cannot be asked." in page.text
+
+
+def test_a_face_test_is_asked_for_where_there_is_a_service(
+    tmp_path: Path, desk: FlaskClient
+) -> None:
+    assert "Test the person" not in desk.get("/verifier/").text
+    folder = tmp_path / "with_face"
+    folder.mkdir()
+    service = {**FaceWorld().trust(folder), "url": "https://face.example"}
+    world = GatewayWorld(folder, logins={"aiko": "city"}, tables={"face_services": [service]})
+    browser = person(world, "aiko")
+    assert "face for this" in browser.get("/verifier/").text
+    for fields, is_demanded in (({"face": "1"}, True), ({}, False)):
+        stored = world.store.find(ask(browser, **fields))
+        assert stored is not None
+        assert demands_face(read_own_request(stored.request_object)) is is_demanded
+    world.close()
 
 
 def test_what_a_verifier_is_not_registered_for_is_not_asked(
