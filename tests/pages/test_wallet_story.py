@@ -367,7 +367,7 @@ def test_the_wallet_is_protected_lost_and_recovered_on_a_phone(
     check_page(page, "wallet-protection")
     page.get_by_label("Recovery password", exact=True).fill(PASSWORD)
     page.get_by_label("recovery password once more").fill(PASSWORD)
-    page.get_by_label("How long a change of keys").fill("0.002")
+    page.get_by_label("How long a change of keys").fill("0.004")
     page.get_by_role("button", name="Protect it now").click()
     expect(page.get_by_role("heading", name="Your recovery card")).to_be_visible()
     card = page.locator("#card-text").inner_text()
