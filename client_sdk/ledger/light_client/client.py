@@ -108,7 +108,7 @@ class LightClient:
     def _wait_for(self, height: int, deadline: float) -> LightBlock:
         while True:
             try:
-                return self._primary.light_block(height)
+                return _block_at(self._primary, height)
             except HeaderUnavailableError:
                 if time.monotonic() > deadline:
                     raise StaleProofError(
@@ -181,7 +181,7 @@ class LightClient:
                 )
             except NotEnoughTrustError:
                 middle = (known.header.height + pending[-1].header.height) // 2
-                pending.append(source.light_block(middle))
+                pending.append(_block_at(source, middle))
             else:
                 known = pending.pop()
 
@@ -215,7 +215,7 @@ class LightClient:
         except HeaderUnavailableError:
             other = witness.light_block()
             if known.header.height < other.header.height < found.header.height:
-                found = self._primary.light_block(other.header.height)
+                found = _block_at(self._primary, other.header.height)
                 self._verify(known, found, self._primary)
             elif other.header.height == known.header.height:
                 found = known
@@ -228,6 +228,16 @@ class LightClient:
             else:
                 check_light_block(other, self._trust.chain_id)
             raise _fork(found, other)
+
+
+def _block_at(source: LightBlockSource, height: int) -> LightBlock:
+    """Return the block at a height; with another one in its place bisection would not end."""
+    block = source.light_block(height)
+    if block.header.height != height:
+        raise LightBlockError(
+            f"{source.name}: header {block.header.height} was given for header {height}"
+        )
+    return block
 
 
 def _fork(known: LightBlock, found: LightBlock) -> LedgerForkError:

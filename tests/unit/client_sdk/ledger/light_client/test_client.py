@@ -22,7 +22,12 @@ from client_sdk.errors import (
     TransportError,
     TrustExpiredError,
 )
-from client_sdk.ledger.light_client import ChainTrust, LightClient, decode_light_block
+from client_sdk.ledger.light_client import (
+    ChainTrust,
+    LightBlock,
+    LightClient,
+    decode_light_block,
+)
 
 FOUR = ("ann", "bob", "cid", "dee")
 DAY_MS = 86_400_000
@@ -166,6 +171,19 @@ def test_a_node_that_lags_behind() -> None:
     chain.blocks.pop()
     with pytest.raises(StaleProofError, match="is at header 4, but 5 was seen before"):
         client.newest()
+
+
+class Stuck(ChainNode):
+    """A node that shows the newest header whatever it is asked for, but the first."""
+
+    def light_block(self, height: int | None = None) -> LightBlock:
+        return super().light_block(1 if height == 1 else None)
+
+
+def test_a_node_that_shows_another_header_than_is_asked_for() -> None:
+    chain = chain_of(*[FOUR] * 5, *[("eve", "flo", "gus")] * 5)
+    with pytest.raises(LightBlockError, match="node: header 10 was given for header 5"):
+        client_of(Stuck(chain)).newest()
 
 
 def test_nothing_new() -> None:
