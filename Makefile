@@ -64,7 +64,8 @@ COMETBFT_STAMP := $(VENV)/.cometbft-$(COMETBFT_VERSION)
 $(COMETBFT_STAMP): | $(STAMP)
 	@if command -v go >/dev/null; then \
 	  echo "building CometBFT $(COMETBFT_VERSION)"; GOBIN="$(CURDIR)/$(BIN)" GOFLAGS= \
-	  go install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT_VERSION) && touch $@; \
+	  go install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT_VERSION) && \
+	  go -C tests/support/linearizability mod download && touch $@; \
 	else echo "NOT TESTED: the replicated mode. There is no Go to build CometBFT with"; fi
 
 cometbft: $(COMETBFT_STAMP) ## Build CometBFT into .venv/bin, where Go is
