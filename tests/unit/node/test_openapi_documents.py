@@ -83,7 +83,8 @@ def test_the_issuer_is_as_its_document_says(tmp_path: Path) -> None:
 def test_the_face_service_is_as_its_document_says(tmp_path: Path) -> None:
     face = FaceWorld(caller_rate=NO_LIMIT, test_rate=NO_LIMIT, most_open=10_000)
     with served(face.app) as address:
-        check_document(address, "no-token-of-a-test", tmp_path)
+        # It makes no videos: test_face_video.py does.
+        check_document(address, "no-token-of-a-test", tmp_path, "--exclude-path-regex", "/video$")
 
 
 def test_a_document_that_lies_is_found_out(tmp_path: Path) -> None:
