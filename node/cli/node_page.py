@@ -37,7 +37,7 @@ def page() -> None:
 @click.option(
     "--account", default="operator_page@tegata", show_default=True, help="The account that reads."
 )
-@click.option("--listen", default="127.0.0.1:8083", show_default=True, help="host:port to bind.")
+@click.option("--listen", default="127.0.0.1:8084", show_default=True, help="host:port to bind.")
 @click.option("--public-url", help="Where your browser reaches it; http://LISTEN otherwise.")
 @click.option("--metrics", help="The node's metrics, such as http://127.0.0.1:7001/metrics.")
 @json_option

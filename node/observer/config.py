@@ -38,7 +38,7 @@ class ObserverConfig(ProcessConfig):
     environment_prefix = "TEGATA_OBSERVER_"
 
     public_url: Annotated[str, AfterValidator(_endpoint)]
-    listen: str = "127.0.0.1:8083"
+    listen: str = "127.0.0.1:8084"
     database_url: DatabaseUrl = "sqlite:///page.db"
     holder_domain: str = Field(default="holder", pattern=f"^{DOMAIN_ID.pattern}$")
     metrics_url: Annotated[str, AfterValidator(_endpoint)] | None = None

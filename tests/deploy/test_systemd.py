@@ -112,6 +112,12 @@ def state(tmp_path: Path) -> Path:
         tegata("issuer", "init", *network, "--account", "aoba@issuer", "--public-url", url())
         tegata("gateway", "init", *network, "--public-url", url())
         tegata("gateway", "add-verifier", "ward", "--name", "Aoba Ward Office")
+        made = run("node", "page", "init", folder / "page", *network, "--public-url", url())
+        assert made.returncode == 0, made.stderr
+    login = ("node", "page", "add-login", folder / "page", "ito", "--password-file", "-")
+    added = run(*login, typed="correct horse battery staple\n")
+    assert added.returncode == 0, added.stderr
+    tegata("face", "init", "--name", "Aoba face test", "--public-url", url())
     tegata("escrow", "init", "--name", "Notary", "--public-url", url())
     return folder
 
@@ -134,7 +140,8 @@ def test_the_commands_start_every_service(state: Path, monkeypatch: pytest.Monke
                 monkeypatch.setenv("TEGATA_NODE_HEALTH", f"127.0.0.1:{port}")
                 health.append(f"http://127.0.0.1:{port}/healthcheck")
             else:
-                monkeypatch.setenv(f"TEGATA_{name.upper()}_LISTEN", f"127.0.0.1:{port}")
+                prefix = "OBSERVER" if name == "page" else name.upper()
+                monkeypatch.setenv(f"TEGATA_{prefix}_LISTEN", f"127.0.0.1:{port}")
                 health.append(f"http://127.0.0.1:{port}/healthz")
             process = NodeProcess(
                 Path(folder.replace(STATE, str(state))),

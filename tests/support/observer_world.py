@@ -40,7 +40,7 @@ class ObserverWorld:
         admin = self.ledger.client(ADMIN_ACCOUNT)
         admin.submit(*observer_commands(PAGE, has_role=False))
         self.config = ObserverConfig(
-            public_url="http://127.0.0.1:8083",
+            public_url="http://127.0.0.1:8084",
             database_url=f"sqlite:///{folder / 'page.db'}",
             metrics_url=metrics_url,
             ledger=LedgerAccess(
