@@ -105,7 +105,7 @@ soak-ledger: $(LOAD_CLIENT) ## Send at 80 % of the limit; MINUTES=30
 # their own: TensorFlow is large, and nothing else needs it.
 LAB_VENV := .venv-face-lab
 LAB_STAMP := $(LAB_VENV)/.installed
-FACE_PACKAGES := build/face-packages
+FACE_PACKAGES := $(LAB_VENV)/packages
 
 $(LAB_STAMP): requirements/face-training.txt
 	@test -x $(LAB_VENV)/bin/python || $(PYTHON) -m venv $(LAB_VENV)
