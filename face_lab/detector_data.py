@@ -39,7 +39,8 @@ class Source:
 
     Attributes:
         set_name: The set that it belongs to.
-        person: Pictures of one person are never in two splits.
+        person: Sources of one person are never in two splits; of the few free faces one clip, and
+            what was made of it.
         is_fake: Whether a machine made or changed the face.
         frames: Gives the frames.
     """
@@ -107,7 +108,8 @@ def made_sources(models: FaceModels, clips_each: int) -> list[Source]:
             seed, prompt = 1000 * index + clip, prompts[clip % len(prompts)]
             swapped = SwappedPerformer(performer, donors[clip % len(donors)], seed)
             for is_fake, actor in ((False, performer), (True, swapped)):
-                found.append(Source("made", f"{index}", is_fake, _rendered(actor, prompt, seed)))
+                source = Source("made", f"{index}-{clip}", is_fake, _rendered(actor, prompt, seed))
+                found.append(source)
     return found
 
 
