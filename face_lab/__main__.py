@@ -77,7 +77,7 @@ def main(
         figures[f"match, {folder.name}"] = measure_match(faces, owners)
         curves[folder.name] = pair_scores(faces, owners)
         click.echo(f"{folder.name}: {missed} pictures showed no face")
-    if sets and (sets / "detector").is_dir():
+    if models.detector and sets and (sets / "detector").is_dir():
         total = sum(1 for _ in (sets / "detector").rglob("*"))
         with progress_bar("detector", total=total) as advance:
             figures["detector"] = measure_detector(models, sets / "detector", advance)

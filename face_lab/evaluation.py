@@ -228,10 +228,12 @@ def score_sources(
     count: int,
 ) -> Floats:
     """Return the detector's score of each source; not a number where no face was found."""
-    looks = _means([models.appearance.run((x / np.float32(255))[None])[0] for x in appearance],
+    networks = models.detector
+    assert networks is not None, "there are no weights: make face-train"
+    looks = _means([networks.appearance.run((x / np.float32(255))[None])[0] for x in appearance],
                    owners, count)  # fmt: skip
-    moves = _means([models.motion.run(x[None])[0] for x in motion], movers, count)
-    weights: Mapping[str, float] = models.detector_card["fusion"]
+    moves = _means([networks.motion.run(x[None])[0] for x in motion], movers, count)
+    weights: Mapping[str, float] = networks.card["fusion"]
     total = weights["bias"] + weights["appearance"] * looks
     total = total + weights["motion"] * np.nan_to_num(moves, nan=weights["motion_mean"])
     return np.asarray(1 / (1 + np.exp(-total)), dtype=np.float32)

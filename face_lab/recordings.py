@@ -70,5 +70,5 @@ def read_clip(
         record=record,
         rest=None if rest is None else embed(models, rest),
         last=None if last is None else embed(models, last),
-        detector=reader.detector.score(),
+        detector=reader.detector_score,
     )

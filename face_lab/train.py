@@ -45,7 +45,7 @@ _BATCH: Final = 64
 @click.option("--seed", default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=DATA, show_default=True)
 @click.option("--plots", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--terms", default="clips of two public domain photographs, split by clip; free to use",
+@click.option("--terms", default="clips of two free photographs, split by clip",
               help="On what terms the data may be used, for the card.")  # fmt: skip
 def main(
     data: Path | None,

@@ -15,7 +15,7 @@ import numpy as np
 from node.face.vision.arrays import Floats, Gray, Image
 from node.face.vision.features import PATCH_SIDE, face_patch
 from node.face.vision.mesh import Region, region_of_landmarks
-from node.face.vision.models import FaceModels
+from node.face.vision.models import DetectorModels
 
 APPEARANCE_SIDE: Final = 96
 MOTION_SIDE: Final = 32
@@ -53,10 +53,16 @@ class DetectorScore:
 class DeepfakeDetector:
     """Scores the frames of one face as they come. Holds one small grey picture, no frame."""
 
-    def __init__(self, models: FaceModels) -> None:
-        self._models = models
-        self._weights: dict[str, Any] = models.detector_card["fusion"]
-        self._spread = spread_of_landmarks(models.canonical_face)
+    def __init__(self, networks: DetectorModels, canonical: Floats) -> None:
+        """Begin with no frame.
+
+        Args:
+            networks: The two streams and their card.
+            canonical: The canonical face.
+        """
+        self._networks = networks
+        self._weights: dict[str, Any] = networks.card["fusion"]
+        self._spread = spread_of_landmarks(canonical)
         self._appearance: list[float] = []
         self._motion: list[float] = []
         self._last: tuple[int, Gray, Floats] | None = None
@@ -66,12 +72,12 @@ class DeepfakeDetector:
         """Take a frame in which a face was found."""
         if self._count % _EVERY == 0:
             batch = appearance_input(image, landmarks)[None]
-            self._appearance.append(float(self._models.appearance.run(batch)[0].reshape(-1)[0]))
+            self._appearance.append(float(self._networks.appearance.run(batch)[0].reshape(-1)[0]))
         self._count += 1
         patch, placed = motion_patch(image, landmarks)
         if self._last is not None and 0 < at_ms - self._last[0] <= _MAX_PAIR_MS:
             batch = motion_input(self._last[1:], (patch, placed), self._spread)[None]
-            self._motion.append(float(self._models.motion.run(batch)[0].reshape(-1)[0]))
+            self._motion.append(float(self._networks.motion.run(batch)[0].reshape(-1)[0]))
         self._last = (at_ms, patch, placed)
 
     def score(self) -> DetectorScore | None:

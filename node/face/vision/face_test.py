@@ -52,7 +52,7 @@ class TestFinding:
         reasons: Why not, the most telling first; nothing when accepted.
         accepted_prompts: The prompts that were followed, in their order.
         similarity: Cosine with the portrait, -1 to 1; None without one. Never shown or logged.
-        detector: The deepfake detector's advice. Never shown or logged.
+        detector: The deepfake detector's advice, where there are weights. Never shown or logged.
     """
 
     __test__ = False
@@ -145,7 +145,7 @@ class FaceTest:
             reasons=reasons,
             accepted_prompts=tuple(self._followed),
             similarity=likeness,
-            detector=self._reader.detector.score(),
+            detector=self._reader.detector_score,
         )
 
     def _begun(self) -> Prompt:

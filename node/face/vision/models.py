@@ -38,6 +38,15 @@ class Network:
 
 
 @dataclass(frozen=True)
+class DetectorModels:
+    """The deepfake detector's networks, and the card of what they were trained on."""
+
+    appearance: Network
+    motion: Network
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class FaceModels:
     """Every network and table of the face test. Load it once a process, and share it."""
 
@@ -45,12 +54,10 @@ class FaceModels:
     face_mesh: Network
     eye_contour: Network
     embedding: Network
-    appearance: Network
-    motion: Network
     # 468 x 3, centimetres, x to the picture's right, y up, z towards the camera.
     canonical_face: Floats
-    # What the detector was trained on and how it did (docs/face.md).
-    detector_card: dict[str, Any]
+    # None where the folder holds none: no weights ship (ADR 0063).
+    detector: "DetectorModels | None"
 
     @classmethod
     def load(cls, folder: Path = _DATA) -> "FaceModels":
@@ -67,12 +74,10 @@ class FaceModels:
             face_mesh=store.network("face_landmark.onnx"),
             eye_contour=store.network("iris_landmark.onnx"),
             embedding=store.network("faceres.onnx"),
-            appearance=store.network("detector_appearance.onnx"),
-            motion=store.network("detector_motion.onnx"),
             canonical_face=np.frombuffer(store.read("canonical_face.f32"), dtype="<f4")
             .reshape(468, 3)
             .astype(np.float32),
-            detector_card=json.loads(store.read("detector_card.json")),
+            detector=store.detector(),
         )
 
 
@@ -104,3 +109,12 @@ class _ModelFolder:
 
     def network(self, name: str) -> Network:
         return Network(self.read(name))
+
+    def detector(self) -> DetectorModels | None:
+        if "detector_card.json" not in self._hashes:
+            return None
+        return DetectorModels(
+            appearance=self.network("detector_appearance.onnx"),
+            motion=self.network("detector_motion.onnx"),
+            card=json.loads(self.read("detector_card.json")),
+        )

@@ -7,7 +7,7 @@ from client_sdk.face.prompts import Prompt
 from node.face.vision.actions import judge_window
 from node.face.vision.arrays import Image
 from node.face.vision.artefacts import grid_peak
-from node.face.vision.detector import DeepfakeDetector
+from node.face.vision.detector import DeepfakeDetector, DetectorScore
 from node.face.vision.embedding import align_face
 from node.face.vision.features import FaceReader, FrameFeatures, RepetitionWatch
 from node.face.vision.limits import Limits
@@ -50,8 +50,15 @@ class WindowReader:
         self._limits = limits.stream
         self._reader = FaceReader(models, limits.frame)
         self._watch = RepetitionWatch(limits.stream.same_picture)
-        self.detector = DeepfakeDetector(models)
+        self._detector = (
+            DeepfakeDetector(models.detector, models.canonical_face) if models.detector else None
+        )
         self.record = WindowRecord()
+
+    @property
+    def detector_score(self) -> DetectorScore | None:
+        """What the deepfake detector says of all frames; None where there is none, or no frame."""
+        return self._detector.score() if self._detector else None
 
     def begin(self) -> None:
         """Start the frames of another prompt."""
@@ -82,7 +89,8 @@ class WindowReader:
             record.lost += 1
             return reasons
         record.features.append(face)
-        self.detector.add(image, face.landmarks, at_ms)
+        if self._detector:
+            self._detector.add(image, face.landmarks, at_ms)
         record.last_face = align_face(image, face.landmarks)
         if record.rest_face is None and abs(face.pose.yaw) < _FRONTAL_DEG:
             record.rest_face = record.last_face

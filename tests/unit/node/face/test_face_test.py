@@ -55,8 +55,8 @@ def test_a_whole_test_is_passed_by_the_person_of_the_portrait() -> None:
     finding = test.finish()
     assert finding.accepted, finding.reasons
     assert finding.accepted_prompts == SERIES
-    assert finding.detector is not None
-    assert 0 <= finding.detector.score <= 1
+    # No weights ship.
+    assert finding.detector is None
 
 
 def test_another_person_is_not_the_one_of_the_portrait() -> None:
