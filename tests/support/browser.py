@@ -77,7 +77,8 @@ def person(browser: Browser, **options: Any) -> Iterator[Page]:
         yield page
     finally:
         context.close()
-    assert [error for error in errors if not _EXPECTED.search(error)] == []
+    unexpected = [error for error in errors if not _EXPECTED.search(error)]
+    assert unexpected == [], unexpected
 
 
 def log_in(page: Page, url: str, name: str, password: str) -> None:
