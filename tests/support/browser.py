@@ -29,9 +29,7 @@ _LOOKS: Final = (
     ("ja", "dark", "desktop", _DESKTOP),
 )
 # A refusal, a wait, or a broken line that a test asks for is no error of a script.
-_EXPECTED: Final = re.compile(
-    "responded with a status of (4|503)|ERR_INTERNET_DISCONNECTED|SSL certificate error"
-)
+_EXPECTED: Final = re.compile("responded with a status of (4|503)|net::ERR_|SSL certificate error")
 _PICTURED: Final = ("en-light-desktop", "ja-light-phone", "light")
 MAX_FIRST_VIEW_BYTES: Final = 150_000
 
