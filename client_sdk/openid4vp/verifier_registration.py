@@ -96,13 +96,14 @@ class Registration:
     expires_at: int
     authority: str = ""
 
-    def covers(self, credential_type: str, path: ClaimsPath) -> bool:
-        """Tell whether a claim of a credential type may be asked under it.
+    def covers(self, credential_type: str, path: ClaimsPath, credential_format: str) -> bool:
+        """Tell whether a claim of a credential type, in a format, may be asked under it.
 
         The empty path stands for the credential without a claim: its type is enough.
         """
         return any(
             credential_type in registered.types
+            and registered.format == credential_format
             and (not path or any(path[: len(wide)] == wide for wide in registered.paths))
             for registered in self.credentials
         )
@@ -115,10 +116,12 @@ class AskedClaim:
     Attributes:
         credential_type: Of which type of credential.
         path: Where it is in the credential; empty where the credential is asked for without claims.
+        format: The identifier of the credential's format.
     """
 
     credential_type: str
     path: ClaimsPath
+    format: str = SD_JWT_VC
 
     @property
     def name(self) -> str:
@@ -129,7 +132,7 @@ class AskedClaim:
 def asked_claims(query: DcqlQuery) -> tuple[AskedClaim, ...]:
     """Return the claims that a query asks for, of each credential type that would answer it."""
     return tuple(
-        AskedClaim(credential_type=credential_type, path=path)
+        AskedClaim(credential_type=credential_type, path=path, format=credential.format)
         for credential in query.credentials
         for credential_type in _types_of(credential)
         for path in [claim.path for claim in credential.claims] or [()]
@@ -166,7 +169,9 @@ def find_exceeding(
     return tuple(
         claim
         for claim in asked
-        if not any(found.covers(claim.credential_type, claim.path) for found in fitting)
+        if not any(
+            found.covers(claim.credential_type, claim.path, claim.format) for found in fitting
+        )
     )
 
 

@@ -95,8 +95,11 @@ def test_a_w3c_credential_is_written_as_dcql_writes_it() -> None:
 )
 def test_which_w3c_types_are_registered(types: list[JsonValue], is_covered: bool) -> None:
     found = sign_for({"type_values": types})
-    assert found.covers(RESIDENT, ("credentialSubject", "birth_date")) is is_covered
-    assert not found.covers("urn:b", ("credentialSubject", "birth_date"))
+    birth_date = ("credentialSubject", "birth_date")
+    assert found.covers(RESIDENT, birth_date, "ldp_vc") is is_covered
+    assert not found.covers("urn:b", birth_date, "ldp_vc")
+    # What may be asked of one format may not be of another.
+    assert not found.covers(RESIDENT, birth_date, "dc+sd-jwt")
 
 
 @pytest.mark.parametrize("meta", [{}, {"vct_values": [RESIDENT]}, {"type_values": RESIDENT}])
@@ -178,9 +181,11 @@ def test_a_credential_of_no_registered_type_exceeds(
     }
     if not item["claims"]:
         del item["claims"]
+    w3c = RegisteredCredential(format="jwt_vc_json", types=(RESIDENT,), paths=(("birth_date",),))
+    registration = replace(REGISTRATION, credentials=(*REGISTRATION.credentials, w3c))
     beyond = find_exceeding(
         asked_claims(parse_query({"credentials": [item]})),
-        [REGISTRATION],
+        [registration],
         purpose=REGISTRATION.purpose,
     )
     assert tuple(claim.credential_type for claim in beyond) == expected
