@@ -6,6 +6,7 @@ examination keeps to compare, go with the verdict.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -143,9 +144,14 @@ class Challenge:
 
     def expire(self, now_ms: int) -> None:
         """End a test whose time is over."""
-        with self._lock:
+        # Where an answer is being judged, it came in time.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             if self.state == "prompting" and now_ms >= self._ends_ms:
                 self._end("expired", "test_expired")
+        finally:
+            self._lock.release()
 
     def abandon(self) -> None:
         """End a test that nobody will go on with."""
@@ -159,6 +165,7 @@ class Challenge:
         frames: Iterable[Frame],
         *,
         clock: Callable[[], int],
+        place: AbstractContextManager[object],
         follows: bool = True,
     ) -> bool:
         """Judge what the camera saw of a prompt.
@@ -166,7 +173,8 @@ class Challenge:
         Args:
             window: The prompt's number; an answer to an earlier one changes nothing.
             frames: What came, decoded no sooner than it is looked at.
-            clock: Milliseconds; the time of judging is given back to the person.
+            clock: Milliseconds; the time of judging, and of waiting for a place, is given back.
+            place: What is held while it is judged.
             follows: Whether the frames' times go on from one prompt to the next.
 
         Returns:
@@ -184,7 +192,8 @@ class Challenge:
             if arrived_ms >= self._ends_ms:
                 self._end("expired", "test_expired")
                 return True
-            reason = self._judge(frames, arrived_ms, follows=follows)
+            with place:
+                reason = self._judge(frames, arrived_ms, follows=follows)
             now_ms = clock()
             self._ends_ms += now_ms - arrived_ms
             self._prompted_ms = now_ms

@@ -262,8 +262,9 @@ class Challenges:
         if challenge.state == "waiting":
             raise NotStartedError
         try:
-            with self._places:
-                is_shown = challenge.answer(window, frames, clock=self._now_ms, follows=follows)
+            is_shown = challenge.answer(
+                window, frames, clock=self._now_ms, place=self._places, follows=follows
+            )
         except ImageError as error:
             raise ImageRefusedError(
                 "not_an_image", "A frame cannot be read as a picture", str(error)

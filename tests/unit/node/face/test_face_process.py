@@ -3,9 +3,9 @@
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from support.face_world import AUDIENCE, REQUEST_HASH
 from support.processes import NodeProcess
-from support.rendered_person import live_person, portrait
+from support.rendered_person import Clip, live_person, portrait
 
 from client_sdk.errors import FaceTestRefusedError
 from client_sdk.face.capture import run_test
@@ -64,18 +64,24 @@ class Service:
 class LiveCamera:
     """A camera that works as fast as time goes by."""
 
-    def __init__(self, seed: int) -> None:
-        self._seeds = count(1000 * seed)
+    def __init__(self) -> None:
+        self._takes: Counter[Prompt] = Counter()
 
     def capture(self, prompt: Prompt, *, capture_ms: int) -> list[CapturedFrame]:
         del capture_ms
+        self._takes[prompt] += 1
+        clip = take_of(prompt, self._takes[prompt])
         start = time.monotonic_ns() // 1_000_000
-        clip = live_person(0)(prompt, next(self._seeds))
         # The person takes as long as a clip lasts; a service is not to be told another time.
         time.sleep((clip[-1].time_ms - clip[0].time_ms) / 1000)
         return [
             CapturedFrame(time_ms=start + frame.time_ms, jpeg=marked(frame.jpeg)) for frame in clip
         ]
+
+
+def take_of(prompt: Prompt, number: int) -> Clip:
+    """Return a clip of a prompt, rendered once for all who show it."""
+    return live_person(0)(prompt, 10 * list(Prompt).index(prompt) + number)
 
 
 def marked(jpeg: bytes) -> bytes:
@@ -115,7 +121,7 @@ def written(service: Service) -> Iterator[tuple[str, bytes]]:
 def test_no_face_is_ever_on_the_disk(service: Service) -> None:
     """Frames and portrait hold a mark: it is looked for while a test is under way, and after."""
     http = HttpClient()
-    camera, found = LiveCamera(1), []
+    camera, found = LiveCamera(), []
 
     def look(*_: object) -> None:
         found.extend(
@@ -141,10 +147,14 @@ def test_no_face_is_ever_on_the_disk(service: Service) -> None:
 
 @pytest.mark.skipif(not os.environ.get("TEGATA_SOAK"), reason="make soak")
 def test_ten_come_at_a_time_and_none_is_lost(service: Service) -> None:
-    def come(number: int) -> str:
+    for prompt in Prompt:
+        for number in (1, 2):
+            take_of(prompt, number)
+
+    def come(_: int) -> str:
         http = HttpClient(timeout_s=60)
         try:
-            return run_test(FaceClient(service.url, http), new_test(), LiveCamera(number % 2))
+            return run_test(FaceClient(service.url, http), new_test(), LiveCamera())
         except FaceTestRefusedError as refused:
             return refused.code
         finally:

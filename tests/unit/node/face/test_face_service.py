@@ -291,6 +291,24 @@ def test_frames_that_come_too_late_miss_their_prompt(world: FaceWorld) -> None:
     assert (state.passed, state.code, world.vision.judged) == (0, "too_late", [])
 
 
+def test_waiting_for_the_service_costs_nobody_time(world: FaceWorld) -> None:
+    """Ten may come at a time, and two are looked at: the others wait, and lose nothing by it."""
+
+    class BusyPlace:
+        def __enter__(self) -> None:
+            world.clock.advance(seconds=50)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    world.challenges._places = BusyPlace()  # type: ignore[assignment]
+    made = world.client.create(world.new())
+    world.client.start(made)
+    for window in range(3):
+        state = world.client.send_frames(made, window, world.frames())
+    assert (state.state, state.passed) == ("passed", 3)
+
+
 @pytest.mark.parametrize("shift_ms", [-1_500, 3_000])
 def test_frames_whose_times_do_not_fit_miss_their_prompt(world: FaceWorld, shift_ms: int) -> None:
     """Taken before the last prompt's, or over a longer time than there was."""
