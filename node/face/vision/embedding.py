@@ -33,10 +33,16 @@ def align_face(image: Image, landmarks: Floats) -> Image:
     return np.asarray(aligned, dtype=np.uint8)
 
 
-def embed(models: FaceModels, aligned: Image) -> Floats:
-    """Return the embedding of an aligned face, of length 1: the mean of it and its mirror image."""
+def embed(models: FaceModels, aligned: Image, *, with_mirror: bool = True) -> Floats:
+    """Return the embedding of an aligned face, of length 1.
+
+    Args:
+        models: The networks.
+        aligned: The face (`align_face`).
+        with_mirror: Take the mean with its mirror image: surer, at twice the time.
+    """
     total = np.zeros(_LENGTH, np.float32)
-    for view in (aligned, aligned[:, ::-1]):
+    for view in (aligned, aligned[:, ::-1]) if with_mirror else (aligned,):
         outputs = models.embedding.run(view.astype(np.float32)[None])
         total += next(out for out in outputs if out.size == _LENGTH).reshape(-1)
     return total / max(float(np.linalg.norm(total)), 1e-6)

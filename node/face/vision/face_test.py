@@ -158,7 +158,7 @@ class FaceTest:
         if record.rest_face is None or record.last_face is None:
             return (Reason.NOT_NEUTRAL_AT_START,)
         at_rest = embed(self._models, record.rest_face)
-        last = embed(self._models, record.last_face)
+        last = embed(self._models, record.last_face, with_mirror=False)
         first = self._faces[0] if self._faces else at_rest
         match = self._limits.match
         same = similarity(first, at_rest) >= match.same_face_in_test
