@@ -76,9 +76,9 @@ def test_frames_that_are_none_are_refused_and_the_prompt_can_be_answered_again(
 
 def test_a_body_that_is_too_long_is_refused(world: FaceWorld, made: StartedTest) -> None:
     frame = {"time_ms": 1, "jpeg": "A" * 400_000}
-    body = json.dumps({"frames": [frame] * 9})
+    body = json.dumps({"frames": [frame] * 11})
     assert len(body) > MAX_BODY_BYTES
-    assert post(world, made, {"frames": [frame] * 9}).status_code == 413
+    assert post(world, made, {"frames": [frame] * 11}).status_code == 413
     assert world.client.send_frames(made, 0, world.frames()).passed == 1
 
 
