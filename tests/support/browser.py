@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from node.web.server import WebServer
 
@@ -32,6 +32,8 @@ _LOOKS: Final = (
 _EXPECTED: Final = re.compile("responded with a status of (4|503)|net::ERR_|SSL certificate error")
 _PICTURED: Final = ("en-light-desktop", "ja-light-phone", "light")
 MAX_FIRST_VIEW_BYTES: Final = 150_000
+_started: Final[list[Playwright]] = []
+_users: Final[list[None]] = []
 
 
 @contextmanager
@@ -48,12 +50,26 @@ def serve_in_thread(app: "WSGIApplication", *, threads: int = 8) -> Iterator[str
 
 
 @contextmanager
+def _driver() -> Iterator[Playwright]:
+    """Yield the one driver of browsers in this process: a second one beside it does not start."""
+    if not _users:
+        _started.append(sync_playwright().start())
+    _users.append(None)
+    try:
+        yield _started[0]
+    finally:
+        _users.pop()
+        if not _users:
+            _started.pop().stop()
+
+
+@contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:
     """Start Debian's Chromium, without a window."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed; as root, `make test` installs it")
-    with sync_playwright() as playwright:
+    with _driver() as playwright:
         # Tests run as root in containers, where there is no sandbox to be had.
         browser = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", *arguments]
@@ -95,7 +111,7 @@ def check_page(page: Page, name: str) -> None:
     folder, two pictures are written there: `<name>-<language>-<scheme>-<size>.png`.
     """
     parts = urlsplit(page.url)
-    query = [pair for pair in parse_qsl(parts.query) if pair[0] != "lang"]
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "lang"]
     for language, scheme, size, viewport in _LOOKS:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
