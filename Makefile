@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger face-models face-train face-eval clean
+.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger face-models face-train face-eval clean secrets sbom audit
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -164,6 +164,32 @@ lint: $(STAMP) ## Style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Tools that look at the tree from outside, in an environment of their own.
+AUDIT_VENV := .venv-audit
+AUDIT_STAMP := $(AUDIT_VENV)/.installed
+# Guesses by entropy find hashes and vectors, and nothing else here.
+GUESSES := Base64HighEntropyString HexHighEntropyString KeywordDetector BasicAuthDetector
+
+$(AUDIT_STAMP): requirements/audit.txt
+	@test -x $(AUDIT_VENV)/bin/python || $(PYTHON) -m venv $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+secrets: $(AUDIT_STAMP) ## Look for keys and tokens in the tree
+	@git ls-files -z ':!tests/vectors' | xargs -0 $(AUDIT_VENV)/bin/detect-secrets-hook $(addprefix --disable-plugin ,$(GUESSES))
+
+sbom: $(AUDIT_STAMP) ## Write the bill of materials (CycloneDX) of Python's packages to build/sbom
+	@mkdir -p build/sbom
+	$(AUDIT_VENV)/bin/cyclonedx-py requirements requirements/dev.txt --output-reproducible --of JSON -o build/sbom/python.json
+
+audit: $(AUDIT_STAMP) secrets ## Look for secrets, and for known weaknesses of what is installed, where the lists are reached
+	@mkdir -p build; timeout 300 $(AUDIT_VENV)/bin/pip-audit --require-hashes -r requirements/dev.txt --progress-spinner off --timeout 10 2>build/pip-audit.log; \
+	  case $$? in 0) ;; 1) if grep -q "known vulnerabilit" build/pip-audit.log; then exit 1; fi; echo "Python: the list of weaknesses is not reached";; \
+	  *) echo "Python: the list of weaknesses is not reached";; esac
+	@npm audit --prefix tests/interop/js --package-lock-only --audit-level=high || echo "npm: see above; the list may not be reached"
+	@if cargo audit --version >/dev/null 2>&1; then for lock in native/*/Cargo.lock; do cargo audit --file $$lock || exit 1; done; \
+	  else echo "Rust: cargo-audit is not installed"; fi
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
