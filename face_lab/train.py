@@ -5,6 +5,7 @@ sixth and, where sets are held out whole, on those. Writes the networks, their c
 """
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -152,15 +153,15 @@ def _fit(
         keras.optimizers.AdamW(1e-3, weight_decay=1e-3),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.05),
     )
-    best = keras.callbacks.ModelCheckpoint(
-        "/tmp/face-detector.weights.h5", save_best_only=True, save_weights_only=True
-    )
-    fitted = network.fit(
-        *parts["train"], validation_data=parts["validate"], epochs=epochs, batch_size=_BATCH,
-        class_weight={0: len(y) / (2 * (y == 0).sum()), 1: len(y) / (2 * (y == 1).sum())},
-        callbacks=[best], verbose=2,
-    )  # fmt: skip
-    network.load_weights("/tmp/face-detector.weights.h5")
+    with tempfile.TemporaryDirectory() as scratch:
+        weights = str(Path(scratch) / "best.weights.h5")
+        best = keras.callbacks.ModelCheckpoint(weights, save_best_only=True, save_weights_only=True)
+        fitted = network.fit(
+            *parts["train"], validation_data=parts["validate"], epochs=epochs, batch_size=_BATCH,
+            class_weight={0: len(y) / (2 * (y == 0).sum()), 1: len(y) / (2 * (y == 1).sum())},
+            callbacks=[best], verbose=2,
+        )  # fmt: skip
+        network.load_weights(weights)
     return network, {key: [float(v) for v in values] for key, values in fitted.history.items()}
 
 

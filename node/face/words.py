@@ -51,10 +51,6 @@ WORDS: Final = {
         "立体的な顔が確認できませんでした。端末ではなく、ご自身の頭を動かしてください。",
         "No solid face was seen. Turn your own head, not the phone.",
     ),
-    "moved_as_one": (
-        "顔の動きが確認できませんでした。端末を固定し、ご自身の顔を動かしてください。",
-        "The face itself did not move. Hold the phone still, and move your face.",
-    ),
     "face_changed": (
         "途中で顔が変わりました。同じ方がカメラの前にいてください。",
         "The face changed during the test. The same person must stay before the camera.",
@@ -78,10 +74,6 @@ WORDS: Final = {
     "repeated_frames": (
         "同じ画像が繰り返されています。端末のカメラで直接撮影してください。",
         "The same pictures came again. Use the camera of this device itself.",
-    ),
-    "frozen_picture": (
-        "画像が動いていません。カメラを確かめて、もう一度お試しください。",
-        "The picture does not move. Check the camera, and try again.",
     ),
     "moved_too_fast": (
         "動きが速すぎます。ゆっくり動いてください。",
