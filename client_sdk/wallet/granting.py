@@ -10,6 +10,7 @@ from client_sdk.errors import (
     ClientError,
     ConsentError,
     CredentialFormatError,
+    QueryFailedError,
     RequestError,
     TransactionFailedError,
 )
@@ -57,7 +58,11 @@ def write_grant(session: WalletSession, grant: StoredGrant) -> None:
 
 def _stands(session: WalletSession, grant: StoredGrant, record: GrantRecord) -> bool:
     account_id = session.account.account_id
-    return session.ledger.record(account_id, grant.grant_id, GrantRecord) == record
+    try:
+        return session.ledger.record(account_id, grant.grant_id, GrantRecord) == record
+    except QueryFailedError:
+        # Who may not even ask, as after a recovery by another, wrote nothing.
+        return False
 
 
 def verify_own_consent(grant: StoredGrant) -> ConsentRecord:

@@ -303,7 +303,7 @@ def receipts_of(peer: ReplicatedPeer, height: int) -> list[tuple[str, Verdict, i
 def test_a_full_node_follows_becomes_a_validator_and_is_removed(running: RunningNetwork) -> None:
     fifth = running.network.add_peer()
     with running.join(fifth) as process, running.network.admin(process.address) as reader:
-        assert detail(reader, "missed") == "back"
+        wait_until(lambda: detail(reader, "missed") == "back")
         # It does not vote, and takes transactions all the same.
         reader.submit(set_account_detail(ADMIN_ACCOUNT, "by_reader", "v"))
         wait_until(lambda: detail(running.admins[0], "by_reader") == "v")

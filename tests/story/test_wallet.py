@@ -660,7 +660,6 @@ class TestPresenting:
             (json_reply({"error": "invalid_request"}, status=400), "HTTP 400, invalid_request"),
             (json_reply({"error": "x" * 65}, status=400), "HTTP 400, no code"),
             (json_reply({"error": ["x"]}, status=403), "HTTP 403, no code"),
-            (Reply(status=500, body=b"<html>"), "HTTP 500, no code"),
         ],
     )
     def test_a_verifier_that_refuses(
@@ -672,6 +671,14 @@ class TestPresenting:
             with pytest.raises(RequestError, match=error):
                 act(pending)
         # What was sent cannot be called back: the grant stays, and can be revoked.
+        self.revoke_last(resident)
+
+    def test_a_verifier_that_is_out_of_order(self, resident: Wallet, stand: VerifierStand) -> None:
+        stand.reply = Reply(status=500, body=b"<html>")
+        pending = resident.read_request(stand.ask("address"))
+        for act in (resident.decline, resident.present):
+            with pytest.raises(TransportError, match="HTTP 500"):
+                act(pending)
         self.revoke_last(resident)
 
     @pytest.mark.parametrize("redirect", [5, None, ["https://x"]])
