@@ -42,7 +42,7 @@ pytestmark = pytest.mark.xdist_group("wallet_page")
 
 PURPOSE = "Certificate of residence"
 PASSWORD = "Tsubaki-hinode-4821-kawara"
-WAIT_MS = 30_000
+WAIT_MS = 90_000
 PHONE = {"width": 390, "height": 844}
 ADDRESS = "青葉県青葉市緑町三丁目14番15号"
 _OPTIONAL = {

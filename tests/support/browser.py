@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from node.web.server import WebServer
 
@@ -32,6 +39,9 @@ _LOOKS: Final = (
 _EXPECTED: Final = re.compile("responded with a status of (4|503)|net::ERR_|SSL certificate error")
 _PICTURED: Final = ("en-light-desktop", "ja-light-phone", "light")
 MAX_FIRST_VIEW_BYTES: Final = 150_000
+_PATIENCE_MS: Final = 60_000
+"""What is awaited comes; on a busy machine that measures coverage it may take its time."""
+expect.set_options(timeout=_PATIENCE_MS)
 _started: Final[list[Playwright]] = []
 _users: Final[list[None]] = []
 
@@ -82,7 +92,7 @@ def chromium(*arguments: str) -> Iterator[Browser]:
 def person(browser: Browser, **options: Any) -> Iterator[Page]:
     """Yield a page of somebody who comes for the first time; no error of a script is let pass."""
     context: BrowserContext = browser.new_context(**{"locale": "en-GB", **options})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(_PATIENCE_MS)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
