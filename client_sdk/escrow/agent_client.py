@@ -308,11 +308,13 @@ class AgentClient:
 
 
 def _content(answer: HttpAnswer) -> JsonObject:
-    if answer.status in _OUT_OF_ORDER:
-        raise TransportError(f"the agent is out of order (HTTP {answer.status}); later?")
     content = answer.json()
+    title, detail = content.get("title", ""), content.get("detail", "")
+    if answer.status in _OUT_OF_ORDER:
+        raise TransportError(
+            f"the agent is out of order (HTTP {answer.status}): {title}. {detail}; later?"
+        )
     if answer.status != 200:
-        title, detail = content.get("title", ""), content.get("detail", "")
         raise ServiceRefusedError(
             f"the agent refused (HTTP {answer.status}): {title}. {detail}",
             code=str(content.get("code", "")),

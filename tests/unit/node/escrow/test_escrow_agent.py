@@ -16,7 +16,7 @@ from client_sdk.credentials.jose import (
     generate_key,
     thumbprint,
 )
-from client_sdk.errors import AccessLogError, ServiceRefusedError
+from client_sdk.errors import AccessLogError, ServiceRefusedError, TransportError
 from client_sdk.escrow.access_log import verify_head, verify_log
 from client_sdk.escrow.agent_client import AgentClient, SealedBackup
 from client_sdk.escrow.backup import derive_keys, oprf_input
@@ -638,5 +638,6 @@ def test_a_store_that_cannot_be_used_is_told_without_details(tmp_path: Path) -> 
     world = AgentWorld(tmp_path)
     # A store in memory ends with its connection; the next one finds no tables.
     world.agents[0].store.close()
-    with refused("store_unavailable"):
+    with pytest.raises(TransportError, match="store cannot be used now") as raised:
         world.agent.status(world.card.key, world.handle)
+    assert "sql" not in str(raised.value).lower()
