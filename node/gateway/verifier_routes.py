@@ -125,6 +125,9 @@ class NewRequest(_Body):
 
     @model_validator(mode="after")
     def _age_of_a_test(self) -> Self:
+        given = self.model_fields_set & {"face", "face_max_age"}
+        if any(getattr(self, name) is None for name in given):
+            raise ValueError("face, face_max_age: left out where they are not asked for, not null")
         if self.face_max_age is not None and self.face is None:
             raise ValueError("face_max_age: only with face")
         return self
