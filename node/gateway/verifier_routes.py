@@ -114,13 +114,13 @@ class NewRequest(_Body):
         description="That the holder's face is tested, by a service that the gateway trusts, for "
         "this request; the check `face` tells.",
     )
-    face_max_age: int | SkipJsonSchema[None] = Field(
-        default=None,
-        ge=60,
-        le=MAX_RECENT_SECONDS,
-        json_schema_extra=_without_default,
-        description="With `face`: a test for this verifier that is at most so many seconds old "
-        "will do.",
+    face_max_age: Annotated[int, Field(ge=60, le=MAX_RECENT_SECONDS)] | SkipJsonSchema[None] = (
+        Field(
+            default=None,
+            json_schema_extra=_without_default,
+            description="With `face`: a test for this verifier that is at most so many seconds old "
+            "will do.",
+        )
     )
 
     @model_validator(mode="after")
