@@ -259,7 +259,9 @@ def up(folder: Path, port: int, as_json: bool) -> None:
     """
     console = Console(highlight=False)
     is_live = console.is_terminal and not as_json
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where whoever started it, such as a script in the background, has Ctrl-C ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     with TerminalView(console) if is_live else PlainView(as_json=as_json) as view:
         try:
             with Machine(folder, port, view) as machine:
