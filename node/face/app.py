@@ -61,7 +61,8 @@ def create_app(
         capture_ms=round(config.capture_seconds * 1000),
     )
     add_pages(app, operator=config.operator, public_url=config.public_url, signing_key=signing_key)
-    limiter, rate = RateLimiter(), parse_rate(config.caller_rate)
+    limiter = RateLimiter(now_s=lambda: now_ms() / 1000)
+    rate = parse_rate(config.caller_rate)
 
     @app.before_request
     def bound_callers() -> None:

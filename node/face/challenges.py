@@ -155,7 +155,7 @@ class Challenges:
         self._limits = limits
         self._lifetimes = lifetimes
         self._places = threading.BoundedSemaphore(at_once)
-        self._limiter = RateLimiter()
+        self._limiter = RateLimiter(now_s=lambda: now_ms() / 1000)
         self._test_rate = parse_rate(test_rate)
         self._now_ms = now_ms
         self._tests: dict[str, OpenTest] = {}

@@ -27,7 +27,7 @@ class Town:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.clock = Clock()
-        self.face = FaceWorld(clock=self.clock)
+        self.face = FaceWorld(clock=self.clock, test_rate="10/hour")
         config = FaceTestConfig.model_validate({**self.face.trust(folder), "url": URL})
         self.issuer = IssuerWorld(
             folder, public_url=url, face_http=self.face.http, face=config, clock=self.clock
