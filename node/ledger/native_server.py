@@ -135,6 +135,7 @@ class NativeServer:
         max_response_bytes: int,
         max_calls: int,
         max_long_calls: int,
+        max_arrival_s: float = 30,
     ) -> None:
         """Bind the address; `start` answers on it.
 
@@ -146,6 +147,8 @@ class NativeServer:
             max_response_bytes: How long an answer may be.
             max_calls: How many calls may be open; further ones are told RESOURCE_EXHAUSTED.
             max_long_calls: How many of them may be streams or large.
+            max_arrival_s: How long a request may take to arrive, in seconds; later ones are told
+                DEADLINE_EXCEEDED. A host may have half of `max_calls` half sent.
 
         Raises:
             ConfigError: The address cannot be bound.
@@ -163,6 +166,7 @@ class NativeServer:
                 max_request_bytes,
                 max_response_bytes,
                 max_calls,
+                max_arrival_s,
             )
         except OSError:
             raise cannot_bind(service, address) from None

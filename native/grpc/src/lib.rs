@@ -1,5 +1,6 @@
 //! A gRPC server that hands each call over to Python as bytes, many in one go.
 
+mod arrivals;
 mod calls;
 mod codec;
 mod server;

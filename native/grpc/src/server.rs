@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,6 +27,7 @@ use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tonic::server::{Grpc, ServerStreamingService, UnaryService};
 
+use crate::arrivals::{Arrival, Arrivals};
 use crate::calls::{Answer, Call, Event, Place, Presence, Way};
 use crate::codec::BytesCodec;
 
@@ -44,14 +46,20 @@ struct Front {
     max_request: usize,
     max_response: usize,
     max_calls: usize,
+    max_arrival: Duration,
     open_calls: Arc<AtomicUsize>,
+    arrivals: Arc<Arrivals>,
     next_id: AtomicU64,
     is_closing: AtomicBool,
     events: Sender<Event>,
 }
 
 impl Front {
-    async fn answer(self: Arc<Self>, peer: Arc<str>, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(
+        self: Arc<Self>,
+        client: SocketAddr,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let Some(&(method, is_stream)) = self.methods.get(request.uri().path()) else {
             return Status::unimplemented("there is no such method").into_http();
         };
@@ -65,16 +73,31 @@ impl Front {
             let text = format!("{} calls are open; call again later", self.max_calls);
             return Status::resource_exhausted(text).into_http();
         };
+        let Some(arrival) = self.arrivals.begin(client.ip()) else {
+            let text = "too many requests of this host are half sent; call again later";
+            return Status::resource_exhausted(text).into_http();
+        };
+        let (has_come, comes) = oneshot::channel();
+        let late = is_late(comes, self.max_arrival);
         let method = Method {
             front: self,
             place: Some(place),
+            arrival: Some((arrival, has_come)),
             method,
-            peer,
+            client,
         };
-        let mut answer = if is_stream {
-            grpc.server_streaming(method, request).await
-        } else {
-            grpc.unary(method, request).await
+        let answering = async {
+            if is_stream {
+                grpc.server_streaming(method, request).await
+            } else {
+                grpc.unary(method, request).await
+            }
+        };
+        let mut answer = tokio::select! {
+            answer = answering => answer,
+            () = late => {
+                Status::deadline_exceeded("the request took too long to arrive").into_http()
+            }
         };
         // A message above the limit: the other servers of gRPC have another code for it.
         if let Some(status) = answer.headers_mut().get_mut("grpc-status")
@@ -86,22 +109,33 @@ impl Front {
     }
 }
 
+/// Return when a request has not come in time; where it has, never.
+async fn is_late(comes: oneshot::Receiver<()>, longest: Duration) {
+    if tokio::time::timeout(longest, comes).await.is_ok() {
+        pending::<()>().await;
+    }
+}
+
 /// One call of one method.
 struct Method {
     front: Arc<Front>,
     place: Option<Place>,
+    arrival: Option<(Arrival, oneshot::Sender<()>)>,
     method: usize,
-    peer: Arc<str>,
+    client: SocketAddr,
 }
 
 impl Method {
-    fn hand_over(&self, data: Bytes, way: Way) -> (u64, Arc<AtomicBool>) {
+    fn hand_over(&mut self, data: Bytes, way: Way) -> (u64, Arc<AtomicBool>) {
+        if let Some((_, has_come)) = self.arrival.take() {
+            has_come.send(()).ok();
+        }
         let id = self.front.next_id.fetch_add(1, Ordering::Relaxed);
         let is_over = Arc::new(AtomicBool::new(false));
         let call = Call {
             id,
             method: self.method,
-            peer: self.peer.to_string(),
+            peer: shown(self.client),
             data,
             is_over: is_over.clone(),
             way: Mutex::new(way),
@@ -182,7 +216,9 @@ pub struct Server {
 impl Server {
     /// Bind an address; `start` answers on it.
     ///
-    /// Methods are given as (path, whether it answers with a stream).
+    /// Methods are given as (path, whether it answers with a stream). A request that takes longer than
+    /// `max_arrival_s` to arrive is refused, and so are those of a host that holds half of all
+    /// places with requests that have not arrived.
     #[new]
     fn new(
         address: &str,
@@ -190,6 +226,7 @@ impl Server {
         max_request_bytes: usize,
         max_response_bytes: usize,
         max_calls: usize,
+        max_arrival_s: f64,
     ) -> PyResult<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -204,7 +241,9 @@ impl Server {
             max_request: max_request_bytes,
             max_response: max_response_bytes,
             max_calls,
+            max_arrival: Duration::from_secs_f64(max_arrival_s),
             open_calls: Arc::default(),
+            arrivals: Arrivals::new(max_calls / 2),
             next_id: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
             events,
@@ -315,9 +354,9 @@ async fn accept(listener: TcpListener, front: Arc<Front>, stopping: Arc<Notify>)
             () = stopping.notified() => break,
         };
         socket.set_nodelay(true).ok();
-        let (front, peer) = (front.clone(), Arc::<str>::from(shown(address)));
+        let front = front.clone();
         let calls = service_fn(move |request| {
-            let answer = front.clone().answer(peer.clone(), request);
+            let answer = front.clone().answer(address, request);
             async { Ok::<_, Infallible>(answer.await) }
         });
         let connection = http2::Builder::new(TokioExecutor::new())
