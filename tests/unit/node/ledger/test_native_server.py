@@ -1,4 +1,4 @@
-"""The server of `native/grpc` by itself: what clients that leave, or never finish a request, cost it."""
+"""The server of `native/grpc` by itself: clients that leave, and such as never finish a request."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,6 @@ from support.torii_gate import TIMEOUT_S, code_of
 
 from node.ledger import native_server
 from node.ledger.calls import CallContext, Method
-
 
 pytestmark = pytest.mark.skipif(not native_server.is_built(), reason="native/grpc is not built")
 
