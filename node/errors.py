@@ -13,6 +13,14 @@ class StorageError(NodeError):
     """A store is damaged or cannot be written. The process stops rather than guess."""
 
 
+class DatabaseUnavailableError(StorageError):
+    """A service's database does not answer now. The client should send again in a moment."""
+
+
+class UnstorableTextError(NodeError):
+    """A text has a character that the database cannot keep. The client must leave it out."""
+
+
 class PeerUnreachableError(NodeError):
     """Another peer does not answer. The operator should see whether it runs at that address."""
 

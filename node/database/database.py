@@ -4,20 +4,37 @@ A transaction of SQLite takes the lock for writing when it begins (`BEGIN IMMEDI
 stays true until it is committed, whichever process writes. PostgreSQL's are READ COMMITTED: there a
 store names in one statement the state that it changes, or locks the row first (`with_for_update`,
 which SQLite leaves out). So neither has to be tried again because of others.
+
+A connection that broke while nobody used it is replaced unseen. One that breaks in the middle, or a
+database that is away, is a `DatabaseUnavailableError`: whether a commit that was under way has
+happened is not known then, and whoever asked sends again, as after any lost answer.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Delete, Engine, Select, Update, event
+from sqlalchemy import Connection, CursorResult, Delete, Engine, Select, Update, event, exc
 from sqlalchemy.orm import Session
+
+from node.errors import DatabaseUnavailableError, UnstorableTextError
 
 READS: Final = "tegata_reads"
 """The execution option of connections that only read, each statement by itself."""
 QUICK: Final = "tegata_quick"
 """The execution option of connections whose commits do not wait for the disk."""
+_SQLITE_TROUBLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""What passes: others write, or the operator mends the disk."""
 _Row = TypeVar("_Row")
 
 
@@ -47,8 +64,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Write what the `with` body does, whole; or nothing, where it raises."""
+        """Write what the `with` body does, whole; or nothing, where it raises.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer now.
+            UnstorableTextError: It cannot keep a text.
+        """
         with (
+            _own_errors(),
             self._turn,
             Session(self._engine, expire_on_commit=False) as session,
             session.begin(),
@@ -57,23 +80,45 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Write what the `with` body does without objects, whole; or nothing, where it raises."""
-        with self._turn, self._engine.begin() as connection:
+        """Write as in `transaction`, without objects.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer now.
+            UnstorableTextError: It cannot keep a text.
+        """
+        with _own_errors(), self._turn, self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Read; each statement sees what was committed when it began. Objects stay readable."""
-        with Session(self._reads, expire_on_commit=False) as session:
+        """Read; each statement sees what was committed when it began. Objects stay readable.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer now.
+            UnstorableTextError: It has no text such as one that was asked for.
+        """
+        with _own_errors(), Session(self._reads, expire_on_commit=False) as session:
             yield session
 
     def find_one(self, query: Select[_Row]) -> _Row | None:
-        """Return the one row of a query, or None."""
+        """Return the one row of a query, or None; where the connection breaks, ask once more.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer now.
+            UnstorableTextError: It has no text such as one that was asked for.
+        """
+        with suppress(DatabaseUnavailableError), self.reading() as session:
+            return session.scalars(query).one_or_none()
         with self.reading() as session:
             return session.scalars(query).one_or_none()
 
     def change(self, statement: Update | Delete) -> bool:
-        """Change rows by one statement; return whether it was one row."""
+        """Change rows by one statement; return whether it was one row.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer now.
+            UnstorableTextError: It cannot keep a text.
+        """
         with self.connection() as connection:
             return count_rows(connection.execute(statement)) == 1
 
@@ -89,6 +134,33 @@ class Database:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise an error of ours where the database is away, or cannot keep what it was given."""
+    try:
+        yield
+    except (exc.DBAPIError, exc.TimeoutError) as error:
+        # The driver's own text may hold what was written.
+        cause = getattr(error, "orig", None) or error
+        if _is_away(error, cause):
+            name = type(cause).__name__
+            raise DatabaseUnavailableError(f"the database does not answer ({name})") from None
+        # psycopg says so by itself; what the server says has a number.
+        if isinstance(error, exc.DataError) and getattr(cause, "sqlstate", "") is None:
+            raise UnstorableTextError("a text holds NUL, which PostgreSQL cannot keep") from None
+        raise
+
+
+def _is_away(error: exc.SQLAlchemyError, cause: object) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        # SQLite has one class of error for a disk that is full and for a table that is missing.
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_TROUBLE
+    is_lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    return is_lost or isinstance(
+        error, exc.InterfaceError | exc.OperationalError | exc.TimeoutError
+    )
 
 
 def count_rows(result: object) -> int:

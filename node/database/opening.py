@@ -1,6 +1,7 @@
 """Connecting to a service's database, with its tables as this version needs them."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,10 +12,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from node.config import in_folder
 from node.database.database import Database, prepare_sqlite
 from node.database.schema import Schema
-from node.errors import ConfigError, StorageError
+from node.errors import ConfigError, DatabaseUnavailableError, StorageError
 
-_WAIT_S: Final = 30
-"""How long a transaction of SQLite waits for those of others."""
+_TURN: Final = {"timeout": 30}
+"""How many seconds a transaction of SQLite waits for those of others."""
+_PATIENCE: Final = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+"""How long a PostgreSQL that is silent is waited for: seconds for a connection, milliseconds for
+what was sent to be acknowledged."""
 
 
 def _in_folder_of_config(text: str, info: ValidationInfo) -> str:
@@ -72,6 +76,9 @@ def migrate_database(url: str, schema: Schema) -> str | None:
 def _bring_up(database: Database, schema: Schema, *, may_migrate: bool) -> str | None:
     try:
         return schema.bring_up(database, may_migrate=may_migrate)
+    except DatabaseUnavailableError as error:
+        database.close()
+        raise StorageError(f"database_url: cannot be used: {error}") from None
     except (SQLAlchemyError, StorageError) as error:
         database.close()
         if isinstance(error, StorageError):
@@ -83,19 +90,29 @@ def _create_engine(url: str) -> Engine:
     try:
         kind = make_url(url).get_backend_name()
         if kind == "sqlite":
-            engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _WAIT_S})
+            engine = create_engine(url, hide_parameters=True, connect_args=_unless(url, _TURN))
             prepare_sqlite(engine)
             _make_private(engine.url.database)
             return engine
         if kind == "postgresql":
             return create_engine(
-                url, hide_parameters=True, isolation_level="READ COMMITTED", pool_pre_ping=True
+                url,
+                hide_parameters=True,
+                isolation_level="READ COMMITTED",
+                pool_pre_ping=True,
+                connect_args=_unless(url, _PATIENCE),
             )
     except (ArgumentError, ImportError):
         raise ConfigError("database_url: not a URL of a database that is installed") from None
     except OSError as error:
         raise StorageError(f"database_url: cannot be used: {error.strerror}") from None
     raise ConfigError("database_url: SQLite and PostgreSQL can be used, and no others")
+
+
+def _unless(url: str, settings: Mapping[str, int]) -> dict[str, int]:
+    """Return the settings of a connection that its URL does not say itself."""
+    given = make_url(url).query
+    return {name: value for name, value in settings.items() if name not in given}
 
 
 def _make_private(path: str | None) -> None:

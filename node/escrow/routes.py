@@ -22,7 +22,7 @@ from node.escrow.deposits import Deposits
 from node.escrow.errors import GuessDeniedError
 from node.escrow.evaluations import Evaluations, Question
 from node.web.app import create_api
-from node.web.problems import problem_of
+from node.web.problems import RETRY_AFTER_S, problem_of
 
 # Two backups in base64url, and the statement.
 MAX_BODY_BYTES: Final = 2 << 20
@@ -360,7 +360,7 @@ def _status(status: HolderStatus) -> Status:
 
 def _store_unavailable(error: Exception) -> Response:
     _log.error("store_unavailable", error=type(error).__name__)
-    return problem_of(
+    response = problem_of(
         ApiError(
             503,
             "store_unavailable",
@@ -368,6 +368,8 @@ def _store_unavailable(error: Exception) -> Response:
             "Send the same again in a moment, with a new nonce.",
         )
     )
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def _guess_denied(error: GuessDeniedError) -> Response:

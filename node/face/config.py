@@ -42,6 +42,7 @@ class FaceConfig(ProcessConfig):
         at_once: How many are worked on at the same time; more than there are cores only wait.
         test_rate: How many tests one portrait may have: so often can a stranger try.
         caller_rate: How often one address may call.
+        metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is left out.
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` tells who calls; None where
             callers reach this service themselves.
     """
@@ -66,4 +67,5 @@ class FaceConfig(ProcessConfig):
     at_once: int = Field(default=2, ge=1, le=64)
     test_rate: Rate = "10/hour"
     caller_rate: Rate = "300/minute"
+    metrics: str | None = None
     trusted_proxy: str | None = None

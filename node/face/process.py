@@ -47,6 +47,7 @@ def run_face(config: FaceConfig) -> None:
             config.listen,
             service="face",
             threads=THREADS,
+            metrics=config.metrics,
             trusted_proxy=config.trusted_proxy,
             connections=CONNECTIONS,
             # A frame must never be in a file: what comes stays in memory, whatever its length.

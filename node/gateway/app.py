@@ -20,7 +20,7 @@ from client_sdk.ledger.proven_ledger import FileCheckpoints, ProvenLedger, Provi
 from client_sdk.standing_client import ReceiptReader
 from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
-from node.errors import ConfigError
+from node.errors import ConfigError, StorageError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig
 from node.gateway.event_feed import EventFeed
@@ -357,7 +357,7 @@ def purge_until(
     while True:
         try:
             purge()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, StorageError) as error:
             _log.error("purge_failed", error=type(error).__name__)
         if stopped.wait(interval_s):
             return

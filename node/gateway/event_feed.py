@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from node.errors import ApiError
+from node.errors import ApiError, StorageError
 from node.gateway.event_store import EventStore, RequestEvent
 
 _LOOK_S: Final = 0.2
@@ -94,7 +94,7 @@ class EventFeed:
                     return
             try:
                 events = self._store.events(after=seen - _LATE)
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, StorageError) as error:
                 _log.error("events_failed", error=type(error).__name__)
                 continue
             with self._lock:

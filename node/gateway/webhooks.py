@@ -19,6 +19,7 @@ from requests_hardened.ip_filter_adapter import IPFilterAdapter  # type: ignore[
 from sqlalchemy.exc import SQLAlchemyError
 
 from client_sdk.webhooks import SignedMessage, WebhookSigner
+from node.errors import StorageError
 from node.gateway.event_store import EventStore, RequestEvent
 
 TIMEOUT_S: Final = 10.0
@@ -86,7 +87,7 @@ class WebhookSender:
         while not stopped.is_set():
             try:
                 worked = self.post_one()
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, StorageError) as error:
                 _log.error("webhook_failed", error=type(error).__name__)
                 worked = False
             if not worked:

@@ -94,7 +94,7 @@ def run_observer(config: ObserverConfig) -> None:
         thread = threading.Thread(target=reader.run, args=(stopped,), name="blocks")
         thread.start()
         try:
-            serve(app, config.listen, service="page")
+            serve(app, config.listen, service="page", metrics=config.metrics)
         finally:
             stopped.set()
             thread.join()

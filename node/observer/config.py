@@ -30,6 +30,8 @@ class ObserverConfig(ProcessConfig):
         database_url: SQLAlchemy's URL of what was read of the blocks; it can be deleted, and is
             then read again.
         holder_domain: The domain of holders' accounts, for the curve of adoption.
+        metrics: `host:port` where Prometheus finds the page's own `/metrics`; nowhere where it is
+            left out.
         metrics_url: The node's `/metrics`; None where it has none.
         ledger: The ledger, and the account that reads it.
         logins: Who may see the page.
@@ -41,6 +43,7 @@ class ObserverConfig(ProcessConfig):
     listen: str = "127.0.0.1:8084"
     database_url: DatabaseUrl = "sqlite:///page.db"
     holder_domain: str = Field(default="holder", pattern=f"^{DOMAIN_ID.pattern}$")
+    metrics: str | None = None
     metrics_url: Annotated[str, AfterValidator(_endpoint)] | None = None
     ledger: LedgerAccess
     logins: tuple[LoginConfig, ...] = ()

@@ -20,7 +20,13 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from node.errors import ApiError
 from node.metrics import count_request
-from node.web.problems import PROBLEM_TYPE, Problem, refuse_invalid_fields, register_problems
+from node.web.problems import (
+    PROBLEM_TYPE,
+    Problem,
+    null_character,
+    refuse_invalid_fields,
+    register_problems,
+)
 
 MAX_BODY_BYTES: Final = 64 * 1024
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
@@ -49,6 +55,8 @@ _DOCS_PAGE: Final = """<!DOCTYPE html>
 </html>
 """
 _DOCS_START: Final = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui"});\n'
+_FORM: Final = "application/x-www-form-urlencoded"
+_NULL: Final = re.compile(rb"%00|\0")
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
 
 
@@ -100,6 +108,7 @@ def create_api(
     app.config["MAX_FORM_MEMORY_SIZE"] = max_body_bytes
     register_problems(app)
     app.before_request(_start_clock)
+    app.before_request(_refuse_null_characters)
     app.before_request(lambda: _check_body(app))
     app.after_request(_set_headers)
     app.after_request(_log_request)
@@ -145,6 +154,25 @@ def _start_clock() -> None:
     g.started_ns = time.monotonic_ns()
 
 
+def _refuse_null_characters() -> None:
+    """Refuse a NUL in an address or a form; in JSON `_check_body` looks for it."""
+    is_in_form = request.mimetype == _FORM and _NULL.search(request.get_data())
+    if is_in_form or "\0" in request.path or _NULL.search(request.query_string):
+        raise null_character()
+
+
+def _has_null(value: object) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_has_null, value))
+        case dict():
+            return any(map(_has_null, [*value, *value.values()]))
+        case _:
+            return False
+
+
 def _check_body(app: OpenAPI) -> None:
     """Refuse a body of the wrong type, or JSON that cannot be read, before its route runs."""
     rule = request.url_rule.rule if request.url_rule else ""
@@ -159,7 +187,7 @@ def _check_body(app: OpenAPI) -> None:
         try:
             value = request.get_json()
             # NaN and lone surrogates are no JSON that others could read.
-            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         except (BadRequest, RecursionError, ValueError):
             value = None
         if not isinstance(value, dict):
@@ -169,6 +197,8 @@ def _check_body(app: OpenAPI) -> None:
                 "The body is not a JSON object",
                 "Send the body as one JSON object.",
             )
+        if b"\\u0000" in text and _has_null(value):
+            raise null_character()
 
 
 def _set_headers(response: Response) -> Response:

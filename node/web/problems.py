@@ -16,10 +16,12 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from node.errors import ApiError
+from node.errors import ApiError, DatabaseUnavailableError, UnstorableTextError
 
 PROBLEM_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:tegata:problem:"
+RETRY_AFTER_S: Final = 2
+"""How soon a client may send again what met a database that was away."""
 _FRAMES: Final = 6
 _LONGEST_NAME: Final = 64
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
@@ -131,8 +133,34 @@ def problem_of(error: ApiError) -> Response:
 def register_problems(app: Flask) -> None:
     """Make `app` answer every error with a problem."""
     app.register_error_handler(ApiError, problem_of)
+    app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
+    app.register_error_handler(UnstorableTextError, lambda _: problem_of(null_character()))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
+
+
+def null_character() -> ApiError:
+    """Return the refusal of a text with a NUL, which PostgreSQL cannot keep."""
+    return ApiError(
+        400,
+        "null_character",
+        "A text has the character NUL",
+        "Send the request without the character U+0000.",
+    )
+
+
+def _database_unavailable(error: DatabaseUnavailableError) -> Response:
+    _log.error("database_unavailable", detail=str(error))
+    response = problem_of(
+        ApiError(
+            503,
+            "database_unavailable",
+            "The service's database does not answer now",
+            "Send the same again in a moment; if this lasts, tell the service's operator.",
+        )
+    )
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
