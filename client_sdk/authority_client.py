@@ -1,6 +1,7 @@
 """An issuer's client of its authorities: each holds a share of the key that credentials bear."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from chaincode.encoding import JsonObject, encode_base64url
 from chaincode.signatures import KeyAlgorithm
@@ -9,17 +10,33 @@ from client_sdk.errors import FrostFormatError, TransportError
 from client_sdk.frost.coordinator import sign_together
 from client_sdk.frost.keys import GroupKey
 from client_sdk.frost.signing import SignatureShare, SigningCommitment, SigningPackage
-from client_sdk.service_client import ServiceClient, text_of
+from client_sdk.request_signature import RequestSigner
+from client_sdk.service_client import ServiceClient, content_of, text_of
+from client_sdk.strict_json import encode_json
+
+ISSUER: Final = "issuer"
+"""The name that a signer knows its issuer by."""
 
 
 class AuthorityClient(ServiceClient):
-    """The issuer's connection to one authority's signer."""
+    """The issuer's connection to one authority's signer: each request is signed."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 15) -> None:
+        """Prepare a connection.
+
+        Args:
+            url: The signer's address: scheme, host and port.
+            token: What the authority's operator gave the issuer; it signs and is never sent.
+            timeout_s: How long one call may wait, in seconds.
+        """
+        super().__init__(url, token, timeout_s=timeout_s)
+        self._signer = RequestSigner(ISSUER, token)
 
     def commit(self) -> tuple[str, SigningCommitment]:
         """Begin a signature: return the session's name and the authority's commitment.
 
         Raises:
-            ServiceRefusedError: The token is not the issuer's.
+            ServiceRefusedError: The signature is not the issuer's.
             FrostFormatError: The commitment is none.
             TransportError: The authority cannot be reached.
         """
@@ -47,6 +64,12 @@ class AuthorityClient(ServiceClient):
         }
         answer = self._post("/signature-shares", body, expected_status=200)
         return SignatureShare.from_fields(answer)
+
+    def _post(self, path: str, body: JsonObject, *, expected_status: int) -> JsonObject:
+        url, data = f"{self._url}{path}", encode_json(body)
+        headers = self._signer.headers("POST", url, data)
+        answer = self._http.send("POST", url, body=data, headers=headers)
+        return content_of(answer, expected_status=expected_status)
 
 
 class ThresholdSigner:

@@ -40,19 +40,25 @@ class ServiceClient:
 
     def _get(self, path: str) -> JsonObject:
         answer = self._http.get(f"{self._url}{path}", bearer=self._token)
-        return _content(answer, expected_status=200)
+        return content_of(answer, expected_status=200)
 
     def _put(self, path: str) -> JsonObject:
         headers = {"Authorization": f"Bearer {self._token}"}
         answer = self._http.send("PUT", f"{self._url}{path}", headers=headers)
-        return _content(answer, expected_status=200)
+        return content_of(answer, expected_status=200)
 
     def _post(self, path: str, body: JsonObject, *, expected_status: int) -> JsonObject:
         answer = self._http.post_json(f"{self._url}{path}", body, bearer=self._token)
-        return _content(answer, expected_status=expected_status)
+        return content_of(answer, expected_status=expected_status)
 
 
-def _content(answer: HttpAnswer, *, expected_status: int) -> JsonObject:
+def content_of(answer: HttpAnswer, *, expected_status: int) -> JsonObject:
+    """Return what a service answered.
+
+    Raises:
+        ServiceRefusedError: Its status is another one than is expected.
+        TransportError: It is no JSON object.
+    """
     content = answer.json()
     if answer.status != expected_status:
         title, detail = content.get("title", ""), content.get("detail", "")

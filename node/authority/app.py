@@ -11,7 +11,7 @@ from flask import Flask, Response, jsonify
 from flask_openapi.models.security_scheme import SecurityScheme
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from client_sdk.authority_client import group_jwk
+from client_sdk.authority_client import ISSUER, group_jwk
 from client_sdk.credentials.jose import MAX_TOKEN_CHARS, parse_public_jwk, thumbprint
 from client_sdk.credentials.sd_jwt import MAX_DISCLOSURES
 from client_sdk.frost.keys import KeyShare
@@ -27,11 +27,11 @@ from node.threshold.signing_rounds import (
     SigningRounds,
 )
 from node.web.app import create_api
-from node.web.bearer import authenticate
 from node.web.server import serve
+from node.web.signed_requests import authenticate_signature
 
 MAX_BODY_BYTES: Final = 512 * 1024
-_SECURITY: Final[list[dict[str, list[str]]]] = [{"issuer_token": []}]
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"issuer_signature": []}]
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.authority")
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TOKEN_CHARS)]
@@ -78,11 +78,15 @@ def create_app(
         title="Tegata authority",
         description="One authority's part of the signatures under an issuer's threshold key.",
         max_body_bytes=MAX_BODY_BYTES,
-        security_schemes={"issuer_token": SecurityScheme(type="http", scheme="bearer")},
+        security_schemes={
+            "issuer_signature": SecurityScheme.model_validate(
+                {"type": "apiKey", "in": "header", "name": "Signature"}
+            )
+        },
     )
 
     def authenticate_issuer() -> None:
-        authenticate({"issuer": config.issuer_token_sha256}, needed="The issuer's token is needed")
+        authenticate_signature({ISSUER: config.issuer_token_sha256}, needed="the issuer")
 
     @app.post("/commitments", responses={201: OpenedSession}, security=_SECURITY)
     def begin_signature() -> tuple[Response, int]:
@@ -123,7 +127,12 @@ def run_authority(config: AuthorityConfig) -> None:
     store = AuthorityStore(config.database_url)
     try:
         _log.info("signed_until_now", credentials=store.count())
-        serve(create_app(config, store=store, share=share), config.listen, service="authority")
+        serve(
+            create_app(config, store=store, share=share),
+            config.listen,
+            service="authority",
+            metrics=config.metrics,
+        )
     finally:
         store.close()
         share.wipe()

@@ -14,8 +14,10 @@ class AuthorityConfig(ProcessConfig):
     Attributes:
         listen: `host:port` to bind; port 0 takes any free one.
         database_url: SQLAlchemy's URL of the store.
+        metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is left out.
         share_file: The authority's share of the issuer's key.
-        issuer_token_sha256: SHA-256 of the token that the issuer's service shows, 64 hex digits.
+        issuer_token_sha256: SHA-256 of the token that the issuer's service signs its requests
+            with, 64 hex digits.
         issuer_url: The `iss` of every credential.
         issuer_account: The issuer's ledger account.
         ledger_id: The ledger's id, 64 hex digits.
@@ -27,6 +29,7 @@ class AuthorityConfig(ProcessConfig):
 
     listen: str = "127.0.0.1:8091"
     database_url: DatabaseUrl = "sqlite:///authority.db"
+    metrics: str | None = None
     share_file: ConfigPath
     issuer_token_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     issuer_url: str

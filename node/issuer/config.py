@@ -35,12 +35,12 @@ def _public_url(text: str) -> str:
 
 
 class AuthorityAccess(BaseModel):
-    """Where an authority that signs for this issuer is reached, and with which token.
+    """Where an authority that signs for this issuer is reached, and what signs requests to it.
 
     Attributes:
         identifier: The authority's identifier in the issuer's key.
         url: Its signer's address; https, or http on this machine.
-        token_file: The token that the signer knows this issuer by.
+        token_file: The token that the signer's operator gave; it signs requests and is never sent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -275,7 +275,7 @@ def load_signer(config: IssuerConfig) -> Key | ThresholdSigner:
 
 
 def load_token(path: Path) -> str:
-    """Read a bearer token.
+    """Read a token.
 
     Raises:
         ConfigError: The file cannot be read.

@@ -1,7 +1,9 @@
 """An authority's signer: it signs its issuer's credentials, whole and within its terms, only."""
 
 import hashlib
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from support.memory_ledger import START_MS
 from support.threshold import SHA3, deal
 
 from chaincode.encoding import JsonObject
-from client_sdk.authority_client import AuthorityClient, ThresholdSigner, group_jwk
+from client_sdk.authority_client import ISSUER, AuthorityClient, ThresholdSigner, group_jwk
 from client_sdk.credentials.jose import (
     Key,
     export_public_jwk,
@@ -25,13 +27,14 @@ from client_sdk.errors import FrostFormatError
 from client_sdk.frost.keys import KeyShare
 from client_sdk.frost.signing import SignatureShare, SigningCommitment, SigningPackage, aggregate
 from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.request_signature import RequestSigner
 from node.authority.app import create_app
 from node.authority.config import AuthorityConfig
 from node.authority.store import AuthorityStore
 from node.errors import StorageError
 
 TOKEN = "token-of-the-issuer"
-ISSUER_URL, ISSUER, LEDGER_ID = "https://issuer.example", "aoba_city@issuer", "ab" * 32
+ISSUER_URL, ISSUER_ACCOUNT, LEDGER_ID = "https://issuer.example", "aoba_city@issuer", "ab" * 32
 VCT = "urn:tegata:credential:resident:1"
 NOW_S = START_MS // 1000
 ATTRIBUTES: JsonObject = {"name": "青葉 花子", "address": "青葉区一番町 3-7-1", "sex": "2"}
@@ -60,15 +63,18 @@ class Authorities:
             share_file=Path("unused"),
             issuer_token_sha256=hashlib.sha256(TOKEN.encode()).hexdigest(),
             issuer_url=ISSUER_URL,
-            issuer_account=ISSUER,
+            issuer_account=ISSUER_ACCOUNT,
             ledger_id=LEDGER_ID,
         )
         store = self.stores[identifier]
         return create_app(config, store=store, share=share, now_ms=lambda: START_MS).test_client()
 
     def post(self, identifier: int, path: str, body: JsonObject, token: str = TOKEN) -> Any:
-        headers = {"Authorization": f"Bearer {token}"}
-        answer = self.http[identifier].post(path, json=body, headers=headers)
+        data = json.dumps(body).encode()
+        headers = RequestSigner(ISSUER, token).headers("POST", f"http://localhost{path}", data)
+        answer = self.http[identifier].post(
+            path, data=data, headers=headers, content_type="application/json"
+        )
         if not answer.is_json or answer.status_code >= 300:
             raise RefusedError(answer.get_json())
         return answer.get_json()
@@ -99,7 +105,7 @@ class Authorities:
     def issue(self, record_id: str | None = None, **changes: Any) -> str:
         place = {
             "ledger": LEDGER_ID,
-            "issuer": ISSUER,
+            "issuer": ISSUER_ACCOUNT,
             "record": record_id or new_record_id(),
             "salt": new_salt(),
             **changes.pop("place", {}),
@@ -222,8 +228,28 @@ def test_only_the_issuer_is_answered(authorities: Authorities) -> None:
             "signing_input": "",
             "disclosures": [],
         }
-        with pytest.raises(RefusedError, match="needs credentials"):
+        with pytest.raises(RefusedError, match="signature of the issuer"):
             authorities.post(1, path, body if "share" in path else {}, token="another")
+
+
+@pytest.mark.parametrize("change", ["body", "path", "time", "caller", "no digest", "nothing"])
+def test_a_request_is_signed_as_it_is(authorities: Authorities, change: str) -> None:
+    """What was read along serves for no other request, and not minutes later."""
+    signed_at = datetime.now(UTC) - timedelta(minutes=3 if change == "time" else 0)
+    caller = "another" if change == "caller" else ISSUER
+    signer = RequestSigner(caller, TOKEN, now=lambda: signed_at)
+    path = "/signature-shares" if change == "path" else "/commitments"
+    headers = signer.headers("POST", f"http://localhost{path}", b"{}")
+    if change == "no digest":
+        del headers["Content-Digest"]
+    answer = authorities.http[1].post(
+        "/commitments",
+        data=b'{ "a": 1 }' if change == "body" else b"{}",
+        headers=headers,
+        content_type="application/json",
+    )
+    assert answer.status_code == (201 if change == "nothing" else 401)
+    assert TOKEN not in str(headers)
 
 
 def test_a_session_is_answered_once(authorities: Authorities) -> None:
