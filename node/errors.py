@@ -84,11 +84,15 @@ class ApiError(NodeError):
         status: The HTTP status code.
         code: A stable word for programs, such as `request_expired`.
         title: A short sentence that is the same for each occurrence.
+        retry_after_s: After how many seconds to send again; None where that would not help.
     """
 
-    def __init__(self, status: int, code: str, title: str, detail: str) -> None:
+    def __init__(
+        self, status: int, code: str, title: str, detail: str, *, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.title = title
         self.detail = detail
+        self.retry_after_s = retry_after_s

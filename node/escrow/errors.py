@@ -60,13 +60,15 @@ class DepositRefusedError(ApiError):
 
 
 class GuessDeniedError(ApiError):
-    """No evaluation is given now.
-
-    Attributes:
-        wait_s: After how many seconds one may be given; 0 where no waiting helps.
-    """
+    """No evaluation is given now."""
 
     def __init__(self, code: str, *, wait_s: int) -> None:
+        """Refuse.
+
+        Args:
+            code: Why.
+            wait_s: After how many seconds one may be given; 0 where no waiting helps.
+        """
         status, title, detail = _GUESS_REFUSALS[code]
-        super().__init__(status, code, title, detail.format(wait_s=wait_s))
-        self.wait_s = wait_s
+        detail = detail.format(wait_s=wait_s)
+        super().__init__(status, code, title, detail, retry_after_s=wait_s or None)

@@ -191,13 +191,12 @@ def _payload_of(body: SessionRequest) -> bytes:
 
 def _ledger_unavailable(error: Exception) -> Response:
     _log.error("ledger_unavailable", error=type(error).__name__, detail=str(error))
-    response = problem_of(
+    return problem_of(
         ApiError(
             503,
             "ledger_unavailable",
             "The ledger cannot be asked now",
             "Nothing was signed. Send the same again in a moment.",
+            retry_after_s=_RETRY_AFTER_S,
         )
     )
-    response.headers["Retry-After"] = str(_RETRY_AFTER_S)
-    return response

@@ -19,7 +19,6 @@ from node.errors import ApiError, StorageError
 from node.escrow.callers import Caller, CallerDesk
 from node.escrow.deposit_forms import DepositedBackup, HolderStatus, NewDeposit
 from node.escrow.deposits import Deposits
-from node.escrow.errors import GuessDeniedError
 from node.escrow.evaluations import Evaluations, Question
 from node.web.app import create_api
 from node.web.problems import RETRY_AFTER_S, problem_of
@@ -194,7 +193,6 @@ def create_routes(
             )
         },
     )
-    app.register_error_handler(GuessDeniedError, _guess_denied)
     for kind in (SQLAlchemyError, StorageError):
         app.register_error_handler(kind, _store_unavailable)
 
@@ -360,20 +358,12 @@ def _status(status: HolderStatus) -> Status:
 
 def _store_unavailable(error: Exception) -> Response:
     _log.error("store_unavailable", error=type(error).__name__)
-    response = problem_of(
+    return problem_of(
         ApiError(
             503,
             "store_unavailable",
             "The agent's store cannot be used now",
             "Send the same again in a moment, with a new nonce.",
+            retry_after_s=RETRY_AFTER_S,
         )
     )
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
-
-
-def _guess_denied(error: GuessDeniedError) -> Response:
-    response = problem_of(error)
-    if error.wait_s:
-        response.headers["Retry-After"] = str(error.wait_s)
-    return response

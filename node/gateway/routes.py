@@ -27,7 +27,7 @@ from node.gateway.verifier_routes import add_verifier_routes
 from node.gateway.waci import WaciVerification
 from node.gateway.waci_routes import add_waci_routes
 from node.web.app import create_api
-from node.web.problems import OAuthError, problem_of, problems
+from node.web.problems import RETRY_AFTER_S, OAuthError, problem_of, problems
 from node.web.rate_limit import RateLimiter, parse_rate
 
 # A presentation may hold a portrait.
@@ -164,6 +164,7 @@ def _ledger_unavailable(error: Exception) -> Response:
             "ledger_unavailable",
             "The ledger cannot be asked now",
             "Nothing was decided. Send the same again in a moment.",
+            retry_after_s=RETRY_AFTER_S,
         )
     )
 

@@ -416,14 +416,13 @@ def run_issuer(config: IssuerConfig) -> None:
 
 def _ledger_unavailable(error: Exception) -> Response:
     _log.error("ledger_unavailable", error=type(error).__name__, detail=str(error))
-    response = problem_of(
+    return problem_of(
         ApiError(
             503,
             "ledger_unavailable",
             "The ledger cannot be asked now, or refuses this issuer",
             "Nothing was used up. Send the same again in a moment; if this lasts, tell the "
             "issuer's operator.",
+            retry_after_s=RETRY_AFTER_S,
         )
     )
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response

@@ -21,7 +21,7 @@ from node.web.app import create_api
 from node.web.languages import gettext_noop
 from node.web.logins import Logins
 from node.web.pages import NavigationItem, Pages, derive_session_key
-from node.web.problems import problem_of
+from node.web.problems import RETRY_AFTER_S, problem_of
 from node.web.server import serve
 
 LEDGER_TIMEOUT_S: Final = 5.0
@@ -108,5 +108,6 @@ def _unreachable(_error: Exception) -> Response:
             "node_unreachable",
             "The node does not answer",
             "The node does not answer. See whether it runs.",
+            retry_after_s=RETRY_AFTER_S,
         )
     )

@@ -21,7 +21,7 @@ from node.errors import ApiError, DatabaseUnavailableError, UnstorableTextError
 PROBLEM_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:tegata:problem:"
 RETRY_AFTER_S: Final = 2
-"""How soon a client may send again what met a database that was away."""
+"""How soon a client may send again what met a database or ledger that was away."""
 _FRAMES: Final = 6
 _LONGEST_NAME: Final = 64
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
@@ -118,7 +118,7 @@ def problem_response(problem: Problem) -> Response:
 
 def problem_of(error: ApiError) -> Response:
     """Return the HTTP response that tells of a refused request."""
-    return problem_response(
+    response = problem_response(
         Problem(
             type=TYPE_PREFIX + error.code,
             title=error.title,
@@ -128,6 +128,9 @@ def problem_of(error: ApiError) -> Response:
             errors=error.fields if isinstance(error, InvalidFieldsError) else None,
         )
     )
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def register_problems(app: Flask) -> None:
@@ -151,16 +154,15 @@ def null_character() -> ApiError:
 
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:
     _log.error("database_unavailable", detail=str(error))
-    response = problem_of(
+    return problem_of(
         ApiError(
             503,
             "database_unavailable",
             "The service's database does not answer now",
             "Send the same again in a moment; if this lasts, tell the service's operator.",
+            retry_after_s=RETRY_AFTER_S,
         )
     )
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
