@@ -2,8 +2,12 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from contextlib import nullcontext
+from typing import Final, Generic, TypeVar
 
+from client_sdk import tracing
+
+_ALONE: Final = nullcontext()
 _Question = TypeVar("_Question")
 _Answer = TypeVar("_Answer")
 
@@ -13,6 +17,7 @@ class _Asked(Generic[_Question, _Answer]):
 
     Attributes:
         question: The question.
+        origin: The span that asks it.
         woken: Set once either has come.
         leads: Whether the thread is to ask, its own question and what else waits.
         answer: The answer, or the error to raise.
@@ -20,6 +25,7 @@ class _Asked(Generic[_Question, _Answer]):
 
     def __init__(self, question: _Question) -> None:
         self.question = question
+        self.origin = tracing.origin()
         self.woken = threading.Event()
         self.leads = False
         self.answer: _Answer | BaseException | None = None
@@ -90,7 +96,9 @@ class Gathering(Generic[_Question, _Answer]):
             del self._waiting[: self._most - 1]
         answers: Sequence[_Answer | BaseException]
         try:
-            answers = self._ask_all([asked.question for asked in group])
+            others = [asked.origin for asked in group[1:]]
+            with tracing.span("internal", "ask together", joined=others) if others else _ALONE:
+                answers = self._ask_all([asked.question for asked in group])
         except BaseException as error:  # noqa: BLE001 - whoever waits is told, whatever it is
             answers = [error] * len(group)
         for asked, answer in zip(group, answers, strict=True):

@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
@@ -20,8 +20,10 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from chaincode.encoding import JsonObject, JsonValue
+from client_sdk import tracing
 from client_sdk.errors import CredentialFormatError, TransportError
 from client_sdk.strict_json import parse_strict_json_object
+from client_sdk.tracing import Attribute, Span
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 _CHUNK_BYTES: Final = 65_536
@@ -142,13 +144,19 @@ class HttpClient:
             TransportError: The server cannot be reached, sends nothing for too long, or too much.
         """
         try:
-            response = self._session.get(
-                url,
-                headers={**headers, "Accept": accept, "Accept-Encoding": "identity"},
-                timeout=(self._timeout_s, idle_s),
-                allow_redirects=False,
-                stream=True,
-            )
+            with _request_span("GET", url) as span:
+                response = self._session.get(
+                    url,
+                    headers={
+                        **headers,
+                        **span.headers,
+                        "Accept": accept,
+                        "Accept-Encoding": "identity",
+                    },
+                    timeout=(self._timeout_s, idle_s),
+                    allow_redirects=False,
+                    stream=True,
+                )
             with response:
                 yield response.status_code, _bits(response, _host(url))
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -170,20 +178,24 @@ class HttpClient:
         form: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
         try:
-            response = self._session.request(
-                method,
-                url,
-                # Not compressed: a small answer must not become a huge one.
-                headers={**headers, "Accept-Encoding": "identity"},
-                data=form if form is not None else data,
-                timeout=self._timeout_s,
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                if response.is_redirect:
-                    raise TransportError(f"{_host(url)}: redirects, which a wallet does not follow")
-                body = self._read(response, _host(url))
+            with _request_span(method, url) as span:
+                response = self._session.request(
+                    method,
+                    url,
+                    # Not compressed: a small answer must not become a huge one.
+                    headers={**headers, **span.headers, "Accept-Encoding": "identity"},
+                    data=form if form is not None else data,
+                    timeout=self._timeout_s,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                span.set("http.response.status_code", response.status_code)
+                with response:
+                    if response.is_redirect:
+                        raise TransportError(
+                            f"{_host(url)}: redirects, which a wallet does not follow"
+                        )
+                    body = self._read(response, _host(url))
         except (requests.RequestException, HTTPError, ValueError) as error:
             # The library's text can hold the whole URL, and with it a code or token.
             raise TransportError(
@@ -286,6 +298,20 @@ def _bits(response: requests.Response, host: str) -> Iterator[bytes]:
         if total > MAX_BODY_BYTES:
             raise TransportError(f"{host}: the stream is longer than {MAX_BODY_BYTES} bytes")
         yield bit
+
+
+def _request_span(method: str, url: str) -> AbstractContextManager[Span]:
+    """Return the span of a request: whose host it asks, and no path: that may hold a secret."""
+    if not tracing.is_on():
+        return tracing.span("client", method)
+    attributes: dict[Attribute, str | int] = {"http.request.method": method}
+    # What is no address is refused by who sends the request.
+    with suppress(ValueError):
+        place = urlsplit(url)
+        attributes["server.address"] = place.hostname or ""
+        if place.port is not None:
+            attributes["server.port"] = place.port
+    return tracing.span("client", method, attributes)
 
 
 def _authorization(bearer: str | None) -> dict[str, str]:

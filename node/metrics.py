@@ -8,7 +8,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
 REGISTRY: Final = CollectorRegistry()
-_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""The methods that are told apart; of all others a client could make up any number."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 EVENTS: Final = Counter("tegata_events", "Lines of the log", ["event", "level"], registry=REGISTRY)
 _REQUESTS: Final = Counter(
@@ -36,5 +37,5 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
         status: The answer's status code.
         seconds: How long it took.
     """
-    _REQUESTS.labels(method if method in _METHODS else "other", route, status).inc()
+    _REQUESTS.labels(method if method in METHODS else "other", route, status).inc()
     _DURATIONS.labels(route).observe(seconds)

@@ -27,6 +27,7 @@ from client_sdk.face.client import NewTest
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.threshold_oprf import Evaluation, blind, combine, verify_evaluation
+from client_sdk.tracing import traced
 
 _WHAT: Final = "recovery"
 
@@ -143,6 +144,7 @@ class _Deposit:
     agents: tuple[AgentClient, ...]
 
 
+@traced("escrow.recover")
 def recover(
     card: RecoveryCard,
     secret: RecoverySecret,
@@ -174,6 +176,7 @@ def recover(
     return _recover(deposit, secret, card, asking, http=http, findings=findings, version=version)
 
 
+@traced("escrow.recover_at_counter")
 def recover_at_counter(
     urls: Sequence[str],
     secret: RecoverySecret,
@@ -225,6 +228,7 @@ def recover_at_counter(
     return _recover(deposit, secret, found, asking, http=http, findings=findings, version=version)
 
 
+@traced("escrow.recover_from_paper")
 def recover_from_paper(
     sheets: Sequence[PaperShare], *, http: HttpClient, version: int | None = None
 ) -> RecoveredBackup:

@@ -40,6 +40,7 @@ from chaincode.transactions import block_hash, transaction_hash
 from client_sdk.errors import QueryFailedError, TransactionFailedError, TransportError
 from client_sdk.gathering import Gathering
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.call_tracing import traced_channel
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 """The largest gRPC message, as in irohad: one detail may be 4 MiB long."""
@@ -126,10 +127,11 @@ class LedgerClient:
             ("grpc.service_config", _SERVICE_CONFIG),
         ]
         if root_certificates is None:
-            self._channel = grpc.insecure_channel(address, options)
+            channel = grpc.insecure_channel(address, options)
         else:
             credentials = grpc.ssl_channel_credentials(root_certificates)
-            self._channel = grpc.secure_channel(address, credentials, options)
+            channel = grpc.secure_channel(address, credentials, options)
+        self._channel = traced_channel(channel, address)
         command_service = "/iroha.protocol.CommandService_v1/"
         query_service = "/iroha.protocol.QueryService_v1/"
         self._torii = self._channel.unary_unary(

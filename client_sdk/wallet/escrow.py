@@ -25,6 +25,7 @@ from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.escrow.signing_agents import SigningAgents
 from client_sdk.formats import attributes_of
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.tracing import traced
 from client_sdk.vault import SENSITIVE, KdfProfile, Vault
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import WalletContents
@@ -51,6 +52,7 @@ class WalletEscrow:
             raise NotProtectedError("the wallet is not protected yet; protect it with agents first")
         return protection
 
+    @traced("wallet.protect")
     def protect(
         self,
         agents: Sequence[str],
@@ -102,6 +104,7 @@ class WalletEscrow:
             withdraw(old, http=self._session.http)
         return made
 
+    @traced("wallet.bind_account")
     def bind_account(self) -> tuple[AgentFinding, ...]:
         """Let the recovery card recover the wallet's account, by the word of the account's key.
 

@@ -1,6 +1,7 @@
 """The wallet on a new phone: its key takes the lost one's place, and credentials follow."""
 
 from client_sdk.ledger.guard_state import SeenRecovery
+from client_sdk.tracing import traced
 from client_sdk.wallet.credential_renewal import Renewal, bound_keys, renew_credentials
 from client_sdk.wallet.key_recovery import KeyRecovery, RecoveryAgents
 from client_sdk.wallet.session import WalletSession
@@ -13,6 +14,7 @@ class WalletRecovery:
         """Work on an open wallet."""
         self._session = session
 
+    @traced("recovery.open")
     def open(self, agents: RecoveryAgents, *, record_id: str | None = None) -> SeenRecovery:
         """Open a recovery of the account: this wallet's key comes, the lost phone's goes.
 
@@ -30,6 +32,7 @@ class WalletRecovery:
         keys = bound_keys(self._session.contents.credentials.values())
         return self._key_recovery(agents).open(known_keys=keys, record_id=record_id)
 
+    @traced("recovery.finish")
     def finish(self, agents: RecoveryAgents) -> None:
         """Carry the recovery out: from the next block on the account has this wallet's key.
 

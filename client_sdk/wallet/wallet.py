@@ -34,6 +34,7 @@ from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.openid4vp.client import send_refusal
 from client_sdk.openid4vp.client_identifier import same_verifier
 from client_sdk.openid4vp.consent_record import ConsentRecord
+from client_sdk.tracing import traced
 from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.waci.issue_credential import WaciReceiver
 from client_sdk.wallet.acceptance import check_offerer, check_received
@@ -248,6 +249,7 @@ class Wallet:
             self._parts[verifier] = self._open_part(verifier)
         return self._parts[verifier]
 
+    @traced("wallet.register")
     def register(self, issuer_url: str, enrolment_code: str, *, torii: str) -> LedgerAccount:
         """Have an account made under a random name.
 
@@ -282,6 +284,7 @@ class Wallet:
         """The offers that were accepted and whose credentials are not here yet."""
         return tuple(self._session.contents.issuances.values())
 
+    @traced("wallet.receive")
     def receive(
         self,
         offer_link: str,
@@ -411,6 +414,7 @@ class Wallet:
             self.escrow.back_up()
         return credential
 
+    @traced("wallet.receive_one_time")
     def receive_one_time(
         self,
         offer_link: str,
@@ -463,6 +467,7 @@ class Wallet:
         """
         return attributes_of(self._credential(record_id).read())
 
+    @traced("wallet.read_request")
     def read_request(self, link: str) -> PendingRequest:
         """Fetch and verify a verifier's request, and find what would answer it. Nothing is shown.
 
@@ -478,6 +483,7 @@ class Wallet:
         part = self._part(request.request.client_id)
         return replace(part.presenting.find_answer(request), waci=verifier)
 
+    @traced("wallet.present")
     def present(
         self,
         pending: PendingRequest,
@@ -585,6 +591,7 @@ class Wallet:
             raise UnknownGrantError(f"the ledger holds no grant {grant_id}")
         return record
 
+    @traced("wallet.revoke_grant")
     def revoke_grant(self, grant_id: str) -> None:
         """Revoke a grant for good: from the next block on nothing is shown under it.
 

@@ -15,6 +15,7 @@ from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.log import configure_logging
+from node.telemetry import configure_telemetry
 from node.threshold.ceremony_files import SHARE_FILE
 from node.threshold.share_file import load_share
 
@@ -72,6 +73,7 @@ def init(
 def start(folder: Path, verbose: bool) -> None:
     """Run the authority's signer in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
+    configure_telemetry("authority")
     run_authority(load_config(folder / FILE_NAME, AuthorityConfig))
 
 

@@ -18,6 +18,7 @@ from node.escrow.config import EscrowConfig
 from node.escrow.store import SCHEMA
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging
+from node.telemetry import configure_telemetry
 from node.threshold.ceremony_files import GROUP_FILE, SHARE_FILE
 from node.threshold.share_file import load_group
 
@@ -80,6 +81,7 @@ def init(folder: Path, name: str, listen: str, public_url: str | None, as_json: 
 def start(folder: Path, verbose: bool) -> None:
     """Run the agent in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
+    configure_telemetry("escrow")
     run_escrow(load_config(folder / FILE_NAME, EscrowConfig))
 
 

@@ -18,6 +18,7 @@ from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.face.config import FaceConfig
 from node.log import configure_logging
+from node.telemetry import configure_telemetry
 
 FILE_NAME = "face.toml"
 PUBLIC_KEY_FILE = "verification.jwk"
@@ -91,6 +92,7 @@ def init(
 def start(folder: Path, verbose: bool) -> None:
     """Run the service in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
+    configure_telemetry("face")
     config = load_config(folder / FILE_NAME, FaceConfig)
     try:
         # What sees is an extra: whoever only makes a service's folder needs none of it.

@@ -31,6 +31,7 @@ from node.ledger.irohad_config import (
 from node.ledger.migration import import_history
 from node.ledger.stores import LedgerStores, drop_ledger, drop_state
 from node.log import configure_logging
+from node.telemetry import configure_telemetry
 
 _VERBOSITY: Final = {
     "trace": logging.DEBUG,
@@ -145,6 +146,7 @@ def irohad(**given: Any) -> None:
     flags = Flags(**given)
     config = load_irohad_config(flags.config, os.environ)
     configure_logging(level=_log_level(config, flags.verbosity))
+    configure_telemetry("node")
     if unused := keys_without_effect(config):
         _log.info("configuration keys without effect", keys=unused)
     if config.inter_peer_tls is not None:

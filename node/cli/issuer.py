@@ -33,6 +33,7 @@ from node.issuer.config import FILE_NAME, IssuerConfig, load_token
 from node.issuer.tables import SCHEMA
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging
+from node.telemetry import configure_telemetry
 from node.threshold.share_file import load_group
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -201,6 +202,7 @@ def add_login(folder: Path, name: str, password_file: IO[str] | None, as_json: b
 def start(folder: Path, verbose: bool) -> None:
     """Run the issuer in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
+    configure_telemetry("issuer")
     run_issuer(load_config(folder / FILE_NAME, IssuerConfig))
 
 

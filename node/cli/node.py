@@ -27,6 +27,7 @@ from node.ledger.repair import repair as mend
 from node.ledger.stores import BLOCKS_NAME
 from node.ledger.verification import verify_chain
 from node.log import configure_logging
+from node.telemetry import configure_telemetry
 
 EXIT_FINDINGS = 6
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -90,6 +91,7 @@ def init(folder: Path, torii: str, peer_address: str, as_json: bool) -> None:
 def start(folder: Path, verbose: bool) -> None:
     """Run the node in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
+    configure_telemetry("node")
     with LedgerNode.in_folder(folder) as ledger:
         ledger.run()
 

@@ -17,6 +17,7 @@ from node.keypair import load_or_make_keypair
 from node.log import configure_logging
 from node.observer.app import run_observer
 from node.observer.config import FILE_NAME, ObserverConfig
+from node.telemetry import configure_telemetry
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
@@ -99,4 +100,5 @@ def add_login(folder: Path, name: str, password_file: IO[str] | None, as_json: b
 def start(folder: Path, verbose: bool) -> None:
     """Run the page in FOLDER until SIGTERM or Ctrl-C."""
     configure_logging(verbose=verbose)
+    configure_telemetry("page")
     run_observer(load_config(folder / FILE_NAME, ObserverConfig))

@@ -23,6 +23,8 @@ from node.cli.face_page import face_tester, receive_after_face_test
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show, show_rows
 from node.cli.wallet_provider import load_anchors, load_provider, provider_options
+from node.log import configure_logging
+from node.telemetry import configure_telemetry
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _PREVIEW_CHARS = 60
@@ -64,6 +66,9 @@ def wallet_argument(command: _Command) -> _Command:
 )
 def wallet() -> None:
     """A resident's wallet: keep credentials, show single attributes, revoke grants."""
+    if configure_telemetry("wallet"):
+        # What cannot be sent is said on standard error.
+        configure_logging()
 
 
 @wallet.command()

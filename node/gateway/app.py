@@ -41,6 +41,7 @@ from node.gateway.verifier_profile import VerifierProfile
 from node.gateway.waci import WaciVerification
 from node.gateway.webhooks import WebhookSender, webhook_signer
 from node.jwk_files import load_trusted_keys
+from node.telemetry import configure_telemetry, end_telemetry
 from node.web.bounded_work import bound_work
 from node.web.didcomm import agreement_key
 from node.web.pages import derive_session_key
@@ -290,6 +291,8 @@ def _run_process(
     listener: socket.socket,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT."""
+    # Here, since each worker has a thread of its own that sends spans.
+    configure_telemetry("gateway")
     store = GatewayStore(config.database_url)
     events = build_events(config, store=store.events, seed=key.seed)
     sender = WebhookSender(
@@ -348,6 +351,7 @@ def _run_process(
             for worker in workers:
                 worker.join()
             store.close()
+            end_telemetry()
 
 
 def purge_until(

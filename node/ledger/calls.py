@@ -34,6 +34,10 @@ class CallContext(Protocol):
         """Have a function called when the call is over; return False where it is over already."""
         ...
 
+    def invocation_metadata(self) -> Any:
+        """Return pairs of names and values; of the native server no more than the trace's."""
+        ...
+
     def peer(self) -> str:
         """Return the client's address, such as `ipv4:127.0.0.1:50000`."""
         ...

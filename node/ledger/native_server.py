@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 import grpc
 import structlog
 
+from client_sdk.tracing import TRACE_HEADER
 from node.ledger.calls import (
     CallEndedError,
     Method,
@@ -65,6 +66,11 @@ class NativeContext:
             self._callbacks.append(callback)
         # A stream that is over sooner than it was known here ends nobody.
         return not self.call.is_over
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str]]:
+        """Return the client's context of a trace, where it sent one."""
+        parent = self.call.traceparent
+        return () if parent is None else ((TRACE_HEADER, parent),)
 
     def peer(self) -> str:
         """Return the client's address."""

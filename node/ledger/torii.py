@@ -11,6 +11,7 @@ import grpc
 
 from chaincode.queries import MAX_RESPONSE_BYTES
 from node.ledger import native_server
+from node.ledger.call_tracing import traced_services
 from node.ledger.calls import Method
 from node.ledger.command_service import CommandService
 from node.ledger.config import TlsPort
@@ -50,11 +51,13 @@ class ToriiServer:
             ConfigError: An address cannot be bound, or the certificate or its key cannot be used.
         """
         places = StreamPlaces()
-        services = _services(
-            commands := CommandService(parts, places),
-            QueryService(parts, places),
-            ProofService(parts),
-            SubmitService(parts, commands, places),
+        services = traced_services(
+            _services(
+                commands := CommandService(parts, places),
+                QueryService(parts, places),
+                ProofService(parts),
+                SubmitService(parts, commands, places),
+            )
         )
         self._statuses = parts.statuses
         self._commits = parts.commits

@@ -27,6 +27,7 @@ from node.wallet.shell import add_shell
 from node.web.languages import gettext_noop
 from node.web.pages import NavigationItem, Pages, page_policy
 from node.web.problems import register_problems
+from node.web.request_tracing import trace_requests
 
 MAX_BODY_BYTES: Final = 2 << 20
 """The largest is a picture of the camera, in which a QR code is looked for."""
@@ -63,6 +64,7 @@ def create_app(desk: Desk, *, origin: str) -> Flask:
     app = Flask("tegata-wallet", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["TRUSTED_HOSTS"] = [place.hostname]
+    trace_requests(app)
     register_problems(app)
     pages = Pages(
         app,

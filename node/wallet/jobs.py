@@ -19,6 +19,7 @@ from client_sdk.errors import (
     TooFewAgentsError,
     TransportError,
 )
+from client_sdk.tracing import carried
 from node.errors import NodeError, WalletLockedError
 from node.web.languages import gettext_noop
 
@@ -161,7 +162,7 @@ class Jobs:
             for key in over[: max(0, len(self._jobs) - _KEPT)]:
                 del self._jobs[key]
             self._jobs[job.job_id] = job
-        threading.Thread(target=_run, args=(job, work), daemon=True).start()
+        threading.Thread(target=carried(_run), args=(job, work), daemon=True).start()
         return job
 
     def find(self, job_id: str) -> Job | None:

@@ -27,6 +27,7 @@ from node.web.problems import (
     refuse_invalid_fields,
     register_problems,
 )
+from node.web.request_tracing import trace_requests
 
 MAX_BODY_BYTES: Final = 64 * 1024
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
@@ -106,6 +107,7 @@ def create_api(
     app.openapi_version = "3.1.1"
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = max_body_bytes
+    trace_requests(app)
     register_problems(app)
     app.before_request(_start_clock)
     app.before_request(_refuse_null_characters)

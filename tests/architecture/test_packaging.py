@@ -19,8 +19,9 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("chaincode", "client_sdk", "node")
 SERVER_ONLY = {"click", "flask", "pydantic", "rich", "sqlalchemy", "structlog", "waitress"}
-# Loaded where they are installed, and done without where they are not.
-ALSO_LOADED = {"grpcio-tools", "tegata-ed25519", "tegata-es256"}
+# Loaded where they are installed, and done without where they are not; the third shares protobuf's
+# folder `google`.
+ALSO_LOADED = {"grpcio-tools", "tegata-ed25519", "googleapis-common-protos", "tegata-es256"}
 # Built from source against a driver that only a machine with a card reader has.
 NOT_LOCKED = {"pyscard"}
 # Too large for the development install: locked in a file of its own.

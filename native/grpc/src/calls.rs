@@ -44,6 +44,9 @@ pub struct Call {
     /// The client's address as gRPC writes it, such as `ipv4:127.0.0.1:50000`.
     #[pyo3(get)]
     pub peer: String,
+    /// The client's context of a trace (W3C), where it sent one.
+    #[pyo3(get)]
+    pub traceparent: Option<String>,
     pub data: Bytes,
     pub is_over: Arc<AtomicBool>,
     pub way: Mutex<Way>,

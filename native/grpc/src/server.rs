@@ -126,16 +126,24 @@ struct Method {
 }
 
 impl Method {
-    fn hand_over(&mut self, data: Bytes, way: Way) -> (u64, Arc<AtomicBool>) {
+    fn hand_over(
+        &mut self,
+        request: tonic::Request<Bytes>,
+        way: Way,
+    ) -> (u64, Arc<AtomicBool>) {
         if let Some((_, has_come)) = self.arrival.take() {
             has_come.send(()).ok();
         }
+        let traceparent = request.metadata().get("traceparent");
+        let traceparent = traceparent.and_then(|value| value.to_str().ok().map(String::from));
+        let data = request.into_inner();
         let id = self.front.next_id.fetch_add(1, Ordering::Relaxed);
         let is_over = Arc::new(AtomicBool::new(false));
         let call = Call {
             id,
             method: self.method,
             peer: shown(self.client),
+            traceparent,
             data,
             is_over: is_over.clone(),
             way: Mutex::new(way),
@@ -152,7 +160,7 @@ impl UnaryService<Bytes> for Method {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (sender, receiver) = oneshot::channel();
         let place = self.place.take().expect("a method is called once");
-        self.hand_over(request.into_inner(), Way::Unary(Some((sender, place))));
+        self.hand_over(request, Way::Unary(Some((sender, place))));
         Box::pin(async move {
             receiver
                 .await
@@ -179,7 +187,7 @@ impl ServerStreamingService<Bytes> for Method {
             answers: Some(answers),
             _place: place.clone(),
         };
-        let (id, is_over) = self.hand_over(request.into_inner(), way);
+        let (id, is_over) = self.hand_over(request, way);
         let presence = Presence {
             id,
             events,

@@ -1,23 +1,20 @@
 """What Prometheus reads of a service: routes and events counted, and nothing of what was said."""
 
-import io
 import json
 import re
+import shutil
+import subprocess
 import urllib.request
-from contextlib import redirect_stderr
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
+import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from support.gateway_world import GatewayWorld
-from support.issuer_world import RESIDENT, IssuerWorld
-from support.presentation_world import ATTRIBUTES
+from support.watching import watching
 
-from client_sdk.credentials.jose import generate_key
-from node.log import configure_logging
 from node.metrics import REGISTRY
 from node.web.server import _metrics_server
 
@@ -30,17 +27,6 @@ def read() -> str:
 
 def value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
-@pytest.fixture
-def logged() -> Any:
-    """The log of the `with` body's services, as their processes write it."""
-    stream = io.StringIO()
-    before = structlog.get_config()
-    with redirect_stderr(stream):
-        configure_logging()
-        yield stream
-    structlog.configure(**before)
 
 
 def test_requests_are_counted_by_route_and_status(tmp_path: Path) -> None:
@@ -56,30 +42,15 @@ def test_requests_are_counted_by_route_and_status(tmp_path: Path) -> None:
     assert "a" * 32 not in text
 
 
-def test_neither_metrics_nor_logs_hold_what_was_shown(tmp_path: Path, logged: io.StringIO) -> None:
-    (tmp_path / "gateway").mkdir()
-    (tmp_path / "issuer").mkdir()
-    gateway = GatewayWorld(tmp_path / "gateway")
-    created = gateway.create()
-    answer = gateway.client.post(f"/oid4vp/responses/{created['id']}", data=gateway.answer(created))
-    assert answer.status_code == 200
-    assert gateway.read(created["id"])["attributes"]
-    refused = gateway.answer(gateway.create(), nonce="n" * 22)
-    gateway.client.post(f"/oid4vp/responses/{created['id']}", data=refused)
-    issuer = IssuerWorld(tmp_path / "issuer")
-    assert issuer.issue(generate_key())
-    assert issuer.operator("/offers", {"attributes": {**RESIDENT, "sex": "x"}}).status_code == 422
-    gateway.close()
-    issuer.store.close()
-    log, metrics = logged.getvalue(), read()
-    assert '"event": "request"' in log
-    assert value("tegata_events_total", event="request", level="info") > 0
-    for text in (log, metrics):
-        for attribute in (*ATTRIBUTES.values(), *RESIDENT.values()):
-            if len(str(attribute)) > 2:
-                assert str(attribute) not in text
-                assert json.dumps(attribute).strip('"') not in text
-    assert created["id"] not in metrics
+def test_lines_of_the_log_are_counted_by_event(tmp_path: Path) -> None:
+    with watching() as watched:
+        before = value("tegata_events_total", event="request", level="info")
+        gateway = GatewayWorld(tmp_path)
+        created = gateway.create()
+        gateway.close()
+        assert '"event": "request"' in watched.log
+        assert value("tegata_events_total", event="request", level="info") == before + 1
+        assert created["id"] not in watched.metrics
 
 
 def test_metrics_have_an_address_of_their_own() -> None:
@@ -105,6 +76,22 @@ def metric_names() -> set[str]:
     return {name + suffix for name in names for suffix in suffixes}
 
 
+def check_query(query: str) -> None:
+    """Check that a query asks for metrics and events that there are."""
+    words = {"by", "histogram_quantile", "increase", "le", "rate", "sum", "time", "up"}
+    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|by \([^)]*\)", "", query)
+    assert set(re.findall(r"[a-z_]{2,}", bare)) - words <= metric_names(), query
+    for events in re.findall(r'event=~?"([^"]*)"', query):
+        assert set(events.split("|")) <= logged_events(), query
+
+
+@cache
+def logged_events() -> set[str]:
+    """Return the first words of all lines of the services' logs."""
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "node").rglob("*.py")]
+    return {event for text in sources for event in re.findall(r'_log\.\w+\(\s*"([^"]+)"', text)}
+
+
 @pytest.mark.parametrize(
     "file", sorted((ROOT / "deploy/grafana/dashboards").glob("*.json")), ids=lambda file: file.stem
 )
@@ -112,11 +99,24 @@ def test_dashboards_ask_for_metrics_that_there_are(file: Path) -> None:
     board = json.loads(file.read_text(encoding="utf-8"))
     assert board["uid"]
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
-    words = {"by", "histogram_quantile", "le", "rate", "sum", "time"}
-    known = metric_names()
     for panel in board["panels"]:
         assert panel["targets"]
         for target in panel["targets"]:
-            expression = re.sub(r"\{[^}]*\}|\[[^]]*\]|by \([^)]*\)", "", target["expr"])
-            asked = set(re.findall(r"[a-z_]{2,}", expression)) - words
-            assert asked <= known, target["expr"]
+            check_query(target["expr"])
+
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    (group,) = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())["groups"]
+    rules = group["rules"]
+    assert len({rule["alert"] for rule in rules}) == len(rules)
+    for rule in rules:
+        check_query(rule["expr"])
+        assert rule["annotations"].keys() == {"action", "summary"}
+        assert rule["labels"]["severity"] in {"critical", "warning"}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_prometheus_takes_its_configuration() -> None:
+    file = ROOT / "deploy/prometheus/prometheus.yml"
+    done = subprocess.run(["promtool", "check", "config", file], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from opentelemetry.trace import SpanKind
 from support.processes import LedgerFolder, make_ledger_folder
 from support.torii_gate import COMMANDS, QUERIES, STREAMS, TIMEOUT_S, UNARY, Gate, code_of
+from support.watching import watching
 
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
 from client_sdk.ledger.client import LedgerClient
@@ -138,3 +140,36 @@ def test_each_call_is_told_what_became_of_its_own(
     monkeypatch.undo()
     gate.send(transaction)
     assert gate.statuses(transaction)[-1].tx_status == TxStatus.COMMITTED
+
+
+def test_a_clients_trace_goes_on_and_a_client_without_one_is_answered(
+    server: str, tmp_path: Path
+) -> None:
+    folder = make_ledger_folder(tmp_path / server)
+    with (
+        watching() as watched,
+        LedgerNode.in_folder(folder.path) as node,
+        folder.admin(node.address) as admin,
+    ):
+        admin.submit(set_account_detail(ADMIN_ACCOUNT, "k", "v"))
+        assert admin.account_detail(ADMIN_ACCOUNT, "k", writer=ADMIN_ACCOUNT) == "v"
+        bare = Gate(node.address)
+        bare.raw(COMMANDS + "Status", TxStatusRequest(tx_hash="ab" * 32).SerializeToString())
+        transaction = admin.build_transaction(set_account_detail(ADMIN_ACCOUNT, "k", "w"))
+        admin.sign_transaction(transaction)
+        bare.send(transaction)
+        with pytest.raises(grpc.RpcError):
+            bare.raw(QUERIES + "Find", b"\xff")
+        bare.close()
+    asked = {span.name: span.context for span in watched.finished if span.kind is SpanKind.CLIENT}
+    answered = {span.name: span for span in watched.finished if span.kind is SpanKind.SERVER}
+    for name in ("tegata.ledger.SubmitService/Submit", "iroha.protocol.QueryService_v1/Find"):
+        assert asked[name] is not None
+    parent = answered["tegata.ledger.SubmitService/Submit"].parent
+    assert parent is not None
+    assert parent.is_remote
+    assert parent.span_id == asked["tegata.ledger.SubmitService/Submit"].span_id
+    for name in ("Status", "Torii"):
+        assert answered[f"iroha.protocol.CommandService_v1/{name}"].parent is None
+    broken = answered["iroha.protocol.QueryService_v1/Find"]
+    assert not broken.status.is_ok
