@@ -13,7 +13,7 @@ from client_sdk.frost.keys import GroupKey
 from client_sdk.frost.signing import SignatureShare, SigningCommitment, SigningPackage
 from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.json_fields import JsonFields
-from client_sdk.strict_json import encode_json
+from client_sdk.strict_json import encode_json, text_list
 from client_sdk.threshold_oprf import Evaluation
 
 _WHAT = "the agent's answer"
@@ -30,6 +30,7 @@ class AgentDescription:
         budget: How many attempts there are before it erases its share.
         face_required: Whether each attempt needs a face attestation.
         withdrawal_delay_seconds: How long a withdrawal waits for a veto.
+        face_services: Where faces can be tested for it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class AgentDescription:
     budget: int
     face_required: bool
     withdrawal_delay_seconds: int
+    face_services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,7 @@ class AgentClient:
             budget=fields.whole("budget"),
             face_required=answer.get("face_required") is True,
             withdrawal_delay_seconds=fields.whole("withdrawal_delay_seconds"),
+            face_services=text_list(answer.get("face_services")),
         )
 
     def deposit(

@@ -53,6 +53,16 @@ class Findings:
         finding = AgentFinding(url=url, fault=fault, detail=detail)
         self._found.setdefault((url, fault), finding)
 
+    def is_unreachable(self, url: str) -> bool:
+        """Tell whether an agent could not be reached."""
+        return (url, "unreachable") in self._found
+
+    def forget_unreachable(self) -> None:
+        """Forget who could not be reached: they are asked again."""
+        self._found = {
+            place: finding for place, finding in self._found.items() if place[1] != "unreachable"
+        }
+
     def ask(self, agent: AgentClient, question: Callable[[AgentClient], _Result]) -> _Result | None:
         """Return an agent's answer; None, with a finding, where there is none to use."""
         try:

@@ -16,7 +16,12 @@ from client_sdk.errors import (
     TransportError,
     VaultFormatError,
 )
-from client_sdk.escrow.agent_client import AgentClient, AgentStatus, SealedBackup
+from client_sdk.escrow.agent_client import (
+    AgentClient,
+    AgentDescription,
+    AgentStatus,
+    SealedBackup,
+)
 from client_sdk.escrow.agent_set import AgentSet, agent_set
 from client_sdk.escrow.backup import (
     BackupPlace,
@@ -170,13 +175,16 @@ def protect(
         WeakPasswordError: The password is too easily guessed.
         EscrowFormatError: An address is none of https, two are of one agent, or the threshold does
             not fit.
-        EscrowError: An agent did not take its part; it is named, and nothing has changed.
+        EscrowError: An agent did not take its part, or wants to see faces that nothing says; it is
+            named, and nothing has changed.
         TooFewAgentsError: The same, where it cannot be reached; or all agents took their parts, and
             then none could be reached.
     """
     validate_strength(secret, known_words=known_words)
     clients = [AgentClient(_address(url), http) for url in urls]
-    agents = agent_set(threshold, [_describe(client) for client in clients])
+    described = [_describe(client) for client in clients]
+    _check_faces(described, binding)
+    agents = agent_set(threshold, [agent.key for agent in described])
     epoch = now_ms()
     if replacing is None:
         card = RecoveryCard.draw(agent_set=agents.id, urls=tuple(item.url for item in clients))
@@ -288,11 +296,23 @@ def _address(url: str) -> str:
         raise EscrowFormatError(str(error)) from None
 
 
-def _describe(client: AgentClient) -> str:
+def _describe(client: AgentClient) -> AgentDescription:
     try:
-        return client.describe().key
+        return client.describe()
     except ClientError as error:
         raise _left_out(f"{client.url}: {error}", error) from None
+
+
+def _check_faces(agents: Sequence[AgentDescription], binding: HolderBinding) -> None:
+    """Refuse a protection from which nothing could be recovered: no face would pass."""
+    if binding.account is not None and binding.portrait_commitment is not None:
+        return
+    for agent in agents:
+        if agent.face_required:
+            raise EscrowError(
+                f"{agent.name} wants to see the holder's face at a recovery: protect with a "
+                "portrait, once the wallet has an account"
+            )
 
 
 def _left_out(text: str, error: ClientError) -> EscrowError:

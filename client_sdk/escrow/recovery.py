@@ -6,7 +6,11 @@ from typing import Final, Protocol, TypeAlias
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, thumbprint
-from client_sdk.errors import EscrowFormatError, WrongPasswordError
+from client_sdk.errors import (
+    EscrowFormatError,
+    TooFewAgentsError,
+    WrongPasswordError,
+)
 from client_sdk.escrow.access_log import verify_head
 from client_sdk.escrow.agent_client import AgentClient, DepositState
 from client_sdk.escrow.backup import (
@@ -18,6 +22,7 @@ from client_sdk.escrow.backup import (
 )
 from client_sdk.escrow.deposit_statement import DepositStatement, verify_statement
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE, evaluation_hash
+from client_sdk.escrow.evaluations import Evaluations, Patience
 from client_sdk.escrow.findings import AgentFinding, Findings
 from client_sdk.escrow.paper_backup import PaperShare, join_shares
 from client_sdk.escrow.protection import Protection
@@ -26,7 +31,7 @@ from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.face.client import NewTest
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
-from client_sdk.threshold_oprf import Evaluation, blind, combine, verify_evaluation
+from client_sdk.threshold_oprf import blind, combine
 from client_sdk.tracing import traced
 
 _WHAT: Final = "recovery"
@@ -134,14 +139,16 @@ class _Asking:
     key: Key = field(repr=False)
     counter: CounterHelp | None
     face_test: FaceTest | None
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deposit:
-    """A deposit that enough agents keep, and who they are."""
+    """A deposit that enough agents keep, who they are, and how many attempts each has left."""
 
     terms: DepositStatement
     agents: tuple[AgentClient, ...]
+    attempts_left: Mapping[str, int] = field(default_factory=dict)
 
 
 @traced("escrow.recover")
@@ -153,6 +160,7 @@ def recover(
     face_test: FaceTest | None = None,
     counter: CounterHelp | None = None,
     version: int | None = None,
+    patience: Patience | None = None,
 ) -> RecoveredBackup:
     """Get a backup back with card and password.
 
@@ -163,6 +171,8 @@ def recover(
         face_test: Has the holder's face tested, where agents ask for it.
         counter: The word of an issuer's counter, where the attempts without help are used up.
         version: An older version that is wanted; by default the newest.
+        patience: Waits for agents that go away meanwhile, so that neither attempt nor face test is
+            lost; by default nobody waits. It is not asked where a counter helps.
 
     Raises:
         WrongPasswordError: The password is wrong; it says how many attempts are left.
@@ -171,7 +181,10 @@ def recover(
     findings = Findings()
     deposit = _choose_deposit(card, card.key, http=http, findings=findings)
     asking = _Asking(
-        key=card.key if counter is None else counter.key, counter=counter, face_test=face_test
+        key=card.key if counter is None else counter.key,
+        counter=counter,
+        face_test=face_test,
+        patience=patience if counter is None else None,
     )
     return _recover(deposit, secret, card, asking, http=http, findings=findings, version=version)
 
@@ -299,8 +312,16 @@ def _recover(
             agent, lambda asked: asked.confirm(keys.success_key, terms.handle, epoch=terms.epoch)
         )
     protection = _protection(pinned, terms, keys.wallet_secret)
-    backup = fetch_backup(protection, http=http, findings=findings, version=version)
-    return replace(backup, success_key=keys.success_key)
+    while True:
+        try:
+            backup = fetch_backup(protection, http=http, findings=findings, version=version)
+        except TooFewAgentsError as error:
+            if asking.patience is None or not error.may_pass:
+                raise
+            asking.patience(error)
+            findings.forget_unreachable()
+        else:
+            return replace(backup, success_key=keys.success_key)
 
 
 def _find(agent: AgentClient, counter: CounterHelp) -> list[tuple[str, DepositStatement, int]]:
@@ -345,11 +366,14 @@ def _choose_deposit(pinned: Pinned, key: Key, *, http: HttpClient, findings: Fin
     keepers: dict[str, list[AgentClient]] = {}
     terms_of: dict[str, DepositStatement] = {}
     confirmed: set[str] = set()
+    attempts_left: dict[str, int] = {}
     for url in pinned.urls:
         agent = AgentClient(url, http)
-        for kept, terms in (
-            findings.ask(agent, lambda asked: _read_deposits(asked, pinned, key)) or ()
-        ):
+        read = findings.ask(agent, lambda asked: _read_deposits(asked, pinned, key))
+        if read is None:
+            continue
+        attempts_left[agent.url] = read[0]
+        for kept, terms in read[1]:
             terms_of[kept.statement] = terms
             keepers.setdefault(kept.statement, []).append(agent)
             if kept.is_active:
@@ -362,7 +386,9 @@ def _choose_deposit(pinned: Pinned, key: Key, *, http: HttpClient, findings: Fin
         for agent in agents:
             if agent not in keepers[newest]:
                 findings.add(agent.url, "outdated", "it has not the deposit that the others have")
-    return _Deposit(terms=terms_of[newest], agents=tuple(keepers[newest]))
+    return _Deposit(
+        terms=terms_of[newest], agents=tuple(keepers[newest]), attempts_left=attempts_left
+    )
 
 
 def _newest_whole(
@@ -390,8 +416,10 @@ def _newest_whole(
 
 def _read_deposits(
     agent: AgentClient, pinned: Pinned, key: Key
-) -> list[tuple[DepositState, DepositStatement]]:
-    """Return an agent's deposits, known to be the card's, and the agent to be the right one.
+) -> tuple[int, list[tuple[DepositState, DepositStatement]]]:
+    """Return the attempts that an agent has left, and its deposits.
+
+    The deposits are known to be the card's, and the agent to be the right one.
 
     Raises:
         EscrowFormatError: They are not, or another agent answers at this address.
@@ -410,7 +438,7 @@ def _read_deposits(
             raise EscrowFormatError("another agent answers at this address")
         if kept.is_usable:
             deposits.append((kept, terms))
-    return deposits
+    return status.attempts_left, deposits
 
 
 def _index_of(agent: AgentClient, pinned: Pinned) -> int:
@@ -447,35 +475,20 @@ def _open_with_password(
             )
         )
 
-    def evaluate(agent: AgentClient) -> tuple[Evaluation, int]:
-        counter = asking.counter
-        evaluation, left = agent.evaluate(
-            asking.key,
-            terms.handle,
-            epoch=terms.epoch,
-            blinded_element=blinded.element,
-            counter_token=None if counter is None else counter.token,
-            face_attestation=attestation,
-        )
-        if evaluation.index != _index_of(agent, pinned):
-            raise EscrowFormatError("it answered with another agent's index")
-        verify_evaluation(blinded, evaluation, terms.commitments)
-        return evaluation, left
-
-    right: list[Evaluation] = []
-    attempts_left: list[int] = []
-    for agent in deposit.agents:
-        if len(right) == terms.agents.threshold:
-            break
-        answer = findings.ask(agent, evaluate)
-        if answer is not None:
-            right.append(answer[0])
-            attempts_left.append(answer[1])
-    findings.require(right, needed=terms.agents.threshold, what=_WHAT, costs_attempt=True)
-    output = combine(blinded, right, terms.commitments)
+    guess = Evaluations(
+        terms,
+        blinded,
+        key=asking.key,
+        counter_token=None if asking.counter is None else asking.counter.token,
+        face_attestation=attestation,
+        index_of=lambda agent: _index_of(agent, pinned),
+        attempts_left=deposit.attempts_left,
+    )
+    answers = guess.gather(deposit.agents, findings=findings, patience=asking.patience)
+    output = combine(blinded, [evaluation for evaluation, _ in answers], terms.commitments)
     keys = derive_keys(output.value, handle=terms.handle, agent_set=terms.agents.id, kdf=terms.kdf)
     if thumbprint(keys.success_key) != terms.success_key:
-        left = min(attempts_left)
+        left = min(left for _, left in answers)
         raise WrongPasswordError(
             f"the password is not the one that this wallet was protected with; {left} attempts "
             "are left",

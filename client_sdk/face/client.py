@@ -12,6 +12,7 @@ from client_sdk.http_client import HttpAnswer, HttpClient
 from client_sdk.json_fields import JsonFields
 
 _WHAT: Final = "the face service's answer"
+_OUT_OF_ORDER: Final = (502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,8 +230,12 @@ def _state(answer: HttpAnswer) -> TestState:
 
 def _content(answer: HttpAnswer, expected_status: int) -> JsonObject:
     content = answer.json()
+    title, detail = content.get("title", ""), content.get("detail", "")
+    if answer.status in _OUT_OF_ORDER:
+        raise TransportError(
+            f"the face service is out of order (HTTP {answer.status}): {title}. {detail}; later?"
+        )
     if answer.status != expected_status:
-        title, detail = content.get("title", ""), content.get("detail", "")
         raise ServiceRefusedError(
             f"the face service refused (HTTP {answer.status}): {title}. {detail}",
             code=str(content.get("code", "")),

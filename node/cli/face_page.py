@@ -10,6 +10,7 @@ from rich.console import Console
 from client_sdk.errors import IssuanceDeferredError
 from client_sdk.face.client import FaceClient, NewTest
 from client_sdk.face.demand import FaceService, FaceTester
+from client_sdk.face.page import have_tested_at_page
 from client_sdk.http_client import HttpClient
 from client_sdk.wallet.wallet_records import StoredCredential
 from node.cli.output import plain
@@ -23,14 +24,16 @@ def face_tester(http: HttpClient) -> FaceTester:
     Args:
         http: How the service is reached.
     """
+    shown: set[str] = set()
+
+    def wait(link: str) -> None:
+        if link not in shown:
+            shown.add(link)
+            show_page(link)
+        time.sleep(_POLL_S)
 
     def have_tested(service: FaceService, new: NewTest) -> str:
-        client = FaceClient(service.url, http)
-        test = client.create(new)
-        show_page(test.page_link)
-        while (attestation := client.fetch_attestation(test)) is None:
-            time.sleep(_POLL_S)
-        return attestation
+        return have_tested_at_page(FaceClient(service.url, http), new, wait)
 
     return have_tested
 

@@ -10,6 +10,7 @@ import click
 from client_sdk.credentials.jose import Key
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import ClientError, CredentialFormatError, DisclosureError
+from client_sdk.escrow.agents_faces import find_face_service
 from client_sdk.escrow.findings import AgentFinding
 from client_sdk.escrow.paper_backup import parse_paper_share, split_protection
 from client_sdk.escrow.printable_page import Language, render_card, render_sheet
@@ -132,7 +133,7 @@ def protect(
     help="What the QR code of a paper backup's sheet holds, instead of card and password.",
 )
 @click.option(
-    "--face-service", metavar="URL", help="Where agents want a face test: the service to make it."
+    "--face-service", metavar="URL", help="The face service, where the agents do not say it."
 )
 @click.option(
     "--face-file",
@@ -160,8 +161,8 @@ def recover(
     as_json: bool,
 ) -> None:
     """Make a new wallet in WALLET from the backup, with card and password or with paper sheets."""
-    if (face_service is None) is not (face_file is None):
-        raise click.UsageError("--face-service and --face-file belong together")
+    if face_service is not None and face_file is None:
+        raise click.UsageError("--face-service needs --face-file")
     http = HttpClient()
     try:
         if sheets:
@@ -172,16 +173,13 @@ def recover(
             password = os.environ.get("TEGATA_RECOVERY_PASSWORD") or click.prompt(
                 "Recovery password", hide_input=True, err=as_json
             )
+            parsed = parse_recovery_card(text)
+            face_test = None
+            if face_file is not None:
+                service = face_service or find_face_service(parsed.urls, http=http)
+                face_test = _face_test(service, face_file, http)
             recovered = recover_backup(
-                parse_recovery_card(text),
-                password,
-                http=http,
-                face_test=(
-                    _face_test(face_service, face_file, http)
-                    if face_service is not None and face_file is not None
-                    else None
-                ),
-                version=version,
+                parsed, password, http=http, face_test=face_test, version=version
             )
     finally:
         http.close()

@@ -111,6 +111,7 @@ def create_app(
         face_required=config.face_required,
         withdrawal_delay_seconds=config.withdrawal_delay_seconds,
         issuers=[issuer.name for issuer in config.issuers],
+        face_services=[service.url for service in config.face_services if service.url],
     )
     app = create_routes(description, desk=desk, deposits=deposits, evaluations=evaluations)
     if recovery is not None:

@@ -15,7 +15,7 @@ from node.jwk_files import TrustedSigner
 
 def _endpoint(text: str) -> str:
     try:
-        return parse_endpoint(text.rstrip("/"), "public_url")
+        return parse_endpoint(text.rstrip("/"), "URL")
     except RequestError as error:
         raise ValueError(str(error)) from None
 
@@ -55,6 +55,16 @@ class Guessing(BaseModel):
             first_delay_ms=self.first_delay_seconds * 1000,
             longest_delay_ms=self.longest_delay_seconds * 1000,
         )
+
+
+class TrustedFaceService(TrustedSigner):
+    """A face service whose tests this agent takes.
+
+    Attributes:
+        url: Where wallets reach it, as this agent tells them; None where it does not tell.
+    """
+
+    url: Annotated[str, AfterValidator(_endpoint)] | None = None
 
 
 class RecoveryKey(BaseModel):
@@ -108,7 +118,7 @@ class EscrowConfig(ProcessConfig):
     face_required: bool = False
     max_deposits: int = Field(default=1_000_000, ge=1)
     issuers: tuple[TrustedSigner, ...] = ()
-    face_services: tuple[TrustedSigner, ...] = ()
+    face_services: tuple[TrustedFaceService, ...] = ()
     recovery: RecoveryKey | None = None
 
     @model_validator(mode="after")

@@ -69,6 +69,7 @@ class AgentDescription(_Body):
     face_required: bool = Field(description="Whether each attempt needs a face attestation.")
     withdrawal_delay_seconds: int = Field(description="How long a withdrawal waits for a veto.")
     issuers: list[str] = Field(description="Whose counters may vouch for holders.")
+    face_services: list[str] = Field(description="Where wallets can have faces tested for it.")
 
 
 class Nonce(_Body):

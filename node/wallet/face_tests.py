@@ -4,15 +4,15 @@ A recovery is for one who has no credential any more: the portrait that the face
 a file that was kept with the recovery card.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import CredentialFormatError, DisclosureError, TransportError
+from client_sdk.errors import CredentialFormatError, DisclosureError
 from client_sdk.escrow.recovery import FaceTest, RecoveryFaceTest
 from client_sdk.face.client import FaceClient, NewTest
 from client_sdk.face.demand import FaceService, FaceTester
+from client_sdk.face.page import have_tested_at_page
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.wallet import Wallet
@@ -32,18 +32,13 @@ def face_tester(job: Job) -> FaceTester:
         job: Its page shows the link.
     """
 
+    def wait(link: str) -> None:
+        job.wait_for_holder(FACE_TEST, page_address(link), _POLL_S)
+
     def have_tested(service: FaceService, new: NewTest) -> str:
         http = HttpClient()
         try:
-            client = FaceClient(service.url, http)
-            test = client.create(new)
-            attestation = None
-            while attestation is None:
-                job.wait_for_holder(FACE_TEST, page_address(test.page_link), _POLL_S)
-                # A test that is under way is not begun anew for one question without an answer.
-                with suppress(TransportError):
-                    attestation = client.fetch_attestation(test)
-            return attestation
+            return have_tested_at_page(FaceClient(service.url, http), new, wait)
         finally:
             http.close()
 
@@ -66,11 +61,11 @@ class RecoveryFace:
     """How a face is tested at a recovery.
 
     Attributes:
-        service: The face service's address.
+        service: The face service's address; None where the agents are asked for it.
         portrait: What the face is compared with.
     """
 
-    service: str
+    service: str | None
     portrait: PortraitOpening = field(repr=False)
 
     @classmethod
@@ -81,15 +76,20 @@ class RecoveryFace:
             RequestError: The address is none of a service.
             CredentialFormatError: The file is no portrait that `portrait_of` gave.
         """
-        url = parse_endpoint(service, "face service")
+        url = parse_endpoint(service, "face service") if service else None
         return cls(service=url, portrait=PortraitOpening.parse(portrait.strip()))
 
-    def tester(self, job: Job) -> FaceTest:
-        """Return what has the face tested for a recovery; the job's page shows the link."""
+    def tester(self, job: Job, url: str) -> FaceTest:
+        """Return what has the face tested for a recovery.
+
+        Args:
+            job: Its page shows the link.
+            url: The face service's address.
+        """
         have_tested = face_tester(job)
 
         def test(wanted: RecoveryFaceTest) -> str:
-            service = FaceService(name=self.service, url=self.service)
+            service = FaceService(name=url, url=url)
             return have_tested(service, wanted.with_portrait(self.portrait))
 
         return test

@@ -83,7 +83,7 @@ class Job:
         Raises:
             JobStoppedError: The holder gave it up.
         """
-        self.state, self.step, self.problem = "waiting", step, None
+        self.state, self.step, self.problem, self.link = "waiting", step, None, None
         self.from_ms, self.until_ms = from_ms, until_ms
         left_s = (until_ms - time.time_ns() // 1_000_000) / 1000
         self.pause(max(0.0, min(left_s, at_most_s)))
@@ -106,7 +106,7 @@ class Job:
         """
         is_locked = isinstance(problem, WalletLockedError)
         self.state, self.step = "waiting", LOCKED if is_locked else UNREACHABLE
-        self.problem, self.until_ms = problem, None
+        self.problem, self.until_ms, self.link = problem, None, None
         self.pause(delay_s)
 
     def pause(self, seconds: float) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RecoveryError, TooFewAgentsError, TransportError
+from client_sdk.escrow.agents_faces import find_face_service, want_faces
 from client_sdk.escrow.findings import AgentFinding
-from client_sdk.escrow.recovery import RecoveredBackup, recover
+from client_sdk.escrow.recovery import FaceTest, RecoveredBackup, recover
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
@@ -19,6 +21,8 @@ from node.wallet.keeper import WalletKeeper
 from node.web.languages import gettext_noop
 
 _LOOK_S: Final = 5.0
+_ASK_AGAIN_S: Final = 2.0
+_ASKING: Final = gettext_noop("The agents are asked for the backup.")
 
 
 @dataclass(kw_only=True)
@@ -83,7 +87,7 @@ class Protect:
         with self.keeper.use() as wallet:
             if self._card is None:
                 job.begin(gettext_noop("A sealed backup is left with the agents."))
-                portrait = portrait_of(wallet) if self.has_face_test else None
+                portrait = portrait_of(wallet) if self._has_face_test() else None
                 card = wallet.escrow.protect(
                     self.agents,
                     self.password,
@@ -97,6 +101,17 @@ class Protect:
                 job.begin(gettext_noop("The guard is set on the keys of your account."))
                 self._guard(wallet)
         return self.done(self._card)
+
+    def _has_face_test(self) -> bool:
+        """Tell whether a face is compared at a recovery: the holder wants it, or an agent does."""
+        if self.has_face_test:
+            return True
+        http = HttpClient()
+        try:
+            agents = [parse_endpoint(url, "agent") for url in self.agents]
+            return want_faces(agents, http=http)
+        finally:
+            http.close()
 
     def _guard(self, wallet: Wallet) -> None:
         escrow = wallet.escrow.escrow_account()
@@ -125,13 +140,7 @@ class Recover:
         A passphrase of None means that the wallet is back already, and only the account is not.
         """
         if self._recovered is None:
-            job.begin(gettext_noop("The agents are asked for the backup."))
-            http = HttpClient()
-            try:
-                face_test = None if self.face is None else self.face.tester(job)
-                self._recovered = recover(self.card, self.password, http=http, face_test=face_test)
-            finally:
-                http.close()
+            self._recovered = self._recover(job)
         if self.passphrase is not None:
             job.begin(gettext_noop("Your wallet is made anew, with a new key."))
             self.keeper.restore(self.passphrase, self._recovered)
@@ -142,6 +151,30 @@ class Recover:
             job.begin(gettext_noop("The agents open the recovery of your account."))
             wallet.recovery.open(wallet.escrow.signing_agents(self._recovered.success_key))
         return self.finish()
+
+    def _recover(self, job: Job) -> RecoveredBackup:
+        """Get the backup back; agents that go away meanwhile are waited for."""
+
+        def wait(problem: TooFewAgentsError) -> None:
+            job.wait_for(problem, _ASK_AGAIN_S)
+            job.begin(_ASKING)
+
+        job.begin(_ASKING)
+        http = HttpClient()
+        try:
+            return recover(
+                self.card,
+                self.password,
+                http=http,
+                face_test=None if self.face is None else self._face_test(self.face, job, http),
+                patience=wait,
+            )
+        finally:
+            http.close()
+
+    def _face_test(self, face: RecoveryFace, job: Job, http: HttpClient) -> FaceTest:
+        service = face.service or find_face_service(self.card.urls, http=http)
+        return face.tester(job, service)
 
 
 @dataclass(kw_only=True)

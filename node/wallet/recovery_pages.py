@@ -192,13 +192,15 @@ def _guard_state(desk: Desk) -> tuple[GuardState | None, str | None]:
 def _read_face() -> tuple[RecoveryFace | None, str | None]:
     """Return how the face is tested, where the form says so; where it cannot be read, why."""
     service, file = request.form.get("face_service", "").strip(), request.files.get("portrait")
-    if not service:
-        return None, None
     text = "" if file is None else file.read().decode("ascii", errors="replace")
+    if not service and not text:
+        return None, None
     try:
         return RecoveryFace.parse(service, text), None
     except (CredentialFormatError, RequestError):
-        return None, gettext("For the face test, give the service's address and the portrait file.")
+        return None, gettext(
+            "This is no portrait file that was saved with a card, or no face service."
+        )
 
 
 def _protect_page(form: ProtectForm) -> str:

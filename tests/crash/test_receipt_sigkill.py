@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from support.quick_town import QuickTown
 
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import ServiceRefusedError, TransportError
@@ -18,7 +19,7 @@ from client_sdk.sealing import SealingKey
 from client_sdk.standing_client import StandingClient
 from client_sdk.vault import CHEAPEST
 from client_sdk.wallet import Wallet
-from node.cli.demo.town import ServiceProcess, Town
+from node.cli.demo.town import ServiceProcess
 
 POINTS = ["held", "written"]
 ADDRESS = "青葉市緑町 1-2-3"
@@ -32,7 +33,7 @@ RESIDENT = ResidentAttributes(
 SCRIPT = Path(__file__).with_name("die_at_release.py")
 
 
-class FragileTown(Town):
+class FragileTown(QuickTown):
     """A town whose gateway can be ended and started again."""
 
     gateway: ServiceProcess | None = None

@@ -30,7 +30,12 @@ from node.face.uploads import MAX_BODY_BYTES
 from node.face.words import WORDS
 from node.web.server import WebServer
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 CAMERA: Final = (Path(__file__).parents[1] / "support" / "fake_camera.js").read_text()
+NO_CAMERA: Final = """
+navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "NotFoundError"); };
+"""
 
 
 @contextmanager
@@ -167,6 +172,7 @@ def test_a_link_that_is_not_whole_says_so(browser: Browser, world: FaceWorld) ->
 def test_a_browser_without_camera_says_so(browser: Browser, world: FaceWorld) -> None:
     test, address = make(world)
     with person(browser) as page:
+        page.add_init_script(NO_CAMERA)
         page.goto(address)
         page.get_by_role("button", name="I agree: start the camera").click()
         expect(page.get_by_role("heading", name="No camera")).to_be_visible()

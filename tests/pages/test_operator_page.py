@@ -10,6 +10,7 @@ from support.browser import (
     first_view_bytes,
     log_in,
     person,
+    reset,
     serve_in_thread,
 )
 from support.logins import PASSWORD
@@ -41,11 +42,19 @@ def url(world: ObserverWorld) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def logged_in(browser: Browser, url: str) -> Iterator[Page]:
     with person(browser) as page:
         log_in(page, f"{url}/", "ito", PASSWORD)
         yield page
+
+
+@pytest.fixture
+def page(logged_in: Page, url: str) -> Page:
+    """The browser of somebody who is logged in, on the first page."""
+    reset(logged_in)
+    logged_in.goto(f"{url}/")
+    return logged_in
 
 
 def test_the_operator_looks_around(page: Page, world: ObserverWorld) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.command_line import run_inside
 from support.escrow_town import EscrowTown
+from support.quick_town import QuickTown
 from support.story_town import canary_resident
 
 from chaincode.protocol.primitive_pb2 import Signature
@@ -56,7 +57,7 @@ def run_command(*arguments: str | Path, env: dict[str, str] | None = None) -> di
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Town(tmp_path_factory.mktemp("town")) as town:
+    with QuickTown(tmp_path_factory.mktemp("town")) as town:
         yield town
 
 

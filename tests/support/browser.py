@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
@@ -15,7 +15,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     Page,
-    Playwright,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -26,30 +26,39 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _AXE: Final = Path(__file__).parents[1] / "interop/js/node_modules/axe-core/axe.min.js"
-_DESKTOP: Final = {"width": 1280, "height": 800}
-_PHONE: Final = {"width": 390, "height": 844}
-# Each language, scheme and size at least twice, and no more: one look takes a while.
-_LOOKS: Final = (
-    ("en", "light", "desktop", _DESKTOP),
-    ("ja", "light", "phone", _PHONE),
-    ("en", "dark", "phone", _PHONE),
-    ("ja", "dark", "desktop", _DESKTOP),
+Scheme = Literal["dark", "light"]
+# Each language, scheme and size is looked at by axe-core once, which takes a while; what is only
+# measured and photographed costs little. English comes last: there tests go on.
+_LOOKS: Final[tuple[tuple[str, tuple[tuple[Scheme, str, bool], ...]], ...]] = (
+    ("ja", (("dark", "phone", True), ("light", "phone", False))),
+    ("en", (("dark", "phone", False), ("light", "desktop", True))),
 )
+_SIZES: Final[dict[str, ViewportSize]] = {
+    "desktop": {"width": 1280, "height": 800},
+    "phone": {"width": 390, "height": 844},
+}
 # A refusal, a wait, or a broken line that a test asks for is no error of a script.
 _EXPECTED: Final = re.compile("responded with a status of (4|503)|net::ERR_|SSL certificate error")
 _PICTURED: Final = ("en-light-desktop", "ja-light-phone", "light")
 MAX_FIRST_VIEW_BYTES: Final = 150_000
+"""What a page may load, with all that it needs, by whoever comes for the first time."""
+# Also of what is in the browser's cache; with some bytes for the headers of each answer.
+_FIRST_VIEW: Final = """
+["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
+  .reduce((sum, entry) => sum + entry.encodedBodySize + 500, 0)
+"""
+_AXE_OPTIONS: Final = {"resultTypes": ["violations"], "elementRef": False, "preload": False}
 _PATIENCE_MS: Final = 60_000
 """What is awaited comes; on a busy machine that measures coverage it may take its time."""
 expect.set_options(timeout=_PATIENCE_MS)
-_started: Final[list[Playwright]] = []
-_users: Final[list[None]] = []
 
 
 @contextmanager
-def serve_in_thread(app: "WSGIApplication", *, threads: int = 8) -> Iterator[str]:
-    """Serve an application on a free port of this machine; yield its URL."""
-    server = WebServer(app, "127.0.0.1:0", threads=threads)
+def serve_in_thread(
+    app: "WSGIApplication", *, threads: int = 8, listen: str = "127.0.0.1:0"
+) -> Iterator[str]:
+    """Serve an application on this machine, by default on any free port; yield its URL."""
+    server = WebServer(app, listen, threads=threads)
     runner = threading.Thread(target=server.run)
     runner.start()
     try:
@@ -60,26 +69,12 @@ def serve_in_thread(app: "WSGIApplication", *, threads: int = 8) -> Iterator[str
 
 
 @contextmanager
-def _driver() -> Iterator[Playwright]:
-    """Yield the one driver of browsers in this process: a second one beside it does not start."""
-    if not _users:
-        _started.append(sync_playwright().start())
-    _users.append(None)
-    try:
-        yield _started[0]
-    finally:
-        _users.pop()
-        if not _users:
-            _started.pop().stop()
-
-
-@contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:
     """Start Debian's Chromium, without a window."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed; as root, `make test` installs it")
-    with _driver() as playwright:
+    with sync_playwright() as playwright:
         # Tests run as root in containers, where there is no sandbox to be had.
         browser = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", *arguments]
@@ -114,21 +109,29 @@ def log_in(page: Page, url: str, name: str, password: str) -> None:
     page.wait_for_url(lambda at: "/login" not in at)
 
 
+def reset(page: Page) -> None:
+    """Let a page be as wide as a desktop again, and light."""
+    page.set_viewport_size(_SIZES["desktop"])
+    page.emulate_media(color_scheme="light")
+
+
 def check_page(page: Page, name: str) -> None:
     """Look at the page that is open in both languages, colour schemes and sizes.
 
-    axe-core finds nothing, and nothing is wider than the screen. With `TEGATA_SCREENSHOTS` set to a
-    folder, two pictures are written there: `<name>-<language>-<scheme>-<size>.png`.
+    axe-core finds nothing, nothing is wider than the screen, and the first view is small. With
+    `TEGATA_SCREENSHOTS` set to a folder, two pictures are written there:
+    `<name>-<language>-<scheme>-<size>.png`.
     """
     parts = urlsplit(page.url)
     query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "lang"]
-    for language, scheme, size, viewport in _LOOKS:
-        page.set_viewport_size(viewport)
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for language, looks in _LOOKS:
         page.goto(_in_language(parts, query, language))
         assert page.locator("html").get_attribute("lang") == language
-        _check_view(page, name, f"{language}-{scheme}-{size}")
-    page.goto(_in_language(parts, query, "en"))
+        _check_size(page, name)
+        for scheme, size, is_searched in looks:
+            page.set_viewport_size(_SIZES[size])
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            _check_view(page, name, f"{language}-{scheme}-{size}", is_searched=is_searched)
 
 
 def _in_language(parts: SplitResult, query: list[tuple[str, str]], language: str) -> str:
@@ -137,13 +140,30 @@ def _in_language(parts: SplitResult, query: list[tuple[str, str]], language: str
 
 def check_view(page: Page, name: str) -> None:
     """Look at what is shown now, where it could not be loaded again: in both colour schemes."""
-    for scheme in ("light", "dark"):
+    _check_size(page, name)
+    looks: tuple[tuple[Scheme, list[str] | None], ...] = (
+        ("dark", ["color-contrast"]),
+        ("light", None),
+    )
+    for scheme, rules in looks:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        _check_view(page, name, scheme)
+        _check_view(page, name, scheme, rules=rules)
 
 
-def _check_view(page: Page, name: str, look: str) -> None:
-    found = violations(page)
+def _check_size(page: Page, name: str) -> None:
+    size = int(page.evaluate(_FIRST_VIEW))
+    assert 0 < size < MAX_FIRST_VIEW_BYTES, f"{name}: the first view has {size} bytes"
+
+
+def _check_view(
+    page: Page,
+    name: str,
+    look: str,
+    *,
+    is_searched: bool = True,
+    rules: list[str] | None = None,
+) -> None:
+    found = violations(page, rules) if is_searched else []
     assert found == [], f"{name}, {look}: {found}"
     width: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0, f"{name}, {look}: {width} pixels wider than the screen"
@@ -153,11 +173,12 @@ def _check_view(page: Page, name: str, look: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}-{look}.png", full_page=True)
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds on the page that is open."""
+def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Return what axe-core finds on the page that is open, by all of its rules or by some."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(_AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    options = {**_AXE_OPTIONS, **({"runOnly": rules} if rules else {})}
+    found = page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
         for rule in found["violations"]

@@ -50,3 +50,12 @@ def run_inside(
     return CliRunner().invoke(
         tegata, [*map(str, arguments)], env={"COLUMNS": "200", **(env or {})}, input=typed
     )
+
+
+def run_inside_json(*arguments: str | Path) -> Any:
+    """Run a command with `--json` inside this process; return what it printed, which is JSON."""
+    done = run_inside(*arguments, "--json")
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)

@@ -190,8 +190,9 @@ class FaceWorld:
         """A person who follows each prompt."""
         return _Follower(self)
 
-    def follow(self, page_link: str) -> TestState:
-        """Make the test of a page's link, as the page does."""
+    def follow(self, page_link: str, person: CaptureSource | None = None) -> TestState:
+        """Make the test of a page's link, as the page does, with a person before the camera."""
+        person = person or self.person
         test_id, _, capture_token = page_link.partition("#")[2].partition(".")
         test = StartedTest(
             id=test_id,
@@ -202,7 +203,8 @@ class FaceWorld:
         )
         state = self.client.start(test)
         while state.prompt is not None:
-            state = self.client.send_frames(test, state.window, self.frames())
+            frames = person.capture(state.prompt, capture_ms=state.capture_ms)
+            state = self.client.send_frames(test, state.window, frames)
         return state
 
     def trust(self, folder: Path) -> dict[str, Any]:

@@ -113,3 +113,9 @@ def paste(page: Page, link: str) -> None:
     page.get_by_label("Link of an offer").fill(link)
     page.get_by_role("button", name="Open").click()
     page.wait_for_url(lambda at: "/scan" not in at)
+
+
+def shown_rows(page: Page) -> dict[str, str]:
+    """Return what a consent page says that it shows."""
+    rows = page.locator("dl.shown > div")
+    return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows.all()}

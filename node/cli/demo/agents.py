@@ -3,7 +3,7 @@
 from typing import Final
 
 from chaincode.signatures import KeyAlgorithm
-from node.cli.demo.town import ServiceGroup, ServiceProcess, Town, free_addresses, run
+from node.cli.demo.town import ServiceGroup, ServiceProcess, Town, free_addresses
 from node.errors import KeygenError
 from node.threshold.key_board import KeyBoard
 from node.threshold.key_contacts import KeyPlan
@@ -41,18 +41,24 @@ class EscrowAgents(ServiceGroup):
 
     def _start(self) -> None:
         for name, address in zip(_NAMES, self._addresses, strict=True):
-            run("escrow", "init", self._place(name), "--name", name, "--listen", address)
+            self._town.run(
+                *("escrow", "init", self._place(name), "--name", name, "--listen", address)
+            )
         self._make_key()
         for name in _NAMES:
-            run(
+            self._town.run(
                 *("escrow", "join", self._place(name), "--account", f"{name}@gateway"),
                 *("--network", str(self._town.ledger_folder)),
                 *("--escrow-account", ESCROW_ACCOUNT),
             )
         for name in _NAMES:
-            arguments = ("escrow", "start", self._place(name))
-            service = ServiceProcess(arguments, self._town.folder / f"{name}.log")
-            self._processes.callback(service.stop)
+            self._serve(name)
+
+    def _serve(self, name: str) -> ServiceProcess:
+        arguments = ("escrow", "start", self._place(name))
+        service = ServiceProcess(arguments, self._town.folder / f"{name}.log")
+        self._processes.callback(service.stop)
+        return service
 
     def _place(self, name: str) -> str:
         return str(self._folder / name)

@@ -10,15 +10,14 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+const RETRY_MS = 2000;
+
 for (const list of document.querySelectorAll("[data-events]")) {
   const steps = [...list.querySelectorAll("[data-step]")];
   const text = document.querySelector("[data-progress-text]");
   const last = new Set(list.dataset.last.split(" "));
-  const source = new EventSource(list.dataset.events);
-  const finish = () => {
-    source.close();
-    location.reload();
-  };
+  const names = new Set([...last, ...steps.map((step) => step.dataset.step)]);
+  let source = null;
   const reach = (name) => {
     const at = steps.findIndex((step) => step.dataset.step === name);
     steps.forEach((step, place) => {
@@ -28,11 +27,21 @@ for (const list of document.querySelectorAll("[data-events]")) {
     });
     if (at >= 0) text.textContent = steps[at].textContent.trim();
   };
-  for (const name of new Set([...last, ...steps.map((step) => step.dataset.step)])) {
-    source.addEventListener(name, () => {
-      reach(name);
-      if (last.has(name)) finish();
+  const follow = () => {
+    source = new EventSource(list.dataset.events);
+    for (const name of names) {
+      source.addEventListener(name, () => {
+        reach(name);
+        if (!last.has(name)) return;
+        source.close();
+        location.reload();
+      });
+    }
+    source.addEventListener("error", () => {
+      // A lost line is taken up again by the browser itself; not where a proxy answers meanwhile.
+      if (source.readyState === EventSource.CLOSED) setTimeout(follow, RETRY_MS);
     });
-  }
+  };
+  follow();
   addEventListener("pagehide", () => source.close());
 }

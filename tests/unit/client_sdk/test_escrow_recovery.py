@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.escrow_world import CONTENTS, KDF, PASSWORD, EscrowWorld
-from support.face_world import PORTRAIT, FaceWorld
+from support.face_world import PORTRAIT, URL, FaceWorld
 from support.issuer_world import Clock
 
 from chaincode.encoding import decode_base64url, encode_base64url
@@ -18,13 +18,16 @@ from client_sdk.errors import (
     EscrowFormatError,
     FaceTestRefusedError,
     TooFewAgentsError,
+    TransportError,
     WeakPasswordError,
     WrongPasswordError,
 )
 from client_sdk.escrow.access_log import LogEntry, sign_head
 from client_sdk.escrow.agent_set import agent_set
+from client_sdk.escrow.agents_faces import find_face_service, want_faces
 from client_sdk.escrow.counter_token import CounterToken
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE
+from client_sdk.escrow.evaluations import Patience
 from client_sdk.escrow.log_reading import read_logs
 from client_sdk.escrow.paper_backup import split_protection
 from client_sdk.escrow.protection import (
@@ -36,6 +39,7 @@ from client_sdk.escrow.protection import (
 )
 from client_sdk.escrow.recovery import (
     CounterHelp,
+    RecoveredBackup,
     RecoveryFaceTest,
     recover,
     recover_at_counter,
@@ -112,6 +116,93 @@ def test_with_two_agents_down_there_is_a_clear_word(world: EscrowWorld) -> None:
     assert "2 agents are needed and 1 did their part" in text
     assert all(f"{url} cannot be reached" in text for url in world.urls[1:])
     assert world.urls[0] not in text
+
+
+class LosingAgents:
+    """What happens to agents once the holder's face is being tested, and who waits for them."""
+
+    def __init__(self, world: EscrowWorld, *, down: set[str]) -> None:
+        self.world, self.down = world, down
+        self.waited: list[str] = []
+        portrait = PortraitOpening.create(PORTRAIT)
+        binding = HolderBinding(account="h@holder", portrait_commitment=portrait.commitment)
+        self.card, _ = _protect(world, binding=binding)
+
+    def have_tested(self, _wanted: RecoveryFaceTest) -> str:
+        self.world.http.down = self.down
+        return "no agent here asks for it"
+
+    def wait(self, problem: TooFewAgentsError) -> None:
+        self.waited.append(str(problem))
+        self.world.http.down = set()
+
+    def recover(self, patience: Patience | None = None) -> RecoveredBackup:
+        return recover(
+            self.card,
+            PASSWORD,
+            http=self.world.http,
+            face_test=self.have_tested,
+            patience=patience or self.wait,
+        )
+
+    def asked(self, end: str) -> list[str]:
+        """Return which agents were asked for something, in order."""
+        return [url for url, _, path in self.world.http.sent if path.endswith(end)]
+
+
+def test_agents_that_go_away_meanwhile_are_waited_for(world: EscrowWorld) -> None:
+    losing = LosingAgents(world, down=set(world.urls[1:]))
+    recovered = losing.recover()
+    assert recovered.contents == CONTENTS
+    assert recovered.findings == ()
+    (told,) = losing.waited
+    assert f"{world.urls[1]} cannot be reached" in told
+    # Each attempt is used once.
+    assert losing.asked("/evaluations") == world.urls[:2]
+
+
+def test_who_has_no_patience_is_told_at_once(world: EscrowWorld) -> None:
+    losing = LosingAgents(world, down=set(world.urls[1:]))
+
+    def give_up(problem: TooFewAgentsError) -> None:
+        raise problem
+
+    with pytest.raises(TooFewAgentsError, match="cannot be reached"):
+        losing.recover(give_up)
+
+
+def test_an_answer_that_was_lost_costs_no_second_attempt(world: EscrowWorld) -> None:
+    """Else whoever loses answers on their way could have an agent erase its share."""
+
+    def lose(_method: str, path: str, _answer: dict[str, Any]) -> None:
+        if path.endswith("/evaluations"):
+            raise TransportError("lost on its way")
+
+    losing = LosingAgents(world, down={world.urls[2]})
+    world.http.tampering = {world.urls[1]: lose}
+    waits = iter([None, losing.wait])
+
+    def wait(problem: TooFewAgentsError) -> None:
+        if (bring_back := next(waits)) is not None:
+            bring_back(problem)
+
+    recovered = losing.recover(wait)
+    assert recovered.contents == CONTENTS
+    assert losing.asked("/evaluations") == world.urls
+    (lost,) = (found for found in recovered.findings if found.fault == "refused")
+    assert (lost.url, "cost an attempt" in lost.detail) == (world.urls[1], True)
+
+
+def test_agents_that_go_away_before_the_backup_is_read_are_waited_for(world: EscrowWorld) -> None:
+    def go_away(_method: str, path: str, _answer: dict[str, Any]) -> None:
+        if path.endswith("/confirmations"):
+            world.http.down = set(world.urls[1:])
+
+    losing = LosingAgents(world, down=set())
+    world.http.tampering = {world.urls[2]: go_away}
+    assert losing.recover().contents == CONTENTS
+    assert len(losing.waited) == 1
+    assert len(losing.asked("/evaluations")) == 2
 
 
 def test_a_wrong_password_is_told_and_counted(world: EscrowWorld) -> None:
@@ -574,6 +665,42 @@ def test_agents_take_the_word_of_a_face_service_for_this_recovery(tmp_path: Path
     face.vision.conclusion = "wrong_person"
     with pytest.raises(FaceTestRefusedError, match="registered portrait"):
         recover(card, PASSWORD, http=world.http, face_test=face_test)
+    world.close()
+
+
+def test_agents_that_want_faces_take_no_deposit_from_which_nobody_could_recover(
+    tmp_path: Path,
+) -> None:
+    trusted = [FaceWorld().trust(tmp_path)]
+    world = EscrowWorld(tmp_path, face_required=True, face_services=trusted)
+    assert want_faces(world.urls, http=world.http)
+    for binding in (HolderBinding(), HolderBinding(account="h@holder")):
+        with pytest.raises(EscrowError, match="Agent 1 wants to see the holder's face"):
+            _protect(world, binding=binding)
+    assert not any(path.startswith("/deposits") for _, _, path in world.http.sent)
+    world.close()
+
+
+def test_where_faces_are_tested_most_agents_say_alike(tmp_path: Path) -> None:
+    trusted = [{**FaceWorld().trust(tmp_path), "url": URL}]
+    world = EscrowWorld(tmp_path, face_services=trusted)
+    assert not want_faces(world.urls, http=world.http)
+    assert find_face_service(world.urls, http=world.http) == URL
+
+    def mislead(_method: str, _path: str, answer: dict[str, Any]) -> dict[str, Any]:
+        return {**answer, "face_services": ["https://thief.example"]}
+
+    world.http.tampering = {world.urls[0]: mislead}
+    assert find_face_service(world.urls, http=world.http) == URL
+    # One word is too few: the portrait would go there.
+    world.http.down = {world.urls[1]}
+    with pytest.raises(TooFewAgentsError) as refused:
+        find_face_service(world.urls, http=world.http)
+    assert refused.value.may_pass
+    world.http.tampering = dict.fromkeys(world.urls, lambda *_: {"name": "nobody"})
+    with pytest.raises(TooFewAgentsError) as refused:
+        find_face_service(world.urls, http=world.http)
+    assert not refused.value.may_pass
     world.close()
 
 

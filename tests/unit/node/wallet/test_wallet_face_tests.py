@@ -58,6 +58,17 @@ def test_the_job_waits_for_the_page_with_the_camera(world: FaceWorld, url: str) 
     assert attestation.count(".") == 2
 
 
+def test_a_face_service_that_was_started_anew_is_another_link(world: FaceWorld, url: str) -> None:
+    tested = JobWithFace(world, url)
+    forgotten = tested.link
+    world.challenges._tests.clear()
+    while tested.link == forgotten:
+        assert not tested.job.is_over(within_s=0.01)
+    world.follow(tested.link)
+    assert tested.job.is_over(within_s=DEADLINE_S)
+    assert len(tested.attestations) == 1
+
+
 def test_who_is_not_the_holder_is_refused(world: FaceWorld, url: str) -> None:
     world.vision.conclusion = "wrong_person"
     tested = JobWithFace(world, url)
@@ -79,7 +90,8 @@ def test_no_page_of_another_kind_is_opened(link: str) -> None:
 def test_the_portrait_of_a_recovery_is_the_file_that_was_kept() -> None:
     portrait = PortraitOpening.create(PORTRAIT)
     face = RecoveryFace.parse("https://face.example", f"{portrait.disclosure}\n")
-    assert face.portrait == portrait
+    assert (face.service, face.portrait) == ("https://face.example", portrait)
+    assert RecoveryFace.parse("", portrait.disclosure).service is None
     with pytest.raises(CredentialFormatError):
         RecoveryFace.parse("https://face.example", "nothing of this kind")
     with pytest.raises(RequestError):
