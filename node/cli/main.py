@@ -40,6 +40,7 @@ Exit codes:
     cls=LazyGroup,
     places={
         "authority": "node.cli.authority:authority",
+        "card-reader": "node.cli.card_reader:card_reader",
         "demo": "node.cli.demo.command:demo",
         "doctor": "node.cli.doctor:doctor",
         "escrow": "node.cli.escrow:escrow",

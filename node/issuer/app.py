@@ -38,10 +38,12 @@ from node.issuer.account_routes import add_account_routes
 from node.issuer.accounts import AccountLedger, Accounts
 from node.issuer.approval_routes import add_approval_routes
 from node.issuer.approvals import ApprovalLedger, Approvals
-from node.issuer.authorization_routes import add_page_routes, add_push_routes
+from node.issuer.authorization_pages import add_authorization_pages
+from node.issuer.authorization_routes import add_push_routes
 from node.issuer.authorizations import Authorizations
 from node.issuer.batch_queue import BatchQueue
 from node.issuer.cards import Cards
+from node.issuer.cases import Cases
 from node.issuer.clients import Clients
 from node.issuer.config import IssuerConfig, load_signer, load_wallet_providers
 from node.issuer.configurations import configurations_of
@@ -57,7 +59,7 @@ from node.issuer.metadata import build_metadata, build_server_metadata, metadata
 from node.issuer.metadata_routes import add_metadata_routes
 from node.issuer.offer_routes import add_offer_routes
 from node.issuer.offers import Offers
-from node.issuer.pages import Counter, add_pages
+from node.issuer.pages import Counter, add_counter_pages, create_pages
 from node.issuer.renewals import Renewals
 from node.issuer.reviews import Reviews
 from node.issuer.revocation_routes import add_revocation_routes
@@ -97,7 +99,7 @@ def create_app(
     ledger: ServiceLedger,
     signing_key: Key | CredentialSigner,
     nonce_key: Key,
-    session_key: bytes | None = None,
+    session_key: bytes,
     http: HttpClient | None = None,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Flask:
@@ -109,7 +111,7 @@ def create_app(
         ledger: A client of the issuer's account.
         signing_key: The private key that credentials are signed with, or whoever has it.
         nonce_key: The private key that nonces are sealed under.
-        session_key: What the sessions of its pages are signed with; None where it has no pages.
+        session_key: What the sessions of its pages are signed with.
         http: How the face service is reached.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
@@ -166,6 +168,8 @@ def create_app(
         signing_key=public_key,
         now_ms=now_ms,
     )
+    face_tests = build_face_tests(config, http or HttpClient(), now_ms=now_ms)
+    is_face_tested = config.face is not None and config.face.at == "issuance"
     status_lists = build_status_lists(config, store, issuer, signing_key, now_ms=now_ms)
     revocations = Revocations(store, issuer, status_lists)
     issuance = Issuance(
@@ -188,7 +192,7 @@ def create_app(
         revocations=revocations,
         configurations=configurations,
         credential_days=config.credential_days,
-        face_tests=build_face_tests(config, http or HttpClient(), now_ms=now_ms),
+        face_tests=face_tests if is_face_tested else None,
         now_ms=now_ms,
     )
     encryption_key = store.keys.encryption_key(str(export_private_jwk(nonce_key)["d"]))
@@ -235,9 +239,12 @@ def create_app(
         ),
     )
     add_push_routes(app, authorizations=authorizations, clients=clients, dpop=dpop)
-    add_page_routes(
+    limiter = RateLimiter(store.counts)
+    pages = create_pages(app, config, session_key=session_key, limiter=limiter, now_ms=now_ms)
+    add_authorization_pages(
         app,
-        authorizations=authorizations,
+        pages,
+        authorizations,
         name=config.display_name,
         is_push_required=config.haip,
     )
@@ -275,18 +282,17 @@ def create_app(
         token_sha256=token_sha256,
         approvals=Approvals(ledger, account=config.ledger.account),
     )
-    if config.logins and session_key is not None:
-        desk = Counter(
+    if config.logins:
+        counter = Counter(
             offers=offers,
             accounts=accounts,
             reviews=reviews,
             revocations=revocations,
             store=store,
-            takes_cards=cards is not None,
-            tests_faces=config.face is not None,
+            cards=cards,
+            face_tests=face_tests,
         )
-        limiter = RateLimiter(store.counts)
-        add_pages(app, config, desk, session_key=session_key, limiter=limiter, now_ms=now_ms)
+        add_counter_pages(app, pages, config, counter, cases=Cases(session_key, now_ms=now_ms))
     return app
 
 

@@ -24,13 +24,13 @@ from node.web.logins import LoginConfig, check_logins
 FILE_NAME: Final = "issuer.toml"
 
 
-def _public_url(text: str) -> str:
+def _service_url(text: str) -> str:
     try:
-        url = parse_endpoint(text.rstrip("/"), "public_url")
+        url = parse_endpoint(text.rstrip("/"), "URL")
     except RequestError as error:
         raise ValueError(str(error)) from None
     if urlsplit(url).path or urlsplit(url).query:
-        raise ValueError("public_url: scheme, host and port only; the service has its own host")
+        raise ValueError("scheme, host and port only: each service has its own host")
     return url
 
 
@@ -46,7 +46,7 @@ class AuthorityAccess(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     identifier: int
-    url: Annotated[str, AfterValidator(_public_url)]
+    url: Annotated[str, AfterValidator(_service_url)]
     token_file: ConfigPath
 
 
@@ -88,6 +88,8 @@ class CardConfig(BaseModel):
         addresses: How the addresses of its residents begin.
         self_service: Whether a card suffices without an offer from the counter: `off`, `reviewed`
             by the counter before it is issued, or `on`.
+        reader: Where the counter's page finds the card reader of its own desk (`tegata
+            card-reader`), such as `http://127.0.0.1:8085`; None where desks have none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,6 +101,7 @@ class CardConfig(BaseModel):
     municipality: str = Field(min_length=1, max_length=MAX_MUNICIPALITY_CHARS)
     addresses: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     self_service: Literal["off", "reviewed", "on"] = "off"
+    reader: Annotated[str, AfterValidator(_service_url)] | None = None
 
 
 class MetadataCertificate(BaseModel):
@@ -116,13 +119,16 @@ class MetadataCertificate(BaseModel):
 
 
 class FaceTestConfig(TrustedSigner):
-    """`[face]`: the service that tests holders' faces before a credential is issued.
+    """`[face]`: the service that tests the faces of those who are to have a credential.
 
     Attributes:
         url: Where it is reached; the portraits of offers go there.
+        at: When faces are tested: at `issuance`, before the wallet gets the credential, or at the
+            `counter`, before its page makes the offer. Programs that make offers do it themselves.
     """
 
-    url: Annotated[str, AfterValidator(_public_url)]
+    url: Annotated[str, AfterValidator(_service_url)]
+    at: Literal["issuance", "counter"] = "issuance"
 
 
 class KeyAttestations(BaseModel):
@@ -185,12 +191,12 @@ class IssuerConfig(ProcessConfig):
         logins: Who may work at the counter's page, `/counter/`; there is none where nobody may.
         key_attestations: How wallets must keep keys, by the word of their providers; None where
             they need not say.
-        face: Who tests holders' faces before a credential is issued; None where nobody does.
+        face: Who tests faces before a credential is issued or offered; None where nobody does.
     """
 
     environment_prefix = "TEGATA_ISSUER_"
 
-    public_url: Annotated[str, AfterValidator(_public_url)]
+    public_url: Annotated[str, AfterValidator(_service_url)]
     listen: str = "127.0.0.1:8081"
     metrics: str | None = None
     database_url: DatabaseUrl = "sqlite:///issuer.db"

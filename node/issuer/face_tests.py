@@ -1,6 +1,7 @@
-"""A face test before a credential is issued: the face of the wallet's holder, and of the portrait.
+"""Face tests of the issuer: the face of who is there, compared with the portrait to be attested.
 
-The issuer has the test made, so that a wallet sees no portrait before its holder has passed.
+The issuer has the test made, so that a wallet sees no portrait before its holder has passed. It is
+made before a credential is issued, or at the counter before one is offered (ADR 0081).
 """
 
 import hashlib
@@ -27,6 +28,8 @@ from node.issuer.errors import ProtocolError
 from node.issuer.one_time_secret import hash_secret
 
 ISSUANCE_PURPOSE: Final = "tegata-issuance"
+COUNTER_PURPOSE: Final = "tegata-counter"
+_FINAL: Final = ("passed", "refused", "expired")
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 
 
@@ -70,8 +73,25 @@ class FaceCase:
                 raise StorageError("the store's face test is damaged")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceSubject:
+    """Whose face is tested, and what for.
+
+    Attributes:
+        purpose: What for.
+        account: The ledger account that the word is for.
+        portrait: What the face is compared with.
+        request_hash: The one thing that waits for it, SHA-256 in base64url.
+    """
+
+    purpose: str
+    account: str
+    portrait: PortraitOpening = field(repr=False)
+    request_hash: str
+
+
 class FaceTests:
-    """Has the faces of holders tested before their credentials are issued."""
+    """Has faces tested before credentials are issued, or offered."""
 
     def __init__(
         self,
@@ -94,8 +114,10 @@ class FaceTests:
         self._public_url = public_url
         self._now_ms = now_ms
 
-    def begin(self, token: str, keys: Sequence[HolderKey], portrait: bytes | None) -> FaceCase:
-        """Have a test made.
+    def subject_of_issuance(
+        self, token: str, keys: Sequence[HolderKey], portrait: bytes | None
+    ) -> FaceSubject:
+        """Return whose face is tested before a credential is issued.
 
         Args:
             token: The access token.
@@ -103,18 +125,55 @@ class FaceTests:
             portrait: The one that is to be attested.
 
         Raises:
-            ProtocolError: There is no portrait or account, or the face service does not take it.
+            ProtocolError: There is no portrait or account.
         """
         if portrait is None:
             raise ProtocolError(
                 "credential_request_denied", "the offer holds no portrait to compare a face with"
             )
-        new = NewTest(
-            audience=self._public_url,
+        return FaceSubject(
             purpose=ISSUANCE_PURPOSE,
             account=_account_of(keys),
-            portrait=_opening(token, portrait),
-            request_hash=self._request_hash(token, keys),
+            portrait=salted_portrait(portrait, token),
+            request_hash=_hash(
+                {
+                    "purpose": ISSUANCE_PURPOSE,
+                    "issuer": self._public_url,
+                    "token": hash_secret(token),
+                    "keys": [thumbprint(parse_public_jwk(key.jwk)) for key in keys],
+                }
+            ),
+        )
+
+    def subject_at_counter(self, case: str, portrait: bytes, account: str) -> FaceSubject:
+        """Return whose face is tested at the counter, before an offer is made.
+
+        Args:
+            case: What is to be offered, sealed.
+            portrait: The one that is to be attested.
+            account: The issuer's; the person's wallet is not known yet.
+        """
+        return FaceSubject(
+            purpose=COUNTER_PURPOSE,
+            account=account,
+            portrait=salted_portrait(portrait, case),
+            request_hash=_hash(
+                {"purpose": COUNTER_PURPOSE, "issuer": self._public_url, "case": hash_secret(case)}
+            ),
+        )
+
+    def begin(self, subject: FaceSubject) -> FaceCase:
+        """Have a test made.
+
+        Raises:
+            ProtocolError: The face service does not take it, or does not answer.
+        """
+        new = NewTest(
+            audience=self._public_url,
+            purpose=subject.purpose,
+            account=subject.account,
+            portrait=subject.portrait,
+            request_hash=subject.request_hash,
         )
         try:
             test = self._client.create(new)
@@ -126,33 +185,33 @@ class FaceTests:
         _log.info("face_test_made", test=test.id)
         return FaceCase(test_id=test.id, result_token=test.result_token, page_link=test.page_link)
 
-    def is_passed(
-        self, case: FaceCase, token: str, keys: Sequence[HolderKey], portrait: bytes | None
-    ) -> bool | None:
-        """Tell whether a test was passed for this issuance; None while it is not decided.
+    def is_decided(self, case: FaceCase) -> bool:
+        """Tell whether a test is over, or forgotten; not where the face service does not answer."""
+        try:
+            return self._client.read(_started(case)).state in _FINAL
+        except ServiceRefusedError:
+            return True
+        except TransportError:
+            return False
+
+    def is_passed(self, case: FaceCase, subject: FaceSubject) -> bool | None:
+        """Tell whether a test was passed for a subject; None while it is not decided.
 
         Raises:
             ProtocolError: The face service does not answer, or its word is of something else.
         """
-        test = StartedTest(
-            id=case.test_id,
-            capture_token="",
-            result_token=case.result_token,
-            page_link=case.page_link,
-            expires_at_ms=0,
-        )
         try:
-            attestation = self._client.fetch_attestation(test)
-            if attestation is None or portrait is None:
+            attestation = self._client.fetch_attestation(_started(case))
+            if attestation is None:
                 return None
             verify_attestation(
                 attestation,
                 keys=self._keys,
                 expected_audience=self._public_url,
-                expected_purpose=ISSUANCE_PURPOSE,
-                expected_account=_account_of(keys),
-                expected_request_hash=self._request_hash(token, keys),
-                expected_portraits=(_opening(token, portrait).commitment,),
+                expected_purpose=subject.purpose,
+                expected_account=subject.account,
+                expected_request_hash=subject.request_hash,
+                expected_portraits=(subject.portrait.commitment,),
                 now_s=self._now_ms() // 1000,
             )
         except (FaceTestRefusedError, ServiceRefusedError):
@@ -165,14 +224,27 @@ class FaceTests:
             raise ProtocolError("credential_request_denied", str(error)) from None
         return True
 
-    def _request_hash(self, token: str, keys: Sequence[HolderKey]) -> str:
-        fields: JsonObject = {
-            "purpose": ISSUANCE_PURPOSE,
-            "issuer": self._public_url,
-            "token": hash_secret(token),
-            "keys": [thumbprint(parse_public_jwk(key.jwk)) for key in keys],
-        }
-        return encode_base64url(hashlib.sha256(encode_canonical_json(fields)).digest())
+
+def _started(case: FaceCase) -> StartedTest:
+    return StartedTest(
+        id=case.test_id,
+        capture_token="",
+        result_token=case.result_token,
+        page_link=case.page_link,
+        expires_at_ms=0,
+    )
+
+
+def salted_portrait(portrait: bytes, secret: str) -> PortraitOpening:
+    """Return a portrait with a salt that follows from a secret.
+
+    It is the same for each test of an offer: the face service bounds how often one portrait is
+    tried.
+    """
+    salt = hashlib.blake2b(
+        secret.encode(), person=b"portrait salt v1", digest_size=SALT_BYTES
+    ).digest()
+    return PortraitOpening.create(portrait, salt=salt)
 
 
 def _account_of(keys: Sequence[HolderKey]) -> str:
@@ -186,12 +258,8 @@ def _account_of(keys: Sequence[HolderKey]) -> str:
     return account
 
 
-def _opening(token: str, portrait: bytes) -> PortraitOpening:
-    # The same for each test of an offer: the face service bounds how often one portrait is tried.
-    salt = hashlib.blake2b(
-        b"tegata portrait salt v1", key=token.encode(), digest_size=SALT_BYTES
-    ).digest()
-    return PortraitOpening.create(portrait, salt=salt)
+def _hash(fields: JsonObject) -> str:
+    return encode_base64url(hashlib.sha256(encode_canonical_json(fields)).digest())
 
 
 def _unavailable(error: TransportError) -> ProtocolError:

@@ -163,7 +163,8 @@ class Issuance:
         if self._face_tests is not None and self._is_face_tested(offer, token):
             case = _read_face_case(requested)
             portrait = attributes_of(offer, token).portrait
-            is_passed = case and self._face_tests.is_passed(case, token, keys, portrait)
+            subject = self._face_tests.subject_of_issuance(token, keys, portrait)
+            is_passed = case and self._face_tests.is_passed(case, subject)
             if case is not None and is_passed is None:
                 return _deferred(transaction_id, case)
             if not is_passed:
@@ -205,7 +206,8 @@ class Issuance:
         wanted: str,
     ) -> CredentialAnswer:
         self._check_accounts(keys)
-        case = face_tests.begin(token, keys, attributes_of(offer, token).portrait)
+        portrait = attributes_of(offer, token).portrait
+        case = face_tests.begin(face_tests.subject_of_issuance(token, keys, portrait))
         return self._defer(offer, token, keys, wanted, case)
 
     def _defer(

@@ -250,7 +250,7 @@ def make_offer(offers: Offers, body: NewOffer) -> MadeOffer:
     match body.attributes, body.card:
         case OfferedAttributes() as attributes, None:
             return offers.create(
-                _attributes(attributes), reference=body.reference, is_reviewed=body.review
+                read_attributes(attributes), reference=body.reference, is_reviewed=body.review
             )
         case None, OfferedToCard(portrait=portrait) if not body.review:
             return offers.create_for_card(
@@ -261,7 +261,12 @@ def make_offer(offers: Offers, body: NewOffer) -> MadeOffer:
             raise CredentialFormatError("either attributes or card is needed; card has no review")
 
 
-def _attributes(body: OfferedAttributes) -> ResidentAttributes:
+def read_attributes(body: OfferedAttributes) -> ResidentAttributes:
+    """Return the attributes that a body names.
+
+    Raises:
+        CredentialFormatError: A text, or the portrait, cannot be attested.
+    """
     return ResidentAttributes(
         name=body.name,
         address=body.address,

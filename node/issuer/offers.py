@@ -157,6 +157,14 @@ class Offers:
         """In which forms the credential can be had, the preferred first."""
         return self._configuration_ids
 
+    def check(self, attributes: ResidentAttributes) -> None:
+        """Refuse what cannot be attested today.
+
+        Raises:
+            CredentialFormatError: The birth date cannot be one, as of today.
+        """
+        age_on(attributes.birth_date, day_in_japan(self._now_ms()))
+
     def create(
         self,
         attributes: ResidentAttributes,
@@ -174,7 +182,7 @@ class Offers:
         Raises:
             CredentialFormatError: The birth date cannot be one, as of today.
         """
-        age_on(attributes.birth_date, day_in_japan(self._now_ms()))
+        self.check(attributes)
         review_code = new_enrolment_code() if is_reviewed else None
         return self._create(
             encode_attributes(attributes),

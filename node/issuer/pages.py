@@ -1,16 +1,21 @@
-"""The pages of the issuer's counter: offers, reviews, credentials, batches."""
+"""The pages of the issuer: those of its counter, and the one where a resident lets a wallet in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Blueprint, Flask, redirect
+from flask import Flask, redirect
 from werkzeug.wrappers import Response
 
 from node.issuer.accounts import Accounts
+from node.issuer.cards import Cards
+from node.issuer.cases import Cases
 from node.issuer.config import IssuerConfig
 from node.issuer.credential_pages import add_credential_pages
-from node.issuer.offer_pages import add_offer_pages
+from node.issuer.face_pages import add_face_pages
+from node.issuer.face_tests import FaceTests
+from node.issuer.offer_desk import OfferDesk
+from node.issuer.offer_pages import OfferForm, add_card_pages, add_offer_pages
 from node.issuer.offers import Offers
 from node.issuer.review_pages import add_review_pages
 from node.issuer.reviews import Reviews
@@ -34,8 +39,8 @@ class Counter:
         reviews: Offers that are reviewed.
         revocations: Changes the states of credentials.
         store: Which credentials and batches there are.
-        takes_cards: Whether My Number cards are taken.
-        tests_faces: Whether holders' faces are tested before a credential is issued.
+        cards: Takes the proofs of My Number cards; None where none are taken.
+        face_tests: Has faces tested; None where nobody does.
     """
 
     offers: Offers
@@ -43,38 +48,53 @@ class Counter:
     reviews: Reviews
     revocations: Revocations
     store: IssuerStore
-    takes_cards: bool
-    tests_faces: bool
+    cards: Cards | None
+    face_tests: FaceTests | None
 
 
-def add_pages(
+def create_pages(
     app: Flask,
     config: IssuerConfig,
-    counter: Counter,
     *,
     session_key: bytes,
     limiter: RateLimiter,
     now_ms: Callable[[], int],
-) -> None:
-    """Add the counter's pages to an application.
+) -> Pages:
+    """Return the frame of the issuer's pages.
 
     Args:
         app: The application.
-        config: The configuration; it says who may log in.
-        counter: What they work on.
+        config: The configuration; it says who may log in, if anybody.
         session_key: What sessions are signed with.
         limiter: Counts the tries to log in.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
-    pages = Pages(
+    logins = None
+    if config.logins:
+        logins = Logins(config.logins, home=HOME, limiter=limiter, now_s=lambda: now_ms() / 1000)
+    return Pages(
         app,
         service="issuer",
         title=gettext_noop("Tegata issuer's counter"),
         session_key=session_key,
         is_secure=config.public_url.startswith("https:"),
-        logins=Logins(config.logins, home=HOME, limiter=limiter, now_s=lambda: now_ms() / 1000),
+        logins=logins,
     )
-    blueprint: Blueprint = pages.blueprint(
+
+
+def add_counter_pages(
+    app: Flask, pages: Pages, config: IssuerConfig, counter: Counter, *, cases: Cases
+) -> None:
+    """Add the counter's pages to an application.
+
+    Args:
+        app: The application.
+        pages: The frame of its pages, with logins.
+        config: The configuration.
+        counter: What they work on.
+        cases: Seals what is under way at the counter.
+    """
+    blueprint = pages.blueprint(
         "counter",
         "node.issuer",
         url_prefix="/counter",
@@ -85,13 +105,22 @@ def add_pages(
             NavigationItem(endpoint="counter.list_batches", label=gettext_noop("Batches")),
         ),
     )
-    add_offer_pages(
-        blueprint,
-        offers=counter.offers,
-        accounts=counter.accounts,
-        takes_cards=counter.takes_cards,
-        tests_faces=counter.tests_faces,
+    is_tested_here = config.face is not None and config.face.at == "counter"
+    face_tests = counter.face_tests if is_tested_here else None
+    desk = OfferDesk(
+        offers=counter.offers, cases=cases, face_tests=face_tests, account=config.ledger.account
     )
+    form = OfferForm(
+        takes_cards=counter.cards is not None,
+        reader=None if config.card is None else config.card.reader,
+        tests_faces=face_tests is not None,
+        tests_faces_later=config.face is not None and not is_tested_here,
+    )
+    add_offer_pages(blueprint, desk, form, accounts=counter.accounts)
+    if counter.cards is not None:
+        add_card_pages(blueprint, desk, form, counter.cards)
+    if face_tests is not None:
+        add_face_pages(blueprint, desk, face_tests)
     add_review_pages(blueprint, counter.reviews)
     add_credential_pages(blueprint, store=counter.store, revocations=counter.revocations)
     app.register_blueprint(blueprint)

@@ -159,6 +159,7 @@ class Pages:
         url_prefix: str | None = None,
         navigation: Sequence[NavigationItem] = (),
         is_open: bool = False,
+        title: str | None = None,
     ) -> Blueprint:
         """Return a blueprint for pages; the caller adds the routes, then registers it.
 
@@ -171,6 +172,7 @@ class Pages:
             url_prefix: What its pages' addresses begin with.
             navigation: What leads from page to page.
             is_open: Whether nobody needs to log in for them.
+            title: What stands above them, marked by `gettext_noop`; as above all others by default.
         """
         folder = Path(str(files(package)))
         self._languages.add(folder / "translations")
@@ -186,7 +188,7 @@ class Pages:
         blueprint.before_request(self._begin)
         if not is_open:
             blueprint.before_request(self._require_person)
-        blueprint.context_processor(lambda: self._context(navigation))
+        blueprint.context_processor(lambda: self._context(navigation, title))
         return blueprint
 
     def _add_assets(self, name: str, folder: Path) -> None:
@@ -214,7 +216,9 @@ class Pages:
         g.person = person
         return None
 
-    def _context(self, navigation: Sequence[NavigationItem]) -> dict[str, object]:
+    def _context(
+        self, navigation: Sequence[NavigationItem], title: str | None = None
+    ) -> dict[str, object]:
         person: Person | None = g.get("person")
         return {
             "languages": LANGUAGES,
@@ -223,7 +227,7 @@ class Pages:
             "language_url": _language_url if request.method == "GET" else None,
             "navigation": navigation,
             "person": person,
-            "service_title": self._title,
+            "service_title": title or self._title,
         }
 
     def _show_refusal(self, response: Response) -> Response:

@@ -1,8 +1,10 @@
 """A wallet's side of the authorization code flow, step by step, as a test wants it."""
 
+import re
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
+import requests
 from support.issuer_world import IssuerWorld
 from werkzeug.test import TestResponse
 
@@ -14,6 +16,7 @@ from client_sdk.openid4vci.dpop import sign_dpop_proof
 
 VERIFIER: Final = "v" * 43
 REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
+_CSRF_TOKEN: Final = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 class Authorizing:
@@ -36,6 +39,7 @@ class Authorizing:
         reference = world.http.get(f"/offers/{self.offer['id']}").get_json()
         self.issuer_state = str(reference["grants"]["authorization_code"]["issuer_state"])
         self._ids = 0
+        self._csrf_token = ""
 
     def parameters(self, **changes: object) -> dict[str, Any]:
         whole = {
@@ -98,7 +102,10 @@ class Authorizing:
         return self.world.http.get(f"/authorize?{urlencode(query)}")
 
     def decide(self, request_uri: str, decision: str = "approve", **typed: str) -> TestResponse:
+        if found := _CSRF_TOKEN.search(self.page(request_uri).text):
+            self._csrf_token = found[1]
         form = {
+            "csrf_token": self._csrf_token,
             "client_id": self.client_id,
             "request_uri": request_uri,
             "decision": decision,
@@ -148,6 +155,20 @@ class Authorizing:
                 **self.dpop("/credential", access_token=token),
             }
         return self.world.http.post("/credential", json=body, headers=headers)
+
+
+def answer_page(url: str, **typed: str) -> str:
+    """Do what a holder does at the issuer's page; return where the browser goes back to."""
+    with requests.Session() as browser:
+        page = browser.get(url, timeout=5)
+        token = _CSRF_TOKEN.search(page.text)
+        assert token, page.text
+        query = dict(parse_qsl(urlsplit(url).query))
+        form = {**query, "csrf_token": token[1], "decision": "approve", **typed}
+        address = url.partition("?")[0]
+        answer = browser.post(address, data=form, allow_redirects=False, timeout=5)
+    assert answer.status_code == 302, answer.text
+    return answer.headers["Location"]
 
 
 def query_of(url: str) -> dict[str, list[str]]:

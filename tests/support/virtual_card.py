@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+LATER = NOW + timedelta(days=1000)
 PERSONAL_DATA = "1.2.392.200149.8.5.5"
 PIN, NUMBER_B, PASSWORD = "1234", "19800131" + "2031" + "55", "ABC123"
 NAME, ADDRESS, BIRTH_DATE, SEX = (
@@ -149,9 +150,13 @@ class VirtualCard:
     """A card's side of APDUs; `commands` keeps what it was asked."""
 
     def __init__(
-        self, authority: Authority, *, certificate: x509.Certificate | None = None
+        self,
+        authority: Authority,
+        *,
+        key: rsa.RSAPrivateKey | None = None,
+        certificate: x509.Certificate | None = None,
     ) -> None:
-        self.key = new_key()
+        self.key = key or new_key()
         self.certificate = certificate or authority.issue(self.key)
         self.pins = {
             (TEXT, 0x0011): Pin(PIN, 3),

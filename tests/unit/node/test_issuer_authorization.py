@@ -172,7 +172,23 @@ def test_page_lets_nothing_in(wallet: Authorizing) -> None:
     assert "frame-ancestors 'none'" in policy
     assert f"form-action 'self' {REDIRECT_URI.removesuffix('/callback')}" in policy
     assert page.headers["Cache-Control"] == "no-store"
-    assert wallet.world.http.get("/authorize/style.css").status_code == 200
+    assert "unsafe" not in policy
+
+
+def test_page_of_another_site_decides_nothing(wallet: Authorizing) -> None:
+    request_uri = wallet.pushed()
+    form = {"client_id": wallet.client_id, "request_uri": request_uri, "decision": "deny"}
+    wallet.page(request_uri)
+    assert wallet.world.http.post("/authorize", data=form).status_code == 400
+    assert "code" in wallet.back(wallet.decide(request_uri))
+
+
+def test_page_speaks_the_holders_language(wallet: Authorizing) -> None:
+    query = {"client_id": wallet.client_id, "request_uri": wallet.pushed()}
+    headers = {"Accept-Language": "ja"}
+    page = wallet.world.http.get(f"/authorize?{urlencode(query)}", headers=headers)
+    assert '<html lang="ja">' in page.text
+    assert "承認する" in page.text
 
 
 # RFC 9126: pushed requests

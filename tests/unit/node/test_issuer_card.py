@@ -2,57 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from support.card_world import CardWorld
 from support.issuer_world import JPEG, RESIDENT, IssuerWorld
-from support.virtual_card import ADDRESS, NAME, NOW, PASSWORD, Authority, VirtualCard, new_key
+from support.virtual_card import ADDRESS, NAME, Authority, VirtualCard, new_key
 from werkzeug.test import TestResponse
 
-from client_sdk.card.card_proof import prove_card
-from client_sdk.card.my_number_card import MyNumberCard
 from client_sdk.credentials.jose import generate_key
 from client_sdk.credentials.sd_jwt_vc import parse_credential
-from client_sdk.openid4vci.card_grant import MY_NUMBER_CARD, card_parameters
+from client_sdk.openid4vci.card_grant import MY_NUMBER_CARD
 from node.errors import ConfigError
-from node.issuer.config import CardConfig
-
-LATER = NOW + timedelta(days=1000)
 
 
-class CardWorld(IssuerWorld):
-    """A city's service that takes cards."""
-
-    def __init__(self, folder: Path, authority: Authority, **settings: Any) -> None:
-        self.authority = authority
-        self.list_file = folder / "cards.crl"
-        self.revoke()
-        (folder / "cards.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-        card = CardConfig(
-            authority_file=folder / "cards.pem",
-            revocation_list_files=(self.list_file,),
-            municipality="仙台市",
-            addresses=("宮城県仙台市",),
-            **settings,
-        )
-        super().__init__(folder, card=card)
-
-    def revoke(self, *certificates: x509.Certificate) -> None:
-        revocations = self.authority.revocation_list(*certificates, next_update=LATER)
-        self.list_file.write_bytes(revocations.public_bytes(Encoding.DER))
-
-    def prove(self, card: VirtualCard, sent: str | None = None, **changes: str) -> dict[str, str]:
-        nonce = sent or self.nonce()
-        proof = prove_card(
-            MyNumberCard(card),
-            password=PASSWORD,
-            **{"audience": self.config.public_url, "nonce": nonce, **changes},
-        )
-        return card_parameters(proof, nonce)
+class Counter(CardWorld):
+    """A city's service that takes cards, and what comes to it."""
 
     def offer_to_card(self, **card: str) -> dict[str, Any]:
         answer = self.operator("/offers", {"card": card, "reference": "case-7"})
@@ -90,8 +56,8 @@ def card(authority: Authority) -> VirtualCard:
 
 
 @pytest.fixture
-def city(tmp_path: Path, authority: Authority) -> Iterator[CardWorld]:
-    made = CardWorld(tmp_path, authority)
+def city(tmp_path: Path, authority: Authority) -> Iterator[Counter]:
+    made = Counter(tmp_path, authority)
     yield made
     made.store.close()
 
@@ -100,7 +66,7 @@ def error_of(answer: TestResponse) -> tuple[int, str]:
     return answer.status_code, answer.get_json()["error"]
 
 
-def test_credential_says_exactly_what_the_card_proved(city: CardWorld, card: VirtualCard) -> None:
+def test_credential_says_exactly_what_the_card_proved(city: Counter, card: VirtualCard) -> None:
     offer = city.offer_to_card()
     token = city.redeem_with(offer, city.prove(card)).get_json()["access_token"]
     claims = city.claims(token)
@@ -110,20 +76,20 @@ def test_credential_says_exactly_what_the_card_proved(city: CardWorld, card: Vir
     assert "portrait" not in claims
 
 
-def test_portrait_is_the_counters(city: CardWorld, card: VirtualCard) -> None:
+def test_portrait_is_the_counters(city: Counter, card: VirtualCard) -> None:
     offer = city.offer_to_card(portrait=RESIDENT["portrait"])
     token = city.redeem_with(offer, city.prove(card)).get_json()["access_token"]
     assert city.claims(token)["portrait"].startswith("data:image/jpeg")
     assert JPEG not in city.bytes_at_rest()
 
 
-def test_individual_number_is_never_read(city: CardWorld, card: VirtualCard) -> None:
+def test_individual_number_is_never_read(city: Counter, card: VirtualCard) -> None:
     city.redeem_with(city.offer_to_card(), city.prove(card))
     # SELECT of the input-support application, which holds the number, never happens.
     assert not any(b"\xd3\x92\x10\x00\x31\x00\x01\x01\x04\x08" in sent for sent in card.commands)
 
 
-def test_offer_to_a_card_needs_its_proof(city: CardWorld, card: VirtualCard) -> None:
+def test_offer_to_a_card_needs_its_proof(city: Counter, card: VirtualCard) -> None:
     offer = city.offer_to_card()
     assert error_of(city.redeem_with(offer, {})) == (400, "invalid_request")
     half = city.prove(card)
@@ -140,13 +106,13 @@ def test_offer_to_a_card_needs_its_proof(city: CardWorld, card: VirtualCard) -> 
     ],
 )
 def test_proof_for_another_issuer_or_nonce_is_refused(
-    city: CardWorld, card: VirtualCard, changes: dict[str, str], error: str
+    city: Counter, card: VirtualCard, changes: dict[str, str], error: str
 ) -> None:
     parameters = city.prove(card, city.nonce(), **changes)
     assert error_of(city.redeem_with(city.offer_to_card(), parameters)) == (400, error)
 
 
-def test_proof_is_good_once(city: CardWorld, card: VirtualCard) -> None:
+def test_proof_is_good_once(city: Counter, card: VirtualCard) -> None:
     parameters = city.prove(card)
     assert city.redeem_with(city.offer_to_card(), parameters).status_code == 200
     again = city.redeem_with(city.offer_to_card(), parameters)
@@ -158,7 +124,7 @@ def test_proof_is_good_once(city: CardWorld, card: VirtualCard) -> None:
 @pytest.mark.parametrize(
     "proof", ["", "x", "{}", '{"certificate":"AA","signature":"AA"}', "\ud800"]
 )
-def test_proof_that_is_none_is_refused(city: CardWorld, proof: str) -> None:
+def test_proof_that_is_none_is_refused(city: Counter, proof: str) -> None:
     parameters = {"tegata_card_proof": proof, "tegata_card_nonce": city.nonce()}
     if proof == "\ud800":
         parameters["tegata_card_proof"] = json.dumps(proof)
@@ -166,18 +132,18 @@ def test_proof_that_is_none_is_refused(city: CardWorld, proof: str) -> None:
     assert error_of(answer) == (400, "invalid_grant")
 
 
-def test_revoked_card_is_refused(city: CardWorld, card: VirtualCard) -> None:
+def test_revoked_card_is_refused(city: Counter, card: VirtualCard) -> None:
     city.revoke(card.certificate)
     answer = city.redeem_with(city.offer_to_card(), city.prove(card))
     assert error_of(answer) == (400, "invalid_grant")
 
 
-def test_card_of_another_authority_is_refused(city: CardWorld) -> None:
+def test_card_of_another_authority_is_refused(city: Counter) -> None:
     answer = city.redeem_with(city.offer_to_card(), city.prove(VirtualCard(Authority())))
     assert error_of(answer) == (400, "invalid_grant")
 
 
-def test_resident_of_another_city_is_refused(city: CardWorld, authority: Authority) -> None:
+def test_resident_of_another_city_is_refused(city: Counter, authority: Authority) -> None:
     key = new_key()
     attributes = {1: NAME, 3: "2", 4: "319800131", 5: "東京都千代田区一丁目"}
     elsewhere = VirtualCard(authority, certificate=authority.issue(key, attributes=attributes))
@@ -186,7 +152,7 @@ def test_resident_of_another_city_is_refused(city: CardWorld, authority: Authori
     assert error_of(answer) == (400, "invalid_grant")
 
 
-def test_unreadable_revocation_list_refuses_for_now(city: CardWorld, card: VirtualCard) -> None:
+def test_unreadable_revocation_list_refuses_for_now(city: Counter, card: VirtualCard) -> None:
     city.list_file.unlink()
     offer = city.offer_to_card()
     answer = city.redeem_with(offer, city.prove(card))
@@ -196,7 +162,7 @@ def test_unreadable_revocation_list_refuses_for_now(city: CardWorld, card: Virtu
 
 
 def test_card_alone_does_not_suffice_unless_the_city_says_so(
-    city: CardWorld, card: VirtualCard
+    city: Counter, card: VirtualCard
 ) -> None:
     assert error_of(city.ask_alone(city.prove(card))) == (400, "unsupported_grant_type")
 
@@ -204,7 +170,7 @@ def test_card_alone_does_not_suffice_unless_the_city_says_so(
 def test_card_alone_suffices_where_the_city_says_so(
     tmp_path: Path, authority: Authority, card: VirtualCard
 ) -> None:
-    city = CardWorld(tmp_path, authority, self_service="on")
+    city = Counter(tmp_path, authority, self_service="on")
     answer = city.ask_alone(city.prove(card)).get_json()
     assert city.claims(answer["access_token"])["address"] == ADDRESS
     assert error_of(city.ask_alone({})) == (400, "invalid_request")
@@ -216,7 +182,7 @@ def test_card_alone_suffices_where_the_city_says_so(
 def test_counter_approves_what_a_card_asked_for(
     tmp_path: Path, authority: Authority, card: VirtualCard
 ) -> None:
-    city = CardWorld(tmp_path, authority, self_service="reviewed")
+    city = Counter(tmp_path, authority, self_service="reviewed")
     answer = city.ask_alone(city.prove(card)).get_json()
     token, review_code = answer["access_token"], answer["tegata_review_code"]
     proof = city.proof(generate_key(), city.nonce())
@@ -243,7 +209,7 @@ def test_issuer_without_cards_offers_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cards.pem", "cards.crl"])
 def test_unreadable_files_stop_the_start(tmp_path: Path, authority: Authority, name: str) -> None:
-    world = CardWorld(tmp_path, authority)
+    world = Counter(tmp_path, authority)
     world.store.close()
     assert world.config.card is not None
     (tmp_path / name).write_bytes(b"no certificate")

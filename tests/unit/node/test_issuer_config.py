@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from client_sdk.credentials.jose import (
     export_private_jwk,
@@ -64,6 +65,34 @@ def test_wrong_value_is_refused_by_its_name(tmp_path: Path, name: str, value: ob
     with pytest.raises(ConfigError, match=name) as caught:
         load(tmp_path, {**VALUES, name: value}, LEDGER)
     assert "the token itself" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("card.reader", {"reader": "http://desk.example:8085"}),
+        ("card.reader", {"reader": "http://127.0.0.1:8085/cards"}),
+        ("card.municipality", {"municipality": ""}),
+    ],
+)
+def test_wrong_card_is_refused_by_its_name(
+    tmp_path: Path, name: str, changes: dict[str, object]
+) -> None:
+    card = {
+        "authority_file": "cards.pem",
+        "revocation_list_files": ["cards.crl"],
+        "municipality": "仙台市",
+        "addresses": ["宮城県仙台市"],
+        "reader": "http://127.0.0.1:8085",
+    }
+    assert IssuerConfig.model_validate(
+        {**VALUES, "ledger": LEDGER, "card": card}, context={"folder": tmp_path}
+    ).card
+    with pytest.raises(ValidationError) as refused:
+        IssuerConfig.model_validate(
+            {**VALUES, "ledger": LEDGER, "card": {**card, **changes}}, context={"folder": tmp_path}
+        )
+    assert [".".join(map(str, error["loc"])) for error in refused.value.errors()] == [name]
 
 
 @pytest.mark.parametrize("name", ["account", "ledger_id"])

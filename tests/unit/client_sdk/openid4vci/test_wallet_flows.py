@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import requests
+from support.authorizing import answer_page
 from support.issuer_world import RESIDENT, START_MS, IssuerWorld
 from support.odd_issuer import NOW_MS, OddIssuer, answered, odd_issuer, served
 from support.wallet_provider import Authority, WalletProvider
@@ -77,17 +76,6 @@ def accept(world: IssuerWorld, http: HttpClient, **more: Any) -> AcceptedOffer:
     return redeem_offer(offer, tx_code=made["tx_code"], http=http, **more)
 
 
-def browse(started: StartedAuthorization, **typed: str) -> str:
-    """Do what a holder does at the issuer's page; return where the browser goes back to."""
-    page = requests.get(started.url, timeout=5)
-    assert page.status_code == 200, page.text
-    form = dict(parse_qsl(urlsplit(started.url).query)) | {"decision": "approve"} | typed
-    url = started.url.partition("?")[0]
-    answer = requests.post(url, data=form, allow_redirects=False, timeout=5)
-    assert answer.status_code == 302, answer.text
-    return answer.headers["Location"]
-
-
 # The issuer's service
 
 
@@ -155,7 +143,7 @@ def test_offer_leads_to_the_issuers_page(
     started = begin_authorization(
         offer, redirect_uri=BACK, by_scope=by_scope, proofs=proofs, http=http
     )
-    back = browse(started, tx_code=made["tx_code"])
+    back = answer_page(started.url, tx_code=made["tx_code"])
     accepted = finish_authorization(started, back, proofs=proofs, http=http)
     assert ("credential_identifier" in accepted.wanted) is not by_scope
     assert request_credentials(
@@ -172,7 +160,7 @@ def test_wallet_begins_and_the_holder_types_the_authentication_code(
     started = begin_authorization(
         world.config.public_url, redirect_uri=BACK, proofs=proofs, http=http
     )
-    back = browse(started, authentication_code=made["authentication_code"])
+    back = answer_page(started.url, authentication_code=made["authentication_code"])
     assert finish_authorization(started, back, proofs=proofs, http=http).token
 
 
@@ -181,8 +169,9 @@ def test_holder_declines_at_the_page(world: IssuerWorld, http: HttpClient) -> No
     started = begin_authorization(
         world.config.public_url, redirect_uri=BACK, proofs=proofs, http=http
     )
+    back = answer_page(started.url, decision="deny")
     with pytest.raises(IssuerRefusedError) as refused:
-        finish_authorization(started, browse(started, decision="deny"), proofs=proofs, http=http)
+        finish_authorization(started, back, proofs=proofs, http=http)
     assert refused.value.code == "access_denied"
 
 
@@ -200,7 +189,7 @@ def test_haip_whole_flow_with_challenge_and_nonces(tmp_path: Path, http: HttpCli
         started = begin_authorization(
             offer, redirect_uri="https://wallet.example/cb", proofs=proofs, http=http
         )
-        back = browse(started, tx_code=made["tx_code"])
+        back = answer_page(started.url, tx_code=made["tx_code"])
         accepted = finish_authorization(started, back, proofs=proofs, http=http)
         issued = request_credentials(
             accepted, holder_keys=[generate_key(ES256)], now_ms=world.clock(), http=http

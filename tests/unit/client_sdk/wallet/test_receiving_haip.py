@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import requests
 from cryptography.hazmat.primitives.serialization import Encoding
+from support.authorizing import answer_page
 from support.issuer_world import ISSUER, IssuerWorld
 from support.memory_ledger import START_MS
 from support.odd_issuer import served
@@ -39,12 +39,8 @@ class HolderAtPage:
         self.client_id = ""
 
     def visit(self, url: str) -> str:
-        query = dict(parse_qsl(urlsplit(url).query))
-        self.client_id = query["client_id"]
-        form = {**query, "decision": "approve", **self.typed}
-        answer = requests.post(url.partition("?")[0], data=form, allow_redirects=False, timeout=5)
-        assert answer.status_code == 302, answer.text
-        return answer.headers["Location"]
+        self.client_id = dict(parse_qsl(urlsplit(url).query))["client_id"]
+        return answer_page(url, **self.typed)
 
 
 def provider(world: IssuerWorld, **changes: Any) -> ProviderKey:

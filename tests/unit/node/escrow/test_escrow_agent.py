@@ -387,6 +387,12 @@ def test_a_face_attestation_that_is_not_for_this(
 
 
 def test_a_deposit_without_portrait_takes_no_face_attestation(strict: AgentWorld) -> None:
+    # Our wallets leave none where they are told; this agent wanted none then.
+    strict.http.tampering = {
+        strict.urls[0]: lambda _method, path, answer: (
+            {**answer, "face_required": False} if path == "/agent" else None
+        )
+    }
     strict.card, strict.protection = strict.protect(HolderBinding(account=ACCOUNT))
     strict.handle, strict.epoch = strict.card.handle, strict.protection.epoch
     blinded = strict.blinded()
