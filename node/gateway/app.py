@@ -42,7 +42,6 @@ from node.gateway.waci import WaciVerification
 from node.gateway.webhooks import WebhookSender, webhook_signer
 from node.jwk_files import load_trusted_keys
 from node.telemetry import configure_telemetry, end_telemetry
-from node.web.bounded_work import bound_work
 from node.web.didcomm import agreement_key
 from node.web.pages import derive_session_key
 from node.web.rate_limit import Counts, RateLimiter
@@ -60,6 +59,11 @@ _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.gateway
 
 class StandingLedger(GatewayLedger, DetailLedger, Protocol):
     """What standing grants need of a ledger: `client_sdk.ledger.client.LedgerClient` has it."""
+
+
+def is_stream(path: str) -> bool:
+    """Tell whether a request only waits for events."""
+    return path.endswith("/events")
 
 
 def now_ms() -> int:
@@ -337,11 +341,13 @@ def _run_process(
             worker.start()
         try:
             serve(
-                bound_work(app, at_once=THREADS, waits=lambda path: path.endswith("/events")),
+                app,
                 config.listen,
                 service="gateway",
                 metrics=config.metrics,
-                threads=THREADS + config.max_streams,
+                threads=THREADS,
+                streams=config.max_streams,
+                is_stream=is_stream,
                 trusted_proxy=config.trusted_proxy,
                 on_stop=events.feed.stop,
                 listener=listener,

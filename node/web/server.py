@@ -1,5 +1,7 @@
 """Serving a WSGI application with waitress: one address, a clean stop, threads that finish."""
 
+import math
+import resource
 import signal
 import socket
 import threading
@@ -11,19 +13,29 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from prometheus_client import make_wsgi_app
 from waitress import wasyncore  # type: ignore[import-untyped]
-from waitress.server import create_server  # type: ignore[import-untyped]
+from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 
 from node.errors import ConfigError
 from node.metrics import REGISTRY
+from node.web.answering_threads import AnsweringThreads
+from node.web.connections import ConnectionServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _POLL_S: Final = 0.5
 _DRAIN_S: Final = 5.0
-_CONNECTIONS: Final = 512
+_CONNECTIONS: Final = 16_384
+_PATIENCE_S: Final = 120
+"""How long a connection may be quiet, and how long a request may take to come."""
+_UNFINISHED_BYTES: Final = 64 << 20
+"""Of all requests together that have not come whole."""
 _THREADS: Final = 2
-"""Of a server beside the service's own."""
+"""Of a server beside the service's own, and its connections."""
+_FEW_CONNECTIONS: Final = 64
+_OPEN_FILES: Final = 65_536
+_OTHER_FILES: Final = 256
+"""What a process may have open beside connections: databases, the ledger, long bodies."""
 _MAX_WORKERS: Final = 64
 # Waitress reads a body before the application can refuse it: this bounds what it keeps.
 _MAX_BODY_BYTES: Final = 8 << 20
@@ -47,6 +59,9 @@ class WebServer:
         listener: socket.socket | None = None,
         connections: int = _CONNECTIONS,
         memory_body_bytes: int | None = None,
+        streams: int = 0,
+        is_stream: Callable[[str], bool] = lambda _: False,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         """Bind the address; requests are answered once `run` is called.
 
@@ -56,9 +71,13 @@ class WebServer:
             threads: How many requests are worked on at the same time.
             trusted_proxy: The address of the proxy whose `X-Forwarded-For` names the caller.
             listener: What `bind` returned, where several processes share it.
-            connections: How many callers may be connected beside those that are answered.
+            connections: How many callers may be connected, as far as the system lets the process
+                open files; the one that waits longest makes room for one more.
             memory_body_bytes: The longest body that is taken; it is kept in memory, and never in
                 a file. None for the usual length, of which a part may be in a temporary file.
+            streams: How many requests may be open beside that only wait.
+            is_stream: Tells by its path whether a request is such a one.
+            patience_s: How long a connection may wait for a request, and then for the rest of it.
 
         Raises:
             ConfigError: The address is malformed, in use, or not this machine's.
@@ -72,16 +91,23 @@ class WebServer:
         self._closing = threading.RLock()
         self._is_closed = False
         self._open: dict[int, wasyncore.dispatcher] = {}
-        self._server = create_server(
+        longest = memory_body_bytes or _MAX_BODY_BYTES
+        self._server = ConnectionServer(
             app,
+            most=min(threads + streams + connections, _connections_at_most()),
+            patience_s=patience_s,
+            most_bytes=max(_UNFINISHED_BYTES, 2 * longest),
             map=self._open,
-            sockets=[listener],
-            threads=threads,
-            # Connections that only wait, such as streams, must not shut others out.
-            connection_limit=threads + connections,
-            ident="tegata",
-            **_body_settings(memory_body_bytes),
-            **_proxy_settings(trusted_proxy),
+            _sock=listener,
+            dispatcher=AnsweringThreads(threads, streams=streams, is_stream=is_stream),
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+            adj=Adjustments(
+                sockets=[listener],
+                channel_timeout=math.ceil(patience_s),
+                ident="tegata",
+                **_body_settings(memory_body_bytes),
+                **_proxy_settings(trusted_proxy),
+            ),
         )
 
     def run(self) -> None:
@@ -123,7 +149,7 @@ class BackgroundWebServer:
         Raises:
             ConfigError: The address cannot be bound.
         """
-        self._server = WebServer(app, address, threads=_THREADS)
+        self._server = WebServer(app, address, threads=_THREADS, connections=_FEW_CONNECTIONS)
         self._thread = threading.Thread(target=self._server.run, name=name)
         self.address = self._server.address
 
@@ -149,6 +175,20 @@ def bind(listen: str) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise ConfigError(f"listen: {listen} cannot be used: {error.strerror}") from None
+
+
+def _open_many_files() -> None:
+    """Let this process open as many files as its operator allows: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _connections_at_most() -> int:
+    """Return how many connections the system lets this process have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _OPEN_FILES if soft == resource.RLIM_INFINITY else max(soft - _OTHER_FILES, soft // 2)
 
 
 def _body_settings(memory_body_bytes: int | None) -> dict[str, object]:
@@ -178,6 +218,8 @@ def serve(
     listener: socket.socket | None = None,
     connections: int = _CONNECTIONS,
     memory_body_bytes: int | None = None,
+    streams: int = 0,
+    is_stream: Callable[[str], bool] = lambda _: False,
     metrics: str | None = None,
 ) -> None:
     """Run a service in this process until SIGTERM or SIGINT.
@@ -194,12 +236,15 @@ def serve(
         listener: What `bind` returned, where several processes share it.
         connections: As for `WebServer`.
         memory_body_bytes: As for `WebServer`.
+        streams: As for `WebServer`.
+        is_stream: As for `WebServer`.
         metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is None. Where
             another process of the service has it, the next free port after it.
 
     Raises:
         ConfigError: An address is malformed, in use, or not this machine's.
     """
+    _open_many_files()
     watched = None if metrics is None else _metrics_server(metrics)
     server = WebServer(
         app,
@@ -209,6 +254,8 @@ def serve(
         listener=listener,
         connections=connections,
         memory_body_bytes=memory_body_bytes,
+        streams=streams,
+        is_stream=is_stream,
     )
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -20,12 +20,11 @@ from client_sdk.errors import ServiceRefusedError, WebhookError
 from client_sdk.gateway_client import GatewayClient
 from client_sdk.webhooks import SignedMessage, WebhookEvent, WebhookSigner, verify_webhook
 from node.gateway.api_keys import Scope
-from node.gateway.app import THREADS
+from node.gateway.app import THREADS, is_stream
 from node.gateway.event_feed import EventFeed
 from node.gateway.event_store import RequestEvent
 from node.gateway.gateway_store import GatewayStore
 from node.gateway.webhooks import MAX_TRIES, WebhookSender
-from node.web.bounded_work import bound_work
 from node.web.server import WebServer
 
 Frames = Iterator[dict[str, str]]
@@ -41,8 +40,9 @@ def gateway(tmp_path: Path, database_url: str) -> Iterator[GatewayWorld]:
 @contextmanager
 def served(gateway: GatewayWorld, *, streams: int = 4) -> Iterator[str]:
     """Serve a gateway as its process does; yield its address."""
-    app = bound_work(gateway.app, at_once=THREADS, waits=lambda path: path.endswith("/events"))
-    server = WebServer(app, "127.0.0.1:0", threads=THREADS + streams)
+    server = WebServer(
+        gateway.app, "127.0.0.1:0", threads=THREADS, streams=streams, is_stream=is_stream
+    )
     loop = threading.Thread(target=server.run)
     loop.start()
     try:

@@ -1,0 +1,236 @@
+"""Connections: any number may wait, and none that waits costs those that are answered anything.
+
+waitress asks each of its connections, each time that anything happens, what it wants. Here those
+that wait for a request, or for the rest of one, stand apart, and the system (epoll, kqueue) says
+which of them have sent something. Where there are too many, the one that has waited longest is
+closed: neither connections that say nothing nor requests that come drop by drop shut others out.
+"""
+
+import selectors
+import time
+from collections import OrderedDict
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from waitress import wasyncore  # type: ignore[import-untyped]
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_LOOKS: Final = 8
+"""How often, while a connection may wait, it is looked who has waited too long."""
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
+
+
+class WaitingConnections:
+    """The connections that wait for their clients: one entry among those that waitress asks.
+
+    Only the server's own thread uses it.
+    """
+
+    accepting = False
+    """That it takes no new connections, as waitress asks it."""
+
+    def __init__(
+        self,
+        asked: "MutableMapping[int, Any]",
+        *,
+        patience_s: float,
+        most_bytes: int,
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            asked: What waitress asks, by file number; this enters itself.
+            patience_s: How long a connection may wait for a request, and then for the rest of it.
+            most_bytes: How much of unfinished requests is kept, of all together.
+        """
+        self._asked = asked
+        self._patience_s = patience_s
+        self._most_bytes = most_bytes
+        self._selector = selectors.DefaultSelector()
+        self._fileno = self._selector.fileno()
+        # Both in the order of time.
+        self._since: OrderedDict[Connection, float] = OrderedDict()
+        self._unfinished: OrderedDict[Connection, int] = OrderedDict()
+        self._bytes = 0
+        self._closed = 0
+        asked[self._fileno] = self
+
+    def enter(self, connection: "Connection") -> None:
+        """Let a connection wait."""
+        self._asked.pop(connection.fileno(), None)
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        self._since[connection] = time.monotonic()
+
+    def remove(self, connection: "Connection") -> bool:
+        """Let a connection wait no more; tell whether it did."""
+        if self._since.pop(connection, None) is None:
+            return False
+        self._selector.unregister(connection.socket)
+        self._bytes -= self._unfinished.pop(connection, 0)
+        return True
+
+    def close_longest(self) -> bool:
+        """Close the connection that has waited longest; tell whether there was one."""
+        return self._close_first(self._since)
+
+    def close_overdue(self) -> None:
+        """Close what has waited too long."""
+        before = time.monotonic() - self._patience_s
+        while self._since and next(iter(self._since.values())) <= before:
+            self._close_first(self._since)
+        if self._closed:
+            _log.info("connections_closed", closed=self._closed, waiting=len(self._since))
+            self._closed = 0
+
+    def _close_first(self, ordered: "OrderedDict[Connection, Any]") -> bool:
+        for connection in ordered:
+            self._closed += 1
+            connection.handle_close()
+            return True
+        return False
+
+    def readable(self) -> bool:
+        """Tell waitress that what is sent is wanted."""
+        return True
+
+    def writable(self) -> bool:
+        """Tell waitress that nothing is sent."""
+        return False
+
+    def handle_read_event(self) -> None:
+        """Read what has come of requests; those that are whole go their way."""
+        for key, _ in self._selector.select(0):
+            connection: Connection = key.data
+            # What was read of one may have closed another.
+            if connection in self._since:
+                begun = connection.request
+                wasyncore.read(connection)
+                if connection in self._since:
+                    self._see(connection, is_same=connection.request is begun)
+        while self._bytes > self._most_bytes:
+            self._close_first(self._unfinished)
+
+    def _see(self, connection: "Connection", *, is_same: bool) -> None:
+        """Look at a connection that was read, of the same request as before or of another."""
+        if not connection.is_waiting():
+            fileno = connection.fileno()
+            self.remove(connection)
+            self._asked[fileno] = connection
+            return
+        if connection.request is None or not is_same:
+            # It was answered already, or has begun: its client has all the time again.
+            self._bytes -= self._unfinished.pop(connection, 0)
+            self._since[connection] = time.monotonic()
+            self._since.move_to_end(connection)
+        if connection.request is not None:
+            size = connection.received_bytes()
+            self._bytes += size - self._unfinished.get(connection, 0)
+            self._unfinished[connection] = size
+
+    def close(self) -> None:
+        """End with the server, which closes the connections themselves."""
+        self._asked.pop(self._fileno, None)
+        for connection in [*self._since]:
+            connection.handle_close()
+        self._selector.close()
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]
+    """A connection that leaves waitress's list while it only waits for its client."""
+
+    server: "ConnectionServer"
+
+    def is_waiting(self) -> bool:
+        """Tell whether nothing can be done before the client sends more."""
+        # A thread that has just answered holds the lock until it has nothing more to send.
+        with self.requests_lock:
+            return bool(not self.requests and super().readable() and not self.writable())
+
+    def received_bytes(self) -> int:
+        """Return how much has come of the request that is not whole yet."""
+        size: int = self.request.header_bytes_received + self.request.body_bytes_received
+        return size
+
+    def readable(self) -> bool:
+        """Tell waitress whether to look for what is sent; from now on it may be told so."""
+        if self.is_waiting():
+            self.server.waiting.enter(self)
+            return False
+        is_wanted: bool = super().readable()
+        return is_wanted
+
+    def fileno(self) -> int:
+        """Return the number of the socket's file."""
+        number: int = self._fileno
+        return number
+
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002, ARG002
+        """Begin, as one that waits."""
+        self.server.active_channels[self._fileno] = self
+        self.server.waiting.enter(self)
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002
+        """End."""
+        self.server.waiting.remove(self)
+        super().del_channel(map)
+        if self.request is not None:
+            # What has come of it may stand in a file.
+            self.request.close()
+
+
+class ConnectionServer(TcpWSGIServer):  # type: ignore[misc]
+    """waitress's server with connections that wait apart.
+
+    Attributes:
+        waiting: Those that wait.
+    """
+
+    channel_class = Connection
+    waiting: WaitingConnections
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        *,
+        most: int,
+        patience_s: float,
+        most_bytes: int,
+        **options: Any,
+    ) -> None:
+        """Bind nothing, and listen on the socket that is given.
+
+        Args:
+            app: The application.
+            most: How many connections are open.
+            patience_s: How long a connection may wait for a request, and then for the rest of it.
+            most_bytes: How much of unfinished requests is kept, of all together.
+            options: As for waitress's server.
+        """
+        self._most = most
+        self._look_s = patience_s / _LOOKS
+        self._next_look = 0.0
+        self.waiting = WaitingConnections(
+            options["map"], patience_s=patience_s, most_bytes=most_bytes
+        )
+        super().__init__(app, bind_socket=False, **options)
+
+    def readable(self) -> bool:
+        """Tell waitress whether new connections are wanted: as long as it is not stopped."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + self._look_s
+            self.waiting.close_overdue()
+            # Those that do not wait, but do not read what they are sent.
+            self.maintenance(time.time())
+        return bool(self.accepting)
+
+    def handle_accept(self) -> None:
+        """Take what wants to connect; close what has waited longest where that is one too many."""
+        super().handle_accept()
+        if len(self.active_channels) > self._most:
+            self.waiting.close_longest()

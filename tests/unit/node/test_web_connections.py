@@ -1,0 +1,194 @@
+"""Clients that wait, are slow, or send too much: whoever asks properly is answered all the same."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from flask import Flask, request
+
+from node.web.server import WebServer
+
+HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "
+WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("connections")
+    app.config["MAX_CONTENT_LENGTH"] = 1 << 16
+
+    @app.get("/")
+    def hello() -> str:
+        return "hello"
+
+    @app.post("/")
+    def count() -> str:
+        return str(len(request.get_data()))
+
+    return app
+
+
+@contextmanager
+def served(app: Flask, **options: Any) -> Iterator[tuple[str, int]]:
+    server = WebServer(app, "127.0.0.1:0", **{"threads": 1, **options})
+    loop = threading.Thread(target=server.run)
+    loop.start()
+    host, _, port = server.address.rpartition(":")
+    try:
+        yield host, int(port)
+    finally:
+        server.stop()
+        loop.join(10)
+
+
+@contextmanager
+def connections(address: tuple[str, int], count: int) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(count)
+        ]
+
+
+def is_answered(connection: socket.socket, request: bytes = WHOLE) -> bool:
+    connection.sendall(request)
+    answer = b""
+    while not answer.endswith(b"hello"):
+        more = connection.recv(4096)
+        if not more:
+            return False
+        answer += more
+    return answer.startswith(b"HTTP/1.1 200 OK")
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Wait until the server says something, which is that it has closed the connection."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_idle_connections_make_room_for_new_ones(app: Flask) -> None:
+    with served(app, connections=49) as address, connections(address, 50) as idle:
+        assert is_answered(idle[0])
+        with connections(address, 10) as callers:
+            assert all(map(is_answered, callers))
+            # Ten were too many: those that had waited longest are gone, and no others.
+            assert all(map(is_closed, idle[1:11]))
+            assert is_answered(idle[0])
+            assert all(map(is_answered, idle[11:]))
+
+
+def test_a_request_that_comes_drop_by_drop_makes_room_too(app: Flask) -> None:
+    with served(app, connections=19) as address, connections(address, 20) as slow:
+        for connection in slow:
+            connection.sendall(HALF_A_HEAD)
+        with connections(address, 1) as (caller,):
+            assert is_answered(caller)
+            for connection in slow:
+                connection.sendall(b"x")
+            assert is_closed(slow[0])
+            assert is_answered(slow[1], b"\r\n\r\n")
+
+
+def test_a_request_must_come_whole_in_time_however_busily_it_drips(app: Flask) -> None:
+    with served(app, patience_s=0.4) as address, connections(address, 2) as (slow, caller):
+        slow.settimeout(0.02)
+        slow.sendall(HALF_A_HEAD)
+        for _ in range(500):
+            try:
+                assert slow.recv(1) == b""
+            except TimeoutError:
+                slow.sendall(b"x")
+            except ConnectionError:
+                break
+            else:
+                break
+        else:
+            pytest.fail("it was never closed")
+        assert is_closed(caller)
+        with connections(address, 1) as (late,):
+            assert is_answered(late)
+
+
+def test_unfinished_bodies_are_bounded_together(app: Flask) -> None:
+    """Half of a body each, of 8 MiB bodies: the server keeps 64 MiB of all."""
+    half = b"x" * (5 << 20)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6000000\r\n\r\n"
+    with served(app) as address, connections(address, 14) as slow:
+        for connection in slow:
+            with suppress(ConnectionError):
+                connection.sendall(head + half)
+        assert is_closed(slow[0])
+        with connections(address, 1) as (caller,):
+            assert is_answered(caller)
+        slow[-1].sendall(b"x" * (6_000_000 - len(half)))
+        assert slow[-1].recv(12) == b"HTTP/1.1 413"
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_body_that_is_too_long_is_refused(app: Flask, is_told: bool) -> None:
+    body = b"x" * (9 << 20)
+    with served(app) as address:
+        line = HTTPConnection(*address, timeout=10)
+        try:
+            line.request("POST", "/", body if is_told else iter([body]), encode_chunked=True)
+        except ConnectionError:
+            # It need not read what it will not take.
+            assert is_told
+        else:
+            assert line.getresponse().status == 413
+        line.close()
+        with connections(address, 1) as (caller,):
+            assert is_answered(caller)
+
+
+def test_a_connection_serves_one_request_after_another(app: Flask) -> None:
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+    with served(app) as address, connections(address, 1) as (caller,):
+        lines = caller.makefile("rb")
+        # Two at once, with half of a third.
+        caller.sendall(WHOLE + WHOLE + post + b"Expect: 100-continue\r\n\r\n")
+        for body in (b"hello", b"hello"):
+            assert read_answer(lines) == (200, body)
+        assert lines.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert lines.readline() == b"\r\n"
+        caller.sendall(b"12345" + WHOLE)
+        assert read_answer(lines) == (200, b"5")
+        assert read_answer(lines) == (200, b"hello")
+
+
+def read_answer(lines: Any) -> tuple[int, bytes]:
+    status, length = int(lines.readline().split()[1]), 0
+    while (line := lines.readline()) != b"\r\n":
+        name, _, value = line.partition(b": ")
+        if name == b"Content-Length":
+            length = int(value)
+    return status, lines.read(length)
+
+
+def test_streams_take_no_place_of_work(app: Flask) -> None:
+    """One thread works; three streams are open, a fourth waits, and the work goes on."""
+    opened, goes_on = threading.Semaphore(0), threading.Event()
+
+    @app.get("/events")
+    def events() -> Iterator[str]:
+        opened.release()
+        assert goes_on.wait(10)
+        yield "end"
+
+    options = {"streams": 3, "is_stream": lambda path: path == "/events"}
+    with served(app, **options) as address, connections(address, 4) as streams:
+        for stream in streams:
+            stream.sendall(b"GET /events HTTP/1.0\r\n\r\n")
+        assert all(opened.acquire(timeout=10) for _ in range(3))
+        with connections(address, 1) as (caller,):
+            assert is_answered(caller)
+        assert not opened.acquire(blocking=False)
+        goes_on.set()
+        for stream in streams:
+            assert stream.makefile("rb").read().endswith(b"end")
