@@ -12,13 +12,14 @@ happened is not known then, and whoever asked sends again, as after any lost ans
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Delete, Engine, Select, Update, event, exc
 from sqlalchemy.orm import Session
 
+from client_sdk.gathering import Gathering
 from node.errors import DatabaseUnavailableError, UnstorableTextError
 
 READS: Final = "tegata_reads"
@@ -35,7 +36,11 @@ _SQLITE_TROUBLE: Final = frozenset(
     }
 )
 """What passes: others write, or the operator mends the disk."""
+_MOST_TOGETHER: Final = 64
+_PATIENCE_S: Final = 60.0
+"""Longer than any transaction waits for another one."""
 _Row = TypeVar("_Row")
+_Result = TypeVar("_Result")
 
 
 class Database:
@@ -51,6 +56,9 @@ class Database:
         # PostgreSQL spends no round trip on the beginning and end of a single statement.
         alone: dict[str, Any] = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reads = engine.execution_options(**{READS: True}, **alone)
+        self._writes: Gathering[Callable[[Connection], Any], Any] = Gathering(
+            self._write_all, most=_MOST_TOGETHER
+        )
 
     def quick(self) -> "Database":
         """Return the same database with commits that do not wait for the disk.
@@ -89,6 +97,43 @@ class Database:
         with _own_errors(), self._turn, self._engine.begin() as connection:
             yield connection
 
+    def write(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Return what some work returns that writes, in a transaction which other threads share.
+
+        It is committed when this returns. Work that came while another transaction was written is
+        written by the next one, all together: most of what a small one costs is its beginning and
+        end.
+
+        Args:
+            work: Reads and writes no more than its own few rows. Where one of those that share a
+                transaction fails, each is done anew by itself.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer now.
+            UnstorableTextError: It cannot keep a text.
+        """
+        result: _Result = self._writes.ask(work, patience_s=_PATIENCE_S)
+        return result
+
+    def _write_all(self, works: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+        if len(works) == 1:
+            return [self._write_alone(works[0])]
+        try:
+            with self.connection() as connection:
+                return [work(connection) for work in works]
+        except DatabaseUnavailableError:
+            # It may have been committed.
+            raise
+        except Exception:  # noqa: BLE001 - whose it is comes out where each is done by itself
+            return [self._write_alone(work) for work in works]
+
+    def _write_alone(self, work: Callable[[Connection], Any]) -> Any:
+        try:
+            with self.connection() as connection:
+                return work(connection)
+        except Exception as error:  # noqa: BLE001 - it is raised to whoever has asked
+            return error
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Read; each statement sees what was committed when it began. Objects stay readable.
@@ -111,6 +156,19 @@ class Database:
             return session.scalars(query).one_or_none()
         with self.reading() as session:
             return session.scalars(query).one_or_none()
+
+    def find_row(
+        self, query: Select[Any], parameters: Mapping[str, object]
+    ) -> dict[str, Any] | None:
+        """Return the one row of a query by its columns' names, or None: without objects.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer now.
+            UnstorableTextError: It has no text such as one that was asked for.
+        """
+        with _own_errors(), self._reads.connect() as connection:
+            row = connection.execute(query, parameters).one_or_none()
+        return None if row is None else row._asdict()
 
     def change(self, statement: Update | Delete) -> bool:
         """Change rows by one statement; return whether it was one row.

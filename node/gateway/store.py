@@ -7,11 +7,13 @@ from typing import Any, Final, Literal, cast
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Connection,
     String,
     Table,
     bindparam,
     delete,
     insert,
+    or_,
     select,
     update,
 )
@@ -102,6 +104,7 @@ class StoredRequest(Base):
 
 
 _REQUESTS: Final = cast(Table, StoredRequest.__table__)
+_FIND: Final = select(_REQUESTS).where(_REQUESTS.c.id == bindparam("which"))
 # Of a verifier without webhook nobody is told: the time at which an event is due stays empty.
 _ADD_EVENT: Final = insert(cast(Table, RequestEvent.__table__)).values(
     due_ms=select(Webhook.since_ms).where(Webhook.verifier == bindparam("whose")).scalar_subquery(),
@@ -130,7 +133,8 @@ def _change(
     values = {name: bindparam(f"new_{name}", type_=table[name].type) for name in names}
     statement = (
         update(_REQUESTS)
-        .where(table.id == bindparam("which"), table.state.in_(states))
+        # IN would be spelled out anew each time.
+        .where(table.id == bindparam("which"), or_(*(table.state == state for state in states)))
         .values(**values, **{name: _DERIVED[name] for name in derived})
     )
     if takes_answer:
@@ -153,7 +157,8 @@ class RequestStore:
 
     def find(self, request_id: str) -> StoredRequest | None:
         """Return a request, detached from the database."""
-        return self._database.find_one(select(StoredRequest).where(StoredRequest.id == request_id))
+        found = self._database.find_row(_FIND, {"which": request_id})
+        return None if found is None else StoredRequest(**found)
 
     def page(self, verifier: str, *, skip: int, limit: int) -> list[StoredRequest]:
         """Return requests of a verifier, the newest first, detached from the database."""
@@ -325,20 +330,22 @@ class RequestStore:
         parameters["which"] = request_id
         if now_ms is not None:
             parameters["answered_ms"] = now_ms
-        with self._database.connection() as connection:
+        status = str(values["state"])
+
+        def write(connection: Connection) -> bool:
             written = connection.execute(statement, parameters).one_or_none()
             if written is None or not is_news:
                 return written is not None
             verifier, redirect_uri = written
-            status = str(values["state"])
-            if redirect_uri is not None and status != "fetched":
-                # On one device only who brings the response code may know more.
-                status = ANSWERED
+            is_on_one_device = redirect_uri is not None and status != "fetched"
             event = {
                 "request_id": request_id,
                 "verifier": verifier,
-                "status": status,
+                # On one device only who brings the response code may know more.
+                "status": ANSWERED if is_on_one_device else status,
                 "at_ms": time.time_ns() // 1_000_000,
             }
             connection.execute(_ADD_EVENT, {**event, "whose": verifier})
             return True
+
+        return self._database.write(write)
