@@ -22,14 +22,13 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from benchmarks.figures import Figure, Step, Unit, percentile
-from benchmarks.machine import process_cpu_s
+from benchmarks.open_town import OpenTown
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.gateway_client import GatewayClient
 from client_sdk.issuer_client import IssuerClient
 from client_sdk.vault import CHEAPEST
 from client_sdk.wallet import Wallet
 from node.cli.demo.thief import TappedLine
-from node.cli.demo.town import ServiceProcess, Town
 
 ANSWERS: Final = 600
 STREAMS: Final = 200
@@ -40,7 +39,6 @@ _WALLETS: Final = 8
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _WORKERS: Final = int(os.environ.get("WORKERS", "2"))
 _GROUP: Final = "gateway"
-_NO_LIMIT: Final = "1000000/minute"
 _RESIDENT: Final = ResidentAttributes(
     name="手形 花子",
     address="青葉県青葉市緑町三丁目14番15号",
@@ -56,29 +54,6 @@ class _Answer(NamedTuple):
     host: str
     path: str
     body: str
-
-
-class _Town(Town):
-    """A town whose gateway bounds nobody, and works in several processes."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.services: dict[str, ServiceProcess] = {}
-
-    def _serve(self, *arguments: str) -> ServiceProcess:
-        if arguments[0] == "gateway":
-            file = self.folder / "gateway" / "gateway.toml"
-            settings = f'verifier_rate = "{_NO_LIMIT}"\nwallet_rate = "{_NO_LIMIT}"\n'
-            settings += f"workers = {_WORKERS}\n"
-            file.write_text(settings + file.read_text(encoding="utf-8"), encoding="utf-8")
-        service = self.services[arguments[0]] = super()._serve(*arguments)
-        return service
-
-    def cpu_s(self, service: str) -> float:
-        """Return how much CPU a service and its workers have used, in seconds."""
-        pid = self.services[service].process.pid
-        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-        return sum(process_cpu_s(each) for each in (pid, *map(int, workers)))
 
 
 class GatewayBench:
@@ -97,7 +72,7 @@ class GatewayBench:
 
     def __enter__(self) -> Self:
         self._folder.mkdir()
-        self._town = self._stack.enter_context(_Town(self._folder))
+        self._town = self._stack.enter_context(OpenTown(self._folder, workers=_WORKERS))
         self._office = self._stack.enter_context(
             GatewayClient(self._town.gateway_url, self._town.api_key)
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from benchmarks.machine import process_cpu_s
+from benchmarks.machine import process_cpu_s, process_memory_mib
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.signatures import KeyAlgorithm
 from client_sdk.errors import ClientError
@@ -20,7 +20,6 @@ from node.keypair import save_keypair
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, save_genesis
 
 _READY_S: Final = 60.0
-_KIB: Final = 1024
 
 
 class RunningLedger(ABC):
@@ -76,10 +75,7 @@ class RunningLedger(ABC):
 
     def memory_mib(self) -> float:
         """Return how much memory the process holds now."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / _KIB
-        raise RuntimeError("the process has ended")
+        return process_memory_mib(self.pid)
 
     def disk_bytes(self) -> int:
         """Return how many bytes of the disk the ledger takes."""

@@ -2,8 +2,8 @@
 
 waitress asks each of its connections, each time that anything happens, what it wants. Here those
 that wait for a request, or for the rest of one, stand apart, and the system (epoll, kqueue) says
-which of them have sent something. Where there are too many, the one that has waited longest is
-closed: neither connections that say nothing nor requests that come drop by drop shut others out.
+which of them have sent something. Where there are too many, one that has waited longest is closed:
+neither connections that say nothing nor requests that come drop by drop shut others out.
 """
 
 import selectors
@@ -53,8 +53,9 @@ class WaitingConnections:
         self._most_bytes = most_bytes
         self._selector = selectors.DefaultSelector()
         self._fileno = self._selector.fileno()
-        # Both in the order of time.
-        self._since: OrderedDict[Connection, float] = OrderedDict()
+        # All in the order of time.
+        self._strangers: OrderedDict[Connection, float] = OrderedDict()
+        self._callers: OrderedDict[Connection, float] = OrderedDict()
         self._unfinished: OrderedDict[Connection, int] = OrderedDict()
         self._bytes = 0
         self._closed = 0
@@ -64,35 +65,52 @@ class WaitingConnections:
         """Let a connection wait."""
         self._asked.pop(connection.fileno(), None)
         self._selector.register(connection.socket, selectors.EVENT_READ, connection)
-        self._since[connection] = time.monotonic()
+        self._begin(connection)
 
     def remove(self, connection: "Connection") -> bool:
         """Let a connection wait no more; tell whether it did."""
-        if self._since.pop(connection, None) is None:
-            return False
-        self._selector.unregister(connection.socket)
-        self._bytes -= self._unfinished.pop(connection, 0)
-        return True
+        if self._forget(connection):
+            self._selector.unregister(connection.socket)
+            self._bytes -= self._unfinished.pop(connection, 0)
+            return True
+        return False
 
-    def close_longest(self) -> bool:
-        """Close the connection that has waited longest; tell whether there was one."""
-        return self._close_first(self._since)
+    def _begin(self, connection: "Connection") -> None:
+        waiting = self._callers if connection.has_asked else self._strangers
+        waiting[connection] = time.monotonic()
+
+    def _forget(self, connection: "Connection") -> bool:
+        since = self._strangers.pop(connection, None)
+        return since is not None or self._callers.pop(connection, None) is not None
+
+    def _is_waiting(self, connection: "Connection") -> bool:
+        return connection in self._strangers or connection in self._callers
+
+    def close_longest(self) -> None:
+        """Close the connection that has waited longest, where there is one.
+
+        Of those who have asked and those who have not, the side that has more gives way: no crowd
+        of strangers drives out a caller, and no crowd of callers keeps a stranger from asking.
+        """
+        strangers, callers = self._strangers, self._callers
+        self._close_first(strangers if len(strangers) >= len(callers) else callers)
 
     def close_overdue(self) -> None:
         """Close what has waited too long."""
         before = time.monotonic() - self._patience_s
-        while self._since and next(iter(self._since.values())) <= before:
-            self._close_first(self._since)
+        for waiting in (self._strangers, self._callers):
+            while waiting and next(iter(waiting.values())) <= before:
+                self._close_first(waiting)
         if self._closed:
-            _log.info("connections_closed", closed=self._closed, waiting=len(self._since))
+            left = len(self._strangers) + len(self._callers)
+            _log.info("connections_closed", closed=self._closed, waiting=left)
             self._closed = 0
 
-    def _close_first(self, ordered: "OrderedDict[Connection, Any]") -> bool:
-        for connection in ordered:
+    def _close_first(self, ordered: "OrderedDict[Connection, Any]") -> None:
+        connection = next(iter(ordered), None)
+        if connection is not None:
             self._closed += 1
             connection.handle_close()
-            return True
-        return False
 
     def readable(self) -> bool:
         """Tell waitress that what is sent is wanted."""
@@ -107,10 +125,10 @@ class WaitingConnections:
         for key, _ in self._selector.select(0):
             connection: Connection = key.data
             # What was read of one may have closed another.
-            if connection in self._since:
+            if self._is_waiting(connection):
                 begun = connection.request
                 wasyncore.read(connection)
-                if connection in self._since:
+                if self._is_waiting(connection):
                     self._see(connection, is_same=connection.request is begun)
         while self._bytes > self._most_bytes:
             self._close_first(self._unfinished)
@@ -125,8 +143,8 @@ class WaitingConnections:
         if connection.request is None or not is_same:
             # It was answered already, or has begun: its client has all the time again.
             self._bytes -= self._unfinished.pop(connection, 0)
-            self._since[connection] = time.monotonic()
-            self._since.move_to_end(connection)
+            self._forget(connection)
+            self._begin(connection)
         if connection.request is not None:
             size = connection.received_bytes()
             self._bytes += size - self._unfinished.get(connection, 0)
@@ -135,15 +153,20 @@ class WaitingConnections:
     def close(self) -> None:
         """End with the server, which closes the connections themselves."""
         self._asked.pop(self._fileno, None)
-        for connection in [*self._since]:
+        for connection in [*self._strangers, *self._callers]:
             connection.handle_close()
         self._selector.close()
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
-    """A connection that leaves waitress's list while it only waits for its client."""
+    """A connection that leaves waitress's list while it only waits for its client.
+
+    Attributes:
+        has_asked: Whether a whole request has come.
+    """
 
     server: "ConnectionServer"
+    has_asked = False
 
     def is_waiting(self) -> bool:
         """Tell whether nothing can be done before the client sends more."""
@@ -228,6 +251,11 @@ class ConnectionServer(TcpWSGIServer):  # type: ignore[misc]
             # Those that do not wait, but do not read what they are sent.
             self.maintenance(time.time())
         return bool(self.accepting)
+
+    def add_task(self, task: Connection) -> None:
+        """Have the request of a connection answered."""
+        task.has_asked = True
+        super().add_task(task)
 
     def handle_accept(self) -> None:
         """Take what wants to connect; close what has waited longest where that is one too many."""

@@ -83,6 +83,21 @@ def test_idle_connections_make_room_for_new_ones(app: Flask) -> None:
             assert all(map(is_answered, idle[11:]))
 
 
+def test_who_has_asked_before_stays_longer_than_strangers(app: Flask) -> None:
+    with served(app, connections=9) as address, connections(address, 5) as callers:
+        assert all(map(is_answered, callers))
+        for _ in range(5):
+            with connections(address, 8) as strangers:
+                # As many come as there are places, and the last one is served.
+                assert is_answered(strangers[-1])
+        assert all(map(is_answered, callers))
+        with ExitStack() as others:
+            for _ in range(10):
+                (other,) = others.enter_context(connections(address, 1))
+                assert is_answered(other)
+            assert all(map(is_closed, callers))
+
+
 def test_a_request_that_comes_drop_by_drop_makes_room_too(app: Flask) -> None:
     with served(app, connections=19) as address, connections(address, 20) as slow:
         for connection in slow:
