@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger face-models face-train face-eval clean secrets sbom audit
+.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger soak-gateway face-models face-train face-eval clean secrets sbom audit
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -85,7 +85,7 @@ test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(JS_STAMP) $(IRO
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
-soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger ## Crash tests and properties for long, and half an hour of load
+soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger soak-gateway ## Crash tests and properties for long, and much load
 	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/replicated tests/unit/node/test_openapi_documents.py -v
 
 LOAD_CLIENT := $(VENV)/.load-client
@@ -100,6 +100,9 @@ bench: $(LOAD_CLIENT) ## Measure, beside a peer in the same run; ONLY=GROUP, RES
 
 soak-ledger: $(LOAD_CLIENT) ## Send at 80 % of the limit; MINUTES=30
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) --rate auto
+
+soak-gateway: $(STAMP) ## Ask a gateway 200 times a second, beside hostile clients; MINUTES=10
+	$(BIN)/python -m benchmarks.gateway_soak --minutes $(or $(MINUTES),10)
 
 # The networks of the face test are in the tree. These verbs make them anew, in an environment of
 # their own: TensorFlow is large, and nothing else needs it.
