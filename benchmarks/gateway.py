@@ -6,22 +6,21 @@ costs the gateway its checks, the ledger's records, and a receipt that the ledge
 """
 
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
-from http.client import HTTPConnection
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 from urllib.parse import urlencode, urlsplit
 
 import requests
 
 from benchmarks.figures import Figure, Step, Unit, percentile
+from benchmarks.load import post_all
 from benchmarks.open_town import OpenTown
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.gateway_client import GatewayClient
@@ -36,7 +35,6 @@ _CLIENTS: Final = 16
 _WARM: Final = 32
 _WALLETS: Final = 8
 """Each keeps what it has shown: one for all would write its file ever more slowly."""
-_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _WORKERS: Final = int(os.environ.get("WORKERS", "2"))
 _GROUP: Final = "gateway"
 _RESIDENT: Final = ResidentAttributes(
@@ -48,12 +46,8 @@ _RESIDENT: Final = ResidentAttributes(
 )
 
 
-class _Answer(NamedTuple):
-    """What a wallet posts, and where."""
-
-    host: str
-    path: str
-    body: str
+_Form = tuple[str, str]
+"""Where a wallet posts, and what."""
 
 
 class GatewayBench:
@@ -95,30 +89,15 @@ class GatewayBench:
 
     def _present(self) -> Iterator[Figure]:
         ready = self._prepare_all()
-        lines = threading.local()
-        times: list[float] = []
-
-        def post(answer: _Answer) -> None:
-            # As little of the processor as can be: it is the gateway's and the node's.
-            if not hasattr(lines, "line"):
-                lines.line = HTTPConnection(answer.host, timeout=60)
-            started = time.perf_counter()
-            lines.line.request("POST", answer.path, answer.body, _FORM)
-            response = lines.line.getresponse()
-            text = response.read()
-            times.append((time.perf_counter() - started) * 1e3)
-            assert response.status == 200, text
-
+        address = urlsplit(self._town.gateway_url).netloc
         # The first answers of a process pay for what later ones find ready.
         warm, ready = ready[:_WARM], ready[_WARM:]
-        with ThreadPoolExecutor(_CLIENTS) as pool:
-            list(pool.map(post, warm))
-            times.clear()
-            before = {name: self._town.cpu_s(name) for name in ("gateway", "node")}
-            started = time.perf_counter()
-            list(pool.map(post, ready))
-            took_s = time.perf_counter() - started
-            used = {name: self._town.cpu_s(name) - before[name] for name in before}
+        post_all(address, warm, clients=_CLIENTS)
+        before = {name: self._town.cpu_s(name) for name in ("gateway", "node")}
+        sent = post_all(address, ready, clients=_CLIENTS)
+        assert not sent.errors, sent.errors[0]
+        used = {name: self._town.cpu_s(name) - before[name] for name in before}
+        took_s, times = sent.seconds, sent.taken_ms
         yield _figure("presentations verified", Unit.PER_SECOND, len(ready) / took_s)
         for name, cpu_s in used.items():
             each_ms = cpu_s / len(ready) * 1e3
@@ -126,7 +105,7 @@ class GatewayBench:
         yield _figure("a presentation, p50", Unit.MILLISECONDS, percentile(times, 50))
         yield _figure("a presentation, p99", Unit.MILLISECONDS, percentile(times, 99))
 
-    def _prepare_all(self) -> list[_Answer]:
+    def _prepare_all(self) -> list[_Form]:
         """Let wallets answer requests, and keep the answers."""
         count = _WARM + self._answers
         shares = [len(range(number, count, _WALLETS)) for number in range(_WALLETS)]
@@ -135,7 +114,7 @@ class GatewayBench:
         # One of each wallet in turn, as they would come.
         return [answer for round_ in zip_longest(*prepared) for answer in round_ if answer]
 
-    def _prepare(self, number: int, count: int) -> list[_Answer]:
+    def _prepare(self, number: int, count: int) -> list[_Form]:
         town, line = self._town, TappedLine()
         file = self._folder / f"wallet-{number}"
         with (
@@ -156,8 +135,7 @@ class GatewayBench:
                 created = office.ask(["address"], purpose="Certificate of residence")
                 wallet.present(wallet.read_request(created.link))
                 url, form = line.kept
-                parts = urlsplit(url)
-                ready.append(_Answer(parts.netloc, parts.path, urlencode(form)))
+                ready.append((urlsplit(url).path, urlencode(form)))
         return ready
 
     def _stream(self) -> Iterator[Figure]:

@@ -1,7 +1,7 @@
 """Requests that are signed and serialised beforehand, and the client that sends them.
 
-The client is compiled (`benchmarks/load_client`), so that it takes little of the cores that the
-ledger runs on: some 20 us a call, where that of `grpcio` takes 250.
+The client is compiled (`benchmarks/load_client`), so that it takes little of the cores that what is
+measured runs on: some 20 us a call, where that of `grpcio` takes 250.
 """
 
 import itertools
@@ -143,6 +143,23 @@ def send_all(
         seconds=seconds,
         taken_ms=[taken_s * 1e3 for _, taken_s, _, _ in rows],
         answers=[answer for _, _, answer, _ in rows if answer is not None],
+        errors=[error for _, _, _, error in rows if error],
+    )
+
+
+def post_all(address: str, forms: Sequence[tuple[str, str]], *, clients: int) -> Sent:
+    """Post forms over HTTP.
+
+    Args:
+        address: `host:port`.
+        forms: Paths, and what is posted to them.
+        clients: How many connections share them; each sends one after another.
+    """
+    seconds, rows = require_client().post_all(address, list(forms), clients)
+    return Sent(
+        seconds=seconds,
+        taken_ms=[taken_s * 1e3 for _, taken_s, _, _ in rows],
+        answers=[],
         errors=[error for _, _, _, error in rows if error],
     )
 

@@ -1,6 +1,7 @@
-//! A gRPC client that sends requests which were serialised beforehand, so that it costs little.
+//! Clients of gRPC and HTTP that send requests which were made beforehand, so that they cost little.
 
 mod codec;
+mod forms;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +26,7 @@ struct Outcome {
     sent_s: f64,
     /// Until its answer, from when it was due.
     taken_s: f64,
-    result: Result<Bytes, Status>,
+    result: Result<Bytes, String>,
 }
 
 type Row = (f64, f64, Option<Py<PyBytes>>, String);
@@ -104,7 +105,7 @@ mod tegata_load_client {
                     outcomes.push(Outcome {
                         sent_s: (sent - began).as_secs_f64(),
                         taken_s: sent.elapsed().as_secs_f64(),
-                        result,
+                        result: result.map_err(told),
                     });
                 }
                 Ok::<_, PyErr>(outcomes)
@@ -115,14 +116,47 @@ mod tegata_load_client {
             .map(|outcome| row(py, outcome))
             .collect())
     }
+
+    /// Post each (path, form) over so many connections, each of which sends its next one when it
+    /// has its answer; return how long it took, and a row for each. What is not answered by 200 is
+    /// an error.
+    #[pyfunction]
+    #[pyo3(signature = (address, forms, connections = 1))]
+    fn post_all(
+        py: Python<'_>,
+        address: &str,
+        forms: Vec<(String, String)>,
+        connections: usize,
+    ) -> PyResult<(f64, Vec<Row>)> {
+        let forms = forms
+            .into_iter()
+            .map(|(path, body)| (path, Bytes::from(body)))
+            .collect();
+        let (seconds, outcomes) = py.detach(|| {
+            runtime()?.block_on(async {
+                forms::post_all(address.into(), forms, connections)
+                    .await
+                    .map_err(|error| PyConnectionError::new_err(format!("{address}: {error}")))
+            })
+        })?;
+        let rows = outcomes
+            .into_iter()
+            .map(|outcome| row(py, outcome))
+            .collect();
+        Ok((seconds, rows))
+    }
 }
 
 fn row(py: Python<'_>, outcome: Outcome) -> Row {
     let (answer, error) = match outcome.result {
         Ok(answer) => (Some(PyBytes::new(py, &answer).unbind()), String::new()),
-        Err(status) => (None, format!("{:?}: {}", status.code(), status.message())),
+        Err(error) => (None, error),
     };
     (outcome.sent_s, outcome.taken_s, answer, error)
+}
+
+fn told(status: Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
@@ -222,7 +256,7 @@ async fn call(
     Outcome {
         sent_s,
         taken_s: due.elapsed().as_secs_f64(),
-        result,
+        result: result.map_err(told),
     }
 }
 
