@@ -11,7 +11,8 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self, TypeAlias, TypeVar
+from functools import lru_cache
+from typing import Final, Self, TypeAlias, TypeVar, cast
 
 from google.protobuf.message import DecodeError as ProtobufError
 
@@ -29,7 +30,7 @@ from chaincode.merkle_log import verify_consistency
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.proofs_pb2 import EntryProof, ProofResponse, StateEntry, StateProof
 from chaincode.protocol.world_state_pb2 import AccountRecord
-from chaincode.records import IdentityRecord, decode_record
+from chaincode.records import MAX_RECORD_CHARS, IdentityRecord, decode_record
 from chaincode.replication import AppState
 from chaincode.state_root import entry_key, join_roots
 from chaincode.transactions import block_hash
@@ -131,10 +132,9 @@ class ProvenState:
         """
         entry = record_entry(account_id, record_id, kind, writer=writer)
         value = self._value(entry)
-        try:
-            return None if value is None else decode_record(value.decode(), kind)
-        except (DecodeError, UnicodeDecodeError):
+        if value is None or len(value) > MAX_RECORD_CHARS:
             return None
+        return cast("_Record | None", _read_record(value, kind))
 
     def signatories(self, account_id: str) -> frozenset[str]:
         """Return the public keys of an account.
@@ -158,6 +158,15 @@ class ProvenState:
         if key not in self.values:
             raise ProofError(f"nothing is proven of {entry.key or 'the account'}")
         return self.values[key]
+
+
+@lru_cache(maxsize=256)
+def _read_record(value: bytes, kind: type[IdentityRecord]) -> IdentityRecord | None:
+    """Return a record; those of issuers and status lists are read again and again."""
+    try:
+        return decode_record(value.decode(), kind)
+    except (DecodeError, UnicodeDecodeError):
+        return None
 
 
 def record_entry(

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from chaincode.encoding import JsonObject
 from chaincode.ids import REGISTRY_ACCOUNT
 from chaincode.protocol.proofs_pb2 import StateEntry
 from chaincode.records import (
@@ -56,6 +56,7 @@ from client_sdk.openid4vp.grant_offer import (
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import Presentation
+from client_sdk.strict_json import encode_validated_json, parse_strict_json
 from client_sdk.verification.face_check import check_face
 from client_sdk.verification.ledger_checks import LedgerChecks
 
@@ -231,8 +232,8 @@ class PresentationCheck:
             raise IssuerNotTrustedError("the credential names another issuer than its anchor")
         if not credential.own_types or not credential.own_types.issubset(issuer.credential_types):
             raise IssuerNotTrustedError("the issuer may not issue this kind of credential")
-        usable = [key for jwk in issuer.keys if (key := _usable_key(jwk)) is not None]
-        self._issuer_keys = {thumbprint(key): key for key in usable}
+        usable = [_usable_key(encode_validated_json(jwk)) for jwk in issuer.keys]
+        self._issuer_keys = dict(found for found in usable if found is not None)
         self.registrations[place.issuer] = self._issuer_record
         key = self._issuer_keys.get(credential.key_id)
         if key is None:
@@ -345,9 +346,14 @@ def _is_of(shown: Presentation, verified: VerifiedPresentation) -> bool:
         return False
 
 
-def _usable_key(jwk: JsonObject) -> Key | None:
-    """Return a registered key; None where it is of a kind that signs no credentials."""
+@lru_cache(maxsize=256)
+def _usable_key(jwk: bytes) -> tuple[str, Key] | None:
+    """Return thumbprint and key of a registered JWK; None where it is of a kind that signs none.
+
+    Every credential of an issuer is signed with one of the same few keys.
+    """
     try:
-        return parse_public_jwk(jwk)
-    except KeyFormatError:
+        key = parse_public_jwk(parse_strict_json(jwk))
+    except (KeyFormatError, CredentialFormatError):
         return None
+    return thumbprint(key), key
