@@ -1,6 +1,6 @@
 """`CommandService_v1`: takes transactions, and tells what becomes of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from queue import Empty as NothingCame
@@ -96,9 +96,17 @@ class CommandService:
                 batches += outcome
         self._submit(batches, context)
 
-    def open_stream(self, tx_hash: bytes, context: CallContext) -> StatusStream:
-        """Return a transaction's statuses; whoever reads them is woken when the client leaves."""
-        stream = self._parts.statuses.open_stream(self._stored_status(tx_hash))
+    def open_stream(
+        self, tx_hash: bytes, context: CallContext, *, wanted: Container[int] | None = None
+    ) -> StatusStream:
+        """Return a transaction's statuses; whoever reads them is woken when the client leaves.
+
+        Args:
+            tx_hash: The transaction.
+            context: The call that reads them.
+            wanted: Which statuses are told; all where it is left out.
+        """
+        stream = self._parts.statuses.open_stream(self._newest_status(tx_hash), wanted=wanted)
         if not context.add_callback(lambda: stream.put(None)):
             stream.put(None)
         return stream
@@ -117,8 +125,7 @@ class CommandService:
     def status(self, data: bytes, context: CallContext) -> ToriiResponse:
         """Return the newest status of a transaction."""
         tx_hash = _status_hash(data, context)
-        status = self._parts.statuses.newest(tx_hash) or self._stored_status(tx_hash)
-        return status.response()
+        return self._newest_status(tx_hash).response()
 
     def status_stream(self, data: bytes, context: CallContext) -> Iterator[ToriiResponse]:
         """Yield a transaction's status and all that follow, until a final one."""
@@ -192,7 +199,9 @@ class CommandService:
             for messages in lists
         ]
 
-    def _stored_status(self, tx_hash: bytes) -> Status:
+    def _newest_status(self, tx_hash: bytes) -> Status:
+        if (remembered := self._parts.statuses.newest(tx_hash)) is not None:
+            return remembered
         with self._parts.state.snapshot() as view:
             committed = view.decision(tx_hash)
         status = {

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -74,13 +74,15 @@ class Status(NamedTuple):
 class StatusStream:
     """The statuses of one transaction that are published while it is open."""
 
-    def __init__(self, tx_hash: bytes) -> None:
+    def __init__(self, tx_hash: bytes, wanted: Container[int] | None = None) -> None:
         self.tx_hash = tx_hash
+        self._wanted = wanted
         self._queue: SimpleQueue[Status | None] = SimpleQueue()
 
     def put(self, status: Status | None) -> None:
-        """Hand over a status; None ends the stream."""
-        self._queue.put(status)
+        """Hand over a status, where it is wanted; None ends the stream."""
+        if status is None or self._wanted is None or status.status in self._wanted:
+            self._queue.put(status)
 
     def get(self, timeout_s: float) -> Status | None:
         """Return the next status, or None where the stream was ended.
@@ -150,14 +152,17 @@ class StatusBoard:
                     return status
         return None
 
-    def open_stream(self, otherwise: Status) -> StatusStream:
+    def open_stream(
+        self, otherwise: Status, *, wanted: Container[int] | None = None
+    ) -> StatusStream:
         """Return a stream that begins with what is remembered; nothing is lost on the way.
 
         Args:
             otherwise: The transaction's status as the ledger has it: the stream begins with it
                 where nothing is remembered.
+            wanted: Which statuses it has; all where it is left out.
         """
-        stream = StatusStream(otherwise.tx_hash)
+        stream = StatusStream(otherwise.tx_hash, wanted)
         with self._lock:
             for status in self._recall(stream.tx_hash) or (otherwise,):
                 stream.put(status)

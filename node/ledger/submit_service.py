@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from queue import Empty as NothingCame
 from typing import Final
 
@@ -47,7 +48,8 @@ class SubmitService:
             self._commands.take_each(transactions, context)
             # What was told of them meanwhile is remembered: nothing is lost on the way.
             streams = [
-                self._commands.open_stream(transaction_hash(each), context) for each in transactions
+                self._commands.open_stream(transaction_hash(each), context, wanted=_DECIDED)
+                for each in transactions
             ]
             try:
                 yield SubmitResponse(
@@ -61,14 +63,8 @@ class SubmitService:
         deadline = time.monotonic() + PATIENCE_SECONDS
         for stream in streams:
             newest = Status(stream.tx_hash, TxStatus.NOT_RECEIVED)
-            try:
-                while newest.status not in _DECIDED:
-                    status = stream.get(max(0.0, deadline - time.monotonic()))
-                    if status is None:
-                        break
-                    newest = status
-            except NothingCame:
-                pass
+            with suppress(NothingCame):
+                newest = stream.get(max(0.0, deadline - time.monotonic())) or newest
             is_rejected = newest.status == TxStatus.REJECTED
             reason = self._parts.statuses.failure(stream.tx_hash) if is_rejected else None
             yield reason or newest
