@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, func, select, text, update
+from sqlalchemy import Connection, create_engine, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from support.command_line import run_inside
 from support.gateway_world import write_config
@@ -181,6 +183,41 @@ def test_what_a_transaction_has_read_stays_true(database_url: str) -> None:
     assert databases[1].find_one(select(Counter.value)) == 60
     for database in databases:
         database.close()
+
+
+def test_writes_of_many_threads_go_together_and_fail_alone(database_url: str) -> None:
+    schema = Schema(
+        service="counter", tables=CounterBase.metadata, revision="0001", revisions=FOLDER
+    )
+    all_there = threading.Barrier(9)
+
+    def first(connection: Connection) -> str:
+        # The others wait for this one, and are written by the next transaction.
+        all_there.wait(30)
+        connection.execute(insert(Counter).values(name="first", value=0))
+        return "first"
+
+    with closing(open_database(database_url, schema)) as database, ThreadPoolExecutor(9) as pool:
+
+        def add(number: int) -> int:
+            def work(connection: Connection) -> int:
+                connection.execute(insert(Counter).values(name=str(number // 2), value=number))
+                return number
+
+            all_there.wait(30)
+            return database.write(work)
+
+        written = pool.submit(database.write, first)
+        results = [pool.submit(add, number) for number in range(8)]
+        assert written.result() == "first"
+        errors = [result.exception() for result in results]
+        # Of each two with one name the first was written, and the second was told that it was not.
+        assert sum(error is None for error in errors) == 4
+        assert all(error is None or isinstance(error, IntegrityError) for error in errors)
+        assert database.find_one(select(func.count()).select_from(Counter)) == 5
+        told = {result.result() for result in results if result.exception() is None}
+        with database.reading() as session:
+            assert told == {*session.scalars(select(Counter.value).where(Counter.name != "first"))}
 
 
 def test_what_raises_writes_nothing(database_url: str) -> None:
