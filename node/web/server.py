@@ -91,12 +91,11 @@ class WebServer:
         self._closing = threading.RLock()
         self._is_closed = False
         self._open: dict[int, wasyncore.dispatcher] = {}
-        longest = memory_body_bytes or _MAX_BODY_BYTES
         self._server = ConnectionServer(
             app,
             most=min(threads + streams + connections, _connections_at_most()),
             patience_s=patience_s,
-            most_bytes=max(_UNFINISHED_BYTES, 2 * longest),
+            most_bytes=max(_UNFINISHED_BYTES, (memory_body_bytes or 0) * connections),
             map=self._open,
             _sock=listener,
             dispatcher=AnsweringThreads(threads, streams=streams, is_stream=is_stream),
