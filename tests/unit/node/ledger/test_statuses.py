@@ -67,6 +67,18 @@ def test_a_stream_opened_late_begins_with_the_newest_status() -> None:
     assert taken(stream) == list(HAPPY[2:])
 
 
+def test_a_stream_of_decisions_has_no_other_statuses() -> None:
+    board = StatusBoard()
+    board.publish([said(HAPPY[0])])
+    stream = board.open_stream(unknown(), wanted=DECIDED)
+    assert taken(stream) == []
+    board.publish(said(status) for status in HAPPY[1:])
+    assert taken(stream) == [TxStatus.COMMITTED]
+    assert taken(board.open_stream(unknown(), wanted=DECIDED)) == [TxStatus.COMMITTED]
+    board.end_streams()
+    assert stream.get(0) is None
+
+
 def test_a_stream_opened_after_a_rejection_is_told_its_reason_first() -> None:
     board = StatusBoard()
     reason = said(
