@@ -19,6 +19,8 @@ _TURN: Final = {"timeout": 30}
 _PATIENCE: Final = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
 """How long a PostgreSQL that is silent is waited for: seconds for a connection, milliseconds for
 what was sent to be acknowledged."""
+_POOL: Final = {"pool_size": 15, "max_overflow": 0, "pool_use_lifo": True}
+"""One for each thread at work: connections that overflow would be opened and closed each time."""
 
 
 def _in_folder_of_config(text: str, info: ValidationInfo) -> str:
@@ -90,9 +92,13 @@ def _create_engine(url: str) -> Engine:
     try:
         kind = make_url(url).get_backend_name()
         if kind == "sqlite":
-            engine = create_engine(url, hide_parameters=True, connect_args=_unless(url, _TURN))
+            name = make_url(url).database
+            pool = _POOL if name and name != ":memory:" else {}
+            engine = create_engine(
+                url, hide_parameters=True, connect_args=_unless(url, _TURN), **pool
+            )
             prepare_sqlite(engine)
-            _make_private(engine.url.database)
+            _make_private(name)
             return engine
         if kind == "postgresql":
             return create_engine(
@@ -101,6 +107,7 @@ def _create_engine(url: str) -> Engine:
                 isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
                 connect_args=_unless(url, _PATIENCE),
+                **_POOL,
             )
     except (ArgumentError, ImportError):
         raise ConfigError("database_url: not a URL of a database that is installed") from None
