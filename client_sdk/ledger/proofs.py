@@ -134,7 +134,7 @@ class ProvenState:
         value = self._value(entry)
         if value is None or len(value) > MAX_RECORD_CHARS:
             return None
-        return cast("_Record | None", _read_record(value, kind))
+        return cast("_Record | None", _read_record(value, kind))  # type: ignore[arg-type] # hashable
 
     def signatories(self, account_id: str) -> frozenset[str]:
         """Return the public keys of an account.
