@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from node.web.connections import Connection
 
 _CLOSING_S: Final = 5.0
+_MORE: Final = 2
+"""Threads that tell those of too many streams that they are."""
 
 
 class AnsweringThreads:
@@ -25,13 +27,13 @@ class AnsweringThreads:
 
         Args:
             threads: How many requests are worked on at the same time.
-            streams: How many more may be open that only wait.
+            streams: How many more may be open that only wait; the application refuses the rest.
             is_stream: Tells by a request's path whether it is one of these.
         """
         self._work = ThreadedTaskDispatcher()
         self._work.set_thread_count(threads)
         self._waiting = ThreadedTaskDispatcher()
-        self._streams = streams
+        self._streams = streams + _MORE
         self._is_stream = is_stream
 
     def add_task(self, connection: "Connection") -> None:
