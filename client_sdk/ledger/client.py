@@ -13,6 +13,7 @@ from typing import Final, Self, TypeVar
 import grpc
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
+from grpc.experimental import ChannelOptions
 
 from chaincode.errors import DecodeError
 from chaincode.protocol.block_pb2 import Block
@@ -125,6 +126,8 @@ class LedgerClient:
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.service_config", _SERVICE_CONFIG),
+            # Else a thread is started for each stream.
+            (ChannelOptions.SingleThreadedUnaryStream, 1),
         ]
         if root_certificates is None:
             channel = grpc.insecure_channel(address, options)
@@ -163,7 +166,7 @@ class LedgerClient:
             SubmitResponse.FromString,
         )
         self._can_submit = True
-        self._submissions = Gathering(self._submit_all, most=_MOST_TOGETHER, at_once=2)
+        self._submissions = Gathering(self._submit_all, most=_MOST_TOGETHER)
         self._healthcheck = self._channel.unary_unary(
             query_service + "Healthcheck", Empty.SerializeToString, HealthcheckData.FromString
         )
@@ -432,10 +435,11 @@ class LedgerClient:
         It is None where the node did not say: it stopped meanwhile.
         """
         request = TxList(transactions=transactions)
+        answers: list[ToriiResponse | None] = [None] * len(transactions)
         for response in self._submit(request, timeout=self._timeout_s):
             if len(response.statuses) == len(transactions):
-                return list(response.statuses)
-        return [None] * len(transactions)
+                answers = list(response.statuses)
+        return answers
 
     def _follow(self, tx_hash: str, deadline: float) -> ToriiResponse | None:
         """Return the status that decides a transaction, or None where it has to be sent again."""

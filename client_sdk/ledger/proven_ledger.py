@@ -67,9 +67,17 @@ class MemoryCheckpoints:
 class FileCheckpoints:
     """Keeps the newest checkpoint in a file of its own."""
 
-    def __init__(self, path: Path) -> None:
-        """Keep it in a file, which is made with the first checkpoint."""
+    def __init__(self, path: Path, *, pause_s: float = 0.0) -> None:
+        """Keep it in a file, which is made with the first checkpoint.
+
+        Args:
+            path: The file.
+            pause_s: It is written once in so many seconds: after a restart, what was seen last in
+                that time may be missing.
+        """
         self._path = path
+        self._pause_s = pause_s
+        self._next_s = 0.0
 
     def load(self) -> bytes | None:
         """Return the signed note that was saved last, or None.
@@ -90,6 +98,10 @@ class FileCheckpoints:
         Raises:
             ProofError: The file cannot be written: a fork could not be seen later.
         """
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + self._pause_s
         # Several processes may keep theirs here: each writes a file of its own, and moves it.
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}")
         try:

@@ -48,6 +48,8 @@ from node.web.rate_limit import Counts, RateLimiter
 from node.web.server import bind, serve
 from node.web.workers import run_workers
 
+_CHECKPOINT_S: Final = 1.0
+"""How often the ledger's checkpoint is kept: a new one comes with each block."""
 _TEND_S: Final = 5.0
 """How long what an instance held that died waits for another one."""
 THREADS: Final = 8
@@ -246,7 +248,9 @@ def build_reader(config: GatewayConfig, client: ProvingClient) -> ProvenLedger |
     if not config.prove_ledger:
         return None
     return ProvenLedger(
-        client, config.ledger.ledger_id, checkpoints=FileCheckpoints(config.checkpoint_file)
+        client,
+        config.ledger.ledger_id,
+        checkpoints=FileCheckpoints(config.checkpoint_file, pause_s=_CHECKPOINT_S),
     )
 
 

@@ -457,3 +457,10 @@ def test_a_file_that_is_of_no_use_is_named(
     lost = FileCheckpoints(tmp_path / "missing" / "checkpoint")
     with pytest.raises(ProofError, match="cannot be written: No such file"):
         proven(ledger, clock, checkpoints=lost).signatories(HOLDER)
+
+
+def test_a_checkpoint_may_be_written_once_in_a_while(tmp_path: Path) -> None:
+    kept = FileCheckpoints(tmp_path / "checkpoint", pause_s=3600)
+    for note in (b"first", b"second"):
+        kept.save(note)
+    assert kept.load() == b"first"
