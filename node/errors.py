@@ -73,6 +73,10 @@ class ModelError(NodeError):
     """A network of the face test is missing or altered. The operator must install it again."""
 
 
+class FaceWantedError(NodeError):
+    """The agents want to see a face at the recovery. The holder should add the portrait file."""
+
+
 class WalletLockedError(NodeError):
     """The wallet is locked. Its holder unlocks it with the passphrase first."""
 

@@ -11,13 +11,10 @@ from client_sdk.http_client import HttpClient
 
 
 def want_faces(urls: Sequence[str], *, http: HttpClient) -> bool:
-    """Tell whether any of some agents wants to see the holder's face at each attempt.
-
-    Raises:
-        TransportError: One cannot be reached.
-        ServiceRefusedError: One refuses to say.
-    """
-    return any(AgentClient(url, http).describe().face_required for url in urls)
+    """Tell whether any of some agents says that it wants to see the holder's face each time."""
+    findings = Findings()
+    described = (findings.ask(AgentClient(url, http), AgentClient.describe) for url in urls)
+    return any(agent is not None and agent.face_required for agent in described)
 
 
 def find_face_service(urls: Sequence[str], *, http: HttpClient) -> str:
@@ -31,7 +28,7 @@ def find_face_service(urls: Sequence[str], *, http: HttpClient) -> str:
     """
     findings, told, needed = Findings(), Counter[str](), len(urls) // 2 + 1
     for url in urls:
-        described = findings.ask(AgentClient(url, http), lambda agent: agent.describe())
+        described = findings.ask(AgentClient(url, http), AgentClient.describe)
         told.update(set(described.face_services) if described is not None else ())
     ((service, count),) = told.most_common(1) or (("", 0),)
     if count < needed:

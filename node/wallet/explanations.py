@@ -27,7 +27,7 @@ from client_sdk.errors import (
     WrongPassphraseError,
     WrongPasswordError,
 )
-from node.errors import NodeError
+from node.errors import FaceWantedError, NodeError
 from node.web.languages import gettext, gettext_noop, language, ngettext
 
 # The first kind that an error is of counts: the narrow ones stand before the broad ones.
@@ -43,6 +43,12 @@ _WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (
         TooFewAgentsError,
         gettext_noop("Too few of the agents that keep your backup did their part."),
+    ),
+    (
+        FaceWantedError,
+        gettext_noop(
+            "Your agents want to see your face: add the portrait file that was saved with the card."
+        ),
     ),
     (FaceTestRefusedError, gettext_noop("The face test was not passed.")),
     (NotProtectedError, gettext_noop("The wallet is not protected against loss yet.")),

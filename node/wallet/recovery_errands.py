@@ -15,6 +15,7 @@ from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.credential_renewal import bound_keys
+from node.errors import FaceWantedError
 from node.wallet.face_tests import RecoveryFace, portrait_of
 from node.wallet.jobs import Job
 from node.wallet.keeper import WalletKeeper
@@ -162,6 +163,9 @@ class Recover:
         job.begin(_ASKING)
         http = HttpClient()
         try:
+            if self.face is None and want_faces(self.card.urls, http=http):
+                # Said before an attempt is made.
+                raise FaceWantedError("the agents want to see a face; the portrait file is needed")
             return recover(
                 self.card,
                 self.password,

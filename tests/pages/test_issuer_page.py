@@ -231,6 +231,10 @@ def test_a_resident_lets_a_wallet_have_the_credential(
         assert wallet.token(code).status_code == 200
         page.goto(f"{url}/authorize?{urlencode(query)}")
         expect(page.get_by_role("alert")).to_contain_text("begin again in your wallet")
+        query["request_uri"] = wallet.pushed()
+        page.goto(f"{url}/authorize?{urlencode(query)}")
+        page.get_by_role("button", name="Decline").press("Enter")
+        page.wait_for_url(f"{callback}/callback?*error=access_denied*")
 
 
 def test_who_comes_first_loads_little(browser: Browser, page: Page, url: str) -> None:

@@ -14,12 +14,9 @@ from support.browser import (
 from support.wallet_stand import PASSPHRASE, WalletStand, paste, shown_rows
 from support.wallet_town import WalletTown
 
-from client_sdk.errors import ServiceRefusedError
 from client_sdk.gateway_client import FaceTestDemand, GatewayClient
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import find_term
-from client_sdk.sealing import SealingKey
-from client_sdk.standing_client import StandingClient
 
 pytestmark = pytest.mark.xdist_group("wallet_page")
 
@@ -112,43 +109,6 @@ def test_who_asks_too_much_is_named_and_declined(page: Page, wallet_town: Wallet
         page.get_by_role("button", name="Decline").click()
         expect(page.get_by_role("status")).to_contain_text("Nothing was shown")
         assert shop.wait(request.request_id).state == "declined"
-
-
-def test_a_standing_permission_is_used_told_revoked_and_refused(
-    page: Page, wallet_town: WalletTown
-) -> None:
-    key = SealingKey.generate()
-    with StandingClient(wallet_town.gateway_url, wallet_town.api_key) as office:
-        request = office.ask(
-            ["address"],
-            purpose="Yearly notice to residents",
-            uses=12,
-            days=365,
-            deposit_key=key.public_bytes,
-        )
-        paste(page, request.link)
-        expect(page.get_by_text("Also while you are away")).to_be_visible()
-        page.get_by_role("button", name="Show this").click()
-        expect(page.get_by_role("status")).to_contain_text("seen exactly what was listed")
-        page.get_by_role("link", name="Permissions", exact=True).click()
-        newest = page.get_by_role("main").get_by_role("listitem").first
-        href = newest.get_by_role("link", name="Record of your consent").get_attribute("href")
-        assert href is not None
-        grant = href.split("/")[2]
-        assert office.look_up(grant, key).attributes == {"address": ADDRESS}
-        page.get_by_role("link", name="History", exact=True).click()
-        entry = page.get_by_role("main").get_by_role("listitem").first
-        expect(entry).to_contain_text("Yearly notice to residents")
-        expect(entry).to_contain_text("On the ledger, use 1")
-        expect(page.get_by_text("does not agree")).to_have_count(0)
-        check_page(page, "wallet-history")
-        page.get_by_role("link", name="Permissions", exact=True).click()
-        newest.get_by_text("Take it back", exact=True).click()
-        check_view(page, "wallet-permissions")
-        newest.get_by_role("button", name="Take it back for good").click()
-        expect(newest).to_contain_text("taken back")
-        with pytest.raises(ServiceRefusedError):
-            office.look_up(grant, key)
 
 
 def test_who_comes_first_loads_little(browser: Browser, page: Page, stand: WalletStand) -> None:

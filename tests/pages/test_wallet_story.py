@@ -22,12 +22,15 @@ from support.wallet_stand import (
 )
 from support.wallet_town import WalletTown
 
+from client_sdk.errors import ServiceRefusedError
 from client_sdk.escrow.recovery import RecoveryFaceTest, recover
 from client_sdk.escrow.recovery_card import parse_recovery_card
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.gateway_client import GatewayClient
 from client_sdk.http_client import HttpClient
 from client_sdk.issuer_client import IssuerClient
+from client_sdk.sealing import SealingKey
+from client_sdk.standing_client import StandingClient
 from client_sdk.vault import CHEAPEST
 from client_sdk.wallet import Wallet
 from node.cli.demo.cast import example_resident
@@ -63,6 +66,7 @@ def test_the_whole_story(
         make_wallet_with_account(page, city)
         scan_and_accept_an_offer(page, city, camera)
         show_the_address_and_nothing_else(page, office)
+        permit_for_a_year_look_and_revoke(page, wallet_town)
         card, portrait = protect(page, stand, wallet_town, tmp_path)
         stop_the_recovery_of_a_thief(page, card, portrait, wallet_town, tmp_path)
         recover_on_a_phone(
@@ -130,6 +134,41 @@ def show_the_address_and_nothing_else(page: Page, office: GatewayClient) -> None
     expect(page.get_by_role("status")).to_contain_text("seen exactly what was listed")
     assert office.wait(request.request_id).attributes == {"address": ADDRESS}
     check_view(page, "wallet-outcome")
+
+
+def permit_for_a_year_look_and_revoke(page: Page, town: WalletTown) -> None:
+    key = SealingKey.generate()
+    with StandingClient(town.gateway_url, town.api_key) as office:
+        request = office.ask(
+            ["address"],
+            purpose="Yearly notice to residents",
+            uses=12,
+            days=365,
+            deposit_key=key.public_bytes,
+        )
+        paste(page, request.link)
+        expect(page.get_by_text("Also while you are away")).to_be_visible()
+        page.get_by_role("button", name="Show this").click()
+        expect(page.get_by_role("status")).to_contain_text("seen exactly what was listed")
+        page.get_by_role("link", name="Permissions", exact=True).click()
+        newest = page.get_by_role("main").get_by_role("listitem").first
+        href = newest.get_by_role("link", name="Record of your consent").get_attribute("href")
+        assert href is not None
+        grant = href.split("/")[2]
+        assert office.look_up(grant, key).attributes == {"address": ADDRESS}
+        page.get_by_role("link", name="History", exact=True).click()
+        entry = page.get_by_role("main").get_by_role("listitem").first
+        expect(entry).to_contain_text("Yearly notice to residents")
+        expect(entry).to_contain_text("On the ledger, use 1")
+        expect(page.get_by_text("does not agree")).to_have_count(0)
+        check_page(page, "wallet-history")
+        page.get_by_role("link", name="Permissions", exact=True).click()
+        newest.get_by_text("Take it back", exact=True).click()
+        check_view(page, "wallet-permissions")
+        newest.get_by_role("button", name="Take it back for good").click()
+        expect(newest).to_contain_text("taken back")
+        with pytest.raises(ServiceRefusedError):
+            office.look_up(grant, key)
 
 
 def protect(page: Page, stand: WalletStand, town: WalletTown, folder: Path) -> tuple[str, Path]:

@@ -1,16 +1,23 @@
 """A face test for what the wallet does: the face service's page makes it, the job waits for it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.browser import serve_in_thread
+from support.escrow_world import EscrowWorld
 from support.face_world import NAME, PORTRAIT, FaceWorld
 
 from client_sdk.errors import CredentialFormatError, FaceTestRefusedError, RequestError
+from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.face.demand import FaceService
 from client_sdk.face.portrait import PortraitOpening
+from client_sdk.vault import CHEAPEST
+from node.errors import FaceWantedError
 from node.wallet.face_tests import FACE_TEST, RecoveryFace, face_tester, page_address
 from node.wallet.jobs import Job, Jobs
+from node.wallet.keeper import WalletKeeper
+from node.wallet.recovery_errands import Recover
 
 DEADLINE_S = 30
 
@@ -96,3 +103,20 @@ def test_the_portrait_of_a_recovery_is_the_file_that_was_kept() -> None:
         RecoveryFace.parse("https://face.example", "nothing of this kind")
     with pytest.raises(RequestError):
         RecoveryFace.parse("http://face.example", portrait.disclosure)
+
+
+def test_a_recovery_without_a_portrait_is_told_before_an_attempt_is_made(tmp_path: Path) -> None:
+    agents = EscrowWorld(tmp_path, face_required=True, face_services=[FaceWorld().trust(tmp_path)])
+    with serve_in_thread(agents.agents[0].app) as url:
+        work = Recover(
+            keeper=WalletKeeper(tmp_path / "wallet", profile=CHEAPEST),
+            card=RecoveryCard.draw(agent_set="a set", urls=(url, "http://127.0.0.1:1")),
+            password="a password",
+            passphrase="a passphrase",
+            face=None,
+            finish=lambda: "/",
+        )
+        job = Jobs().start("Something", work, back="/back")
+        assert job.is_over(within_s=DEADLINE_S)
+    assert isinstance(job.problem, FaceWantedError)
+    agents.close()
