@@ -145,7 +145,7 @@ def register_problems(app: Flask) -> None:
 def null_character() -> ApiError:
     """Return the refusal of a text with a NUL, which PostgreSQL cannot keep."""
     return ApiError(
-        400,
+        422,
         "null_character",
         "A text has the character NUL",
         "Send the request without the character U+0000.",

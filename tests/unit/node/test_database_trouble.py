@@ -159,7 +159,7 @@ def test_a_null_in_a_text_is_bad_input(null: str, database_url: str, tmp_path: P
             world.client.post(f"/oid4vp/responses/{'a' * 32}", data={"state": null}),
         ]
         for answer in answers:
-            assert (answer.status_code, answer.json["code"]) == (400, "null_character")
+            assert (answer.status_code, answer.json["code"]) == (422, "null_character")
         assert ask(world, purpose="a text with \\u0000 in it").status_code == 201
 
 
