@@ -145,6 +145,9 @@ def _check_votes(commit: Commit, chain_id: str, validators: ValidatorSet) -> int
         )
     if not all(one.power > 0 for one in validators.validators) or validators.power > _MAX_POWER:
         raise LightBlockError(f"header {commit.height}: impossible voting powers")
+    if len({one.key for one in validators.validators}) < len(validators.validators):
+        # One key in many places would decide alone, where the peers' keys are all that is known.
+        raise LightBlockError(f"header {commit.height}: a validator stands there twice")
     power = 0
     for vote, validator in zip(commit.signatures, validators.validators, strict=True):
         if vote.flag is VoteFlag.ABSENT:

@@ -96,6 +96,14 @@ def test_other_validators_are_not_the_ledgers_peers(names: Sequence[str]) -> Non
         client_of(ChainNode(chain_of(names, names))).newest()
 
 
+def test_one_of_the_ledgers_peers_alone_makes_no_beginning() -> None:
+    """Its key stands in so many places that it has more than two thirds of the power."""
+    chain, names = HeaderChain(), (*FOUR, *["ann"] * 9)
+    chain.add(names, names, signers=("ann",))
+    with pytest.raises(LightBlockError, match="stands there twice"):
+        client_of(ChainNode(chain)).newest()
+
+
 def test_a_header_that_somebody_vouches_for() -> None:
     chain = chain_of(*[FOUR] * 5, *[("eve", "flo")] * 5)
     node = ChainNode(chain, lowest=7)

@@ -109,6 +109,13 @@ def test_impossible_powers(power: int) -> None:
         check_light_block(sign_block(header, validators, FOUR), CHAIN_ID)
 
 
+def test_a_validator_that_stands_there_twice() -> None:
+    validators = validator_set((*FOUR, "ann"))
+    header = replace(chain_of(FOUR).blocks[0].header, validators_hash=validators.hash())
+    with pytest.raises(LightBlockError, match="stands there twice"):
+        check_light_block(sign_block(header, validators, FOUR), CHAIN_ID)
+
+
 # what follows from a header that is trusted
 
 
