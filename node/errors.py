@@ -29,6 +29,14 @@ class ReplicationError(NodeError):
     """CometBFT and the ledger cannot go on together. The operator must mend what the text says."""
 
 
+class HaltError(ConfigError):
+    """The ledger stands at the height behind which the configuration has it stop."""
+
+
+class RulesFaultError(ReplicationError):
+    """The rules failed on a block that the peers decided: all peers of this version stop at it."""
+
+
 class DivergenceError(ReplicationError):
     """The ledger of this peer is not that of the others. It stops, and must be built anew."""
 

@@ -15,6 +15,7 @@ from node.errors import (
     DivergenceError,
     NodeError,
     PeerUnreachableError,
+    RulesFaultError,
     StorageError,
 )
 
@@ -32,7 +33,7 @@ Exit codes:
   3  a presentation was verified and refused
   4  the other side cannot be reached
   5  a configuration file cannot be used
-  6  a store is damaged or cannot be written
+  6  a store is damaged or cannot be written, or the ledger cannot go on with this version
 """
 
 
@@ -87,7 +88,7 @@ def _exit_code(error: Exception) -> int:
             return EXIT_UNREACHABLE
         case ConfigError():
             return EXIT_CONFIG
-        case StorageError() | InvalidBlockError() | DivergenceError():
+        case StorageError() | InvalidBlockError() | DivergenceError() | RulesFaultError():
             return EXIT_STORAGE
         case _:
             return EXIT_REFUSED

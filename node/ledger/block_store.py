@@ -26,6 +26,7 @@ from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.transaction_pb2 import Transaction
 from node.errors import StorageError
 from node.ledger.kept_files import keep_bytes
+from node.ledger.synced_files import sync_folder
 from node.ledger.transaction_places import Place, decode_transaction
 
 _MAGIC: Final = b"TEGATA\x00\x02"
@@ -87,7 +88,7 @@ class BlockStore:
         try:
             _write_whole(self._file, _file_header(history), 0)
             os.fsync(self._file)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise StorageError(f"{self._path}: cannot be written: {error.strerror}") from None
 
@@ -368,11 +369,3 @@ def _write_whole(file: int, data: bytes, offset: int) -> None:
     written = 0
     while written < len(data):
         written += os.pwrite(file, data[written:], offset + written)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

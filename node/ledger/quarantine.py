@@ -18,10 +18,16 @@ from node.errors import StorageError
 
 QUARANTINE_NAME: Final = "quarantine"
 _MAX_KEPT: Final = 1_000
-_OF_THE_MACHINE: Final = (StorageError, sqlite3.Error, OSError, MemoryError, EvmMissingError)
+OF_THE_MACHINE: Final = (StorageError, sqlite3.Error, OSError, MemoryError, EvmMissingError)
 """What says nothing about the transaction: the node cannot go on, whatever is ordered."""
 
 _log = structlog.get_logger(__name__)
+
+
+def fault_place(fault: BaseException) -> str:
+    """Return where in the code a fault was raised; what it says may be of a transaction."""
+    place = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{Path(place.filename).name}:{place.lineno} {place.name}"
 
 
 class Quarantine:
@@ -37,14 +43,13 @@ class Quarantine:
         Raises:
             Exception: The fault itself, where it is one of the machine and not of the rules.
         """
-        if isinstance(fault, _OF_THE_MACHINE):
+        if isinstance(fault, OF_THE_MACHINE):
             raise fault
-        place = traceback.extract_tb(fault.__traceback__)[-1]
         _log.critical(
             "the rules failed on a transaction: it is rejected; report this fault",
             tx_hash=transaction.hash.hex(),
             fault=type(fault).__name__,
-            place=f"{Path(place.filename).name}:{place.lineno} {place.name}",
+            place=fault_place(fault),
             kept=self._keep(transaction),
         )
 

@@ -25,7 +25,12 @@ CREATE TABLE IF NOT EXISTS pending_batch (
     payer TEXT NOT NULL,
     since_ms INTEGER NOT NULL,
     batch BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS rules (
+    app_version INTEGER NOT NULL
 ) STRICT;"""
+_FIRST_VERSION: Final = 1
+"""Of the rules, where none is written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +42,14 @@ class Position:
         app_hash: Of the ledger after that block, 32 bytes.
         pending_digest: Of what waits for signatures then, 32 bytes.
         header_height: The first header that carries this app hash.
+        app_version: Of the rules by which that block was decided.
     """
 
     height: int
     app_hash: bytes
     pending_digest: bytes
     header_height: int
+    app_version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +57,12 @@ class ReplicationChange:
     """What a block of CometBFT changes in these rows.
 
     Attributes:
-        position: The new position.
+        position: The new position; None where CometBFT begins anew.
         pending: What waits now under the hash of each batch that was touched; None where it does
             not wait any more.
     """
 
-    position: Position
+    position: Position | None
     pending: Mapping[bytes, PendingEntry | None]
 
 
@@ -74,10 +81,14 @@ def write_change(writer: sqlite3.Connection, change: ReplicationChange) -> None:
     )
     position = change.position
     writer.execute("DELETE FROM position")
+    writer.execute("DELETE FROM rules")
+    if position is None:
+        return
     writer.execute(
         "INSERT INTO position VALUES (?, ?, ?, ?)",
         (position.height, position.app_hash, position.pending_digest, position.header_height),
     )
+    writer.execute("INSERT INTO rules VALUES (?)", (position.app_version,))
 
 
 def read_position(connection: sqlite3.Connection) -> Position | None:
@@ -88,11 +99,13 @@ def read_position(connection: sqlite3.Connection) -> Position | None:
     if row is None:
         return None
     height, app_hash, pending_digest, header_height = row
+    rules = connection.execute("SELECT app_version FROM rules").fetchone()
     return Position(
         height=height,
         app_hash=app_hash,
         pending_digest=pending_digest,
         header_height=header_height,
+        app_version=_FIRST_VERSION if rules is None else rules[0],
     )
 
 

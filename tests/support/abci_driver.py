@@ -69,6 +69,7 @@ class AbciDriver:
         key: AccountKey = PEER_KEY,
         interval: int = 0,
         genesis: Block = GENESIS,
+        halt_height: int | None = None,
     ) -> None:
         """Open the files, and go on where they are."""
         self.stores = LedgerStores(folder, is_replicated=True)
@@ -77,7 +78,12 @@ class AbciDriver:
         self.statuses = StatusBoard()
         commits = CommitNotices(engine.tip().height)
         self.ledger = ReplicatedLedger(
-            engine, self.stores.state, self.statuses, commits, expiration_ms=HOUR_MS
+            engine,
+            self.stores.state,
+            self.statuses,
+            commits,
+            expiration_ms=HOUR_MS,
+            halt_height=halt_height,
         )
 
         def begin(manifest: SnapshotManifest, app_hash: bytes) -> SnapshotRestore:

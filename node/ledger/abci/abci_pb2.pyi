@@ -413,14 +413,28 @@ class ResponseVerifyVoteExtension(_message.Message):
     def __init__(self, status: _Optional[_Union[ResponseVerifyVoteExtension.VerifyStatus, str]] = ...) -> None: ...
 
 class ResponseFinalizeBlock(_message.Message):
-    __slots__ = ("tx_results", "validator_updates", "app_hash")
+    __slots__ = ("tx_results", "validator_updates", "consensus_param_updates", "app_hash")
     TX_RESULTS_FIELD_NUMBER: _ClassVar[int]
     VALIDATOR_UPDATES_FIELD_NUMBER: _ClassVar[int]
+    CONSENSUS_PARAM_UPDATES_FIELD_NUMBER: _ClassVar[int]
     APP_HASH_FIELD_NUMBER: _ClassVar[int]
     tx_results: _containers.RepeatedCompositeFieldContainer[ExecTxResult]
     validator_updates: _containers.RepeatedCompositeFieldContainer[ValidatorUpdate]
+    consensus_param_updates: ConsensusParams
     app_hash: bytes
-    def __init__(self, tx_results: _Optional[_Iterable[_Union[ExecTxResult, _Mapping]]] = ..., validator_updates: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ..., app_hash: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, tx_results: _Optional[_Iterable[_Union[ExecTxResult, _Mapping]]] = ..., validator_updates: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ..., consensus_param_updates: _Optional[_Union[ConsensusParams, _Mapping]] = ..., app_hash: _Optional[bytes] = ...) -> None: ...
+
+class ConsensusParams(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: VersionParams
+    def __init__(self, version: _Optional[_Union[VersionParams, _Mapping]] = ...) -> None: ...
+
+class VersionParams(_message.Message):
+    __slots__ = ("app",)
+    APP_FIELD_NUMBER: _ClassVar[int]
+    app: int
+    def __init__(self, app: _Optional[int] = ...) -> None: ...
 
 class ExecTxResult(_message.Message):
     __slots__ = ("code", "data", "log", "codespace")

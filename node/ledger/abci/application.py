@@ -11,7 +11,7 @@ from chaincode.errors import InvalidTransactionError, PendingFullError, UnknownS
 from chaincode.protocol.endpoint_pb2 import TxList, TxStatus
 from chaincode.protocol.proofs_pb2 import Replication
 from chaincode.replication import APP_VERSION, BatchCode
-from node.errors import ReplicationError
+from node.errors import ConfigError, ReplicationError, RulesFaultError
 from node.ledger.abci.abci_pb2 import (
     RECHECK,
     ExecTxResult,
@@ -30,10 +30,11 @@ from node.ledger.abci.abci_pb2 import (
     ValidatorUpdate,
 )
 from node.ledger.abci.batch_decoder import parse_batch
-from node.ledger.abci.replicated_ledger import Outcome, ReplicatedLedger
+from node.ledger.abci.replicated_ledger import Decision, Outcome, ReplicatedLedger
 from node.ledger.abci.state_sync import StateSync
 from node.ledger.block_statuses import told
 from node.ledger.engine import Engine
+from node.ledger.quarantine import OF_THE_MACHINE, fault_place
 from node.ledger.statuses import Status, StatusBoard
 
 POSITION_PATH: Final = "/replication"
@@ -77,6 +78,7 @@ class Application:
 
         Raises:
             ReplicationError: The ledger cannot go on with this CometBFT.
+            HaltError: It stands at the height behind which it is to stop.
             StorageError: A store is damaged, or the disk refused.
         """
         kind = request.WhichOneof("value")
@@ -95,11 +97,7 @@ class Application:
 
     def _init_chain(self, request: RequestInitChain) -> Response:
         response = Response()
-        validators = self._ledger.begin(request.chain_id)
-        if request.initial_height > 1:
-            raise ReplicationError(
-                f"genesis.json begins at height {request.initial_height}, not at 1"
-            )
+        validators = self._ledger.begin(request.chain_id, max(1, request.initial_height))
         response.init_chain.validators.extend(_validator(*each) for each in validators)
         response.init_chain.app_hash = self._ledger.position.app_hash
         return response
@@ -168,14 +166,31 @@ class Application:
     def _finalize(self, request: RequestFinalizeBlock) -> Response:
         for each in request.misbehavior:
             _report(each)
-        decision = self._ledger.finalize(request.height, _milliseconds(request.time), request.txs)
+        decision = self._decide(request)
         response = Response()
         response.finalize_block.tx_results.extend(map(_result, decision.outcomes))
         response.finalize_block.validator_updates.extend(
             _validator(*each) for each in decision.validators
         )
-        response.finalize_block.app_hash = decision.change.position.app_hash
+        response.finalize_block.app_hash = decision.position.app_hash
+        if decision.has_new_rules:
+            # From the next header on, whoever has other rules is found out by its first block.
+            response.finalize_block.consensus_param_updates.version.app = APP_VERSION
         return response
+
+    def _decide(self, request: RequestFinalizeBlock) -> Decision:
+        """Decide a block; a fault of ours, which all peers meet alike, is named as one."""
+        try:
+            return self._ledger.finalize(request.height, _milliseconds(request.time), request.txs)
+        except (ConfigError, *OF_THE_MACHINE):
+            raise
+        except Exception as fault:
+            raise RulesFaultError(
+                f"the rules of this version fail on block {request.height} of CometBFT "
+                f"({type(fault).__name__}, {fault_place(fault)}): nothing of it is written, and "
+                "all peers of this version stop here. Install a version in which that is mended: "
+                "CometBFT hands the block over again"
+            ) from fault
 
     def _commit(self) -> Response:
         self._ledger.commit()
@@ -206,7 +221,7 @@ def _flush() -> Response:
 
 
 def _process(request: RequestProcessProposal) -> Response:
-    """Refuse nothing but bytes that are no list of transactions, or too long.
+    """Refuse nothing but bytes that are no list of transactions, or too long a one.
 
     All peers must come to the same word on this, whatever their state: what is wrong with a batch
     that can be read is the block's to say.

@@ -42,13 +42,21 @@ def connect(
         on_failure: Told what went wrong when the node must stop.
 
     Raises:
-        ConfigError: CometBFT is not there, or an address cannot be bound.
+        ConfigError: CometBFT is not there, an address cannot be bound, or the ledger was decided
+            by the rules of another version.
         StorageError: A store is damaged.
     """
     if config.cometbft is None:
         raise AssertionError("the node is not replicated")
     expiration_ms = config.mst_expiration_minutes * 60 * 1000
-    ledger = ReplicatedLedger(engine, stores.state, statuses, commits, expiration_ms=expiration_ms)
+    ledger = ReplicatedLedger(
+        engine,
+        stores.state,
+        statuses,
+        commits,
+        expiration_ms=expiration_ms,
+        halt_height=config.cometbft.halt_height,
+    )
 
     def begin(manifest: SnapshotManifest, app_hash: bytes) -> SnapshotRestore:
         return SnapshotRestore(

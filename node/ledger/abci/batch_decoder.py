@@ -91,6 +91,12 @@ def parse_batch(data: bytes) -> TxList | InvalidTransactionError:
         return InvalidTransactionError("the bytes are no list of transactions")
     if not batch.transactions:
         return InvalidTransactionError("a batch without a transaction")
+    if len(batch.transactions) > MAX_BLOCK_TRANSACTIONS:
+        # Millions of empty ones fit in, and each would be looked at.
+        return InvalidTransactionError(
+            f"a batch of {len(batch.transactions)} transactions, {MAX_BLOCK_TRANSACTIONS} are "
+            "allowed"
+        )
     return batch
 
 

@@ -1,10 +1,12 @@
 """CometBFT as a child of the node: started behind it, stopped before it, its words in its log."""
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +17,12 @@ from chaincode.replication import MAX_BATCH_BYTES
 from node.errors import ConfigError, DivergenceError, ReplicationError
 
 _STOP_S: Final = 20.0
+_LOCK: Final = Path("data", "blockstore.db", "LOCK")
+_PAUSE_S: Final = 0.1
 _JSON_OVERHEAD: Final = 2
 _CONSENSUS_FAILURE: Final = "CONSENSUS FAILURE"
 _WRONG_HASHES: Final = ("AppHash", "LastResultsHash", "ValidatorsHash", "AppHash does not match")
+_WRONG_VERSION: Final = "Block.Header.Version"
 _LEVELS: Final = {"error": "error", "info": "debug", "debug": "debug"}
 # They go with the program, and are no matter of the operator's: without them it would not take what
 # the ledger takes. CometBFT lets the environment stand above config.toml.
@@ -68,6 +73,7 @@ class CometProcess:
             f"--proxy_app={proxy_app}",
             f"--rpc.laddr=tcp://{rpc}",
         ]
+        self._home = home
         self._on_failure = on_failure
         self._stopping = False
         self._last_error = ""
@@ -75,11 +81,12 @@ class CometProcess:
         self._thread = threading.Thread(target=self._read, name="cometbft")
 
     def start(self) -> None:
-        """Start the process.
+        """Start the process, once one that was left behind has ended.
 
         Raises:
-            ConfigError: The program cannot be run.
+            ConfigError: The program cannot be run, or another one runs in its folder.
         """
+        self._wait_for_the_one_before()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the operator says which program
                 self._command,
@@ -95,6 +102,14 @@ class CometProcess:
         except OSError as error:
             raise ConfigError(f"{self._command[0]} cannot be run: {error.strerror}") from None
         self._thread.start()
+
+    def _wait_for_the_one_before(self) -> None:
+        """Return when nobody holds the store: the CometBFT of a killed node ends by itself."""
+        path, deadline = self._home / _LOCK, time.monotonic() + _STOP_S
+        while _is_locked(path):
+            if time.monotonic() > deadline:
+                raise ConfigError(f"{self._home}: another CometBFT runs in this folder; stop it")
+            time.sleep(_PAUSE_S)
 
     def stop(self) -> None:
         """Stop the process, and wait until it has ended."""
@@ -142,6 +157,21 @@ class CometProcess:
             self._on_failure(_failure(f"CometBFT can decide no more: {self._last_error}"))
 
 
+def _is_locked(path: Path) -> bool:
+    """Tell whether a process holds a lock, as CometBFT's store takes it (flock)."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _renamed(fields: dict[str, Any]) -> dict[str, Any]:
     """Return fields under names that do not meet those of our own log."""
     return {
@@ -151,6 +181,11 @@ def _renamed(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _failure(text: str) -> ReplicationError:
+    if _WRONG_VERSION in text:
+        return DivergenceError(
+            f"this peer decides by rules of another version than the others: {text}; see Upgrade "
+            "in docs/operations.md, and join anew by state sync with their version"
+        )
     if any(word in text for word in _WRONG_HASHES):
         return DivergenceError(
             f"this peer computed another state than the others: {text}; keep its folder for "

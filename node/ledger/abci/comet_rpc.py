@@ -86,7 +86,10 @@ class CometRpc:
                 f"CometBFT does not answer at {self._url}: {type(error).__name__}"
             ) from None
         # A list of one call is answered by a message, a longer one by a list.
-        return answers if isinstance(answers, list) else [answers]
+        found = answers if isinstance(answers, list) else [answers]
+        if not all(isinstance(answer, dict) for answer in found):
+            raise PeerUnreachableError(f"{self._url} does not answer as CometBFT does")
+        return found
 
 
 def _problem(answer: dict[str, Any]) -> str:

@@ -20,6 +20,9 @@ class CometBftConfig(BaseModel):
             this port decides what is on the ledger: it belongs in a private network.
         snapshot_interval: After how many blocks of CometBFT a snapshot is written, from which a new
             peer can join; 0 writes none. All peers should have the same.
+        halt_height: The height of CometBFT behind which the node stops itself, and will not go on
+            with the same rules: all peers have the same one when a version with other rules is to
+            be installed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,3 +33,4 @@ class CometBftConfig(BaseModel):
     socket: ConfigPath = Path("abci.sock")
     abci: Address | None = None
     snapshot_interval: int = Field(default=1000, ge=0)
+    halt_height: int | None = Field(default=None, ge=1)

@@ -7,7 +7,7 @@ batch may wait for signatures, to which the app hash commits (ADR 0056).
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -25,11 +25,18 @@ from chaincode.merkle_log import LogNode, log_root
 from chaincode.multisignature import PendingBatches, keep_signatories
 from chaincode.protocol.endpoint_pb2 import TxStatus
 from chaincode.protocol.replication_pb2 import BatchResult
-from chaincode.replication import VALIDATOR_POWER, AppState, BatchCode, chain_id, validator_key
+from chaincode.replication import (
+    APP_VERSION,
+    VALIDATOR_POWER,
+    AppState,
+    BatchCode,
+    chain_id,
+    validator_key,
+)
 from chaincode.transition import SIGNATURES_VALIDATION
 from chaincode.validators import validator_changes
 from chaincode.world_state import get_voters
-from node.errors import ReplicationError, StorageError
+from node.errors import ConfigError, HaltError, ReplicationError, StorageError
 from node.ledger.abci.batch_decoder import BatchDecoder
 from node.ledger.block_statuses import final_status, log_block, told, validation_status
 from node.ledger.commit_notices import CommitNotices
@@ -71,16 +78,20 @@ class Decision:
     Attributes:
         outcomes: Of its transactions, in their order.
         validators: The new power of each validator that comes or goes, by its 32-byte key.
+        position: How far CometBFT has come then.
         change: What is written beside the state.
         candidate: The block that it makes, or None.
         told: What is told of transactions once it is written.
+        has_new_rules: Whether the blocks below were decided by rules of another version.
     """
 
     outcomes: Sequence[Outcome]
     validators: Sequence[tuple[bytes, int]]
+    position: Position
     change: ReplicationChange
     candidate: Candidate | None
     told: Sequence[Status]
+    has_new_rules: bool
 
 
 class ReplicatedLedger:
@@ -94,6 +105,7 @@ class ReplicatedLedger:
         commits: CommitNotices,
         *,
         expiration_ms: int,
+        halt_height: int | None = None,
     ) -> None:
         """Go on where CometBFT was when the node stopped.
 
@@ -103,10 +115,14 @@ class ReplicatedLedger:
             statuses: Where is said what became of each transaction.
             commits: Where is said that there is a new block.
             expiration_ms: How long after its oldest creation time a batch expires.
+            halt_height: The height of CometBFT behind which these rules decide no more.
 
         Raises:
+            ConfigError: The blocks below were decided by other rules, and this is not the height to
+                change them at.
             StorageError: The state is damaged.
         """
+        self._halt_height = halt_height
         self._engine = engine
         self._state = state
         self._statuses = statuses
@@ -115,6 +131,8 @@ class ReplicatedLedger:
         self._expiration_ms = expiration_ms
         self._lock = threading.Lock()
         self._decision: Decision | None = None
+        self._is_begun = False
+        """Whether a block was begun, of which nothing is written."""
         self.foreign = 0
         """How many transactions blocks have rejected for their signatures since the start."""
         self.reload()
@@ -123,6 +141,7 @@ class ReplicatedLedger:
         """Take over what the store holds: at the start, and after it was restored.
 
         Raises:
+            ConfigError: Its rules are of another version.
             StorageError: The state is damaged.
         """
         pending = PendingBatches(self._expiration_ms, LIMITS)
@@ -134,19 +153,39 @@ class ReplicatedLedger:
                 _check_position(view, position, pending)
         except DecodeError as error:
             raise StorageError(f"the state on disk is damaged: {error}") from None
+        self._check_rules(position)
         with self._lock:
             self._pending = pending
         self._position = position
+        self._decision, self._is_begun = None, False
         for batch in pending:
             self._statuses.publish(told(batch, TxStatus.MST_PENDING))
+
+    def _check_rules(self, position: Position) -> None:
+        """Check that the rules may go on from here.
+
+        Raises:
+            ConfigError: They may not.
+        """
+        if position.app_version != APP_VERSION and position.height != self._halt_height:
+            raise ConfigError(
+                f"this version decides by rules {APP_VERSION}, and the ledger was decided by rules "
+                f"{position.app_version} up to height {position.height} of CometBFT: all peers "
+                "change at one height, behind which the version before stops them by "
+                "`cometbft.halt_height` (docs/operations.md, Upgrade). Start that version"
+            )
 
     @property
     def position(self) -> Position:
         """How far CometBFT has come; of height 0 before its first block."""
         return self._position
 
-    def begin(self, claimed_chain_id: str) -> list[tuple[bytes, int]]:
+    def begin(self, claimed_chain_id: str, first_height: int) -> list[tuple[bytes, int]]:
         """Return key and power of the validators that the chain of CometBFT begins with.
+
+        Args:
+            claimed_chain_id: What CometBFT calls the chain.
+            first_height: Of its first block: above 1 where the ledger was founded anew.
 
         Raises:
             ReplicationError: It is the chain of another ledger, or a peer that votes has a key that
@@ -160,6 +199,7 @@ class ReplicatedLedger:
                 f"CometBFT's genesis.json is of chain {claimed_chain_id}, the genesis block of the "
                 f"ledger makes {expected}"
             )
+        self._position = replace(self._position, header_height=first_height)
         try:
             return [(validator_key(key), VALIDATOR_POWER) for key in sorted(voters)]
         except DecodeError as error:
@@ -206,8 +246,21 @@ class ReplicatedLedger:
             datas: Its transactions.
 
         Raises:
+            HaltError: The block below is the last one for these rules.
             StorageError: The state is damaged.
         """
+        if self._is_begun:
+            # CometBFT was restarted before it committed the block, and hands it over again.
+            self.reload()
+        below = self._position
+        has_new_rules = below.app_version != APP_VERSION
+        if below.height == self._halt_height and not has_new_rules:
+            raise HaltError(
+                f"height {below.height} of CometBFT is decided, and `cometbft.halt_height` is the "
+                "same: install the version whose rules begin there, or take the line out of "
+                "node.toml"
+            )
+        self._is_begun = True
         taken = _Taken()
         decoded = self.decoder.decode_all(datas)
         with self._lock, self._state.newest() as view:
@@ -220,7 +273,6 @@ class ReplicatedLedger:
                 # What came behind the last signature that was asked for waits for nothing.
                 self._pending.remove(batch.hash)
         candidate = self._decide(time_ms, taken)
-        below = self._position
         digest = self._pending.digest() if taken.touched else below.pending_digest
         with self._state.newest() as view:
             validators = validator_changes(view, candidate.changes) if candidate else []
@@ -230,14 +282,17 @@ class ReplicatedLedger:
             app_hash=app_hash,
             pending_digest=digest,
             header_height=below.header_height if app_hash == below.app_hash else height + 1,
+            app_version=APP_VERSION,
         )
         pending = {key: self._pending.entry(key) for key in sorted(taken.touched)}
         self._decision = Decision(
             outcomes=[outcome for outcome in taken.outcomes if outcome is not None],
             validators=validators,
+            position=position,
             change=ReplicationChange(position=position, pending=pending),
             candidate=candidate,
             told=taken.told,
+            has_new_rules=has_new_rules,
         )
         return self._decision
 
@@ -301,7 +356,7 @@ class ReplicatedLedger:
             self._state.commit_replication(decision.change)
         else:
             self._engine.commit(decision.candidate, decision.change)
-        self._position = decision.change.position
+        self._position, self._is_begun = decision.position, False
         self._statuses.publish(decision.told)
         if decision.candidate is not None:
             height = decision.candidate.block.block_v1.payload.height
@@ -353,7 +408,13 @@ class _GrownLog:
 def _beginning(view: StateSnapshot, pending_digest: bytes) -> Position:
     """Return where a ledger stands before CometBFT's first block."""
     app_hash = _app_state(view, pending_digest).app_hash()
-    return Position(height=0, app_hash=app_hash, pending_digest=pending_digest, header_height=1)
+    return Position(
+        height=0,
+        app_hash=app_hash,
+        pending_digest=pending_digest,
+        header_height=1,
+        app_version=APP_VERSION,
+    )
 
 
 def _check_position(view: StateSnapshot, position: Position, pending: PendingBatches) -> None:

@@ -7,7 +7,6 @@ and behind the end of the chain in the block file.
 
 import hashlib
 import io
-import os
 import sqlite3
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -25,7 +24,7 @@ from chaincode.merkle import hash_leaf
 from chaincode.merkle_log import extend_log_by_hash, log_root
 from chaincode.multisignature import PendingBatches, PendingEntry
 from chaincode.protocol.primitive_pb2 import Signature
-from chaincode.replication import AppState
+from chaincode.replication import APP_VERSION, AppState
 from chaincode.set_hash import SetHash
 from chaincode.state_root import StateRoot, is_provable
 from chaincode.transactions import block_hash, transaction_hash
@@ -36,11 +35,22 @@ from node.ledger.engine import block_rows
 from node.ledger.replication_rows import Position, ReplicationChange
 from node.ledger.signature_collector import LIMITS
 from node.ledger.state_store import StateStore, Tip
+from node.ledger.synced_files import sync_folder
 
 HASH_BYTES: Final = 32
 _MAX_RECORD_BYTES: Final = 128 * 1024 * 1024
 _ENTRIES_AT_ONCE: Final = 5_000
+_ENTRY_BYTES_AT_ONCE: Final = 32 * 1024 * 1024
 _KINDS: Final = ("block", "pending", "entry")
+_IMPOSSIBLE: Final = (
+    DecodeError,
+    InvalidBlockError,
+    sqlite3.IntegrityError,
+    ValueError,
+    # SQLite takes no number above 2^63, which the fields of messages can hold.
+    OverflowError,
+)
+"""What the words of a liar come to: nothing that is said of the disk."""
 
 
 class SnapshotRefusedError(Exception):
@@ -104,6 +114,7 @@ class SnapshotRestore:
         self._map_root = EMPTY_ROOT
         self._pending = PendingBatches(expiration_ms, LIMITS)
         self._entries: dict[bytes, bytes | None] = {}
+        self._entry_bytes = 0
         self._last_key = b""
         self._kind = 0
         self._rest = b""
@@ -129,7 +140,7 @@ class SnapshotRestore:
                     data.seek(start)
                     break
                 self._take(record)
-        except (DecodeError, InvalidBlockError, sqlite3.IntegrityError, ValueError) as error:
+        except _IMPOSSIBLE as error:
             raise SnapshotRefusedError(str(error)) from None
         except sqlite3.Error as error:
             raise StorageError(f"a snapshot cannot be written: {error}") from None
@@ -145,14 +156,15 @@ class SnapshotRestore:
             StorageError: The disk refused.
         """
         try:
-            state_root, change = self._checked()
+            state_root, position = self._checked()
         except (DecodeError, ValueError) as error:
             raise SnapshotRefusedError(str(error)) from None
         self._blocks.sync()
-        self._rows.finish(state_root, change)
+        pending = {batch.hash: self._pending.entry(batch.hash) for batch in self._pending}
+        self._rows.finish(state_root, ReplicationChange(position=position, pending=pending))
         self._opened.close()
         self._marker.unlink()
-        return change.position
+        return position
 
     def abandon(self) -> None:
         """Undo everything.
@@ -207,7 +219,8 @@ class SnapshotRestore:
         self._last_key = key
         self._set_hash.add(key, value)
         self._entries[key] = value
-        if len(self._entries) >= _ENTRIES_AT_ONCE:
+        self._entry_bytes += len(key) + len(value)
+        if len(self._entries) >= _ENTRIES_AT_ONCE or self._entry_bytes >= _ENTRY_BYTES_AT_ONCE:
             self._write_entries()
 
     def _write_entries(self) -> None:
@@ -216,10 +229,10 @@ class SnapshotRestore:
         self._rows.write_entries(self._entries, {} if update is None else update.pages)
         if update is not None:
             self._map_root = update.root
-        self._entries = {}
+        self._entries, self._entry_bytes = {}, 0
 
-    def _checked(self) -> tuple[StateRoot, ReplicationChange]:
-        """Return the root of the state and the rows beside it, now known to be the others'."""
+    def _checked(self) -> tuple[StateRoot, Position]:
+        """Return the root of the state and how far it has come, now known to be the others'."""
         if self._rest:
             raise SnapshotRefusedError("its last record is cut")
         self._write_entries()
@@ -246,9 +259,10 @@ class SnapshotRestore:
             pending_digest=app_state.pending_digest,
             # An earlier one may carry it too; this one is known to.
             header_height=self._manifest.height + 1,
+            # CometBFT has compared it with that of the header.
+            app_version=APP_VERSION,
         )
-        pending = {batch.hash: self._pending.entry(batch.hash) for batch in self._pending}
-        return state_root, ReplicationChange(position=position, pending=pending)
+        return state_root, position
 
 
 def _mark(marker: Path) -> None:
@@ -259,11 +273,7 @@ def _mark(marker: Path) -> None:
     """
     try:
         marker.touch(mode=0o600)
-        folder = os.open(marker.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(marker.parent)
     except OSError as error:
         raise StorageError(f"{marker}: cannot be made: {error.strerror}") from None
 

@@ -25,6 +25,7 @@ from node.errors import StorageError
 from node.ledger.abci.snapshot_pb2 import SnapshotManifest, SnapshotRecord
 from node.ledger.replication_rows import Position
 from node.ledger.state_store import StateSnapshot, StateStore
+from node.ledger.synced_files import sync_folder, write_synced
 
 SNAPSHOTS_NAME: Final = "snapshots"
 SNAPSHOT_FORMAT: Final = 1
@@ -137,8 +138,11 @@ class SnapshotWriter:
                     chain_height=view.height(),
                     chunk_hashes=b"".join(hashes),
                 )
-            (part / _MANIFEST_NAME).write_bytes(manifest.SerializeToString())
+            write_synced(part / _MANIFEST_NAME, manifest.SerializeToString())
+            # The next snapshot takes chunks over: after a power cut they must be whole.
+            sync_folder(part)
             part.rename(part.with_suffix(""))
+            sync_folder(self._folder)
             for old in self._whole()[_KEPT:]:
                 shutil.rmtree(old)
         except _StoppedError:
@@ -155,10 +159,10 @@ class SnapshotWriter:
         for chunk, then in _chunks(_records(view, reuse.height), reuse):
             if self._stopping.is_set():
                 raise _StoppedError
-            (folder / str(len(hashes))).write_bytes(chunk)
+            write_synced(folder / str(len(hashes)), chunk)
             hashes.append(hashlib.sha256(chunk).digest())
             reuse = then
-        (folder / _REUSE_NAME).write_text(json.dumps(asdict(reuse)), encoding="utf-8")
+        write_synced(folder / _REUSE_NAME, json.dumps(asdict(reuse)).encode())
         return hashes
 
     def _link_chunks(self, folder: Path) -> tuple[_Reuse, list[bytes]]:

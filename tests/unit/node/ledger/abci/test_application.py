@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.abci_driver import (
     ADMIN_KEY,
-    CHAIN_ID,
     GENESIS,
     HOUR_MS,
     PEER_KEY,
@@ -25,6 +24,7 @@ from support.abci_driver import (
     write,
 )
 
+from chaincode import transition
 from chaincode.errors import UnknownSignatoryError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, Command
@@ -34,12 +34,15 @@ from chaincode.protocol.proofs_pb2 import Replication
 from chaincode.protocol.replication_pb2 import BatchResult
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.replication import MAX_BATCH_BYTES, BatchCode
+from chaincode.rules.scope import Scope
 from chaincode.signatures import KeyAlgorithm
 from chaincode.transactions import transaction_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory, remove_signatory, set_account_detail
-from node.errors import ConfigError, ReplicationError, StorageError
+from node.errors import ConfigError, HaltError, ReplicationError, RulesFaultError, StorageError
+from node.ledger.abci import application, replicated_ledger
 from node.ledger.abci.abci_pb2 import Request, ResponseProcessProposal
+from node.ledger.engine import MAX_BLOCK_TRANSACTIONS
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.stores import LedgerStores
 
@@ -79,8 +82,6 @@ def test_the_chain_begins_with_the_ledgers_peers_and_state(peer: AbciDriver) -> 
 def test_the_chain_of_another_ledger_is_refused(peer: AbciDriver) -> None:
     with pytest.raises(ReplicationError, match="is of chain tegata-other"):
         peer.init_chain("tegata-other")
-    with pytest.raises(ReplicationError, match="begins at height 2"):
-        peer.init_chain(CHAIN_ID, initial_height=2)
 
 
 def test_a_peer_that_cannot_sign_for_cometbft_is_no_beginning(tmp_path: Path) -> None:
@@ -251,6 +252,16 @@ def test_signatures_are_collected_by_blocks(peer: AbciDriver, waiting: Transacti
     assert detail(peer, "both") == b"v"
 
 
+def test_a_block_that_is_handed_over_again_leads_to_the_same(
+    peer: AbciDriver, waiting: Transaction
+) -> None:
+    """A CometBFT that the node did not start was restarted between the decision and its commit."""
+    data = half(waiting, SECOND_KEY)
+    decided = peer.finalize(data)
+    assert peer.decide(data) == decided
+    assert (pending_count(peer), detail(peer, "both")) == (0, b"v")
+
+
 def test_what_waits_is_in_the_app_hash(peer: AbciDriver, waiting: Transaction) -> None:
     height = peer.stores.tip().height
     before = peer.info()[1]
@@ -386,6 +397,13 @@ def test_nothing_is_refused_but_what_cannot_be_read(peer: AbciDriver) -> None:
     long = encoded(transaction(set_account_detail(ADMIN_ACCOUNT, "k", "x" * MAX_BATCH_BYTES)))
     assert peer.process(long) == reject
     assert peer.check(long) == BatchCode.REFUSED
+    many = encoded(*[Transaction()] * (MAX_BLOCK_TRANSACTIONS + 1))
+    assert peer.process(many) == reject
+    (result,) = peer.decide(many).tx_results
+    assert (result.code, result.log) == (
+        BatchCode.REFUSED,
+        "a batch of 10001 transactions, 10000 are allowed",
+    )
 
 
 def test_what_the_app_hash_is_made_of_is_told(peer: AbciDriver) -> None:
@@ -408,6 +426,72 @@ def test_a_peer_that_broke_the_rules_is_named(peer: AbciDriver) -> None:
     peer.application.answer(request)
     peer.commit()
     assert peer.info()[0] == 1
+
+
+# Faults of ours, and other rules
+
+
+def test_a_fault_of_the_rules_on_a_transaction_rejects_it_on_all_peers_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = transition.apply_command
+
+    def apply_or_fail(scope: Scope, command: Command) -> None:
+        rules(scope, command)
+        if command.set_account_detail.key == "poison":
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(transition, "apply_command", apply_or_fail)
+    peers = [AbciDriver(tmp_path / name) for name in ("one", "two")]
+    datas = (write("poison"), write("a"))
+    decided = [peer.decide(*datas) for peer in peers]
+    assert decided[0] == decided[1]
+    assert [result.code for result in decided[0].tx_results] == [
+        BatchCode.REJECTED,
+        BatchCode.COMMITTED,
+    ]
+    for peer in peers:
+        assert (detail(peer, "poison"), detail(peer, "a")) == (None, b"v")
+        peer.close()
+
+
+def test_a_fault_of_ours_elsewhere_is_named_and_a_later_version_goes_on(
+    peer: AbciDriver, waiting: Transaction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, data = peer.info(), half(waiting, SECOND_KEY)
+    with monkeypatch.context() as version:
+        version.setattr(replicated_ledger, "validator_changes", lambda _view, _changes: 1 // 0)
+        with pytest.raises(
+            RulesFaultError, match=r"fail on block 3 of CometBFT \(ZeroDivisionError, test_app"
+        ):
+            peer.finalize(data)
+    assert peer.info() == before
+    (result,) = peer.decide(data).tx_results
+    assert (result.code, detail(peer, "both")) == (BatchCode.COMMITTED, b"v")
+
+
+def test_rules_end_and_begin_at_one_height(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = AbciDriver(tmp_path / "peer", halt_height=2)
+    peer.decide(write("a"))
+    assert not peer.decide().HasField("consensus_param_updates")
+    data = write("b")
+    with pytest.raises(HaltError, match="height 2 of CometBFT is decided"):
+        peer.finalize(data)
+    peer.close()
+    for module in (application, replicated_ledger):
+        monkeypatch.setattr(module, "APP_VERSION", 2)
+    for height in (None, 1, 3):
+        with pytest.raises(ConfigError, match="decided by rules 1 up to height 2"):
+            AbciDriver(tmp_path / "peer", halt_height=height)
+    peer = AbciDriver(tmp_path / "peer", halt_height=2)
+    assert peer.decide(data).consensus_param_updates.version.app == 2
+    assert not peer.decide().HasField("consensus_param_updates")
+    assert detail(peer, "b") == b"v"
+    peer.close()
+    AbciDriver(tmp_path / "peer").close()
+    monkeypatch.setattr(replicated_ledger, "APP_VERSION", 1)
+    with pytest.raises(ConfigError, match="this version decides by rules 1"):
+        AbciDriver(tmp_path / "peer")
 
 
 # Peers alike

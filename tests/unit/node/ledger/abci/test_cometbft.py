@@ -1,5 +1,6 @@
 """What the node does with CometBFT itself: the socket, the process, and the pool."""
 
+import fcntl
 import io
 import json
 import socket
@@ -22,6 +23,7 @@ from node.errors import (
     ReplicationError,
     StoppingError,
 )
+from node.ledger.abci import comet_process
 from node.ledger.abci.abci_pb2 import Request, Response
 from node.ledger.abci.broadcaster import Broadcaster
 from node.ledger.abci.comet_process import CometProcess
@@ -181,6 +183,12 @@ def line(text: str, level: str = "error", **fields: str) -> str:
             "can decide no more: CONSENSUS FAILURE!!! disk",
         ),
         (
+            line("CONSENSUS FAILURE!!!", err="wrong Block.Header.Version. Expected 1, got 2")
+            + "; exec sleep 60",
+            DivergenceError,
+            "by rules of another version than the others",
+        ),
+        (
             "echo 'panic: state.AppHash does not match AppHash after replay'; exit 2",
             DivergenceError,
             "AppHash does not match",
@@ -202,6 +210,27 @@ def test_a_stop_is_no_failure(tmp_path: Path) -> None:
     child = Child(tmp_path, line("started", "info", event="x") + "; exec sleep 60")
     child.process.start()
     child.process.stop()
+    assert child.failures == []
+
+
+def test_one_that_a_killed_node_has_left_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "data" / "blockstore.db" / "LOCK"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        monkeypatch.setattr(comet_process, "_STOP_S", 0)
+        child = Child(tmp_path, f"touch {tmp_path / 'ran'}; exec sleep 60")
+        with pytest.raises(ConfigError, match="another CometBFT runs in this folder"):
+            child.process.start()
+        assert not (tmp_path / "ran").exists()
+        monkeypatch.setattr(comet_process, "_STOP_S", 30)
+        monkeypatch.setattr(
+            comet_process.time, "sleep", lambda _s: fcntl.flock(held, fcntl.LOCK_UN)
+        )
+        child.process.start()
+        child.process.stop()
     assert child.failures == []
 
 
@@ -294,6 +323,21 @@ def test_a_cometbft_that_is_gone_is_told_and_a_stop_too(
         broadcaster.send([b"foo"])
     broadcaster.stop()
     with pytest.raises(StoppingError):
+        broadcaster.send([b"foo"])
+
+
+@pytest.mark.parametrize("answer", ["words", ["words"], None, 5])
+def test_what_is_no_answer_of_cometbft_is_told_and_the_next_one_is_read(
+    broadcaster_of: Callable[[str], Broadcaster], answer: Any
+) -> None:
+    pool = Pool(lambda _call: {"result": {}})
+    with pool.stand:
+        right, pool.stand.answer = pool.stand.answer, lambda _received: json_reply(answer)
+        broadcaster = broadcaster_of(pool.stand.address)
+        broadcaster._has_answered = True
+        with pytest.raises(PeerUnreachableError, match="does not answer as CometBFT does"):
+            broadcaster.send([b"foo"])
+        pool.stand.answer = right
         broadcaster.send([b"foo"])
 
 

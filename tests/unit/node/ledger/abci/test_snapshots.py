@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import json
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from support.abci_driver import (
 
 from client_sdk.ledger.commands import set_account_detail
 from node.errors import ReplicationError
-from node.ledger.abci import snapshot_writer
+from node.ledger.abci import snapshot_restore, snapshot_writer
 from node.ledger.abci.abci_pb2 import (
     ResponseApplySnapshotChunk,
     ResponseOfferSnapshot,
@@ -32,6 +34,7 @@ from node.ledger.abci.abci_pb2 import (
 )
 from node.ledger.abci.snapshot_pb2 import SnapshotManifest, SnapshotRecord
 from node.ledger.genesis import ADMIN_ACCOUNT
+from node.ledger.state_store import StateRestore
 
 ACCEPT = ResponseApplySnapshotChunk.ACCEPT
 REFUSED = ResponseApplySnapshotChunk.REJECT_SNAPSHOT
@@ -102,6 +105,27 @@ def test_a_restored_peer_has_everything(source: AbciDriver, target: AbciDriver) 
     assert target.decide(data) == source.decide(data)
 
 
+def test_large_entries_are_not_gathered_in_memory(
+    source: AbciDriver, target: AbciDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_restore, "_ENTRY_BYTES_AT_ONCE", 100)
+    sizes, write = [], StateRestore.write_entries
+
+    def count(
+        restore: StateRestore,
+        entries: Mapping[bytes, bytes | None],
+        pages: Mapping[str, bytes | None],
+    ) -> None:
+        sizes.append(len(entries))
+        write(restore, entries, pages)
+
+    monkeypatch.setattr(StateRestore, "write_entries", count)
+    snapshot = source.list_snapshots()[0]
+    assert restore(target, snapshot, source.info()[1], chunks_of(source, snapshot)) == ACCEPT
+    assert (len(sizes) > 5, max(sizes) < 5) == (True, True)
+    assert content(target) == content(source)
+
+
 def test_all_peers_write_the_same(source: AbciDriver, tmp_path: Path) -> None:
     """Also one that was itself restored: it signs its blocks, and has no snapshot to build on."""
     snapshot = source.list_snapshots()[0]
@@ -139,6 +163,28 @@ def test_a_snapshot_that_cannot_be_built_on_is_named(source: AbciDriver, tmp_pat
         wait_for_snapshot(source)
     assert [snapshot.height for snapshot in source.list_snapshots()] == [8, 4]
     assert "remove this snapshot" in str(logs)
+
+
+def test_the_disk_has_a_snapshot_before_it_counts(
+    source: AbciDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, synced, sync = tmp_path / "source" / "snapshots", set(), os.fsync
+
+    def note(file: int) -> None:
+        sync(file)
+        synced.add(Path(f"/proc/self/fd/{file}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    for _ in range(4):
+        source.decide()
+    wait_for_snapshot(source)
+    part, before = folder / "12.part", folder / "8"
+    taken_over = json.loads((before / "reuse").read_text())["chunks"]
+    written = [path.name for path in (folder / "12").iterdir()]
+    missing = {part / name for name in written} | {part, folder}
+    missing -= {part / str(number) for number in range(taken_over)} | synced
+    assert missing == set()
+    assert taken_over > 0
 
 
 def test_only_the_newest_are_kept(source: AbciDriver) -> None:
@@ -269,6 +315,11 @@ def reject_nonsense(records: list[SnapshotRecord]) -> None:
     fix_links(records)
 
 
+def date_beyond_all_times(records: list[SnapshotRecord]) -> None:
+    records[0].block.block.block_v1.payload.created_time = 2**64 - 1
+    fix_links(records)
+
+
 def fix_links(records: list[SnapshotRecord]) -> None:
     """Have the blocks above the first one follow from it."""
     blocks = [each.block.block for each in records if each.HasField("block")]
@@ -293,6 +344,7 @@ def fix_links(records: list[SnapshotRecord]) -> None:
         clear_record,
         decide_twice,
         reject_nonsense,
+        date_beyond_all_times,
     ],
 )
 def test_a_forged_snapshot_leaves_nothing(
