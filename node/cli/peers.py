@@ -40,10 +40,11 @@ from node.network.layout import (
 )
 from node.network.peer_processes import PeerProcesses
 from node.network.peer_status import NetworkStatus, NetworkWatch, header_hash, newest_header
+from node.network.refounding import refound as found_anew
 
 EXIT_NOT_LEVEL: Final = 1
 _SYNC_SOURCES: Final = 2
-_PATIENCE_S: Final = 15
+_PATIENCE_S: Final = 60
 _PAUSE_S: Final = 0.2
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
@@ -149,9 +150,10 @@ def _state_sync(urls: Sequence[str]) -> StateSync:
             found.append((url, newest_header(url, http)[0]))
         except TransportError:
             continue
-    if len(found) < _SYNC_SOURCES:
+    # CometBFT wants two; of a network of one peer they are the same.
+    if len(found) < min(_SYNC_SOURCES, len(urls)):
         raise NetworkError("two running peers are needed to get the state from; or give --replay")
-    chosen = found[:_SYNC_SOURCES]
+    chosen = (found * _SYNC_SOURCES)[:_SYNC_SOURCES]
     height = min(height for _, height in chosen)
     hashes = {header_hash(url, http, height) for url, _ in chosen}
     if len(hashes) > 1:
@@ -180,6 +182,38 @@ def dismiss(folder: Path, peer: str, as_json: bool) -> None:
         folder,
         peer,
         lambda one: Command(remove_peer=RemovePeer(public_key=one.peer_key)),
+        as_json=as_json,
+    )
+
+
+@network.command()
+@_folder
+@click.argument("peer")
+@click.confirmation_option(
+    prompt="No other peer of the network may ever start again as it is. Are all of them off?",
+    help="Do not ask whether all other peers are off for ever.",
+)
+@json_option
+def refound(folder: Path, peer: str, as_json: bool) -> None:
+    """Let PEER, whose node has stopped, go on alone: too few others are left to decide.
+
+    The ledger stays; the administrator's key, in the folder of the first peer of the network in
+    FOLDER, takes the vote from all others. Wallets need a header that somebody vouches for.
+    """
+    folders = peer_folders(folder)
+    chosen = next((one for one in folders if one.name == peer), None)
+    if chosen is None:
+        raise click.BadParameter(f"{peer}: no peer's folder", param_hint="PEER")
+    key = AccountKey.load(folders[0].path / "keys" / f"{ADMIN_ACCOUNT}.priv")
+    done = found_anew(chosen, key, now_ms=now_ms())
+    show(
+        {
+            "peer": peer,
+            "ledger_height": done.ledger_height,
+            "first_height": done.first_height,
+            "removed": list(done.removed),
+            "next": f"tegata node start {chosen.path}",
+        },
         as_json=as_json,
     )
 

@@ -136,19 +136,25 @@ prometheus_listen_addr = {_text(node.metrics or "")}
 """
 
 
-def genesis_json(chain_id: str, created_time_ms: int, validators: Sequence[AccountKey]) -> str:
+def genesis_json(
+    chain_id: str,
+    created_time_ms: int,
+    validators: Sequence[AccountKey],
+    initial_height: int = 1,
+) -> str:
     """Return the text of `genesis.json`, the same for every peer.
 
     Args:
         chain_id: The chain's name.
         created_time_ms: The genesis block's time, milliseconds since 1970, UTC.
         validators: The keys of the peers that vote.
+        initial_height: Of the first block.
     """
     time = datetime.fromtimestamp(created_time_ms / 1000, UTC)
     values = {
         "genesis_time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "chain_id": chain_id,
-        "initial_height": "1",
+        "initial_height": str(initial_height),
         "consensus_params": {
             "block": {"max_bytes": str(MAX_BLOCK_BYTES), "max_gas": "-1"},
             "evidence": {
