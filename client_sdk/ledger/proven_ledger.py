@@ -9,10 +9,23 @@ from typing import Final, Protocol, TypeVar
 
 from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse, StateEntry, StateProof
 from chaincode.records import IdentityRecord
+from chaincode.replication import AppState, chain_id
 from chaincode.state_root import MAX_PROVEN_ENTRIES, entry_key
-from client_sdk.errors import ClientError, ProofError, QueryFailedError, TransportError
+from client_sdk.errors import (
+    ClientError,
+    ProofError,
+    QueryFailedError,
+    StaleProofError,
+    TransportError,
+)
 from client_sdk.gathering import Gathering
-from client_sdk.ledger.light_client import LightClient
+from client_sdk.ledger.light_client import (
+    ChainTrust,
+    LightBlockSource,
+    LightBlockStore,
+    LightClient,
+)
+from client_sdk.ledger.light_client.light_block import Header
 from client_sdk.ledger.proofs import (
     LedgerTrust,
     ProvenState,
@@ -26,6 +39,7 @@ from client_sdk.ledger.proofs import (
 
 MAX_AGE_MS: Final = 60_000
 _PATIENCE_S: Final = 5.0
+_POLL_S: Final = 0.05
 _Record = TypeVar("_Record", bound=IdentityRecord)
 
 
@@ -65,10 +79,10 @@ class MemoryCheckpoints:
 
 
 class FileCheckpoints:
-    """Keeps the newest checkpoint in a file of its own."""
+    """Keeps the newest checkpoint in a file of its own; or the newest header, in another one."""
 
     def __init__(self, path: Path, *, pause_s: float = 0.0) -> None:
-        """Keep it in a file, which is made with the first checkpoint.
+        """Keep it in a file, which is made with the first one.
 
         Args:
             path: The file.
@@ -80,7 +94,7 @@ class FileCheckpoints:
         self._next_s = 0.0
 
     def load(self) -> bytes | None:
-        """Return the signed note that was saved last, or None.
+        """Return what was saved last, or None.
 
         Raises:
             ProofError: The file cannot be read.
@@ -93,7 +107,7 @@ class FileCheckpoints:
             raise self._failed("read", error) from None
 
     def save(self, note: bytes) -> None:
-        """Keep a signed note in place of the one before.
+        """Keep a signed note, or a header, in place of the one before.
 
         Raises:
             ProofError: The file cannot be written: a fork could not be seen later.
@@ -112,8 +126,46 @@ class FileCheckpoints:
 
     def _failed(self, done: str, error: OSError) -> ProofError:
         return ProofError(
-            f"{self._path}: the ledger's checkpoint cannot be {done}: {error.strerror}"
+            f"{self._path}: what is known of the ledger cannot be {done}: {error.strerror}"
         )
+
+
+def follow_headers(
+    client: ProvingClient,
+    ledger_id: str,
+    sources: Sequence[LightBlockSource],
+    blocks: LightBlockStore,
+    *,
+    trusted_header: tuple[int, bytes] | None = None,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> LightClient:
+    """Return what follows the headers of a replicated ledger.
+
+    Args:
+        client: The node that shows the genesis block, where nothing else is there to begin with.
+        ledger_id: The ledger's id, 64 hex digits.
+        sources: The nodes that show headers; the first one is followed, the others must agree.
+        blocks: Where the newest verified header is kept.
+        trusted_header: Height and hash of a header that somebody vouches for, to begin anew with.
+        now_ms: The clock: milliseconds since 1970, UTC.
+    """
+    chain = chain_id(ledger_id)
+
+    def peer_keys() -> frozenset[str]:
+        return _trust_of(client, ledger_id).peer_keys
+
+    if trusted_header is None:
+        trust = ChainTrust.in_peers(chain, peer_keys)
+    else:
+        trust = ChainTrust.in_header(chain, *trusted_header)
+    begins_anew = trusted_header is not None
+    return LightClient(sources, trust, blocks=blocks, begins_anew=begins_anew, now_ms=now_ms)
+
+
+def _trust_of(client: ProvingClient, ledger_id: str) -> LedgerTrust:
+    """Return the trust in the peers that the genesis block names, as a node shows it."""
+    response = client.prove(ProofRequest.Payload(with_genesis=True))
+    return LedgerTrust.from_genesis(response.genesis, ledger_id)
 
 
 class ProvenLedger:
@@ -240,20 +292,39 @@ class ProvenLedger:
     ) -> tuple[StateProof, ProvenState]:
         with self._lock:
             # First the header: what is read after it is never older.
-            light_client.newest()
-            response = self._client.prove(ProofRequest.Payload(entries=entries))
-            app = read_app_state(response, self._ledger_id)
+            newest = light_client.newest().header
+            response, app = self._prove_from(newest, entries)
             header = light_client.find(app.app_hash()).header
         proof = response.proof
         state = verify_committed_proof(proof, app, time_ms=header.time_ns // 1_000_000)
         state.check_age(self._now_ms(), self._max_age_ms)
         return proof, state
 
+    def _prove_from(
+        self, newest: Header, entries: Sequence[StateEntry]
+    ) -> tuple[ProofResponse, AppState]:
+        """Ask for a proof of a state that is not older than a header; a node may lag behind.
+
+        What the node says of that is not trusted: it only tells whether to ask again.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            response = self._client.prove(ProofRequest.Payload(entries=entries))
+            app = read_app_state(response, self._ledger_id)
+            is_older = 0 < response.replication.header_height < newest.height
+            if not is_older or app.app_hash() == newest.app_hash:
+                return response, app
+            if time.monotonic() > deadline:
+                raise StaleProofError(
+                    f"the node proves the state of header {response.replication.header_height}, "
+                    f"and {newest.height} is decided: it lags behind"
+                )
+            time.sleep(_POLL_S)
+
     def _get_trust(self) -> LedgerTrust:
         """Return whose checkpoints count; the first call may ask for the genesis block."""
         if self._trust is None:
-            response = self._client.prove(ProofRequest.Payload(with_genesis=True))
-            self._trust = LedgerTrust.from_genesis(response.genesis, self._ledger_id)
+            self._trust = _trust_of(self._client, self._ledger_id)
         return self._trust
 
     def _get_known(self, trust: LedgerTrust) -> SignedCheckpoint | None:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chaincode.protocol.proofs_pb2 import ProofRequest, StateEntry
+from chaincode.protocol.proofs_pb2 import StateEntry
 from chaincode.records import GrantRecord
-from chaincode.replication import chain_id
-from client_sdk.ledger.light_client import ChainTrust, CometBftRpc, LightClient
-from client_sdk.ledger.proofs import LedgerTrust, ProvenState, record_entry
-from client_sdk.ledger.proven_ledger import ProvenLedger
+from client_sdk.ledger.light_client import CometBftRpc, LightClient
+from client_sdk.ledger.proofs import ProvenState, record_entry
+from client_sdk.ledger.proven_ledger import ProvenLedger, follow_headers
 from client_sdk.wallet.session import WalletSession
 
 _MAX_GRANTS = 31
@@ -90,21 +89,11 @@ def check_ledger(session: WalletSession, headers: HeaderSources | None = None) -
 
 
 def _light_client(session: WalletSession, headers: HeaderSources) -> LightClient:
-    ledger_id, blocks = session.account.ledger_id, WalletLightBlocks(session)
-    chain = chain_id(ledger_id)
-    if headers.trusted_header is not None:
-        height, header_hash = headers.trusted_header
-        trust = ChainTrust.in_header(chain, height, header_hash)
-        begins_anew = True
-    else:
-        response = session.ledger.prove(ProofRequest.Payload(with_genesis=True))
-        peers = LedgerTrust.from_genesis(response.genesis, ledger_id)
-        trust = ChainTrust.in_peers(chain, peers.peer_keys)
-        begins_anew = False
-    return LightClient(
+    return follow_headers(
+        session.ledger,
+        session.account.ledger_id,
         [CometBftRpc(url, session.http) for url in headers.urls],
-        trust,
-        blocks=blocks,
-        begins_anew=begins_anew,
+        WalletLightBlocks(session),
+        trusted_header=headers.trusted_header,
         now_ms=session.now_ms,
     )

@@ -1,12 +1,12 @@
 """`tegata wallet check-ledger`: whether the ledger still says what it said."""
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from client_sdk.errors import LedgerForkError
+from client_sdk.errors import LedgerForkError, LightBlockError
+from client_sdk.ledger.light_client import parse_trusted_header
 from client_sdk.wallet import HeaderSources, Wallet
 from node.cli.output import json_option, show
 from node.cli.wallet import wallet_argument
@@ -66,11 +66,9 @@ def check_ledger(
 def _header_sources(urls: tuple[str, ...], trusted_header: str | None) -> HeaderSources | None:
     if trusted_header is None:
         return HeaderSources(urls=urls) if urls else None
-    height, _, header_hash = trusted_header.partition(":")
     if not urls:
         raise click.UsageError("--trusted-header is of use with --headers only")
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", height) or not re.fullmatch(
-        r"[0-9A-Fa-f]{64}", header_hash
-    ):
-        raise click.UsageError("--trusted-header: HEIGHT:HASH is expected, the hash in hex")
-    return HeaderSources(urls=urls, trusted_header=(int(height), bytes.fromhex(header_hash)))
+    try:
+        return HeaderSources(urls=urls, trusted_header=parse_trusted_header(trusted_header))
+    except LightBlockError as error:
+        raise click.UsageError(f"--trusted-header: {error}") from None

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Final, Protocol
 
 import structlog
@@ -14,9 +15,9 @@ from client_sdk.did.ledger_did import METHOD, DidLedger, DidTegata
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
 from client_sdk.errors import KeyFormatError
 from client_sdk.face.demand import FaceService
+from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.ledger.proven_ledger import FileCheckpoints, ProvenLedger, ProvingClient
 from client_sdk.standing_client import ReceiptReader
 from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
@@ -27,6 +28,7 @@ from node.gateway.event_feed import EventFeed
 from node.gateway.event_routes import Events
 from node.gateway.event_store import EventStore
 from node.gateway.gateway_store import GatewayStore
+from node.gateway.ledger_reader import HEADER_TIMEOUT_S, build_reader
 from node.gateway.pages import add_pages
 from node.gateway.presentations import Presentations
 from node.gateway.receipts import GatewayLedger, Receipts
@@ -48,8 +50,6 @@ from node.web.rate_limit import Counts, RateLimiter
 from node.web.server import bind, serve
 from node.web.workers import run_workers
 
-_CHECKPOINT_S: Final = 1.0
-"""How often the ledger's checkpoint is kept: a new one comes with each block."""
 _TEND_S: Final = 5.0
 """How long what an instance held that died waits for another one."""
 THREADS: Final = 8
@@ -243,17 +243,6 @@ def build_standing(
     return Standing(grants=grants, records=RecordReader(ledger))
 
 
-def build_reader(config: GatewayConfig, client: ProvingClient) -> ProvenLedger | None:
-    """Return what reads the ledger through proofs, where the configuration says so."""
-    if not config.prove_ledger:
-        return None
-    return ProvenLedger(
-        client,
-        config.ledger.ledger_id,
-        checkpoints=FileCheckpoints(config.checkpoint_file, pause_s=_CHECKPOINT_S),
-    )
-
-
 def build_waci(
     config: GatewayConfig, presentations: Presentations, key: AccountKey
 ) -> WaciVerification | None:
@@ -307,14 +296,17 @@ def _run_process(
         store.events, events.signer, to_this_machine=config.webhooks_to_this_machine
     )
     stopped = threading.Event()
-    with LedgerClient(
-        config.ledger.address,
-        config.ledger.account,
-        key,
-        timeout_s=LEDGER_TIMEOUT_S,
-        root_certificates=root_certificates,
-    ) as ledger:
-        proven = build_reader(config, ledger)
+    with (
+        closing(HttpClient(timeout_s=HEADER_TIMEOUT_S, retries=0)) as http,
+        LedgerClient(
+            config.ledger.address,
+            config.ledger.account,
+            key,
+            timeout_s=LEDGER_TIMEOUT_S,
+            root_certificates=root_certificates,
+        ) as ledger,
+    ):
+        proven = build_reader(config, ledger, http)
         presentations = build_presentations(
             config, store=store.requests, ledger=ledger, reader=proven
         )

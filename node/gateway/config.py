@@ -3,11 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import RequestError
+from client_sdk.errors import LightBlockError, RequestError
 from client_sdk.face.demand import MAX_SERVICES
+from client_sdk.ledger.light_client import parse_trusted_header
 from client_sdk.openid4vp.verifier_registration import MAX_REGISTRATIONS
 from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl
@@ -22,6 +31,15 @@ def _endpoint(text: str) -> str:
     try:
         return parse_endpoint(text.rstrip("/"), "the address")
     except RequestError as error:
+        raise ValueError(str(error)) from None
+
+
+def _trusted_header(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return parse_trusted_header(text)
+    except LightBlockError as error:
         raise ValueError(str(error)) from None
 
 
@@ -115,6 +133,12 @@ class GatewayConfig(ProcessConfig):
         prove_ledger: Whether what is read of the ledger must be proven, so that the node is not
             trusted with it. An irohad proves nothing.
         checkpoint_file: Where the newest checkpoint of a proven ledger is kept.
+        headers: The RPC of CometBFT nodes of a replicated ledger, such as
+            `http://ledger1.example:26657`: what its peers decided together counts then, and no
+            single peer's checkpoint. The first is followed, at least one other must agree.
+        trusted_header: `HEIGHT:HASH` of a header that somebody vouches for, to begin with; left
+            out, the peers count that the ledger began with.
+        header_file: Where the newest header is kept.
         ledger: The ledger.
         verifiers: Who may ask.
         logins: Who may work at the verifier's page, `/verifier/`; there is none where nobody may.
@@ -140,6 +164,11 @@ class GatewayConfig(ProcessConfig):
     webhooks_to_this_machine: bool = False
     prove_ledger: bool = False
     checkpoint_file: ConfigPath = Path("ledger.checkpoint")
+    headers: tuple[Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")], ...] = Field(
+        default=(), max_length=16
+    )
+    trusted_header: Annotated[tuple[int, bytes] | None, BeforeValidator(_trusted_header)] = None
+    header_file: ConfigPath = Path("ledger.header")
     ledger: LedgerAccess
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
     logins: tuple[VerifierLogin, ...] = ()
@@ -151,6 +180,12 @@ class GatewayConfig(ProcessConfig):
             raise ValueError("haip: encrypt_responses is needed")
         if self.haip and any(one.client_id_prefix != "x509_hash" for one in self.verifiers):
             raise ValueError("haip: every verifier has the client_id_prefix x509_hash")
+        return self
+
+    @model_validator(mode="after")
+    def _headers_below_proofs(self) -> Self:
+        if self.headers and not self.prove_ledger:
+            raise ValueError("headers: prove_ledger is needed")
         return self
 
     @model_validator(mode="after")

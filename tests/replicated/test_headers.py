@@ -1,12 +1,16 @@
 """A wallet that trusts no peer: the headers that real peers decided, and proofs below them."""
 
 import json
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command_line import run_inside
+from support.gateway_world import write_config
 from support.header_chain import KeptBlock
 from support.peer_lab import PeerLab
+from support.presentation_world import LEDGER_ID, World
 
 from chaincode.replication import chain_id
 from client_sdk.errors import LightBlockError
@@ -22,6 +26,9 @@ from client_sdk.ledger.light_client import (
 from client_sdk.ledger.proven_ledger import ProvenLedger
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from node.config import load_config
+from node.gateway.config import GatewayConfig
+from node.gateway.ledger_reader import build_reader
 from node.ledger.genesis import ADMIN_ACCOUNT
 
 pytestmark = pytest.mark.xdist_group("replication")
@@ -83,6 +90,37 @@ def test_a_wallet_checks_its_ledger_by_headers(lab: PeerLab, tmp_path: Path) -> 
         )
         assert (result.exit_code == 0) == is_right
         assert is_right or isinstance(result.exception, LightBlockError)
+
+
+def test_a_gateway_reads_below_the_headers_of_two_peers(lab: PeerLab, tmp_path: Path) -> None:
+    """It begins with the genesis block, then with what it kept, then with what is vouched for."""
+    settings: dict[str, Any] = {
+        "prove_ledger": True,
+        "headers": [peer.rpc for peer in lab.peers[:2]],
+        "header_file": str(tmp_path / "kept.header"),
+    }
+    kept, heights = tmp_path / "kept.header", []
+    with closing(HttpClient()) as http, lab.client(lab.peers[1]) as client:
+        for trusted in (None, None, "now", "nonsense"):
+            if trusted == "now":
+                kept.unlink()
+                newest = CometBftRpc(lab.peers[0].rpc, http).light_block().header
+                settings["trusted_header"] = f"{newest.height}:{newest.hash().hex()}"
+            elif trusted is not None:
+                settings["trusted_header"] = f"{heights[-1] + 1}:{'ab' * 32}"
+            path = write_config(tmp_path, World(), **settings)
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace(LEDGER_ID, lab.ledger_id), encoding="utf-8")
+            reader = build_reader(load_config(path, GatewayConfig), client, http)
+            assert reader is not None
+            client.submit(set_account_detail(ADMIN_ACCOUNT, "gateway", str(len(heights))))
+            if trusted == "nonsense":
+                with pytest.raises(LightBlockError, match="is not the one that is trusted"):
+                    reader.signatories(ADMIN_ACCOUNT)
+                break
+            assert reader.signatories(ADMIN_ACCOUNT) == {lab.admin_key.public_key}
+            heights.append(decode_light_block(kept.read_bytes()).header.height)
+    assert heights == sorted(set(heights))
 
 
 @pytest.mark.parametrize(

@@ -186,27 +186,36 @@ class LightClient:
                 known = pending.pop()
 
     def _confirm(self, known: LightBlock, found: LightBlock) -> None:
-        """Ask the other nodes for the same header: at least one must have it.
+        """Ask the other nodes for the same header: at least one must have it, or get it in time.
 
         Raises:
             LedgerForkError: One has another header that is as well signed.
             ProofError: None has it.
         """
-        refusals: list[str] = []
-        is_confirmed = not self._witnesses
+        deadline = time.monotonic() + self._timeout_s
+        while refusals := self._refusals(known, found):
+            is_late = any(isinstance(error, StaleProofError) for _, error in refusals)
+            if not is_late or time.monotonic() > deadline:
+                words = "; ".join(f"{name}: {error}" for name, error in refusals)
+                raise ProofError(
+                    f"no other node confirms header {found.header.height} of "
+                    f"{self._primary.name}: {words}"
+                )
+            time.sleep(_POLL_S)
+
+    def _refusals(
+        self, known: LightBlock, found: LightBlock
+    ) -> list[tuple[str, ProofError | TransportError]]:
+        """Return why each of the other nodes does not confirm a header; nothing where one does."""
+        refusals: list[tuple[str, ProofError | TransportError]] = []
         for witness in self._witnesses:
             try:
                 self._compare(known, found, witness)
-                is_confirmed = True
             except LedgerForkError:
                 raise
             except (ProofError, TransportError) as error:
-                refusals.append(f"{witness.name}: {error}")
-        if not is_confirmed:
-            raise ProofError(
-                f"no other node confirms header {found.header.height} of {self._primary.name}: "
-                f"{'; '.join(refusals)}"
-            )
+                refusals.append((witness.name, error))
+        return refusals if len(refusals) == len(self._witnesses) else []
 
     def _compare(self, known: LightBlock, found: LightBlock, witness: LightBlockSource) -> None:
         """Compare the header with that of another node, at the height that both have."""

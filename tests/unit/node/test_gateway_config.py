@@ -53,6 +53,9 @@ def replace_in(path: Path, old: str, new: str) -> Path:
         ({"database_url": "nonsense"}, "database_url"),
         ({"verifier_rate": "often"}, "verifier_rate"),
         ({"wallet_rate": ""}, "wallet_rate"),
+        ({"headers": ["http://127.0.0.1:1"]}, "prove_ledger is needed"),
+        ({"prove_ledger": True, "headers": ["127.0.0.1:1"]}, "headers"),
+        ({"prove_ledger": True, "trusted_header": "5"}, "HEIGHT:HASH is expected"),
     ],
 )
 def test_values_that_are_refused(tmp_path: Path, changes: dict[str, Any], where: str) -> None:

@@ -11,6 +11,7 @@ from chaincode.protocol.proofs_pb2 import ProofRequest, ProofResponse
 from chaincode.records import GrantRecord
 from chaincode.replication import AppState, chain_id
 from client_sdk.errors import LedgerForkError, LightBlockError, ProofError, StaleProofError
+from client_sdk.ledger import proven_ledger
 from client_sdk.ledger.commands import set_account_detail
 from client_sdk.ledger.light_client import ChainTrust, LightClient
 from client_sdk.ledger.proven_ledger import ProvenLedger
@@ -107,6 +108,30 @@ def test_the_state_is_followed_as_it_grows(node: ReplicatedNode) -> None:
     node.ledger.submit(HOLDER, set_account_detail(HOLDER, "colour", "red"))
     node.decide()
     assert node.reader(kept=kept).signatories(HOLDER)
+
+
+def test_a_node_that_lags_behind_the_headers_is_asked_again(
+    node: ReplicatedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = ProofRequest.Payload()
+    payload.entries.add(account_id=HOLDER)
+    behind = node.prove(payload)
+    behind.replication.header_height = 1
+    node.ledger.submit(HOLDER, set_account_detail(HOLDER, "colour", "red"))
+    node.decide()
+    answers = [behind, behind]
+
+    def lag(response: ProofResponse) -> None:
+        if answers:
+            response.CopyFrom(answers.pop())
+
+    node.bend = lag
+    assert node.reader().signatories(HOLDER) == {named_key(HOLDER).public_key}
+    assert answers == []
+    monkeypatch.setattr(proven_ledger, "_PATIENCE_S", 0)
+    answers += [behind] * 3
+    with pytest.raises(StaleProofError, match="the state of header 1, and 3 is decided"):
+        node.reader().signatories(HOLDER)
 
 
 def _other_digest(response: ProofResponse) -> None:

@@ -50,13 +50,14 @@ def client_of(
     kept: KeptBlock | None = None,
     now_ms: int = START_MS + 1_000_000,
     begins_anew: bool = False,
+    timeout_s: float = 0,
 ) -> LightClient:
     return LightClient(
         nodes,
         trust or trust_in(),
         blocks=kept if kept is not None else KeptBlock(),
         now_ms=lambda: now_ms,
-        timeout_s=0,
+        timeout_s=timeout_s,
         begins_anew=begins_anew,
     )
 
@@ -242,6 +243,26 @@ def test_a_witness_that_is_some_blocks_behind() -> None:
     client_of(ChainNode(HeaderChain(blocks=chain.blocks[:8])), kept=kept).newest()
     with pytest.raises(ProofError, match=r"no other node confirms.*behind: it is at header 7"):
         client_of(ChainNode(chain), behind, kept=kept).newest()
+
+
+class CatchingUp(ChainNode):
+    """A node that gets one more header each time that it is asked for its newest."""
+
+    def light_block(self, height: int | None = None) -> LightBlock:
+        if height is None:
+            self.chain.blocks.append(CHAIN.blocks[len(self.chain.blocks)])
+        return super().light_block(height)
+
+
+CHAIN = chain_of(*[FOUR] * 9)
+
+
+def test_a_witness_that_catches_up_is_waited_for() -> None:
+    kept = KeptBlock()
+    client_of(ChainNode(HeaderChain(blocks=CHAIN.blocks[:8])), kept=kept).newest()
+    late = CatchingUp(HeaderChain(blocks=CHAIN.blocks[:4]), "late")
+    client = client_of(ChainNode(CHAIN), late, kept=kept, timeout_s=30)
+    assert client.newest() == CHAIN.blocks[-1]
 
 
 def forked(data: bytes) -> HeaderChain:
