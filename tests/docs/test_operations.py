@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("replication")
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 BIN = Path(sys.executable).parent
-PATIENCE_S = 90
+PATIENCE_S = 180
 PORTS_NEEDED = 60
 UNIT = re.compile(r"systemctl (start|stop) tegata-ledger +# on (peer\d+)")
 

@@ -27,6 +27,8 @@ from node.network.peer_processes import search_path
 from node.network.peer_status import NetworkStatus, NetworkWatch
 
 PATIENCE_S: Final = 120.0
+SNAPSHOT_INTERVAL: Final = 10
+"""After how many blocks of CometBFT a peer of a lab writes a snapshot."""
 _PAUSE_S: Final = 0.05
 _SUBNET: Final = f"198.18.{os.getpid() % 250 + 1}"
 """Of the addresses for tests of networks (RFC 2544), one block for each process."""
@@ -150,11 +152,15 @@ class PeerLab:
             LabPeer(number, PeerFolder(path=folder / place.name), place)
             for number, place in enumerate(places, 1)
         ]
+        for peer in self.peers:
+            with (peer.folder.path / "node.toml").open("a", encoding="utf-8") as config:
+                config.write(f"snapshot_interval = {SNAPSHOT_INTERVAL}\n")
         keys = self.peers[0].folder.path / "keys"
         self.admin_key = AccountKey.load(keys / f"{ADMIN_ACCOUNT}.priv")
         self._http = HttpClient(timeout_s=5, retries=0)
         self._bridge = f"tg{os.getpid()}b"
         self._opened = ExitStack()
+        self._added: dict[int, ExitStack] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -181,10 +187,18 @@ class PeerLab:
         number = len(self.peers) + 1
         place = PeerPlace.on_host(number, f"{_SUBNET}.{number}")
         peer = LabPeer(number, PeerFolder(path=self.folder / place.name), place)
-        self._connect(peer, self._opened)
-        self._opened.callback(self._end, peer)
+        stack = self._opened.enter_context(ExitStack())
+        self._connect(peer, stack)
+        stack.callback(self._end, peer)
         self.peers.append(peer)
+        self._added[peer.number] = stack
         return peer
+
+    def remove_place(self, peer: LabPeer) -> None:
+        """Take a peer away that `add_place` returned, with its files."""
+        self.peers.remove(peer)
+        self._added.pop(peer.number).close()
+        shutil.rmtree(peer.folder.path)
 
     def client(self, peer: LabPeer, *, timeout_s: float = 20) -> LedgerClient:
         """Return a client of the administrator at a peer."""
@@ -241,6 +255,8 @@ class PeerLab:
         stack.callback(_ip, "netns", "delete", name)
         pair = ("type", "veth", "peer", "name", "eth0", "netns", name)
         _ip("link", "add", outside, *pair)
+        # With the namespace it would go too, but later.
+        stack.callback(_ip, "link", "delete", outside)
         _ip("link", "set", outside, "master", self._bridge, "up")
         _ip("-n", name, "address", "add", f"{peer.address}/24", "dev", "eth0")
         _ip("-n", name, "link", "set", "lo", "up")

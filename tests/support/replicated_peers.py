@@ -64,7 +64,9 @@ class ReplicatedPeer:
 
     def ask(self, method: str, **parameters: str) -> dict[str, Any]:
         """Return the result of a call of CometBFT's RPC."""
-        answer = requests.get(f"http://127.0.0.1:{self.rpc}/{method}", parameters, timeout=5).json()
+        answer = requests.get(
+            f"http://127.0.0.1:{self.rpc}/{method}", parameters, timeout=60
+        ).json()
         assert "result" in answer, answer
         result: dict[str, Any] = answer["result"]
         return result
