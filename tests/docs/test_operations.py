@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.peer_lab import require_cometbft
+from support.port_ranges import first_of_free_ports
 from support.processes import NodeProcess
 
 from node.network.layout import PeerPlace
@@ -30,19 +30,6 @@ def commands_of(page: Path) -> Iterator[str]:
         yield from block.splitlines()
 
 
-def free_ports() -> int:
-    """Return the first of so many ports that nobody has at this moment."""
-    for first in range(33_000, 60_000, PORTS_NEEDED):
-        with ExitStack() as held:
-            try:
-                for port in range(first, first + PORTS_NEEDED):
-                    held.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no ports are free")
-
-
 class Systemd:
     """Starts and stops peers as their hosts' systemd does by `tegata-ledger.service`."""
 
@@ -55,16 +42,17 @@ class Systemd:
         if verb == "stop":
             assert self._running.pop(peer).stop() == 0
             return
+        # As systemd, it does not wait until the node is ready: the page's next command does.
         process = NodeProcess(self._folder / peer)
         self._running[peer] = self._stack.enter_context(process)
-        process.wait_for_log("ledger node ready")
 
 
 def test_every_drill_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_cometbft()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
-    commands = [line.replace("27000", str(free_ports())) for line in commands_of(PAGE)]
+    first = str(first_of_free_ports(PORTS_NEEDED))
+    commands = [line.replace("27000", first) for line in commands_of(PAGE)]
     assert len(commands) > 30
     with ExitStack() as stack:
         systemd = Systemd(tmp_path / "net", stack)

@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import tomllib
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from support.command_line import COMMAND, run_inside
 from support.peer_lab import SNAPSHOT_INTERVAL, PeerLab, require_cometbft
+from support.port_ranges import first_of_free_ports
 
 from client_sdk.ledger.commands import set_account_detail
 from node.ledger.genesis import ADMIN_ACCOUNT
@@ -62,25 +62,12 @@ def test_how_the_peers_are(lab: PeerLab) -> None:
     assert "state agrees" in shown
 
 
-def first_of_free_ports(count: int) -> int:
-    """Return the first of so many ports that nobody has at this moment."""
-    for first in range(40_000, 60_000, count):
-        with ExitStack() as held:
-            try:
-                for port in range(first, first + count):
-                    held.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no ports are free")
-
-
-@pytest.mark.parametrize("flags", [("--json",), ()])
-def test_all_peers_on_this_machine(tmp_path: Path, flags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("flags", "peers"), [(("--json",), 2), ((), 1)])
+def test_all_peers_on_this_machine(tmp_path: Path, flags: tuple[str, ...], peers: int) -> None:
     """They run until SIGTERM, are shown meanwhile, and are stopped then."""
     require_cometbft()
-    folder, first = tmp_path / "n", first_of_free_ports(20)
-    words = ("network", "init", folder, "--peers", "2", "--first-port", first)
+    folder, first = tmp_path / "n", first_of_free_ports(10 * peers)
+    words = ("network", "init", folder, "--peers", peers, "--first-port", first)
     assert run_inside(*map(str, words)).exit_code == 0
     process = subprocess.Popen(
         [COMMAND, "network", "start", folder, "--seconds", "0.3", *flags],
@@ -105,8 +92,8 @@ def test_all_peers_on_this_machine(tmp_path: Path, flags: tuple[str, ...]) -> No
         process.send_signal(signal.SIGTERM)
         shown, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert flags or "peer2" in shown
-    for port in range(first, first + 20):
+    assert flags or "peer1" in shown
+    for port in range(first, first + 10 * peers):
         socket.create_server(("127.0.0.1", port)).close()
 
 
