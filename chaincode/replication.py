@@ -23,6 +23,7 @@ MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
 _TAG: Final = b"tegata app hash 1\x00"
 _CHAIN_ID_DIGITS: Final = 32
+_ADDRESS_BYTES: Final = 20
 
 
 class BatchCode(IntEnum):
@@ -63,6 +64,15 @@ class AppState:
 def chain_id(ledger_id: str) -> str:
     """Return what CometBFT calls the ledger of this id: it takes 50 characters at most."""
     return f"tegata-{ledger_id[:_CHAIN_ID_DIGITS]}"
+
+
+def validator_address(public_key: str) -> bytes:
+    """Return the 20 bytes by which CometBFT calls a peer that votes.
+
+    Raises:
+        DecodeError: It is no ed0120 key.
+    """
+    return hashlib.sha256(validator_key(public_key)).digest()[:_ADDRESS_BYTES]
 
 
 def validator_key(public_key: str) -> bytes:

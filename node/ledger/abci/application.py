@@ -165,7 +165,7 @@ class Application:
 
     def _finalize(self, request: RequestFinalizeBlock) -> Response:
         for each in request.misbehavior:
-            _report(each)
+            _report(each, self._ledger.voter_of(each.validator.address))
         decision = self._decide(request)
         response = Response()
         response.finalize_block.tx_results.extend(map(_result, decision.outcomes))
@@ -254,10 +254,11 @@ def _milliseconds(time: Timestamp) -> int:
     return time.seconds * 1000 + time.nanos // 1_000_000
 
 
-def _report(misbehavior: Misbehavior) -> None:
+def _report(misbehavior: Misbehavior, key: str | None) -> None:
     _log.error(
         "a peer has broken the rules of consensus: remove it by RemovePeer, or ask its operator",
         kind=MisbehaviorType.Name(misbehavior.type),
+        key=key or "of a peer that votes no more",
         validator=misbehavior.validator.address.hex(),
         height=misbehavior.height,
     )

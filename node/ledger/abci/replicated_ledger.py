@@ -31,6 +31,7 @@ from chaincode.replication import (
     AppState,
     BatchCode,
     chain_id,
+    validator_address,
     validator_key,
 )
 from chaincode.transition import SIGNATURES_VALIDATION
@@ -204,6 +205,12 @@ class ReplicatedLedger:
             return [(validator_key(key), VALIDATOR_POWER) for key in sorted(voters)]
         except DecodeError as error:
             raise ReplicationError(f"the genesis block: {error}") from None
+
+    def voter_of(self, address: bytes) -> str | None:
+        """Return the key of the peer that CometBFT calls by an address; None where none votes."""
+        with self._state.snapshot() as view:
+            voters = get_voters(view)
+        return next((key for key in voters if validator_address(key) == address), None)
 
     def check(self, batch: Batch, *, is_strict: bool = False) -> None:
         """Check what the state says of a batch before it is ordered.

@@ -87,7 +87,10 @@ class StateSync:
         response = Response()
         offered = request.snapshot
         if self._ledger.position.height:
-            raise ReplicationError("state sync is for a peer that has decided no block yet")
+            raise ReplicationError(
+                "state sync is for a peer that has decided no block yet: switch it off in "
+                "CometBFT's config.toml, or move the data of the node and of CometBFT away"
+            )
         if offered.format != SNAPSHOT_FORMAT:
             response.offer_snapshot.result = ResponseOfferSnapshot.REJECT_FORMAT
             return response

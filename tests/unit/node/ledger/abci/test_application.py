@@ -1,5 +1,6 @@
 """The application as CometBFT calls it: what is taken, proposed, decided and kept."""
 
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from support.abci_driver import (
     ADMIN_KEY,
     GENESIS,
@@ -422,8 +424,13 @@ def test_what_the_app_hash_is_made_of_is_told(peer: AbciDriver) -> None:
 def test_a_peer_that_broke_the_rules_is_named(peer: AbciDriver) -> None:
     request = Request()
     request.finalize_block.height = 1
-    request.finalize_block.misbehavior.add(type=1, height=1).validator.address = b"\x01" * 20
-    peer.application.answer(request)
+    addresses = (hashlib.sha256(PEER_KEY.raw_public_key).digest()[:20], b"\x01" * 20)
+    for address in addresses:
+        request.finalize_block.misbehavior.add(type=1, height=1).validator.address = address
+    with capture_logs() as logs:
+        peer.application.answer(request)
+    named = [line["key"] for line in logs if "broken the rules" in line["event"]]
+    assert named == [PEER_KEY.public_key, "of a peer that votes no more"]
     peer.commit()
     assert peer.info()[0] == 1
 
