@@ -171,11 +171,20 @@ class PendingBatches:
             PendingFullError: Too much waits; nothing has changed.
         """
         batch = self.join(arriving, state)
+        self.place(batch, now_ms)
+        return batch
+
+    def place(self, batch: Batch, now_ms: int | None = None) -> None:
+        """Let a batch wait that `join` returned; one that has all signatures waits no more.
+
+        Args:
+            batch: The batch.
+            now_ms: As of `add`.
+        """
         if batch.has_all_signatures:
             self.remove(batch.hash)
         else:
             self.restore(batch, now_ms)
-        return batch
 
     def restore(self, batch: Batch, now_ms: int | None = None) -> None:
         """Put a batch in that was iterated out of another such object, or replace it.

@@ -30,6 +30,17 @@ def fault_place(fault: BaseException) -> str:
     return f"{Path(place.filename).name}:{place.lineno} {place.name}"
 
 
+def log_fault(what: str, tx_hash: bytes, fault: BaseException, **more: object) -> None:
+    """Log a fault of ours that a transaction met, without what the transaction says."""
+    _log.critical(
+        f"the rules failed on a {what}; report this fault",
+        tx_hash=tx_hash.hex(),
+        fault=type(fault).__name__,
+        place=fault_place(fault),
+        **more,
+    )
+
+
 class Quarantine:
     """A folder with one file for each such transaction, named after its hash."""
 
@@ -45,13 +56,8 @@ class Quarantine:
         """
         if isinstance(fault, OF_THE_MACHINE):
             raise fault
-        _log.critical(
-            "the rules failed on a transaction: it is rejected; report this fault",
-            tx_hash=transaction.hash.hex(),
-            fault=type(fault).__name__,
-            place=fault_place(fault),
-            kept=self._keep(transaction),
-        )
+        kept = self._keep(transaction)
+        log_fault("transaction: it is rejected", transaction.hash, fault, kept=kept)
 
     def _keep(self, transaction: ValidTransaction) -> str | None:
         """Write the transaction to a file; return its path, or None where it is not kept."""

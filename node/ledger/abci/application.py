@@ -7,7 +7,7 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chaincode.batches import Batch
-from chaincode.errors import InvalidTransactionError, PendingFullError, UnknownSignatoryError
+from chaincode.errors import InvalidTransactionError
 from chaincode.protocol.endpoint_pb2 import TxList, TxStatus
 from chaincode.protocol.proofs_pb2 import Replication
 from chaincode.replication import APP_VERSION, BatchCode
@@ -120,19 +120,18 @@ class Application:
         response = Response()
         try:
             batch = self._ledger.decoder.decode(request.tx)
-            if self._ledger.decided([batch]):
-                response.check_tx.code = BatchCode.REPLAYED
-                response.check_tx.log = "decided before"
-                return response
-            if request.type != RECHECK or not batch.has_all_signatures:
-                self._ledger.check(batch)
         except InvalidTransactionError as error:
             response.check_tx.code = BatchCode.REFUSED
             response.check_tx.log = error.place
             return response
-        except (UnknownSignatoryError, PendingFullError) as error:
+        if self._ledger.decided([batch]):
+            response.check_tx.code = BatchCode.REPLAYED
+            response.check_tx.log = "decided before"
+            return response
+        is_asked = request.type != RECHECK or not batch.has_all_signatures
+        if is_asked and (refusal := self._ledger.refusal(batch)) is not None:
             response.check_tx.code = BatchCode.REFUSED
-            response.check_tx.log = str(error)
+            response.check_tx.log = refusal
             return response
         if request.type != RECHECK:
             self._tell_taken(batch)

@@ -17,7 +17,9 @@ from chaincode.errors import InvalidTransactionError
 from chaincode.protocol.endpoint_pb2 import TxList
 from chaincode.replication import MAX_BATCH_BYTES
 from chaincode.stateless import Verdicts, verify_together
+from chaincode.transactions import transaction_hash
 from node.ledger.engine import MAX_BLOCK_TRANSACTIONS
+from node.ledger.quarantine import OF_THE_MACHINE, log_fault
 
 _REMEMBERED_BYTES: Final = 32 * 1024 * 1024
 
@@ -109,6 +111,11 @@ def _validate(
         batches = validate_batches(parsed.transactions, None, MAX_BLOCK_TRANSACTIONS, verdicts)
     except InvalidTransactionError as error:
         return error
+    except OF_THE_MACHINE:
+        raise
+    except Exception as fault:  # noqa: BLE001 - who sends it must not stop the peers
+        log_fault("batch: it is refused", transaction_hash(parsed.transactions[0]), fault)
+        return InvalidTransactionError(f"the rules failed: {type(fault).__name__}")
     if len(batches) != 1:
         return InvalidTransactionError(f"{len(batches)} batches where one is expected")
     return batches[0]

@@ -42,6 +42,7 @@ from node.ledger.abci.batch_decoder import BatchDecoder
 from node.ledger.block_statuses import final_status, log_block, told, validation_status
 from node.ledger.commit_notices import CommitNotices
 from node.ledger.engine import Candidate, Engine
+from node.ledger.quarantine import OF_THE_MACHINE, log_fault
 from node.ledger.replication_rows import Position, ReplicationChange
 from node.ledger.signature_collector import LIMITS
 from node.ledger.state_store import StateSnapshot, StateStore
@@ -228,6 +229,12 @@ class ReplicatedLedger:
                 keep_signatories(batch, view)
             self._pending.join(batch, view)
 
+    def refusal(self, batch: Batch) -> str | None:
+        """Return why a batch may not be in the pool; None where it may."""
+        with self._lock, self._state.snapshot() as view:
+            joined = self._join(batch, view)
+        return joined if isinstance(joined, str) else None
+
     def decided(self, batches: Iterable[Batch]) -> frozenset[bytes]:
         """Return those transactions of batches that a block has decided, by their hashes."""
         hashes = [each.hash for batch in batches for each in batch.transactions]
@@ -318,13 +325,14 @@ class ReplicatedLedger:
             taken.outcomes.append(Outcome(code=BatchCode.REPLAYED, text="decided before"))
             return
         taken.touched.add(arriving.hash)
-        try:
-            batch = self._pending.add(arriving, view, time_ms)
-        except (UnknownSignatoryError, PendingFullError) as error:
-            taken.outcomes.append(Outcome(code=BatchCode.REFUSED, text=str(error)))
+        joined = self._join(arriving, view)
+        if isinstance(joined, str):
+            taken.outcomes.append(Outcome(code=BatchCode.REFUSED, text=joined))
             # The gate let it pass; the state has changed since, and the batch may be sent again.
             taken.told += told(arriving, TxStatus.MST_EXPIRED)
             return
+        batch = joined
+        self._pending.place(batch, time_ms)
         if batch.has_all_signatures:
             taken.told += told(batch, TxStatus.ENOUGH_SIGNATURES_COLLECTED)
             taken.ready.append((len(taken.outcomes), batch))
@@ -333,6 +341,18 @@ class ReplicatedLedger:
         statuses = told(batch, TxStatus.MST_PENDING)
         taken.outcomes.append(Outcome(code=BatchCode.PENDING, statuses=statuses))
         taken.told += statuses
+
+    def _join(self, arriving: Batch, view: StateSnapshot) -> Batch | str:
+        """Return a batch with the signatures that wait, or why it is refused."""
+        try:
+            return self._pending.join(arriving, view)
+        except (UnknownSignatoryError, PendingFullError) as error:
+            return str(error)
+        except OF_THE_MACHINE:
+            raise
+        except Exception as fault:  # noqa: BLE001 - one batch must not stop the peers
+            log_fault("batch: it is refused", arriving.transactions[0].hash, fault)
+            return f"the rules failed: {type(fault).__name__}"
 
     def _decide(self, time_ms: int, taken: "_Taken") -> Candidate | None:
         """Decide what is ready; return the block, or None where it would be empty."""

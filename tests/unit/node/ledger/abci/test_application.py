@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ from support.abci_driver import (
     write,
 )
 
-from chaincode import transition
+from chaincode import multisignature, transition
 from chaincode.errors import UnknownSignatoryError
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.commands_pb2 import AddPeer, Command
@@ -42,7 +43,7 @@ from chaincode.transactions import transaction_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory, remove_signatory, set_account_detail
 from node.errors import ConfigError, HaltError, ReplicationError, RulesFaultError, StorageError
-from node.ledger.abci import application, replicated_ledger
+from node.ledger.abci import application, batch_decoder, replicated_ledger
 from node.ledger.abci.abci_pb2 import Request, ResponseProcessProposal
 from node.ledger.engine import MAX_BLOCK_TRANSACTIONS
 from node.ledger.genesis import ADMIN_ACCOUNT
@@ -459,6 +460,38 @@ def test_a_fault_of_the_rules_on_a_transaction_rejects_it_on_all_peers_alike(
     ]
     for peer in peers:
         assert (detail(peer, "poison"), detail(peer, "a")) == (None, b"v")
+        peer.close()
+
+
+@pytest.mark.parametrize("module", [batch_decoder, multisignature], ids=["form", "signatures"])
+def test_a_fault_of_ours_on_one_batch_refuses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    """What it leads to is the same on all peers, and the pool does not take it either."""
+    setup, good = two_keys(), half(transaction(two_keys_wanted(), quorum=2), ADMIN_KEY)
+    poison = half(
+        transaction(set_account_detail(ADMIN_ACCOUNT, "poison", "v"), quorum=2), ADMIN_KEY
+    )
+    name = "validate_batches" if module is batch_decoder else "keep_signatories"
+    rules = getattr(module, name)
+
+    def fail(first: object, *rest: object) -> object:
+        if "poison" in str(first):
+            raise ZeroDivisionError
+        return rules(first, *rest)
+
+    monkeypatch.setattr(module, name, fail)
+    peers = [AbciDriver(tmp_path / name) for name in ("one", "two")]
+    decided = [(peer.decide(setup), peer.decide(poison, good)) for peer in peers]
+    assert decided[0] == decided[1]
+    refused, pending = decided[0][1].tx_results
+    assert (refused.code, refused.log) == (
+        BatchCode.REFUSED,
+        "the rules failed: ZeroDivisionError",
+    )
+    assert pending.code == BatchCode.PENDING
+    for peer in peers:
+        assert (peer.check(poison), pending_count(peer)) == (BatchCode.REFUSED, 1)
         peer.close()
 
 
