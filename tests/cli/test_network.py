@@ -179,3 +179,13 @@ def test_the_configuration_is_one_that_the_node_takes(network: Path) -> None:
         assert isinstance(config, NodeConfig)
         assert config.cometbft is not None
         assert config.cometbft.home == peer.home
+
+
+def test_who_may_go_on_alone(network: Path) -> None:
+    result = run_inside("network", "refound", network, "peer9", "--yes")
+    assert (result.exit_code, "no peer's folder" in result.output) == (2, True)
+    # Nobody has said that the others are off.
+    assert run_inside("network", "refound", network, "peer1").exit_code == 1
+    result = run_inside("network", "refound", network, "peer1", "--yes")
+    assert isinstance(result.exception, NetworkError)
+    assert "has not been replicated yet" in str(result.exception)

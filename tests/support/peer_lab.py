@@ -3,6 +3,7 @@
 It needs root and `ip` of iproute2: where either is missing, tests that use it are skipped, loudly.
 """
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -30,8 +31,7 @@ PATIENCE_S: Final = 120.0
 SNAPSHOT_INTERVAL: Final = 10
 """After how many blocks of CometBFT a peer of a lab writes a snapshot."""
 _PAUSE_S: Final = 0.05
-_SUBNET: Final = f"198.18.{os.getpid() % 250 + 1}"
-"""Of the addresses for tests of networks (RFC 2544), one block for each process."""
+_labs = itertools.count()
 
 
 def require_cometbft() -> None:
@@ -76,12 +76,12 @@ class LabPeer:
         process: The node's process; None while it does not run.
     """
 
-    def __init__(self, number: int, folder: PeerFolder, place: PeerPlace) -> None:
+    def __init__(self, lab: str, number: int, folder: PeerFolder, place: PeerPlace) -> None:
         self.number = number
         self.folder = folder
         self.place = place
         self.address = place.host
-        self.namespace = f"tg{os.getpid()}n{number}"
+        self.namespace = f"{lab}n{number}"
         self.process: NodeProcess | None = None
 
     @property
@@ -146,10 +146,15 @@ class PeerLab:
             count: How many peers.
         """
         self.folder = folder
-        places = [PeerPlace.on_host(n, f"{_SUBNET}.{n}") for n in range(1, count + 1)]
+        # The test that goes on for minutes has a lab of its own, beside the one of all others.
+        number = next(_labs)
+        self._name = f"tg{number}p{os.getpid()}"
+        # Of the addresses for tests of networks (RFC 2544).
+        self._subnet = f"198.{18 + number % 2}.{os.getpid() % 250 + 1}"
+        places = [PeerPlace.on_host(n, f"{self._subnet}.{n}") for n in range(1, count + 1)]
         self.ledger_id = write_network(folder, places, created_time_ms=int(time.time() * 1000))
         self.peers = [
-            LabPeer(number, PeerFolder(path=folder / place.name), place)
+            LabPeer(self._name, number, PeerFolder(path=folder / place.name), place)
             for number, place in enumerate(places, 1)
         ]
         for peer in self.peers:
@@ -158,7 +163,7 @@ class PeerLab:
         keys = self.peers[0].folder.path / "keys"
         self.admin_key = AccountKey.load(keys / f"{ADMIN_ACCOUNT}.priv")
         self._http = HttpClient(timeout_s=5, retries=0)
-        self._bridge = f"tg{os.getpid()}b"
+        self._bridge = f"{self._name}b"
         self._opened = ExitStack()
         self._added: dict[int, ExitStack] = {}
 
@@ -185,8 +190,8 @@ class PeerLab:
     def add_place(self) -> LabPeer:
         """Return one more peer, wired, whose files a test writes."""
         number = len(self.peers) + 1
-        place = PeerPlace.on_host(number, f"{_SUBNET}.{number}")
-        peer = LabPeer(number, PeerFolder(path=self.folder / place.name), place)
+        place = PeerPlace.on_host(number, f"{self._subnet}.{number}")
+        peer = LabPeer(self._name, number, PeerFolder(path=self.folder / place.name), place)
         stack = self._opened.enter_context(ExitStack())
         self._connect(peer, stack)
         stack.callback(self._end, peer)
@@ -244,13 +249,13 @@ class PeerLab:
     def _wire(self, stack: ExitStack) -> None:
         _ip("link", "add", self._bridge, "type", "bridge")
         stack.callback(_ip, "link", "delete", self._bridge)
-        _ip("address", "add", f"{_SUBNET}.254/24", "dev", self._bridge)
+        _ip("address", "add", f"{self._subnet}.254/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
         for peer in self.peers:
             self._connect(peer, stack)
 
     def _connect(self, peer: LabPeer, stack: ExitStack) -> None:
-        name, outside = peer.namespace, f"tg{os.getpid()}v{peer.number}"
+        name, outside = peer.namespace, f"{self._name}v{peer.number}"
         _ip("netns", "add", name)
         stack.callback(_ip, "netns", "delete", name)
         pair = ("type", "veth", "peer", "name", "eth0", "netns", name)
