@@ -73,6 +73,20 @@ class AbciDriver:
     ) -> None:
         """Open the files, and go on where they are."""
         self.stores = LedgerStores(folder, is_replicated=True)
+        try:
+            self._connect(folder, key, interval, genesis, halt_height)
+        except BaseException:
+            self.stores.close()
+            raise
+
+    def _connect(
+        self,
+        folder: Path,
+        key: AccountKey,
+        interval: int,
+        genesis: Block,
+        halt_height: int | None,
+    ) -> None:
         begin_chain(self.stores, genesis)
         engine = Engine(self.stores.blocks, self.stores.state, key, is_replicated=True)
         self.statuses = StatusBoard()
