@@ -31,6 +31,7 @@ from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import Presentation
 from client_sdk.status_lists import StatusLists
 from client_sdk.verification.face_check import SELECTIVE_FORMATS
+from client_sdk.verification.issuer_trust import IssuerTrust
 from client_sdk.verification.joint_reads import JointReads, Ledger
 from client_sdk.verification.ledger_checks import LedgerChecks
 from client_sdk.verification.presentation_check import PresentationCheck, demands_face
@@ -50,6 +51,7 @@ class Verifier:
         status_lists: StatusLists | None = None,
         max_age_s: int = MAX_AGE_S,
         face_keys: Mapping[str, Key] | None = None,
+        issuer_trust: IssuerTrust | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Make a verifier.
@@ -61,6 +63,7 @@ class Verifier:
             status_lists: Where issuers' status lists are had; by default over HTTP.
             max_age_s: How many seconds a presentation may be old.
             face_keys: The keys of the face services that are trusted, by name.
+            issuer_trust: Who must vouch for issuers' keys besides the registry; by default nobody.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._ledger = ledger
@@ -69,6 +72,7 @@ class Verifier:
         self._status_lists = status_lists or StatusLists(HttpClient().get, now_ms=now_ms)
         self._max_age_s = max_age_s
         self._face_keys = face_keys or {}
+        self._issuer_trust = issuer_trust or IssuerTrust()
         self._now_ms = now_ms
         self._registrations: dict[str, str] = {}
 
@@ -207,6 +211,7 @@ class Verifier:
             answer=answer,
             registrations=self._registrations,
             face_keys=self._face_keys,
+            issuer_trust=self._issuer_trust,
         )
         try:
             return check.run(presentation)

@@ -72,9 +72,25 @@ def verify_x5c(header: JsonObject, *, anchors: Sequence[x509.Certificate], now_s
     )
     try:
         verifier.verify(chain[0], list(chain[1:]))
-        key = chain[0].public_key()
     except (VerificationError, ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
         raise SignatureError("x5c: no trusted authority vouches for it now") from None
+    return _key_of(chain[0])
+
+
+def claimed_x5c_key(header: JsonObject) -> Key:
+    """Return the key of the certificate that a header begins with; nobody vouches for it yet.
+
+    Raises:
+        SignatureError: No certificate, or another kind of key.
+    """
+    return _key_of(_parse_chain(header)[0])
+
+
+def _key_of(certificate: x509.Certificate) -> Key:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise SignatureError("x5c: the certificate's key cannot be read") from None
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise SignatureError("x5c: a key on P-256 is expected")
     return ECKey.import_key(key)

@@ -68,7 +68,10 @@ class IssuerKeys:
             if issuer.startswith("did:"):
                 if self._resolver is None:
                     raise IssuerNotTrustedError("no DID is resolved here")
-                return self._resolver.key(f"{issuer}#{credential.key_id}", "assertionMethod")
+                named, _, fragment = credential.key_id.rpartition("#")
+                if named not in ("", issuer):
+                    raise IssuerNotTrustedError("the credential names a key of another DID (kid)")
+                return self._resolver.key(f"{issuer}#{fragment}", "assertionMethod")
             return self._find_published(issuer, credential.header.get("kid"))
         except (DidError, OfferError) as error:
             raise IssuerNotTrustedError(str(error)) from None

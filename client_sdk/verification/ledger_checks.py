@@ -17,7 +17,9 @@ from chaincode.records import (
 )
 from chaincode.records.recovery import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
+from client_sdk.credentials.bitstring_status_list import StatusEntry
 from client_sdk.credentials.jose import Key
+from client_sdk.credentials.status_bits import STATUS_OF
 from client_sdk.credentials.token_status_list import Status, StatusReference
 from client_sdk.errors import (
     AnchorError,
@@ -28,7 +30,7 @@ from client_sdk.errors import (
     RevokedError,
     StatusListError,
 )
-from client_sdk.formats import VerifiedPresentation
+from client_sdk.formats import VerifiedPresentation, find_format
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.ledger.proofs import record_entry
@@ -148,13 +150,11 @@ class LedgerChecks:
         Raises:
             StatusListError: The list cannot be had, or is not the one that the ledger names.
         """
+        reference, entries = _status_of(verified)
         if place.status_list is None:
-            if "status" in verified.claims:
+            if "status" in verified.claims or entries:
                 raise StatusListError("the ledger does not vouch for the credential's status list")
             return Status.VALID
-        reference = StatusReference.from_claim(verified.claims.get("status"))
-        if reference is None:
-            raise StatusListError("the credential does not say where in its list it stands")
         list_id = place.status_list
 
         def read_record() -> StatusListRecord | None:
@@ -163,7 +163,11 @@ class LedgerChecks:
             self.ledger.forget(record_entry(place.issuer, list_id, StatusListRecord))
             return found
 
-        return self.status_lists.status(reference, read_record=read_record, keys=keys)
+        if reference is not None:
+            return self.status_lists.status(reference, read_record=read_record, keys=keys)
+        if entries:
+            return self.status_lists.bitstring_status(entries, read_record=read_record, keys=keys)
+        raise StatusListError("the credential does not say where in its list it stands")
 
     def check_status(self, anchor: Anchor, listed: int) -> None:
         """Check that record and list both say valid: the stricter wins.
@@ -244,3 +248,25 @@ class LedgerChecks:
             if hmac.compare_digest(grant.commitment, expected):
                 return combination
         raise GrantError("the grant was made for other terms, or for another credential")
+
+
+def _status_of(
+    verified: VerifiedPresentation,
+) -> tuple[StatusReference | None, tuple[StatusEntry, ...]]:
+    """Return where a credential stands in a Token Status List, and where in Bitstring ones.
+
+    Raises:
+        CredentialFormatError: What it says of that is malformed.
+    """
+    claims = verified.claims
+    reference = StatusReference.from_claim(claims["status"]) if "status" in claims else None
+    if "credentialStatus" not in find_format(verified.format).own_claims:
+        return reference, ()
+    listed = claims.get("credentialStatus", [])
+    # Entries of other purposes, such as `message`, put nothing out of force.
+    entries = tuple(
+        StatusEntry.from_json(entry)
+        for entry in (listed if isinstance(listed, list) else [listed])
+        if not isinstance(entry, dict) or entry.get("statusPurpose") in STATUS_OF
+    )
+    return reference, entries

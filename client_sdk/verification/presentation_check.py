@@ -58,6 +58,7 @@ from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import Presentation
 from client_sdk.strict_json import encode_validated_json, parse_strict_json
 from client_sdk.verification.face_check import check_face
+from client_sdk.verification.issuer_trust import IssuerTrust
 from client_sdk.verification.ledger_checks import LedgerChecks
 
 LEEWAY_S: Final = 60
@@ -77,6 +78,7 @@ class PresentationCheck:
         registrations: The registration that each issuer's credentials were issued under last, by
             the issuer's account. It learns; it is a guess at what to read, and never believed.
         face_keys: The keys of the face services that are trusted, by name.
+        issuer_trust: Who must vouch for issuers' keys besides the registry.
         passed: The names of the checks that have passed.
     """
 
@@ -88,6 +90,7 @@ class PresentationCheck:
     answer: Mapping[str, Sequence[Presentation]]
     registrations: dict[str, str]
     face_keys: Mapping[str, Key]
+    issuer_trust: IssuerTrust
     passed: set[str] = field(default_factory=set)
     _claimed: GrantProof | None = None
     _issuer_record: str = ""
@@ -226,8 +229,10 @@ class PresentationCheck:
             raise IssuerNotTrustedError("the issuer is not in the registry")
         if issuer.state != "active":
             raise IssuerNotTrustedError("the issuer was withdrawn from the registry")
-        if credential.format != SD_JWT_VC and credential.issuer != ledger_did(
-            place.ledger, place.issuer
+        if (
+            credential.format != SD_JWT_VC
+            and credential.issuer != ledger_did(place.ledger, place.issuer)
+            and not self.issuer_trust.knows(credential.issuer)
         ):
             raise IssuerNotTrustedError("the credential names another issuer than its anchor")
         if not credential.own_types or not credential.own_types.issubset(issuer.credential_types):
@@ -235,7 +240,9 @@ class PresentationCheck:
         usable = [_usable_key(encode_validated_json(jwk)) for jwk in issuer.keys]
         self._issuer_keys = dict(found for found in usable if found is not None)
         self.registrations[place.issuer] = self._issuer_record
-        key = self._issuer_keys.get(credential.key_id)
+        key = self._issuer_keys.get(
+            self.issuer_trust.key_id(credential, now_s=self.on_ledger.now_ms // 1000)
+        )
         if key is None:
             raise IssuerNotTrustedError(
                 "the credential is signed with a key that is not registered"

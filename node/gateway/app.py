@@ -28,6 +28,7 @@ from node.gateway.event_feed import EventFeed
 from node.gateway.event_routes import Events
 from node.gateway.event_store import EventStore
 from node.gateway.gateway_store import GatewayStore
+from node.gateway.issuer_trust import load_issuer_trust
 from node.gateway.ledger_reader import HEADER_TIMEOUT_S, build_reader
 from node.gateway.pages import add_pages
 from node.gateway.presentations import Presentations
@@ -91,7 +92,8 @@ def build_presentations(
         now_ms: The clock: milliseconds since 1970, UTC.
 
     Raises:
-        ConfigError: A verifier's certificate or key, or a face service's key, cannot be used.
+        ConfigError: A verifier's certificate or key, a face service's key, or the issuers'
+            authorities cannot be used.
     """
     account, ledger_id = config.ledger.account, config.ledger.ledger_id
     return Presentations(
@@ -101,6 +103,7 @@ def build_presentations(
             ledger_id,
             gateway=account,
             face_keys=load_trusted_keys(config.face_services),
+            issuer_trust=load_issuer_trust(config),
             now_ms=now_ms,
         ),
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),

@@ -85,6 +85,9 @@ class VerifierConfig(BaseModel):
         return self
 
 
+IssuerDid = Annotated[str, Field(pattern=r"^did:(web|key|jwk):[A-Za-z0-9._:%-]+$")]
+
+
 class VerifierLogin(LoginConfig):
     """`[[logins]]`: somebody who works at the verifier's page.
 
@@ -143,6 +146,10 @@ class GatewayConfig(ProcessConfig):
         verifiers: Who may ask.
         logins: Who may work at the verifier's page, `/verifier/`; there is none where nobody may.
         face_services: Whose face tests requests may demand.
+        issuer_authorities_file: The authorities, in PEM, that must vouch for the certificates of
+            issuers (`x5c`), besides the registry. With `haip` every credential must have some.
+        issuer_dids: Issuers' DIDs that are resolved, such as `did:web:city.example`; their
+            documents and the registry must agree on the key.
     """
 
     environment_prefix = "TEGATA_GATEWAY_"
@@ -173,6 +180,8 @@ class GatewayConfig(ProcessConfig):
     verifiers: tuple[VerifierConfig, ...] = Field(min_length=1)
     logins: tuple[VerifierLogin, ...] = ()
     face_services: tuple[TrustedFaceService, ...] = Field(default=(), max_length=MAX_SERVICES)
+    issuer_authorities_file: Annotated[Path, AfterValidator(in_folder)] | None = None
+    issuer_dids: tuple[IssuerDid, ...] = ()
 
     @model_validator(mode="after")
     def _what_haip_needs(self) -> Self:

@@ -6,17 +6,20 @@ refused by every verifier that reads the ledger.
 
 from typing import Any, Final, Literal, TypeAlias
 
+import structlog
 from flask import Response, request
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field
 
+from client_sdk.bitstring_reading import VC_JWT_MEDIA_TYPE
 from client_sdk.credentials.token_status_list import STATUS_LIST_MEDIA_TYPE
+from client_sdk.errors import FrostError
 from node.errors import ApiError
 from node.issuer.status_lists import StatusLists
 
-VC_JWT_MEDIA_TYPE: Final = "application/vc+jwt"
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _TAGS: Final[_Tags] = [{"name": "verifier"}]
 _UNCHANGED: Final = {"description": "The copy that `If-None-Match` names is the newest."}
@@ -68,7 +71,16 @@ def _serve(
         raise ApiError(
             406, "not_acceptable", "No such form", f"The list is served as {media_type} only."
         )
-    published = status_lists.publish(list_id, purpose)
+    try:
+        published = status_lists.publish(list_id, purpose)
+    except FrostError as error:
+        _log.error("authorities_unavailable", detail=str(error))
+        raise ApiError(
+            503,
+            "authorities_unavailable",
+            "The list is not signed now",
+            "Too few of the issuer's authorities answered. Try again in a moment.",
+        ) from None
     if published is None:
         raise ApiError(
             404, "no_such_list", "There is no such status list", "Check the credential's reference."

@@ -45,6 +45,7 @@ from client_sdk.openid4vp.grant_offer import (
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.status_lists import StatusLists
+from client_sdk.verification.issuer_trust import IssuerTrust
 from client_sdk.verifier import Verifier
 
 RESIDENT = "urn:tegata:credential:resident:1"
@@ -146,6 +147,7 @@ class World:
     record_id: str = field(default_factory=new_record_id)
     registry_id: str = field(default_factory=new_record_id)
     status_lists: StatusLists | None = None
+    issuer_trust: IssuerTrust | None = None
 
     def __post_init__(self) -> None:
         self.authority, self.identity = make_identity()
@@ -160,6 +162,7 @@ class World:
             LEDGER_ID,
             gateway=GATEWAY,
             status_lists=self.status_lists,
+            issuer_trust=self.issuer_trust,
             now_ms=lambda: self.now_ms,
         )
 
@@ -184,6 +187,7 @@ class World:
         expires_at: int = NOW_MS // 1000 + 86_400,
         holder_key: Key | None = None,
         portrait: str | None = None,
+        header: "JsonObject | None" = None,
     ) -> str:
         where: JsonObject = {
             "ledger": LEDGER_ID,
@@ -203,7 +207,7 @@ class World:
             issued_at=NOW_MS // 1000 - 60,
             expires_at=expires_at,
             holder_key=export_public_jwk(holder_key or key_of_account(self.holder)),
-            header={"kid": thumbprint(self.issuer_key)},
+            header={"kid": thumbprint(self.issuer_key)} if header is None else header,
         )
         if anchored:
             self.anchor(credential)

@@ -15,12 +15,16 @@ from structlog.testing import capture_logs
 from support.gateway_world import GatewayWorld, write_config
 from support.presentation_world import World
 
+from client_sdk.errors import IssuerNotTrustedError
+from client_sdk.formats import find_format
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.verification.issuer_trust import IssuerTrust
 from node.config import load_config
 from node.errors import ConfigError, StorageError
 from node.gateway.app import build_presentations, purge_until, run_gateway
 from node.gateway.config import GatewayConfig
 from node.gateway.gateway_store import GatewayStore
+from node.gateway.issuer_trust import load_issuer_trust
 from node.keypair import save_keypair
 
 PROGRAM = """
@@ -108,6 +112,31 @@ def test_a_certificate_that_is_no_certificate(tmp_path: Path) -> None:
             build_presentations(config, store=store.requests, ledger=World().ledger)
         (tmp_path / name).write_bytes(before)
     store.close()
+
+
+def test_who_vouches_for_issuers(tmp_path: Path) -> None:
+    def load(**changes: Any) -> IssuerTrust:
+        config = load_config(write_config(tmp_path, World(), **changes), GatewayConfig)
+        return load_issuer_trust(config)
+
+    did = "did:web:city.example"
+    assert load(issuer_dids=[did]).knows(did)
+    assert not load().knows(did)
+    with pytest.raises(ConfigError, match="issuer_dids"):
+        load(issuer_dids=["https://city.example"])
+    authorities = tmp_path / "authorities.pem"
+    with pytest.raises(ConfigError, match="issuer_authorities_file"):
+        load(issuer_authorities_file=str(authorities))
+    authorities.write_bytes(b"no")
+    with pytest.raises(ConfigError, match=r"issuer_authorities_file.*not PEM"):
+        load(issuer_authorities_file=str(authorities))
+    authorities.write_bytes(World().authority.encode_chain())
+    credential = find_format("dc+sd-jwt").read(World().credential)
+    trust = load(issuer_authorities_file=str(authorities))
+    assert trust.key_id(credential, now_s=0) == credential.key_id
+    strict = load(issuer_authorities_file=str(authorities), haip=True)
+    with pytest.raises(IssuerNotTrustedError, match="x5c"):
+        strict.key_id(credential, now_s=0)
 
 
 def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
