@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TypeVar, get_args
 
@@ -15,9 +15,10 @@ from chaincode.encoding import JsonObject
 from chaincode.records import IssuerRecord
 from client_sdk.authority_client import group_jwk
 from client_sdk.credentials.jose import export_private_jwk, export_public_jwk, generate_key
-from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes, Sex
 from client_sdk.issuer_client import IssuerClient, MadeOffer, StateChange
 from client_sdk.ledger.grants import new_record_id
+from node.cli.card_on_reader import card_portrait_option, read_attributes, read_portrait
 from node.cli.issuer_batch import batch
 from node.cli.keygen import add_key_commands
 from node.cli.logins import add_login as add_login_to
@@ -216,23 +217,27 @@ def enrol(url: str, token: str, as_json: bool) -> None:
 
 
 @issuer.command()
-@click.option("--name", required=True, help="As on the card.")
-@click.option("--address", required=True, help="As on the card.")
+@click.option("--card", is_flag=True, help="Read the four attributes from the card on the reader.")
+@click.option("--name", help="As on the card.")
+@click.option("--address", help="As on the card.")
 @click.option("--municipality", required=True, help="City, ward, town or village.")
-@click.option("--birth-date", required=True, type=click.DateTime(["%Y-%m-%d"]))
-@click.option("--sex", required=True, type=click.Choice(["0", "1", "2", "9"]), help="ISO/IEC 5218.")
+@click.option("--birth-date", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--sex", type=click.Choice(["0", "1", "2", "9"]), help="ISO/IEC 5218.")
 @click.option("--portrait", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@card_portrait_option
 @click.option("--review", is_flag=True, help="Issue it only once somebody has approved it.")
 @_offer_options
 @_operator_options
 @json_option
 def offer(
-    name: str,
-    address: str,
+    card: bool,
+    name: str | None,
+    address: str | None,
     municipality: str,
-    birth_date: datetime,
-    sex: str,
+    birth_date: datetime | None,
+    sex: str | None,
     portrait: Path | None,
+    card_portrait: bool,
     review: bool,
     reference: str | None,
     qr: bool,
@@ -241,15 +246,27 @@ def offer(
     token: str,
     as_json: bool,
 ) -> None:
-    """Offer a credential to the person at the counter."""
+    """Offer a credential to the person at the counter: with --card, or what you type."""
     _check_qr_file(qr_file)
+    typed = (name, address, birth_date, sex)
+    if card:
+        if any(one is not None for one in typed):
+            raise click.UsageError("--card reads name, address, birth date and sex: leave them out")
+        on_card = read_attributes()
+        name, address, born = on_card.name, on_card.address, on_card.birth_date
+        # The card has no other digits than these; what it leaves open stays open.
+        sex = on_card.sex if on_card.sex in get_args(Sex) else "9"
+    elif name is None or address is None or birth_date is None or sex is None:
+        raise click.UsageError("--name, --address, --birth-date and --sex are needed, or --card")
+    else:
+        born = birth_date.date()
     attributes = ResidentAttributes(
         name=name,
         address=address,
         municipality=municipality,
-        birth_date=date(birth_date.year, birth_date.month, birth_date.day),
-        sex=sex,  # type: ignore[arg-type]  # click has checked the choice
-        portrait=None if portrait is None else portrait.read_bytes(),
+        birth_date=born,
+        sex=sex,  # type: ignore[arg-type]  # checked where it is made
+        portrait=_portrait(portrait, card_portrait),
     )
     with IssuerClient(url, token) as client:
         made = client.offer(attributes, reference=reference, review=review)
@@ -262,11 +279,13 @@ def offer(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="From the card's face, read at the counter.",
 )
+@card_portrait_option
 @_offer_options
 @_operator_options
 @json_option
 def offer_to_card(
     portrait: Path | None,
+    card_portrait: bool,
     reference: str | None,
     qr: bool,
     qr_file: Path | None,
@@ -276,7 +295,7 @@ def offer_to_card(
 ) -> None:
     """Offer a credential that attests what the person's My Number card proves."""
     _check_qr_file(qr_file)
-    shown = None if portrait is None else portrait.read_bytes()
+    shown = _portrait(portrait, card_portrait)
     with IssuerClient(url, token) as client:
         made = client.offer_to_card(portrait=shown, reference=reference)
     _show_offer(made, qr=qr, qr_file=qr_file, as_json=as_json)
@@ -297,6 +316,14 @@ def review(code: str, decision: str | None, url: str, token: str, as_json: bool)
             return
         found = client.look_up_review(code)
     show({name: str(value) for name, value in found.items() if value}, as_json=as_json)
+
+
+def _portrait(file: Path | None, from_card: bool) -> bytes | None:
+    if file is not None and from_card:
+        raise click.UsageError("either --portrait or --card-portrait")
+    if from_card:
+        return read_portrait()
+    return None if file is None else file.read_bytes()
 
 
 def _check_qr_file(file: Path | None) -> None:
