@@ -1,7 +1,7 @@
 """An issuer: signs credentials, anchors them on the ledger, suspends and revokes them."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from chaincode.encoding import JsonObject
@@ -46,6 +46,7 @@ class Issuer:
         issuer_record: str,
         signing_key: Key | CredentialSigner,
         issuer_url: str,
+        certificates: Sequence[str] = (),
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Make an issuer.
@@ -57,6 +58,7 @@ class Issuer:
             issuer_record: The id of its `tg_issuer_` record in the registry.
             signing_key: The private key of a JWK in that record, or whoever has it.
             issuer_url: The `iss` claim: where the issuer's service is.
+            certificates: As for `IssuerSigner`.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._ledger = ledger
@@ -66,6 +68,7 @@ class Issuer:
             account=account,
             signing_key=signing_key,
             issuer_url=issuer_url,
+            certificates=certificates,
             now_ms=now_ms,
         )
         self.anchor = IssuerAnchor(ledger, account=account, issuer_record=issuer_record)

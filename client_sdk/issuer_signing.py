@@ -1,7 +1,7 @@
 """The signing of credentials: needs the issuer's key and its place on the ledger, and no ledger."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.individual_number import has_individual_number
@@ -28,6 +28,7 @@ class IssuerSigner:
         account: str,
         signing_key: Key | CredentialSigner,
         issuer_url: str,
+        certificates: Sequence[str] = (),
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Take the key.
@@ -37,6 +38,8 @@ class IssuerSigner:
             account: The issuer's account.
             signing_key: The private key of a JWK in the issuer's record, or whoever has it.
             issuer_url: The `iss` claim: where the issuer's service is.
+            certificates: What SD-JWT VCs carry as `x5c` (HAIP 1.0 section 6.1.1), in base64; none
+                for nothing.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._ledger_id = ledger_id
@@ -44,6 +47,7 @@ class IssuerSigner:
         self._signing_key = signing_key
         self._key_id = thumbprint(public_key_of(signing_key))
         self._issuer_url = issuer_url
+        self._certificates = tuple(certificates)
         self._now_ms = now_ms
 
     @property
@@ -110,6 +114,7 @@ class IssuerSigner:
             holder_key=holder_key,
             issued_at=now_s,
             expires_at=expires_s,
+            certificates=self._certificates,
         )
         credential = secured.issue(terms, self._signing_key)
         if has_individual_number(claims):

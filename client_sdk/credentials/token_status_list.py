@@ -12,7 +12,14 @@ from typing import Final, Self
 
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.credentials.jose import Key, sign_compact, validate_times, verify_compact
+from client_sdk.credentials.jose import (
+    Key,
+    sign_compact,
+    sign_compact_elsewhere,
+    validate_times,
+    verify_compact,
+)
+from client_sdk.credentials.sd_jwt_vc import CredentialSigner
 from client_sdk.errors import CredentialFormatError, StatusListError
 
 STATUS_LIST_TYP: Final = "statuslist+jwt"
@@ -181,7 +188,7 @@ def sign_status_list(
     statuses: StatusList,
     *,
     uri: str,
-    issuer_key: Key,
+    issuer_key: Key | CredentialSigner,
     issued_at: int,
     expires_at: int | None = None,
     ttl_s: int | None = None,
@@ -192,7 +199,7 @@ def sign_status_list(
     Args:
         statuses: The list.
         uri: Where the token will be published.
-        issuer_key: The private key that signs.
+        issuer_key: The private key that signs, or whoever has it.
         issued_at: Seconds since 1970-01-01 UTC.
         expires_at: Seconds since 1970-01-01 UTC.
         ttl_s: How many seconds the token may be cached.
@@ -201,6 +208,7 @@ def sign_status_list(
     Raises:
         CredentialFormatError: The token would be too long.
         KeyFormatError: `issuer_key` is only a public half.
+        FrostError: The issuer's authorities did not sign.
     """
     payload: JsonObject = {"sub": uri, "iat": issued_at}
     if expires_at is not None:
@@ -208,7 +216,15 @@ def sign_status_list(
     if ttl_s is not None:
         payload["ttl"] = ttl_s
     payload["status_list"] = {"bits": statuses.bits, "lst": statuses.encode()}
-    return sign_compact({**(header or {}), "typ": STATUS_LIST_TYP}, payload, issuer_key)
+    whole: JsonObject = {**(header or {}), "typ": STATUS_LIST_TYP}
+    if isinstance(issuer_key, Key):
+        return sign_compact(whole, payload, issuer_key)
+    return sign_compact_elsewhere(
+        whole,
+        payload,
+        issuer_key.public_key,
+        lambda signing_input: issuer_key.sign(signing_input, ()),
+    )
 
 
 def verify_status_list(

@@ -53,6 +53,9 @@ class DcSdJwt:
 
     def issue(self, terms: CredentialTerms, issuer_key: Key | CredentialSigner) -> str:
         """Return a new credential with all its disclosures."""
+        header: JsonObject = {"kid": terms.key_id}
+        if terms.certificates:
+            header["x5c"] = [*terms.certificates]
         return issue_credential(
             claims={**terms.attributes, **terms.more},
             concealed=terms.concealed,
@@ -62,7 +65,7 @@ class DcSdJwt:
             issued_at=terms.issued_at,
             expires_at=terms.expires_at,
             holder_key=terms.holder_key,
-            header={"kid": terms.key_id},
+            header=header,
         )
 
     def is_bound(self, presentation: str) -> bool:

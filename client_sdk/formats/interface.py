@@ -31,6 +31,8 @@ class CredentialTerms:
         holder_key: The holder's public JWK, from a checked proof of possession.
         issued_at: Seconds since 1970-01-01 UTC.
         expires_at: Seconds since 1970-01-01 UTC.
+        certificates: That of the issuer's key and those that vouch for it, in base64 (`x5c`), where
+            the format carries any; none for none.
     """
 
     credential_type: str
@@ -43,6 +45,7 @@ class CredentialTerms:
     holder_key: JsonObject
     issued_at: int
     expires_at: int
+    certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

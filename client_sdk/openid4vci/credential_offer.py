@@ -11,6 +11,7 @@ from client_sdk.strict_json import encode_json, parse_strict_json_object, text_l
 
 LINK_SCHEME: Final = "openid-credential-offer"
 AUTHORIZATION_CODE: Final = "authorization_code"
+REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - the name of a grant
 PRE_AUTHORIZED_CODE: Final = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 MAX_LINK_CHARS: Final = 16_384
 MAX_CODE_CHARS: Final = 2048

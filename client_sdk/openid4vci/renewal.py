@@ -12,38 +12,40 @@ from client_sdk.openid4vci.account_assertion import (
     REPLACED_CREDENTIAL,
     sign_account_assertion,
 )
-from client_sdk.openid4vci.client import request_credential
-from client_sdk.openid4vci.issuer_answers import accept_answer, fetch_metadata, host_of
+from client_sdk.openid4vci.authorization import details_of
+from client_sdk.openid4vci.client import request_credentials
+from client_sdk.openid4vci.issuer_answers import fetch_metadata, host_of
+from client_sdk.openid4vci.issuer_channel import NO_PROOFS, WalletProofs
+from client_sdk.openid4vci.key_attestation import KeyAttester
 from client_sdk.openid4vci.received_credential import ReceivedCredential
-from client_sdk.openid4vci.token_client import (
-    AcceptedOffer,
-    accept_token,
-    fetch_issuer_keys,
-    fetch_nonce,
-    fetch_server,
-)
+from client_sdk.openid4vci.token_client import fetch_nonce, redeem_grant
+from client_sdk.strict_json import encode_json
 
 
 def renew_credential(
-    sd_jwt: str,
+    credential: str,
     *,
     issuer_url: str,
     credential_type: str,
     credential_format: str = DcSdJwt.identifier,
     holder_key: Key,
     account: str,
+    proofs: WalletProofs = NO_PROOFS,
+    attest_keys: KeyAttester | None = None,
     now_ms: int,
     http: HttpClient,
 ) -> ReceivedCredential:
     """Have a credential revoked and issued anew, bound to another key of the same account.
 
     Args:
-        sd_jwt: The old credential, with all its disclosures; the issuer alone is shown it.
+        credential: The old credential, with all its disclosures; the issuer alone is shown it.
         issuer_url: The issuer's identifier, as the old credential names it (`iss`).
         credential_type: Its `vct`, or its type beside `VerifiableCredential`.
         credential_format: The identifier of its format.
         holder_key: The private key that the new one is to be bound to, a signatory of the account.
         account: The ledger account that the old credential names.
+        proofs: What the wallet proves itself by.
+        attest_keys: Has the wallet's provider vouch for the key, where the issuer demands that.
         now_ms: Milliseconds since 1970, UTC.
         http: The session.
 
@@ -54,7 +56,7 @@ def renew_credential(
         TransportError: The issuer or its ledger cannot be reached: ask again. The old credential
             may be revoked by then; the issuer knows that it owes a new one.
     """
-    metadata = fetch_metadata(issuer_url, http=http)
+    metadata = fetch_metadata(issuer_url, http=http, trust=proofs.trust)
     name = next(
         (
             name
@@ -67,8 +69,6 @@ def renew_credential(
     nonce = fetch_nonce(metadata, http)
     if name is None or nonce is None or metadata.authorization_servers:
         raise OfferError(f"{host_of(issuer_url)}: this issuer issues no such credential anew")
-    keys = fetch_issuer_keys(issuer_url, http)
-    endpoint = fetch_server(issuer_url, http).token_endpoint
     assertion = sign_account_assertion(
         holder_key=holder_key,
         account=account,
@@ -76,18 +76,26 @@ def renew_credential(
         nonce=nonce,
         now_s=now_ms // 1000,
     )
-    form = {"grant_type": JWT_BEARER, "assertion": assertion, REPLACED_CREDENTIAL: sd_jwt}
-    where = f"{host_of(endpoint)}: token"
-    token = accept_token(accept_answer(http.post_form(endpoint, form), where), where)
-    accepted = AcceptedOffer(
+    accepted = redeem_grant(
+        {
+            "grant_type": JWT_BEARER,
+            "assertion": assertion,
+            REPLACED_CREDENTIAL: credential,
+            "authorization_details": encode_json([details_of(name)]).decode("utf-8"),
+        },
         metadata=metadata,
+        server_url=issuer_url,
+        configuration_ids=(name,),
         credential_format=credential_format,
-        credential_type=credential_type,
-        issuer_keys=keys,
-        token=token,
-        wanted={"credential_configuration_id": name},
-        configuration_id=name,
+        proofs=proofs,
+        http=http,
     )
-    return request_credential(
-        accepted, holder_key=holder_key, account=account, now_ms=now_ms, http=http
+    issued = request_credentials(
+        accepted,
+        holder_keys=(holder_key,),
+        account=account,
+        attest_keys=attest_keys,
+        now_ms=now_ms,
+        http=http,
     )
+    return issued.credentials[0]

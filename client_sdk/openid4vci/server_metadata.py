@@ -13,6 +13,7 @@ from client_sdk.openid4vci.client_attestation import AUTH_METHOD
 from client_sdk.openid4vci.credential_offer import (
     AUTHORIZATION_CODE,
     PRE_AUTHORIZED_CODE,
+    REFRESH_TOKEN,
     parse_url,
 )
 from client_sdk.strict_json import text_list
@@ -32,6 +33,7 @@ class ServerMetadata:
         challenge_endpoint: Where challenges for wallet attestations are had; None for nowhere.
         scopes: What can be asked for; for publishing only.
         takes_cards: Whether a card's proof is a grant; for publishing only.
+        gives_refresh_tokens: Whether refresh tokens are a grant; for publishing only.
         is_push_required: Whether every authorization request must be pushed.
         takes_attestations: Whether a wallet may show an attestation.
         is_attestation_required: Whether every wallet shows one (HAIP 1.0).
@@ -46,6 +48,7 @@ class ServerMetadata:
     challenge_endpoint: str | None = None
     scopes: tuple[str, ...] = ()
     takes_cards: bool = False
+    gives_refresh_tokens: bool = False
     is_push_required: bool = False
     takes_attestations: bool = False
     is_attestation_required: bool = False
@@ -59,6 +62,8 @@ class ServerMetadata:
             grants.append(AUTHORIZATION_CODE)
         if self.takes_cards:
             grants.append(MY_NUMBER_CARD)
+        if self.gives_refresh_tokens:
+            grants.append(REFRESH_TOKEN)
         methods: list[JsonValue] = [AUTH_METHOD] if self.takes_attestations else []
         if not self.is_attestation_required:
             methods.append("none")

@@ -12,6 +12,7 @@ from client_sdk.http_client import HttpClient
 from client_sdk.openid4vci.card_grant import MY_NUMBER_CARD, card_parameters
 from client_sdk.openid4vci.credential_offer import (
     PRE_AUTHORIZED_CODE,
+    REFRESH_TOKEN,
     CredentialOffer,
     parse_offer,
     parse_offer_link,
@@ -47,6 +48,8 @@ class AcceptedOffer:
         wanted: How the credential request names the credential.
         dpop_key: The private key that the token is bound to; None for none.
         configuration_id: The credential in the issuer's metadata; None where that is not known.
+        refresh_token: What the same credentials are asked for by again; None for nothing.
+        server_url: Who takes it: the authorization server's identifier.
     """
 
     metadata: IssuerMetadata
@@ -57,6 +60,8 @@ class AcceptedOffer:
     wanted: JsonObject
     dpop_key: Key | None = field(default=None, repr=False)
     configuration_id: str | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    server_url: str = ""
 
     @property
     def proof_types(self) -> Mapping[str, ProofType]:
@@ -195,6 +200,46 @@ def redeem_grant(
         wanted=_wanted(fields.get("authorization_details"), name),
         dpop_key=proofs.dpop_key if is_bound else None,
         configuration_id=name,
+        refresh_token=_refresh_token(fields, where),
+        server_url=server_url,
+    )
+
+
+def redeem_refresh_token(
+    refresh_token: str,
+    *,
+    issuer_url: str,
+    server_url: str,
+    configuration_id: str,
+    proofs: WalletProofs = NO_PROOFS,
+    http: HttpClient,
+) -> AcceptedOffer:
+    """Exchange a refresh token for an access token (RFC 6749 section 6).
+
+    Args:
+        refresh_token: It, as the server gave it last.
+        issuer_url: The issuer's identifier.
+        server_url: The authorization server's, which gave it.
+        configuration_id: What it is for, in the issuer's metadata.
+        proofs: What the wallet proves itself by: the key that the token is bound to, if to any.
+        http: The session.
+
+    Returns:
+        What can be asked for. Its `refresh_token` takes the place of the old one; where it is None
+        the old one stays.
+
+    Raises:
+        OfferError: The server refused, or the issuer has no such credential any more.
+        TransportError: Issuer or server cannot be reached.
+    """
+    return redeem_grant(
+        {"grant_type": REFRESH_TOKEN, "refresh_token": refresh_token},
+        metadata=fetch_metadata(issuer_url, http=http, trust=proofs.trust),
+        server_url=server_url,
+        configuration_ids=(configuration_id,),
+        credential_format=None,
+        proofs=proofs,
+        http=http,
     )
 
 
@@ -311,6 +356,15 @@ def _wanted(details: JsonValue, configuration_id: str) -> JsonObject:
             } if name == configuration_id:
                 return {"credential_identifier": identifier}
     return {"credential_configuration_id": configuration_id}
+
+
+def _refresh_token(fields: JsonObject, where: str) -> str | None:
+    token = fields.get("refresh_token")
+    if token is not None and not (
+        isinstance(token, str) and _is_header_text(token, _MAX_TOKEN_CHARS)
+    ):
+        raise TransportError(f"{where}: the answer's refresh token is none")
+    return token
 
 
 def _is_header_text(text: str, most: int) -> bool:

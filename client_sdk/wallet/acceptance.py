@@ -74,6 +74,7 @@ def check_received(
         expires_at_ms=received.expires_at_ms,
         inclusion=received.inclusion,
         format=received.format,
+        issuer_url=received.issuer_url,
         text=received.text,
         seed=seed,
     )

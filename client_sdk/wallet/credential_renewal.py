@@ -1,17 +1,16 @@
 """After a recovery: the wallet's credentials, issued anew to the account's new key."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chaincode.encoding import decode_base64url
 from chaincode.signatures import KeyAlgorithm, PublicKey
-from client_sdk.credentials.jose import Key, export_public_jwk
+from client_sdk.credentials.jose import export_public_jwk
 from client_sdk.errors import ClientError, TransportError
-from client_sdk.http_client import HttpClient
 from client_sdk.openid4vci.renewal import renew_credential
 from client_sdk.wallet.acceptance import check_received
-from client_sdk.wallet.wallet_file import WalletFile
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential
+from client_sdk.wallet.session import WalletSession
+from client_sdk.wallet.wallet_records import StoredCredential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,28 +30,18 @@ class Renewal:
     may_pass: bool = False
 
 
-def renew_credentials(
-    file: WalletFile,
-    *,
-    account: LedgerAccount,
-    holder_key: Key,
-    http: HttpClient,
-    now_ms: Callable[[], int],
-) -> tuple[Renewal, ...]:
-    """Have every credential that is bound to another key than this one issued anew.
+def renew_credentials(session: WalletSession) -> tuple[Renewal, ...]:
+    """Have every credential that is bound to another key than the wallet's issued anew.
 
     One that cannot be had now is kept as it is; ask again later. One-time credentials have keys of
     their own, which no recovery replaces.
 
-    Args:
-        file: The wallet's file.
-        account: The wallet's account.
-        holder_key: The wallet's private key.
-        http: How issuers are reached.
-        now_ms: The clock: milliseconds since 1970, UTC.
+    Raises:
+        NotRegisteredError: The wallet has no account.
     """
+    account, holder_key, provider = session.account, session.holder_key, session.provider
     renewals = []
-    for old in file.contents.credentials.values():
+    for old in session.contents.credentials.values():
         if old.is_one_time:
             continue
         held = old.read()
@@ -61,13 +50,15 @@ def renew_credentials(
         try:
             received = renew_credential(
                 old.text,
-                issuer_url=account.issuer_url if held.issuer is None else held.issuer,
+                issuer_url=old.issuer_url or held.issuer or account.issuer_url,
                 credential_type=old.credential_type,
                 credential_format=old.format,
                 holder_key=holder_key,
                 account=account.account_id,
-                now_ms=now_ms(),
-                http=http,
+                proofs=session.new_proofs(),
+                attest_keys=None if provider is None else provider.attest_keys,
+                now_ms=session.now_ms(),
+                http=session.http,
             )
             # The issuer that the holder took the old one from, and no other.
             new = check_received(received, account=account, trusted_issuer=old.issuer)
@@ -81,7 +72,7 @@ def renew_credentials(
                 )
             )
             continue
-        _replace(file, new, old.record_id)
+        _replace(session, new, old.record_id)
         renewals.append(Renewal(replaced=old.record_id, credential=new))
     return tuple(renewals)
 
@@ -98,5 +89,5 @@ def bound_keys(credentials: Iterable[StoredCredential]) -> frozenset[str]:
     return frozenset(keys)
 
 
-def _replace(file: WalletFile, new: StoredCredential, replaced: str) -> None:
-    file.update(lambda contents: contents.with_replacement(new, replaced=replaced))
+def _replace(session: WalletSession, new: StoredCredential, replaced: str) -> None:
+    session.update(lambda contents: contents.with_replacement(new, replaced=replaced))

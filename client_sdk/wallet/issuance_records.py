@@ -31,6 +31,8 @@ class StoredIssuance:
         configuration_id: The credential in the issuer's metadata; None where that is not known.
         seeds: The keys of one-time credentials, 32 secret bytes each; empty for one credential that
             is bound to the account's key.
+        refresh_token: What is kept once the credentials are here; None for nothing.
+        server_url: Who takes it.
     """
 
     issuance_id: str
@@ -44,6 +46,8 @@ class StoredIssuance:
     dpop_jwk: JsonObject | None = field(default=None, repr=False)
     configuration_id: str | None = None
     seeds: tuple[bytes, ...] = field(default=(), repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    server_url: str = ""
 
     @classmethod
     def of(
@@ -67,6 +71,8 @@ class StoredIssuance:
             dpop_jwk=None if key is None else export_private_jwk(key),
             configuration_id=accepted.configuration_id,
             seeds=seeds,
+            refresh_token=accepted.refresh_token,
+            server_url=accepted.server_url,
         )
 
     def accepted(self, http: HttpClient, trust: MetadataTrust | None = None) -> AcceptedOffer:
@@ -105,6 +111,8 @@ class StoredIssuance:
             "dpop_jwk": self.dpop_jwk,
             "configuration_id": self.configuration_id,
             "seeds": [encode_base64url(seed) for seed in self.seeds],
+            "refresh_token": self.refresh_token,
+            "server_url": self.server_url,
         }
 
     @classmethod
@@ -127,6 +135,8 @@ class StoredIssuance:
                 "dpop_jwk": None | dict() as dpop_jwk,
                 "configuration_id": None | str() as configuration_id,
                 "seeds": list() as texts,
+                "refresh_token": None | str() as refresh_token,
+                "server_url": str(server_url),
             }:
                 pass
             case _:
@@ -151,4 +161,6 @@ class StoredIssuance:
             dpop_jwk=dpop_jwk,
             configuration_id=configuration_id,
             seeds=seeds,
+            refresh_token=refresh_token,
+            server_url=server_url,
         )

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from cryptography import x509
 
-from client_sdk.credentials.jose import ES256, Key, algorithm_of, generate_key
+from client_sdk.credentials.jose import ES256, Key, algorithm_of
 from client_sdk.errors import KeyFormatError
 from client_sdk.openid4vci.client_attestation import WalletAttestation, sign_wallet_attestation
 from client_sdk.openid4vci.key_attestation import sign_key_attestation
@@ -62,9 +62,8 @@ class ProviderKey:
             raise KeyFormatError(f"{folder / CHAIN_FILE}: the certificate is self-signed")
         return cls(signing_key=identity.signing_key, chain=chain, client_id=client_id)
 
-    def attest_wallet(self) -> WalletAttestation:
-        """Return an attestation of a new key, for one issuer."""
-        key = generate_key(ES256)
+    def attest_wallet(self, key: Key) -> WalletAttestation:
+        """Return an attestation of a key of the wallet's, for one issuer."""
         attestation = sign_wallet_attestation(
             provider_key=self.signing_key,
             chain=self.chain,

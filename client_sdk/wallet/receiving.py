@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from client_sdk.credentials.jose import ES256, Key, generate_key, key_from_seed
+from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.errors import (
     ClientError,
     IssuanceDeferredError,
@@ -22,16 +22,17 @@ from client_sdk.openid4vci.client import (
 )
 from client_sdk.openid4vci.credential_offer import CredentialOffer
 from client_sdk.openid4vci.issuer_answers import fetch_metadata
-from client_sdk.openid4vci.issuer_channel import WalletProofs
 from client_sdk.openid4vci.token_client import (
     AcceptedOffer,
     CardProver,
     fetch_offer,
     redeem_card,
     redeem_offer,
+    redeem_refresh_token,
 )
 from client_sdk.wallet.acceptance import check_offerer, check_received
 from client_sdk.wallet.issuance_records import StoredIssuance
+from client_sdk.wallet.refresh_records import StoredRefresh
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import StoredCredential, WalletContents
 
@@ -69,7 +70,7 @@ class Receiving:
                     offer,
                     browser=browser,
                     credential_format=credential_format,
-                    proofs=self._new_proofs(),
+                    proofs=self._session.new_proofs(),
                     http=self._session.http,
                 )
             else:
@@ -121,7 +122,9 @@ class Receiving:
             ClientError: As `Wallet.receive`.
         """
         issuer_url = self._session.account.issuer_url
-        accepted = redeem_card(issuer_url, card, proofs=self._new_proofs(), http=self._session.http)
+        accepted = redeem_card(
+            issuer_url, card, proofs=self._session.new_proofs(), http=self._session.http
+        )
         return self._take_up(accepted)
 
     def receive_at(
@@ -142,10 +145,48 @@ class Receiving:
             issuer_url,
             browser=browser,
             credential_format=credential_format,
-            proofs=self._new_proofs(),
+            proofs=self._session.new_proofs(),
             http=self._session.http,
         )
         return self._take_up(accepted, trusted_issuer)
+
+    def refresh(self, refresh_id: str, *, count: int | None) -> tuple[StoredCredential, ...]:
+        """Ask an issuer for the same credentials again.
+
+        Raises:
+            ClientError: As `Wallet.refresh`.
+        """
+        session = self._session
+        kept = session.contents.refreshes.get(refresh_id)
+        if kept is None:
+            raise OfferError(f"the wallet has no refresh token {refresh_id}")
+        try:
+            accepted = redeem_refresh_token(
+                kept.token,
+                issuer_url=kept.issuer_url,
+                server_url=kept.server_url,
+                configuration_id=kept.configuration_id,
+                proofs=session.new_proofs(kept.dpop_key),
+                http=session.http,
+            )
+        except IssuerRefusedError as error:
+            if error.code == "invalid_grant":
+                session.update(lambda contents: contents.without_refresh(refresh_id))
+            raise
+        seeds: tuple[bytes, ...] = ()
+        if kept.is_one_time:
+            wanted = min(count or accepted.metadata.batch_size, accepted.metadata.batch_size)
+            seeds = tuple(AccountKey.generate().seed for _ in range(wanted))
+        issuance = StoredIssuance.of(
+            replace(accepted, refresh_token=None),
+            issuance_id=_id_of(accepted.token),
+            trusted_issuer=kept.trusted_issuer,
+            seeds=seeds,
+        )
+        following = replace(kept, token=accepted.refresh_token or kept.token)
+        # At once: a token that was exchanged is good no more.
+        session.update(lambda contents: contents.with_refresh(following).with_issuance(issuance))
+        return self.resume(issuance.issuance_id)
 
     def resume(self, issuance_id: str) -> tuple[StoredCredential, ...]:
         """Go on with an offer that was accepted.
@@ -200,7 +241,7 @@ class Receiving:
             tx_code=tx_code,
             credential_format=credential_format,
             card=card,
-            proofs=self._new_proofs(),
+            proofs=self._session.new_proofs(),
             http=self._session.http,
         )
 
@@ -224,6 +265,9 @@ class Receiving:
             def keep(contents: WalletContents) -> WalletContents:
                 for credential in credentials:
                     contents = contents.with_credential(credential)
+                refresh = StoredRefresh.of(issuance)
+                if refresh is not None:
+                    contents = contents.with_refresh(refresh)
                 return contents.without_issuance(issuance.issuance_id)
 
             self._session.update(keep)
@@ -286,16 +330,6 @@ class Receiving:
                 now_ms=self._session.now_ms(),
                 http=self._session.http,
             )
-
-    def _new_proofs(self) -> WalletProofs:
-        provider = self._session.provider
-        return WalletProofs(
-            now_s=self._session.now_ms() // 1000,
-            dpop_key=generate_key(ES256),
-            # A new one for each issuance: two issuers must not know the wallet again by it.
-            attestation=None if provider is None else provider.attest_wallet(),
-            trust=self._session.metadata_trust,
-        )
 
     def _keep(self, issuance: StoredIssuance) -> None:
         self._session.update(lambda contents: contents.with_issuance(issuance))

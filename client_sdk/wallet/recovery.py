@@ -55,14 +55,7 @@ class WalletRecovery:
         Raises:
             NotRegisteredError: The wallet has no account yet.
         """
-        session = self._session
-        return renew_credentials(
-            session.file,
-            account=session.account,
-            holder_key=session.holder_key,
-            http=session.http,
-            now_ms=session.now_ms,
-        )
+        return renew_credentials(self._session)
 
     def _key_recovery(self, agents: RecoveryAgents) -> KeyRecovery:
         return KeyRecovery(self._session.ledger, agents, new_key=self._session.key.public_key)

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from cryptography import x509
 
-from client_sdk.credentials.jose import Key, key_from_seed
+from client_sdk.credentials.jose import ES256, Key, generate_key, key_from_seed
 from client_sdk.errors import NotRegisteredError
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from client_sdk.openid4vci.issuer_channel import WalletProofs
 from client_sdk.openid4vci.signed_metadata import MetadataTrust
 from client_sdk.openid4vci.wallet_provider import WalletProvider
 from client_sdk.vault import Vault
@@ -82,6 +83,22 @@ class WalletSession:
         if not self._issuer_anchors:
             return None
         return MetadataTrust(anchors=self._issuer_anchors, now_s=self.now_ms() // 1000)
+
+    def new_proofs(self, key: Key | None = None) -> WalletProofs:
+        """Return what the wallet proves itself by to an issuer.
+
+        Args:
+            key: The key that a refresh token is bound to; by default a new one, since two issuers
+                must not know the wallet again by it. The wallet's provider attests the same key: an
+                issuer binds refresh tokens to it as well.
+        """
+        key = key or generate_key(ES256)
+        return WalletProofs(
+            now_s=self.now_ms() // 1000,
+            dpop_key=key,
+            attestation=None if self.provider is None else self.provider.attest_wallet(key),
+            trust=self.metadata_trust,
+        )
 
     @property
     def holder_key(self) -> Key:

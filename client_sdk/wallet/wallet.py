@@ -49,6 +49,7 @@ from client_sdk.wallet.offer_review import ReviewedOffer, review_offer
 from client_sdk.wallet.presenting import Answer, PreparedAnswer, Presenting, fetch_verified
 from client_sdk.wallet.receiving import Receiving
 from client_sdk.wallet.recovery import WalletRecovery
+from client_sdk.wallet.refresh_records import StoredRefresh
 from client_sdk.wallet.registering import register
 from client_sdk.wallet.session import WalletSession
 from client_sdk.wallet.wallet_records import (
@@ -449,6 +450,32 @@ class Wallet:
             trusted_issuer=trusted_issuer,
             credential_format=credential_format,
         )
+
+    @property
+    def refreshes(self) -> tuple[StoredRefresh, ...]:
+        """What more credentials are had by without a new offer: refresh tokens of issuers."""
+        return tuple(self._session.contents.refreshes.values())
+
+    def refresh(self, refresh_id: str, *, count: int | None = None) -> tuple[StoredCredential, ...]:
+        """Fetch the same credentials again (RFC 6749 section 6): more, or with a later end.
+
+        Where it breaks off, it is gone on with by `resume`. A refresh token that the issuer takes
+        no more is forgotten. Refresh tokens are no part of a backup.
+
+        Args:
+            refresh_id: One of `refreshes`.
+            count: How many one-time credentials; by default, and at most, as many as the issuer
+                gives at once.
+
+        Raises:
+            IssuanceDeferredError: The issuer issues later, or tests the holder's face first.
+            OfferError: There is no such refresh token, or the issuer refused.
+            VerificationError: A credential is not signed by the issuer, or not for this wallet.
+            TransportError: The issuer cannot be reached.
+        """
+        credentials = Receiving(self._session).refresh(refresh_id, count=count)
+        self._backed_up(credentials[0])
+        return credentials
 
     @property
     def one_time_left(self) -> int:

@@ -17,6 +17,7 @@ from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import ClaimPath, GrantTerms
 from client_sdk.wallet.issuance_records import StoredIssuance
+from client_sdk.wallet.refresh_records import StoredRefresh
 
 RECEIPT_SECRET_BYTES: Final = 32
 
@@ -74,6 +75,7 @@ class StoredCredential:
         inclusion: Where in which batch it is anchored; None where it is anchored alone.
         format: The identifier of its format.
         is_used: Of a one-time credential: that it was shown, and is not shown again.
+        issuer_url: The identifier of the issuer's service; empty where that was not kept.
         text: The credential, with all disclosures that it may have.
         seed: Of a one-time credential: the 32 secret bytes of its own key; None for one that is
             bound to the account's key.
@@ -86,6 +88,7 @@ class StoredCredential:
     inclusion: Inclusion | None = None
     format: str = DcSdJwt.identifier
     is_used: bool = False
+    issuer_url: str = ""
     text: str = field(repr=False)
     seed: bytes | None = field(default=None, repr=False)
 
@@ -111,6 +114,7 @@ class StoredCredential:
             "issuer": self.issuer,
             "expires_at_ms": self.expires_at_ms,
             "format": self.format,
+            "issuer_url": self.issuer_url,
             "text": self.text,
         }
         if self.inclusion is not None:
@@ -133,6 +137,7 @@ class StoredCredential:
             inclusion=_inclusion(fields["inclusion"]) if "inclusion" in fields else None,
             format=_text(fields, "format"),
             is_used=_flag(fields, "is_used") if is_one_time else False,
+            issuer_url=_text(fields, "issuer_url"),
             text=_text(fields, "text"),
             seed=_secret(fields, "seed", SEED_BYTES) if is_one_time else None,
         )
@@ -288,6 +293,7 @@ class WalletContents:
             empty for none.
         issuances: Offers that were accepted, until their credentials are here; by their id.
         face_tests: Attestations of recent face tests, by the verifier that they are for.
+        refreshes: What more credentials are had by, without a new offer; by their id.
     """
 
     seed: bytes = field(repr=False)
@@ -306,6 +312,7 @@ class WalletContents:
     light_block: str = field(default="", repr=False)
     issuances: dict[str, StoredIssuance] = field(default_factory=dict)
     face_tests: dict[str, str] = field(default_factory=dict, repr=False)
+    refreshes: dict[str, StoredRefresh] = field(default_factory=dict)
 
     def with_issuance(self, issuance: StoredIssuance) -> Self:
         """Return the contents with one accepted offer more, or changed."""
@@ -315,6 +322,15 @@ class WalletContents:
         """Return the contents with one accepted offer less."""
         kept = {key: value for key, value in self.issuances.items() if key != issuance_id}
         return replace(self, issuances=kept)
+
+    def with_refresh(self, refresh: StoredRefresh) -> Self:
+        """Return the contents with one refresh token more, or changed."""
+        return replace(self, refreshes={**self.refreshes, refresh.refresh_id: refresh})
+
+    def without_refresh(self, refresh_id: str) -> Self:
+        """Return the contents with one refresh token less."""
+        kept = {key: value for key, value in self.refreshes.items() if key != refresh_id}
+        return replace(self, refreshes=kept)
 
     def with_credential(self, credential: StoredCredential) -> Self:
         """Return the contents with one credential more.
@@ -399,6 +415,7 @@ class WalletContents:
             "light_block": self.light_block,
             "issuances": [issuance.to_fields() for issuance in self.issuances.values()],
             "face_tests": {**self.face_tests},
+            "refreshes": [refresh.to_fields() for refresh in self.refreshes.values()],
         }
 
     def to_backup(self) -> JsonObject:
@@ -409,14 +426,16 @@ class WalletContents:
         of this phone.
         """
         fields = self.without_passing().to_fields()
-        left_out = ("seed", "protection", "issuances")
+        left_out = ("seed", "protection", "issuances", "refreshes")
         return {name: fields[name] for name in fields if name not in left_out}
 
     def without_passing(self) -> Self:
         """Return what outlives this phone: no one-time credentials, tokens or face tests."""
         kept = {key: one for key, one in self.credentials.items() if not one.is_one_time}
         parts = {verifier: part.without_passing() for verifier, part in self.parts.items()}
-        return replace(self, credentials=kept, parts=parts, issuances={}, face_tests={})
+        return replace(
+            self, credentials=kept, parts=parts, issuances={}, face_tests={}, refreshes={}
+        )
 
     @classmethod
     def from_backup(cls, value: JsonObject, *, seed: bytes, protection: Protection) -> Self:
@@ -425,7 +444,12 @@ class WalletContents:
         Raises:
             VaultFormatError: Something is missing or of the wrong kind.
         """
-        contents = cls.from_fields({**value, "issuances": [], "seed": encode_base64url(seed)})
+        left_out: JsonObject = {
+            "issuances": [],
+            "refreshes": [],
+            "seed": encode_base64url(seed),
+        }
+        contents = cls.from_fields({**value, **left_out})
         return replace(contents, protection=protection)
 
     @classmethod
@@ -441,6 +465,7 @@ class WalletContents:
         credentials = [StoredCredential.from_fields(c) for c in _list(fields, "credentials")]
         grants = [StoredGrant.from_fields(grant) for grant in _list(fields, "grants")]
         issuances = [StoredIssuance.from_fields(kept) for kept in _list(fields, "issuances")]
+        refreshes = [StoredRefresh.from_fields(kept) for kept in _list(fields, "refreshes")]
         return cls(
             seed=_secret(fields, "seed", SEED_BYTES),
             receipt_secret=_secret(fields, "receipt_secret", RECEIPT_SECRET_BYTES),
@@ -458,6 +483,7 @@ class WalletContents:
             light_block=_text(fields, "light_block"),
             issuances={issuance.issuance_id: issuance for issuance in issuances},
             face_tests={verifier: _text(face_tests, verifier) for verifier in face_tests},
+            refreshes={refresh.refresh_id: refresh for refresh in refreshes},
         )
 
 

@@ -17,6 +17,7 @@ from client_sdk.credentials.sd_jwt import MAX_DISCLOSURES
 from client_sdk.frost.keys import KeyShare
 from node.authority.config import AuthorityConfig
 from node.authority.policy import CredentialTerms, check_credential
+from node.authority.status_policy import check_status_list, is_status_list
 from node.authority.store import AuthorityStore
 from node.errors import ApiError, PolicyRefusedError
 from node.threshold.share_file import load_share
@@ -38,7 +39,7 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TOKEN_CHARS)]
 
 
 class ShareRequest(BaseModel):
-    """Round two: a credential, whole, and who signs it."""
+    """Round two: a credential or a status list, whole, and who signs it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -97,21 +98,33 @@ def create_app(
 
     @app.post("/signature-shares", responses={200: SignatureShareFields}, security=_SECURITY)
     def sign_credential(body: ShareRequest) -> Response:
-        """Read a credential, and give this authority's part of its signature (round two)."""
+        """Read a credential or a status list, and give this authority's part of its signature.
+
+        This is round two.
+        """
         authenticate_issuer()
-        now = now_ms()
         try:
-            record_id = check_credential(
-                body.signing_input, body.disclosures, terms, now_s=now // 1000
-            )
+            record_signed(body, now_ms())
         except PolicyRefusedError as error:
             raise _refused(str(error)) from None
         payload = body.signing_input.encode("ascii")
-        if not store.record(record_id, hashlib.sha256(payload).hexdigest(), now_ms=now):
-            raise _refused("another credential was signed for the same record")
         part = rounds.finish(body.session, payload, body.commitments)
-        _log.info("credential_signed", record=record_id)
         return jsonify(part.to_fields())
+
+    def record_signed(body: ShareRequest, now: int) -> None:
+        if is_status_list(body.signing_input):
+            signed = check_status_list(body.signing_input, terms, now_s=now // 1000)
+            if not store.record_list(signed, now_ms=now):
+                raise PolicyRefusedError("it takes a revocation back, or is of another size")
+            _log.info("status_list_signed", list=signed.list_id)
+            return
+        place = check_credential(body.signing_input, body.disclosures, terms, now_s=now // 1000)
+        digest = hashlib.sha256(body.signing_input.encode("ascii")).hexdigest()
+        if not store.record(place, digest, now_ms=now):
+            raise PolicyRefusedError(
+                "another credential was signed for the same record or place in its list"
+            )
+        _log.info("credential_signed", record=place.record_id)
 
     return app
 
@@ -140,6 +153,4 @@ def run_authority(config: AuthorityConfig) -> None:
 
 def _refused(reason: str) -> ApiError:
     _log.warning("credential_refused", reason=reason)
-    return ApiError(
-        403, "credential_refused", "This authority does not sign this credential", f"{reason}."
-    )
+    return ApiError(403, "credential_refused", "This authority does not sign this", f"{reason}.")

@@ -9,6 +9,7 @@ from typing import Final
 
 from chaincode.encoding import JsonObject
 from chaincode.ids import ACCOUNT_ID, RECORD_ID
+from client_sdk.credentials.bitstring_status_list import MAX_ENTRIES
 from client_sdk.credentials.individual_number import has_individual_number
 from client_sdk.credentials.jose import EDDSA, parse_compact
 from client_sdk.credentials.resident import RESIDENT_CLAIMS, concealed_paths
@@ -20,7 +21,22 @@ from node.errors import PolicyRefusedError
 MAX_CLOCK_DIFFERENCE_S: Final = 300
 _OPEN_CLAIMS: Final = frozenset({"iss", "iat", "exp", "vct", "cnf", "status", PLACE_CLAIM})
 # What stands where the signature will be: the parser wants three parts.
-_NO_SIGNATURE: Final = "AA"
+NO_SIGNATURE: Final = "AA"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedPlace:
+    """Where a credential is anchored, and where its status stands.
+
+    Attributes:
+        record_id: The id of its record on the ledger.
+        list_id: The id of its status list's record; None for none.
+        list_index: Its place in that list; None for none.
+    """
+
+    record_id: str
+    list_id: str | None = None
+    list_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +62,8 @@ class CredentialTerms:
 
 def check_credential(
     signing_input: str, disclosures: Sequence[str], terms: CredentialTerms, *, now_s: int
-) -> str:
-    """Return the record id of a credential that this authority may sign.
+) -> SignedPlace:
+    """Return the place of a credential that this authority may sign.
 
     Args:
         signing_input: The header and payload that would be signed (RFC 7515 section 5.1).
@@ -58,7 +74,7 @@ def check_credential(
     Raises:
         PolicyRefusedError: It may not; the text says why, and no attribute's value.
     """
-    text = "~".join((f"{signing_input}.{_NO_SIGNATURE}", *disclosures, ""))
+    text = "~".join((f"{signing_input}.{NO_SIGNATURE}", *disclosures, ""))
     try:
         credential = parse_credential(text)
         holder_key = holder_key_of(credential.unverified_claims)
@@ -105,7 +121,7 @@ def _check_attributes(credential: HeldCredential) -> None:
         raise PolicyRefusedError("it holds 12 digits that read as an individual number")
 
 
-def _check_place(claims: JsonObject, terms: CredentialTerms) -> str:
+def _check_place(claims: JsonObject, terms: CredentialTerms) -> SignedPlace:
     match claims.get(PLACE_CLAIM):
         case {
             "ledger": terms.ledger_id,
@@ -114,7 +130,25 @@ def _check_place(claims: JsonObject, terms: CredentialTerms) -> str:
             "salt": str(),
             **others,
         } if RECORD_ID.fullmatch(record_id):
-            account = others.pop("account", None)
+            account, list_id = others.pop("account", None), others.pop("status", None)
             if not others and (account is None or ACCOUNT_ID.fullmatch(str(account))):
-                return record_id
+                return _check_status(claims, terms, record_id, list_id)
     raise PolicyRefusedError("its record is not on this issuer's ledger account (tegata)")
+
+
+def _check_status(
+    claims: JsonObject, terms: CredentialTerms, record_id: str, list_id: object
+) -> SignedPlace:
+    if list_id is None and "status" not in claims:
+        return SignedPlace(record_id=record_id)
+    match claims.get("status"):
+        case {"status_list": {"idx": int(index), "uri": uri, **more}, **others} if (
+            not more
+            and not others
+            and not isinstance(index, bool)
+            and 0 <= index < MAX_ENTRIES
+            and RECORD_ID.fullmatch(str(list_id))
+            and uri == f"{terms.issuer_url}/status-lists/{list_id}"
+        ):
+            return SignedPlace(record_id=record_id, list_id=str(list_id), list_index=index)
+    raise PolicyRefusedError("its status stands in no list of this issuer (status)")

@@ -28,6 +28,7 @@ from node.issuer.app import build_status_lists
 from node.issuer.batch_issuing import BatchIssuing
 from node.issuer.batch_signing import SigningTerms
 from node.issuer.config import FILE_NAME, IssuerConfig, load_signer
+from node.issuer.credential_certificates import load_credential_certificates
 from node.issuer.residents import CsvResidents, DatabaseResidents, Residents
 from node.issuer.store import IssuerStore
 
@@ -123,7 +124,6 @@ def batch(
             issuer_url=config.public_url,
         )
         status_lists = build_status_lists(config, store, issuer, signing_key, now_ms=_now_ms)
-        assert status_lists is not None  # Only authorities have none.
         job = BatchIssuing(
             store,
             issuer.anchor,
@@ -133,6 +133,7 @@ def batch(
                 account=config.ledger.account,
                 public_url=config.public_url,
                 signing_jwk=export_private_jwk(signing_key),
+                certificates=load_credential_certificates(config, signing_key),
             ),
             credential_days=config.credential_days,
             offer_days=offer_days,

@@ -19,6 +19,7 @@ from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.wallet_records import StoredCredential, StoredGrant
 from node.cli.browser import opened_browser
+from node.cli.card_on_reader import opened_card
 from node.cli.face_page import face_tester, receive_after_face_test
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show, show_rows
@@ -61,6 +62,7 @@ def wallet_argument(command: _Command) -> _Command:
         "veto": "node.cli.wallet_guard:veto",
         "changes": "node.cli.wallet_guard:changes",
         "lift-guard": "node.cli.wallet_guard:lift_guard",
+        "refresh": "node.cli.wallet_refresh:refresh",
         "serve": "node.cli.wallet_serve:serve_wallet",
     },
 )
@@ -136,6 +138,11 @@ def register(
     type=click.Choice(["open", "paste"]),
     help="Authenticate at the issuer's page: open it here, or elsewhere and paste where it ends.",
 )
+@click.option(
+    "--card",
+    is_flag=True,
+    help="Let the My Number card on the reader sign, where the issuer wants to see it.",
+)
 @provider_options
 @json_option
 def receive(
@@ -147,6 +154,7 @@ def receive(
     one_time: int | None,
     credential_format: str | None,
     browser: str | None,
+    card: bool,
     provider: Path | None,
     client_id: str | None,
     issuer_authority: Path | None,
@@ -154,7 +162,8 @@ def receive(
 ) -> None:
     """Fetch the credential that OFFER offers: openid-credential-offer://..., or an issuer's URL.
 
-    An issuer that you come to without an offer shows you its page: it needs --browser.
+    An issuer that you come to without an offer shows you its page, or sees your card: it needs
+    --browser or --card.
     """
     vouching = load_provider(provider, client_id)
     with (
@@ -165,10 +174,15 @@ def receive(
             issuer_anchors=load_anchors(issuer_authority),
         ) as holder,
         opened_browser(browser) as page,
+        opened_card(card) as prover,
     ):
-        if link.startswith(("https://", "http://")):
+        if prover is not None and link == holder.account.issuer_url:
+            credential = holder.receive_by_card(prover)
+        elif link.startswith(("https://", "http://")):
             if page is None:
-                raise click.UsageError("an issuer without an offer needs --browser")
+                raise click.UsageError(
+                    "an issuer without an offer needs --browser, or --card at the wallet's own"
+                )
             credential = holder.receive_at(
                 link,
                 browser=page,
@@ -192,6 +206,7 @@ def receive(
                     tx_code=tx_code,
                     trusted_issuer=issuer_account,
                     credential_format=credential_format,
+                    card=prover,
                     browser=page,
                 )
             )
@@ -312,11 +327,16 @@ def present(
         finally:
             http.close()
         left = holder.one_time_left if any(one.is_one_time for one in holder.credentials) else None
+        can_refresh = any(kept.is_one_time for kept in holder.refreshes)
     shared: dict[str, Value] = {"shared": True, "grant": answer.grant_id}
     if left is not None:
         shared["one_time_left"] = left
         if left <= FEW_LEFT and not as_json:
-            shared["next"] = "few one-time credentials are left: ask the issuer for a new offer"
+            shared["next"] = (
+                "few one-time credentials are left: tegata wallet refresh fetches more"
+                if can_refresh
+                else "few one-time credentials are left: ask the issuer for a new offer"
+            )
     if answer.redirect_uri is not None:
         shared["continue_at"] = answer.redirect_uri
     show(shared, as_json=as_json)

@@ -47,6 +47,7 @@ from node.issuer.cases import Cases
 from node.issuer.clients import Clients
 from node.issuer.config import IssuerConfig, load_signer, load_wallet_providers
 from node.issuer.configurations import configurations_of
+from node.issuer.credential_certificates import load_credential_certificates
 from node.issuer.credential_maker import Press
 from node.issuer.credential_requests import MessageReader
 from node.issuer.credential_routes import add_credential_routes
@@ -60,6 +61,7 @@ from node.issuer.metadata_routes import add_metadata_routes
 from node.issuer.offer_routes import add_offer_routes
 from node.issuer.offers import Offers
 from node.issuer.pages import Counter, add_counter_pages, create_pages
+from node.issuer.refresh_tokens import RefreshTokens
 from node.issuer.renewals import Renewals
 from node.issuer.reviews import Reviews
 from node.issuer.revocation_routes import add_revocation_routes
@@ -115,6 +117,7 @@ def create_app(
         http: How the face service is reached.
         now_ms: The clock: milliseconds since 1970, UTC.
     """
+    public_key = public_key_of(signing_key)
     issuer = Issuer(
         ledger,
         config.ledger.ledger_id,
@@ -122,6 +125,7 @@ def create_app(
         issuer_record=config.issuer_record,
         signing_key=signing_key,
         issuer_url=config.public_url,
+        certificates=load_credential_certificates(config, public_key),
         now_ms=now_ms,
     )
     configurations = configurations_of(signing_key, haip=config.haip)
@@ -131,12 +135,18 @@ def create_app(
         if config.card is None
         else Cards(store, nonces, config.card, public_url=config.public_url, now_ms=now_ms)
     )
+    refresh_tokens = (
+        RefreshTokens(store, days=config.refresh_days, now_ms=now_ms)
+        if config.refresh_days
+        else None
+    )
     offers = Offers(
         store,
         public_url=config.public_url,
         offer_seconds=config.offer_seconds,
         cards=cards,
         configuration_ids=tuple(configurations),
+        refresh_tokens=refresh_tokens,
         now_ms=now_ms,
     )
     dpop = DpopProofs(
@@ -157,7 +167,8 @@ def create_app(
         now_ms=now_ms,
     )
     authorizations = Authorizations(store, offers, clients, issuer=config.public_url, now_ms=now_ms)
-    public_key = public_key_of(signing_key)
+    status_lists = build_status_lists(config, store, issuer, signing_key, now_ms=now_ms)
+    revocations = Revocations(store, issuer, status_lists)
     renewals = Renewals(
         store,
         ledger,
@@ -166,12 +177,12 @@ def create_app(
         ledger_id=config.ledger.ledger_id,
         account=config.ledger.account,
         signing_key=public_key,
+        configurations=configurations,
+        revocations=revocations,
         now_ms=now_ms,
     )
     face_tests = build_face_tests(config, http or HttpClient(), now_ms=now_ms)
     is_face_tested = config.face is not None and config.face.at == "issuance"
-    status_lists = build_status_lists(config, store, issuer, signing_key, now_ms=now_ms)
-    revocations = Revocations(store, issuer, status_lists)
     issuance = Issuance(
         store,
         Press(issuer=issuer, status_lists=status_lists, queue=BatchQueue(issuer.anchor)),
@@ -222,18 +233,18 @@ def create_app(
     add_metadata_routes(
         app,
         issuer=metadata,
-        server=build_server_metadata(config),
+        server=build_server_metadata(config, configurations),
         sign=metadata_signer(config, metadata, now_ms),
         keys=build_key_metadata(config.public_url, (public_key,)),
     )
-    if status_lists is not None:
-        add_status_routes(app, status_lists=status_lists)
+    add_status_routes(app, status_lists=status_lists)
     add_token_routes(
         app,
         Tokens(
             offers=offers,
             authorizations=authorizations,
             renewals=renewals,
+            refresh_tokens=refresh_tokens,
             clients=clients,
             dpop=dpop,
         ),
@@ -321,10 +332,8 @@ def build_status_lists(
     signing_key: Key | CredentialSigner,
     *,
     now_ms: Callable[[], int],
-) -> StatusLists | None:
-    """Return the issuer's status lists; None where authorities sign, who sign credentials only."""
-    if not isinstance(signing_key, Key):
-        return None
+) -> StatusLists:
+    """Return the issuer's status lists."""
     made = StatusLists(
         store.status_lists,
         issuer.anchor,

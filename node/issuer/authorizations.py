@@ -9,7 +9,6 @@ from urllib.parse import urlencode, urlsplit
 import structlog
 
 from chaincode.encoding import JsonObject
-from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import CredentialFormatError
 from client_sdk.openid4vci.authorization import (
     CHALLENGE_METHOD,
@@ -19,9 +18,11 @@ from client_sdk.openid4vci.authorization import (
     is_verifier,
 )
 from client_sdk.strict_json import encode_json, parse_strict_json, parse_strict_json_object
+from node.issuer.access_tokens import AccessToken, TokenTerms
 from node.issuer.clients import Client, Clients
+from node.issuer.configurations import CONFIGURATION_ID, scope_of
 from node.issuer.errors import ProtocolError
-from node.issuer.offers import AccessToken, Offers, TokenTerms
+from node.issuer.offers import Offers
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
 from node.issuer.store import IssuerStore
 from node.issuer.tables import StoredAuthorization
@@ -44,7 +45,8 @@ class AuthorizationRequest:
         redirect_uri: Where the holder's browser goes back to.
         state: What the answer repeats; None for nothing.
         code_challenge: The S256 challenge.
-        named: The credential configuration in `authorization_details`; None where it has none.
+        named: The credential configuration that it names, by `authorization_details` or by scope;
+            None for all of them.
         issuer_state: The offer's; None where the wallet has no offer.
         dpop_jkt: The key that the code is bound to; None for none.
         is_attested: Whether the wallet's provider vouched for it: then it does at the token, too.
@@ -220,7 +222,7 @@ class Authorizations:
         if row is None:
             raise ProtocolError("invalid_grant", "code: unknown or long expired")
         if row.token_hash is not None:
-            self._store.authorizations.revoke_token(row.token_hash)
+            self._revoke(row.token_hash)
             raise ProtocolError("invalid_grant", "code: used before; its token is revoked")
         if row.expires_at_ms <= self._now_ms():
             raise ProtocolError("invalid_grant", "code: expired")
@@ -232,14 +234,20 @@ class Authorizations:
             TokenTerms(
                 client_id=request.client_id,
                 dpop_jkt=jkt,
+                instance_jkt=client.instance_jkt,
                 named=request.named or named_configuration(form, self._offers.configuration_ids),
                 card=self._offers.presented_card(form),
+                is_refreshable=True,
             ),
         )
         if not self._store.authorizations.use_code(hash_secret(code), hash_secret(token.token)):
-            self._store.authorizations.revoke_token(hash_secret(token.token))
+            self._revoke(hash_secret(token.token))
             raise ProtocolError("invalid_grant", "code: used at the same moment")
         return token
+
+    def _revoke(self, token_hash: str) -> None:
+        self._store.refresh_tokens.end_of_token(token_hash)
+        self._store.authorizations.revoke_token(token_hash)
 
     def _parse(
         self, parameters: Mapping[str, str], client: Client, jkt: str | None
@@ -259,8 +267,8 @@ class Authorizations:
         if jkt is not None and bound != jkt:
             raise ProtocolError("invalid_dpop_proof", "dpop_jkt: not the proof's key")
         named = named_configuration(parameters, self._offers.configuration_ids)
-        if named is None and RESIDENT_CREDENTIAL_TYPE not in parameters.get("scope", "").split(" "):
-            raise ProtocolError("invalid_scope", "scope: none that this issuer knows")
+        if named is None:
+            named = _scoped_configuration(parameters, self._offers.configuration_ids)
         return AuthorizationRequest(
             client_id=client.client_id,
             redirect_uri=redirect_uri,
@@ -314,6 +322,19 @@ def named_configuration(parameters: Mapping[str, str], known: Collection[str]) -
                     "invalid_authorization_details", "authorization_details: unknown type or name"
                 )
     return names[0]
+
+
+def _scoped_configuration(parameters: Mapping[str, str], known: Collection[str]) -> str | None:
+    """Return the configuration that a request names by its scope; None for all of them.
+
+    Raises:
+        ProtocolError: The scope holds none that there is.
+    """
+    scopes = parameters.get("scope", "").split(" ")
+    named = next((name for name in known if scope_of(name) in scopes), None)
+    if named is None:
+        raise ProtocolError("invalid_scope", "scope: none that this issuer knows")
+    return None if named == CONFIGURATION_ID else named
 
 
 def _check_redemption(

@@ -45,12 +45,14 @@ class SigningTerms:
         account: The issuer's account.
         public_url: The issuer's identifier.
         signing_jwk: The private JWK that credentials are signed with.
+        certificates: What credentials carry as `x5c`; none for nothing.
     """
 
     ledger_id: str
     account: str
     public_url: str
     signing_jwk: JsonObject = field(repr=False)
+    certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class MemberSigner:
             account=terms.account,
             signing_key=parse_private_jwk(terms.signing_jwk),
             issuer_url=terms.public_url,
+            certificates=terms.certificates,
         )
 
     def sign(

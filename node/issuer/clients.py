@@ -35,10 +35,12 @@ class Client:
     Attributes:
         client_id: Its client identifier; None where it names itself by nothing.
         is_attested: Whether its provider vouches for it.
+        instance_jkt: The thumbprint of the key that its provider attests; None for none.
     """
 
     client_id: str | None
     is_attested: bool
+    instance_jkt: str | None = None
 
 
 class Clients:
@@ -112,7 +114,7 @@ class Clients:
             hash_secret(f"attestation {client.jkt} {client.proof_id}"), used_until_ms
         ):
             raise ProtocolError("invalid_client", "wallet attestation proof: used before (jti)")
-        return Client(client_id=client.client_id, is_attested=True)
+        return Client(client_id=client.client_id, is_attested=True, instance_jkt=client.jkt)
 
     def check_redirect_uri(self, client: Client, redirect_uri: str) -> None:
         """Refuse to send a browser to an address that is not this wallet's.

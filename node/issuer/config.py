@@ -168,10 +168,14 @@ class IssuerConfig(ProcessConfig):
         operator_token_sha256: SHA-256 of the operator's token, 64 hex digits; the token has at
             least 128 random bits.
         signing_key_file: The private JWK that credentials are signed with.
+        credential_chain_file: The certificates of that key, in PEM, its own first: SD-JWT VCs carry
+            them (`x5c`). The key is on P-256 (ES256) then.
         authorities: Those who sign instead, where the key is shared among several.
         issuer_record: The id of the issuer's record in the registry, 32 hex digits.
         holder_domain: The domain of holders' accounts.
         credential_days: How long a credential lasts.
+        refresh_days: How long a wallet may ask for the same credentials again, by a refresh token;
+            0 for not at all. So long the service keeps attributes, sealed under that token.
         offer_seconds: How long an offer waits for its wallet.
         enrolment_seconds: How long an enrolment code lasts.
         status_list_entries: How many credentials share one status list; the least number hides one
@@ -203,10 +207,12 @@ class IssuerConfig(ProcessConfig):
     display_name: str = Field(default="Certificate of residence", min_length=1, max_length=100)
     operator_token_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     signing_key_file: Annotated[Path, AfterValidator(in_folder)] | None = None
+    credential_chain_file: Annotated[Path, AfterValidator(in_folder)] | None = None
     authorities: Authorities | None = None
     issuer_record: str = Field(pattern=f"^{RECORD_ID.pattern}$")
     holder_domain: str = Field(default="holder", pattern=f"^{DOMAIN_ID.pattern}$")
     credential_days: int = Field(default=365, ge=1, le=3660)
+    refresh_days: int = Field(default=0, ge=0, le=366)
     offer_seconds: int = Field(default=900, ge=30, le=86_400)
     enrolment_seconds: int = Field(default=86_400, ge=60, le=30 * 86_400)
     status_list_entries: int = Field(default=131_072, ge=131_072, le=1 << 20)

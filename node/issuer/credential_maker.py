@@ -55,12 +55,12 @@ class Press:
 
     Attributes:
         issuer: Signs, and anchors alone.
-        status_lists: Where their statuses stand; None for an issuer that has no lists.
+        status_lists: Where their statuses stand.
         queue: Anchors in batches.
     """
 
     issuer: Issuer
-    status_lists: StatusLists | None
+    status_lists: StatusLists
     queue: BatchQueue
 
 
@@ -77,7 +77,7 @@ def make_credentials(
 
     One that names its holder's account gets its own record. All others are one-time credentials,
     anchored in a batch among those of other residents, so that the ledger does not tell which
-    belong together. An issuer without status lists anchors each alone.
+    belong together.
 
     Args:
         press: Signs and anchors.
@@ -97,8 +97,7 @@ def make_credentials(
             credentials that nobody has.
     """
     claims = resident_claims(attributes, on=today)
-    lists = press.status_lists
-    places = [None] * len(keys) if lists is None else lists.take(len(keys))
+    places = press.status_lists.take(len(keys))
     signed = [
         press.issuer.signer.sign(
             claims,
@@ -112,7 +111,7 @@ def make_credentials(
         )
         for key, place in zip(keys, places, strict=True)
     ]
-    is_alone = [lists is None or key.account is not None for key in keys]
+    is_alone = [key.account is not None for key in keys]
     together = [member for member, alone in zip(signed, is_alone, strict=True) if not alone]
     batched = iter(press.queue.anchor(together) if together else ())
     return tuple(

@@ -20,6 +20,7 @@ from client_sdk.issuer_anchor import IssuedCredential
 from client_sdk.openid4vci.client import FACE_PAGE
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
 from client_sdk.strict_json import encode_json, parse_strict_json_object
+from node.issuer.access_tokens import TOKEN_SECONDS, attributes_of
 from node.issuer.accounts import AccountLedger
 from node.issuer.attributes import day_in_japan
 from node.issuer.credential_maker import HolderKey, Press, make_credentials
@@ -27,7 +28,6 @@ from node.issuer.credential_requests import validate_wanted
 from node.issuer.errors import ProtocolError
 from node.issuer.face_tests import FaceCase, FaceTests
 from node.issuer.key_proofs import KeyProofs, check_accounts
-from node.issuer.offers import TOKEN_SECONDS, attributes_of
 from node.issuer.one_time_secret import hash_secret, new_secret, seal, unseal
 from node.issuer.prepared_credentials import collect_prepared
 from node.issuer.revocations import Revocations
@@ -257,6 +257,7 @@ class Issuance:
                     list_index=None if made.list_place is None else made.list_place.reference.index,
                     batch_id=None if made.inclusion is None else made.inclusion.batch,
                     notification_hash=hash_secret(notification_id),
+                    grant_id=offer.grant_id,
                 )
                 for made in credentials
                 if offer.prepared_record is None

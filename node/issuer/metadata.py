@@ -1,6 +1,6 @@
 """What the issuer publishes of itself: its own metadata and its authorization server's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from joserfc.jwk import ECKey
 
@@ -22,7 +22,7 @@ from client_sdk.openid4vci.signed_metadata import sign_metadata
 from client_sdk.openid4vp.access_certificate import load_identity
 from node.errors import ConfigError
 from node.issuer.config import IssuerConfig
-from node.issuer.configurations import CONFIGURATION_ID
+from node.issuer.configurations import scope_of
 
 Signer = Callable[[], str]
 
@@ -63,7 +63,7 @@ def build_metadata(
                 ),
                 signing_algorithms=(algorithm_of(signing_key),),
                 proof_types=_proof_types(config),
-                scope=RESIDENT_CREDENTIAL_TYPE if name == CONFIGURATION_ID else None,
+                scope=scope_of(name),
             )
             for name, kind in configurations.items()
         },
@@ -87,8 +87,13 @@ def _proof_types(config: IssuerConfig) -> Mapping[str, ProofType]:
     return ways
 
 
-def build_server_metadata(config: IssuerConfig) -> ServerMetadata:
-    """Return what the authorization server, which is the same service, publishes of itself."""
+def build_server_metadata(config: IssuerConfig, configurations: Collection[str]) -> ServerMetadata:
+    """Return what the authorization server, which is the same service, publishes of itself.
+
+    Args:
+        config: The configuration.
+        configurations: The issuer's credential configurations.
+    """
     url = config.public_url
     return ServerMetadata(
         issuer=url,
@@ -96,8 +101,9 @@ def build_server_metadata(config: IssuerConfig) -> ServerMetadata:
         authorization_endpoint=f"{url}/authorize",
         push_endpoint=f"{url}/par",
         challenge_endpoint=f"{url}/challenge",
-        scopes=(RESIDENT_CREDENTIAL_TYPE,),
+        scopes=tuple(map(scope_of, configurations)),
         takes_cards=config.card is not None and config.card.self_service != "off",
+        gives_refresh_tokens=config.refresh_days > 0,
         is_push_required=config.haip,
         takes_attestations=config.wallet_providers_file is not None,
         is_attestation_required=config.haip,

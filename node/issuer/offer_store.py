@@ -96,6 +96,7 @@ class OfferStore:
         dpop_jkt: str | None = None,
         client_id: str | None = None,
         identifier: str | None = None,
+        grant_id: str | None = None,
     ) -> bool:
         """Put a token in the code's place; False where another request was first."""
         return self._database.change(
@@ -108,6 +109,7 @@ class OfferStore:
                 dpop_jkt=dpop_jkt,
                 client_id=client_id,
                 identifier=identifier,
+                grant_id=grant_id,
             ),
         )
 

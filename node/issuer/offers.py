@@ -1,7 +1,6 @@
 """Offers: from the operator's counter to a wallet's access token."""
 
 import hmac
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -16,11 +15,14 @@ from client_sdk.openid4vci.credential_offer import (
     build_offer_link,
 )
 from node.errors import ApiError
-from node.issuer.attributes import (
-    day_in_japan,
-    decode_attributes,
-    encode_attributes,
+from node.issuer.access_tokens import (
+    TOKEN_SECONDS,
+    AccessToken,
+    PresentedCard,
+    TokenTerms,
+    new_identifier,
 )
+from node.issuer.attributes import day_in_japan, encode_attributes
 from node.issuer.cards import Cards
 from node.issuer.configurations import CONFIGURATION_ID
 from node.issuer.errors import ProtocolError
@@ -35,11 +37,11 @@ from node.issuer.one_time_secret import (
     seal,
     unseal,
 )
+from node.issuer.refresh_tokens import RefreshTokens
 from node.issuer.store import IssuerStore
 from node.issuer.tables import StoredOffer, StoredOfferKey
 
 TRANSACTION_CODE_TRIES: Final = 5
-TOKEN_SECONDS: Final = 600
 REVIEW_SECONDS: Final = 30 * 86_400
 """How long a token is good where a review has to approve first."""
 _TX_CODE: Final = TransactionCode(
@@ -69,59 +71,6 @@ class NewOffer:
     review_code: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
-    """What a code was redeemed for.
-
-    Attributes:
-        token: The token.
-        lifetime_s: How long it lasts, in seconds.
-        is_bound: Whether it is good only with a proof of the wallet's key (RFC 9449).
-        identifier: The `credential_identifier` that requests name; None where they name the
-            configuration.
-        review_code: What the counter approves by; None where the wallet need not know it.
-        offer_until_ms: When the offer would have expired; milliseconds since 1970, UTC.
-    """
-
-    token: str = field(repr=False)
-    lifetime_s: int
-    offer_until_ms: int = 0
-    is_bound: bool = False
-    identifier: str | None = None
-    review_code: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentedCard:
-    """A card's proof, as a token request holds it.
-
-    Attributes:
-        proof: JSON.
-        nonce: The issuer's nonce that the card signed.
-    """
-
-    proof: str = field(repr=False)
-    nonce: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenTerms:
-    """To whom a token is given, and how it names the credential.
-
-    Attributes:
-        client_id: The wallet; None where it names itself by nothing.
-        dpop_jkt: The key that the token is bound to; None for none.
-        named: The credential configuration that requests are to name by `credential_identifier`;
-            None where they name it by itself.
-        card: A card's proof; None where none came.
-    """
-
-    client_id: str | None = None
-    dpop_jkt: str | None = None
-    named: str | None = None
-    card: PresentedCard | None = None
-
-
 class Offers:
     """The offers of one issuer."""
 
@@ -133,6 +82,7 @@ class Offers:
         offer_seconds: int,
         cards: Cards | None = None,
         configuration_ids: tuple[str, ...] = (CONFIGURATION_ID,),
+        refresh_tokens: RefreshTokens | None = None,
         now_ms: Callable[[], int],
     ) -> None:
         """Make the offers' desk.
@@ -143,6 +93,7 @@ class Offers:
             offer_seconds: How long an offer waits for its wallet.
             cards: Takes the proofs of cards; None where none are taken.
             configuration_ids: In which forms the credential can be had, the preferred first.
+            refresh_tokens: Gives refresh tokens; None where wallets get none.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
@@ -150,6 +101,7 @@ class Offers:
         self._offer_seconds = offer_seconds
         self._cards = cards
         self._configuration_ids = configuration_ids
+        self._refresh_tokens = refresh_tokens
         self._now_ms = now_ms
 
     @property
@@ -366,8 +318,12 @@ class Offers:
         if offer.needs_card:
             attributes = self._read_card(terms)
             plain = encode_attributes(replace(attributes, portrait=plain or None))
-        token = new_secret()
-        identifier = terms.named and f"{terms.named}:{secrets.token_hex(8)}"
+        token, refresh = new_secret(), None
+        # What a review has yet to approve, and what was made beforehand, is had once.
+        is_once = offer.review is not None or offer.prepared_record is not None
+        if self._refresh_tokens is not None and terms.is_refreshable and not is_once:
+            refresh = self._refresh_tokens.new_token()
+        identifier = new_identifier(terms.named)
         lifetime_s = TOKEN_SECONDS if offer.review is None else REVIEW_SECONDS
         is_first = self._store.offers.redeem(
             hash_secret(code),
@@ -377,27 +333,24 @@ class Offers:
             dpop_jkt=terms.dpop_jkt,
             client_id=terms.client_id,
             identifier=identifier,
+            grant_id=None if refresh is None else refresh.grant_id,
         )
         if not is_first:
             raise ProtocolError("invalid_grant", _REFUSED)
+        if self._refresh_tokens is not None and refresh is not None:
+            self._refresh_tokens.keep(
+                refresh, plain, terms, identifier=identifier, reference=offer.reference
+            )
         return AccessToken(
             token=token,
             lifetime_s=lifetime_s,
             offer_until_ms=offer.expires_at_ms,
             is_bound=terms.dpop_jkt is not None,
             identifier=identifier,
+            refresh_token=None if refresh is None else refresh.token,
         )
 
     def _read_card(self, terms: TokenTerms) -> ResidentAttributes:
         if self._cards is None or terms.card is None:
             raise ProtocolError("invalid_request", "the card's proof is missing")
         return self._cards.read(terms.card.proof, terms.card.nonce)
-
-
-def attributes_of(offer: StoredOffer, token: str) -> ResidentAttributes:
-    """Return the attributes that an offer holds sealed under its token.
-
-    Raises:
-        StorageError: The row is damaged.
-    """
-    return decode_attributes(unseal(offer.attributes, token))

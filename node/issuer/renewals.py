@@ -10,28 +10,36 @@ which the issuer's own signature stands. It is issued anew only
 - as long as the old one would have lasted, and once the old one is revoked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
 from chaincode.encoding import JsonObject, decode_base64url
-from chaincode.records import NO_ID, CredentialRecord, IdentityRecord
+from chaincode.records import NO_ID, BatchRecord, CredentialRecord, IdentityRecord
 from chaincode.records.recovery import RecoveryStatus
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.credentials.jose import Key
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, resident_attributes
-from client_sdk.credentials.sd_jwt_vc import VerifiedCredential, anchor_hash, verify_credential
 from client_sdk.credentials.sd_jwt_vc_claims import PLACE_CLAIM
-from client_sdk.errors import ClientError, QueryFailedError
+from client_sdk.errors import AnchorError, ClientError, QueryFailedError
+from client_sdk.formats import ReadCredential, attributes_of, find_format
 from client_sdk.openid4vci.account_assertion import VerifiedAssertion, verify_account_assertion
 from node.errors import NonceError
+from node.issuer.access_tokens import (
+    TOKEN_SECONDS,
+    AccessToken,
+    TokenTerms,
+    new_identifier,
+    redeemed_offer,
+)
 from node.issuer.attributes import encode_attributes
+from node.issuer.configurations import CONFIGURATION_ID
 from node.issuer.errors import ProtocolError
-from node.issuer.offers import TOKEN_SECONDS, AccessToken
-from node.issuer.one_time_secret import hash_secret, new_secret, seal
+from node.issuer.one_time_secret import hash_secret, new_secret
+from node.issuer.revocations import Revocations, State
 from node.issuer.store import IssuerStore
-from node.issuer.tables import StoredOffer, StoredRenewal
+from node.issuer.tables import StoredCredential, StoredRenewal
 from node.web.nonce import NonceSealer
 
 LEEWAY_S: Final = 60
@@ -62,6 +70,8 @@ class Renewals:
         ledger_id: str,
         account: str,
         signing_key: Key,
+        configurations: Mapping[str, str],
+        revocations: Revocations,
         now_ms: Callable[[], int],
     ) -> None:
         """Make the renewals' desk.
@@ -74,6 +84,8 @@ class Renewals:
             ledger_id: The ledger's id.
             account: The issuer's account.
             signing_key: The key that credentials are signed with.
+            configurations: The formats of the issuer's credential configurations.
+            revocations: Knows the states of credentials that stand in a batch.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
@@ -83,55 +95,58 @@ class Renewals:
         self._ledger_id = ledger_id
         self._account = account
         self._signing_key = signing_key
+        self._configurations = configurations
+        self._revocations = revocations
         self._now_ms = now_ms
 
-    def redeem(
-        self, assertion: str, credential: str, *, dpop_jkt: str | None = None
-    ) -> AccessToken:
+    def redeem(self, assertion: str, credential: str, terms: TokenTerms) -> AccessToken:
         """Exchange the word of an account's key, and the old credential, for a token.
 
         Args:
             assertion: The account's assertion.
             credential: The credential to issue anew, with all its disclosures.
-            dpop_jkt: The key that the token is bound to; None for none.
+            terms: To whom the token is given. The configuration that they name says which format
+                the credential is in; `resident` where they name none.
 
         Raises:
             ProtocolError: They do not prove that a new one is owed; the text says what is missing.
             TransportError: The ledger cannot be reached.
         """
         proven = self._verify_assertion(assertion)
-        old = self._verify_credential(credential)
+        old = self._verify_credential(credential, terms.named or CONFIGURATION_ID)
         record_id = self._place_of(old, proven.account)
+        issued = self._store.credentials.find(record_id)
         # The nonce last: a wallet that is told to wait uses none up.
-        record = self._check_ledger(old, proven, record_id)
+        expires_at_ms = self._check_ledger(old, proven, record_id, issued)
         try:
-            attributes = resident_attributes(old.claims)
+            attributes = resident_attributes(attributes_of(old))
         except ClientError as error:
             raise _refused(f"the old credential: {error}") from None
         self._spend_nonce(proven.nonce)
-        token = new_secret()
-        issued = self._store.credentials.find(record_id)
+        token, identifier = new_secret(), new_identifier(terms.named)
         self._store.credentials.begin_renewal(
             StoredRenewal(
                 record_id=record_id,
                 account_id=proven.account,
                 token_hash=hash_secret(token),
-                expires_at_ms=record.expires_at_ms,
+                expires_at_ms=expires_at_ms,
             ),
-            StoredOffer(
-                offer_hash=hash_secret(new_secret()),
-                code_hash=hash_secret(new_secret()),
-                tx_code_hash=hash_secret(new_secret()),
-                tries_left=0,
-                token_hash=hash_secret(token),
-                attributes=seal(encode_attributes(attributes), token),
+            redeemed_offer(
+                encode_attributes(attributes),
+                token,
+                terms,
                 reference=None if issued is None else issued.reference,
+                identifier=identifier,
                 expires_at_ms=self._now_ms() + TOKEN_SECONDS * 1000,
-                dpop_jkt=dpop_jkt,
             ),
         )
         _log.info("renewal_begun", record=record_id)
-        return AccessToken(token=token, lifetime_s=TOKEN_SECONDS, is_bound=dpop_jkt is not None)
+        return AccessToken(
+            token=token,
+            lifetime_s=TOKEN_SECONDS,
+            is_bound=terms.dpop_jkt is not None,
+            identifier=identifier,
+        )
 
     def _spend_nonce(self, nonce: str) -> None:
         try:
@@ -152,19 +167,21 @@ class Renewals:
         except ClientError as error:
             raise _refused(str(error)) from None
 
-    def _verify_credential(self, credential: str) -> VerifiedCredential:
+    def _verify_credential(self, credential: str, configuration: str) -> ReadCredential:
+        known = find_format(self._configurations[configuration])
         try:
-            return verify_credential(
+            return known.verify(
                 credential,
-                issuer_key=self._signing_key,
-                expected_vct=RESIDENT_CREDENTIAL_TYPE,
+                find_issuer_key=lambda _old: self._signing_key,
+                expected_types=[(RESIDENT_CREDENTIAL_TYPE,)],
+                binding=None,
                 now_s=self._now_ms() // 1000,
                 leeway_s=0,
             )
         except ClientError as error:
             raise _refused(f"the old credential: {error}") from None
 
-    def _place_of(self, old: VerifiedCredential, account: str) -> str:
+    def _place_of(self, old: ReadCredential, account: str) -> str:
         """Return the record of a credential of this issuer that names this account."""
         match old.claims.get(PLACE_CLAIM):
             case {"ledger": ledger, "issuer": issuer, "account": holder, "record": str(record)}:
@@ -173,9 +190,20 @@ class Renewals:
         raise _refused("the old credential is not this issuer's, or names another account")
 
     def _check_ledger(
-        self, old: VerifiedCredential, proven: VerifiedAssertion, record_id: str
-    ) -> CredentialRecord:
-        """Return the old credential's record, where the ledger allows that it is issued anew."""
+        self,
+        old: ReadCredential,
+        proven: VerifiedAssertion,
+        record_id: str,
+        issued: StoredCredential | None,
+    ) -> int:
+        """Return when the old credential expires, where the ledger allows that it is issued anew.
+
+        Args:
+            old: The old credential.
+            proven: Who asks.
+            record_id: Its id.
+            issued: What this service keeps of it; None where that is nothing.
+        """
         keys = self._signatories(proven.account)
         if _signatory(proven.holder_key) not in keys:
             raise _refused("the key that asks is no signatory of the account")
@@ -184,14 +212,31 @@ class Renewals:
         status = self._ledger.record(proven.account, NO_ID, RecoveryStatus)
         if status is not None and status.is_open_recovery(self._now_ms()):
             raise _refused("a recovery of the account is open: ask again when it has ended")
-        record = self._ledger.record(self._account, record_id, CredentialRecord)
-        if record is None or record.salted_hash != anchor_hash(old.issuer_jwt):
-            raise _refused("the ledger's record is of another credential")
+        state, expires_at_ms = self._read_anchor(old, record_id, issued)
         renewal = self._store.credentials.find_renewal(record_id)
         is_owed = renewal is not None and renewal.account_id == proven.account
-        if record.state == "suspended" or (record.state == "revoked" and not is_owed):
-            raise _refused(f"the old credential is {record.state}; ask at the counter")
-        return record
+        if state == "suspended" or (state == "revoked" and not is_owed):
+            raise _refused(f"the old credential is {state}; ask at the counter")
+        return expires_at_ms
+
+    def _read_anchor(
+        self, old: ReadCredential, record_id: str, issued: StoredCredential | None
+    ) -> tuple[State, int]:
+        """Return the old credential's state, and when it expires, by its record or its batch."""
+        if issued is not None and issued.batch_id is not None:
+            inclusion = self._store.batches.inclusion(issued)
+            batch = self._ledger.record(self._account, issued.batch_id, BatchRecord)
+            if inclusion is None or batch is None:
+                raise _refused("the ledger does not hold the batch of the old credential")
+            try:
+                inclusion.check(old.anchored_hash, batch)
+            except AnchorError as error:
+                raise _refused(str(error)) from None
+            return self._revocations.state(record_id), issued.expires_at_ms
+        record = self._ledger.record(self._account, record_id, CredentialRecord)
+        if record is None or record.salted_hash != old.anchored_hash:
+            raise _refused("the ledger's record is of another credential")
+        return record.state, record.expires_at_ms
 
     def _signatories(self, account: str) -> frozenset[str]:
         try:

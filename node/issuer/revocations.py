@@ -34,15 +34,13 @@ _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer"
 class Revocations:
     """Changes the states of one issuer's credentials. Safe to share between threads."""
 
-    def __init__(
-        self, store: IssuerStore, issuer: Issuer, status_lists: StatusLists | None
-    ) -> None:
+    def __init__(self, store: IssuerStore, issuer: Issuer, status_lists: StatusLists) -> None:
         """Take what is written to.
 
         Args:
             store: Which credentials were issued.
             issuer: Writes their records.
-            status_lists: Where their statuses stand; None for an issuer that has no lists.
+            status_lists: Where their statuses stand.
         """
         self._store = store
         self._issuer = issuer
@@ -68,6 +66,9 @@ class Revocations:
         """
         row = self._store.credentials.find(record_id)
         before = self._state(record_id, row)
+        if state == "revoked":
+            # First: nothing more is issued under the grant that it came of.
+            self._store.refresh_tokens.end_of_credential(record_id)
         if before != state and before not in _BEFORE[state]:
             raise CredentialStateError(
                 f"credential {record_id} is {before}, so it cannot become {state}"
@@ -82,12 +83,12 @@ class Revocations:
         if row is None or row.batch_id is None:
             return self._issuer.state(record_id)
         list_id, index = _place_of(row)
-        return _STATE[self._lists.status(list_id, index)]
+        return _STATE[self._status_lists.status(list_id, index)]
 
     def _write_list(self, row: StoredCredential | None, state: State) -> None:
         if row is not None and row.list_id is not None:
             list_id, index = _place_of(row)
-            self._lists.set_statuses(list_id, {index: _STATUS[state]})
+            self._status_lists.set_statuses(list_id, {index: _STATUS[state]})
 
     def _write_record(self, record_id: str, state: State) -> None:
         match state:
@@ -97,15 +98,6 @@ class Revocations:
                 self._issuer.suspend(record_id)
             case "revoked":
                 self._issuer.revoke(record_id)
-
-    @property
-    def _lists(self) -> StatusLists:
-        if self._status_lists is None:
-            raise CredentialStateError(
-                "the credential stands in a status list, which an issuer of several authorities "
-                "cannot sign"
-            )
-        return self._status_lists
 
 
 def _place_of(row: StoredCredential) -> tuple[str, int]:

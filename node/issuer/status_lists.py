@@ -13,6 +13,7 @@ from typing import Final
 
 from client_sdk.credentials.bitstring_status_list import MIN_ENTRIES, build_list_credential
 from client_sdk.credentials.jose import Key, thumbprint
+from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
 from client_sdk.credentials.status_bits import BITS, purpose_url, select_bits
 from client_sdk.credentials.token_status_list import (
     Status,
@@ -21,6 +22,7 @@ from client_sdk.credentials.token_status_list import (
     sign_status_list,
 )
 from client_sdk.credentials.vc_jose import sign_vc_jwt
+from client_sdk.errors import FrostError
 from client_sdk.issuer_anchor import IssuerAnchor, ListPlace
 from client_sdk.ledger.grants import new_record_id
 from node.errors import StorageError
@@ -60,7 +62,7 @@ class StatusLists:
         anchor: IssuerAnchor,
         *,
         public_url: str,
-        signing_key: Key,
+        signing_key: Key | CredentialSigner,
         entries: int,
         ttl_s: int,
         now_ms: Callable[[], int],
@@ -71,7 +73,8 @@ class StatusLists:
             store: Where they are kept.
             anchor: Writes to the ledger.
             public_url: The issuer's identifier.
-            signing_key: The private key that credentials and lists are signed with.
+            signing_key: The private key that credentials and lists are signed with, or whoever has
+                it: then there are no lists in the form of credentials.
             entries: How many places a new list has.
             ttl_s: How long a verifier may keep a copy, in seconds.
             now_ms: The clock: milliseconds since 1970, UTC.
@@ -80,7 +83,7 @@ class StatusLists:
         self._anchor = anchor
         self._public_url = public_url
         self._signing_key = signing_key
-        self._header = {"kid": thumbprint(signing_key)}
+        self._header = {"kid": thumbprint(public_key_of(signing_key))}
         self._entries = entries
         self._ttl_s = ttl_s
         self._now_ms = now_ms
@@ -172,30 +175,48 @@ class StatusLists:
             list_id: The list.
             purpose: `revocation` or `suspension` for a Bitstring Status List, as a credential in
                 the form `vc+jwt`; None for the Token Status List.
+
+        Raises:
+            FrostError: The issuer's authorities did not sign it, and no signature is still good.
         """
         row = self._store.find(list_id)
-        if row is None:
+        if row is None or (purpose is not None and not isinstance(self._signing_key, Key)):
             return None
         now_s = self._now_ms() // 1000
         kept = self._published.get((list_id, purpose))
         if kept is None or kept.version != row.version or now_s - kept.made_at_s >= self._ttl_s:
-            body = self._sign(row, now_s) if purpose is None else self._certify(row, purpose, now_s)
+            try:
+                body = self._make(row, purpose, now_s)
+            except FrostError:
+                if not self._is_still_good(kept, row, now_s):
+                    raise
+                # Perhaps they answer next time.
+                return kept
             kept = PublishedList(version=row.version, made_at_s=now_s, body=body)
             self._published[list_id, purpose] = kept
         return kept
 
-    def _sign(self, row: StoredStatusList, now_s: int) -> str:
+    def _is_still_good(self, kept: PublishedList | None, row: StoredStatusList, now_s: int) -> bool:
+        """Tell whether a verifier that is given it may still keep it for a ttl."""
+        if kept is None or kept.version != row.version:
+            return False
+        return now_s < kept.made_at_s + (_LIFE_IN_TTLS - 1) * self._ttl_s
+
+    def _make(self, row: StoredStatusList, purpose: str | None, now_s: int) -> str:
+        key = self._signing_key
+        if purpose is not None and isinstance(key, Key):
+            return self._certify(row, purpose, now_s, key)
         return sign_status_list(
             StatusList(bits=BITS, data=row.statuses),
             uri=self.uri(row.list_id),
-            issuer_key=self._signing_key,
+            issuer_key=key,
             issued_at=now_s,
             expires_at=now_s + _LIFE_IN_TTLS * self._ttl_s,
             ttl_s=self._ttl_s,
             header={**self._header},
         )
 
-    def _certify(self, row: StoredStatusList, purpose: str, now_s: int) -> str:
+    def _certify(self, row: StoredStatusList, purpose: str, now_s: int, key: Key) -> str:
         credential = build_list_credential(
             select_bits(StatusList(bits=BITS, data=row.statuses), purpose),
             url=purpose_url(self.uri(row.list_id), purpose),
@@ -204,7 +225,7 @@ class StatusLists:
             valid_from=_date_time(now_s),
             valid_until=_date_time(now_s + _LIFE_IN_TTLS * self._ttl_s),
         )
-        return sign_vc_jwt(credential, issuer_key=self._signing_key, header={**self._header})
+        return sign_vc_jwt(credential, issuer_key=key, header={**self._header})
 
     def _find(self, list_id: str) -> StoredStatusList:
         row = self._store.find(list_id)

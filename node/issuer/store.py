@@ -14,6 +14,7 @@ from node.issuer.credential_store import CredentialStore
 from node.issuer.enrolment_store import EnrolmentStore
 from node.issuer.nonce_store import NonceStore
 from node.issuer.offer_store import OfferStore
+from node.issuer.refresh_token_store import RefreshTokenStore
 from node.issuer.service_keys import ServiceKeys
 from node.issuer.status_list_store import StatusListStore
 from node.issuer.tables import RATE_COUNT, SCHEMA
@@ -26,6 +27,7 @@ class IssuerStore:
     Attributes:
         offers: Offers, and what becomes of them until a wallet has its credential.
         authorizations: Authorization requests and their codes.
+        refresh_tokens: Leave to ask for the same credentials again.
         credentials: Which credentials were issued, and which are owed anew.
         enrolments: Codes for accounts.
         nonces: Those that were used.
@@ -45,6 +47,7 @@ class IssuerStore:
         self._database = open_database(database_url, SCHEMA)
         self.offers = OfferStore(self._database)
         self.authorizations = AuthorizationStore(self._database)
+        self.refresh_tokens = RefreshTokenStore(self._database)
         self.credentials = CredentialStore(self._database)
         self.enrolments = EnrolmentStore(self._database)
         self.nonces = NonceStore(self._database)
@@ -62,6 +65,7 @@ class IssuerStore:
         try:
             self.offers.purge(now_ms)
             self.authorizations.purge(now_ms)
+            self.refresh_tokens.purge(now_ms)
             self.nonces.purge(now_ms)
             self.enrolments.purge(now_ms)
             self.counts.purge(now_ms // 1000)

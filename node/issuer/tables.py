@@ -45,6 +45,7 @@ class StoredOffer(Base):
         prepared_record: The id of the credential that was made beforehand, and stands sealed in the
             place of the attributes; None where it is made when the wallet asks.
         issued: The answer that was given, sealed under the token, so that it can be given again.
+        grant_id: What it shares with the refresh token that came with its token; None for none.
     """
 
     __tablename__ = "offer"
@@ -69,6 +70,7 @@ class StoredOffer(Base):
     requested: Mapped[bytes | None] = mapped_column(LargeBinary)
     issued: Mapped[bytes | None] = mapped_column(LargeBinary)
     prepared_record: Mapped[str | None] = mapped_column(String(32))
+    grant_id: Mapped[str | None] = mapped_column(String(32), index=True)
 
     def __repr__(self) -> str:
         return f"StoredOffer(expires_at_ms={self.expires_at_ms})"
@@ -90,6 +92,36 @@ class StoredOfferKey(Base):
     code: Mapped[bytes] = mapped_column(LargeBinary)
     needs_tx_code: Mapped[bool]
     expires_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class StoredRefreshToken(Base):
+    """A refresh token, and what can be asked for by it.
+
+    Attributes:
+        token_hash: The hash of the token.
+        grant_id: What all tokens of one authorization share, 32 hex digits.
+        attributes: What is attested, sealed under the token; empty once it was used.
+        reference: The operator's own case number; None for none.
+        identifier: The `credential_identifier` that it is good for; None for every configuration.
+        dpop_jkt: The thumbprint of the key that it is bound to (RFC 9449); None for none.
+        instance_jkt: The thumbprint of the key that the wallet's provider attested; None for none.
+        client_id: Whose it is; None for a wallet that named itself by nothing.
+        expires_at_ms: Milliseconds since 1970, UTC.
+        is_used: Whether another token has taken its place.
+    """
+
+    __tablename__ = "refresh_token"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    grant_id: Mapped[str] = mapped_column(String(32), index=True)
+    attributes: Mapped[bytes] = mapped_column(LargeBinary)
+    reference: Mapped[str | None] = mapped_column(String(64))
+    identifier: Mapped[str | None] = mapped_column(String(64))
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
+    instance_jkt: Mapped[str | None] = mapped_column(String(43))
+    client_id: Mapped[str | None] = mapped_column(String(256))
+    expires_at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    is_used: Mapped[bool]
 
 
 class StoredAuthorization(Base):
@@ -140,6 +172,7 @@ class StoredCredential(Base):
         expires_at_ms: Milliseconds since 1970, UTC.
         notification_hash: The hash of the `notification_id` that it was handed out with.
         event: What the wallet said has become of it; None until it said something.
+        grant_id: What it shares with the refresh token of its grant; None for none.
     """
 
     __tablename__ = "credential"
@@ -161,6 +194,7 @@ class StoredCredential(Base):
     expires_at_ms: Mapped[int] = mapped_column(BigInteger)
     notification_hash: Mapped[str | None] = mapped_column(String(64), index=True)
     event: Mapped[str | None] = mapped_column(String(32))
+    grant_id: Mapped[str | None] = mapped_column(String(32), index=True)
 
 
 class StoredEnrolment(Base):
@@ -279,6 +313,6 @@ RATE_COUNT: Final = define_counts(Base.metadata)
 SCHEMA: Final = Schema(
     service="issuer",
     tables=Base.metadata,
-    revision="0002",
+    revision="0003",
     revisions=Path(__file__).with_name("revisions"),
 )

@@ -15,15 +15,18 @@ from client_sdk.openid4vci.credential_offer import (
     AUTHORIZATION_CODE,
     MAX_CODE_CHARS,
     PRE_AUTHORIZED_CODE,
+    REFRESH_TOKEN,
 )
 from client_sdk.openid4vci.dpop import HEADER
+from node.issuer.access_tokens import AccessToken, TokenTerms
 from node.issuer.authorizations import Authorizations, named_configuration
 from node.issuer.clients import Clients
 from node.issuer.configurations import configuration_of
 from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import ProtocolError
 from node.issuer.forms import read_form
-from node.issuer.offers import AccessToken, Offers, TokenTerms
+from node.issuer.offers import Offers
+from node.issuer.refresh_tokens import MAX_TOKEN_CHARS, RefreshTokens
 from node.issuer.renewals import Renewals
 from node.web.problems import OAuthError
 
@@ -48,6 +51,7 @@ class Tokens:
         offers: Offers,
         authorizations: Authorizations,
         renewals: Renewals,
+        refresh_tokens: RefreshTokens | None,
         clients: Clients,
         dpop: DpopProofs,
     ) -> None:
@@ -57,12 +61,14 @@ class Tokens:
             offers: The issuer's offers.
             authorizations: Requests that holders approved.
             renewals: Says to whom a credential is owed anew.
+            refresh_tokens: Takes refresh tokens; None where none are given.
             clients: The wallets.
             dpop: Checks proofs of keys.
         """
         self._offers = offers
         self._authorizations = authorizations
         self._renewals = renewals
+        self._refresh_tokens = refresh_tokens
         self._clients = clients
         self._dpop = dpop
 
@@ -81,8 +87,10 @@ class Tokens:
             # A name that nobody vouches for is none: proofs do not repeat it.
             client_id=client.client_id if client.is_attested else None,
             dpop_jkt=jkt,
+            instance_jkt=client.instance_jkt,
             named=named_configuration(form, self._offers.configuration_ids),
             card=self._offers.presented_card(form),
+            is_refreshable=True,
         )
         match form.get("grant_type"):
             case None:
@@ -93,8 +101,10 @@ class Tokens:
                 return self._authorizations.redeem(form, client, jkt)
             case kind if kind == MY_NUMBER_CARD:
                 return self._offers.redeem_card(terms)
+            case kind if kind == REFRESH_TOKEN and self._refresh_tokens is not None:
+                return self._refresh_tokens.redeem(_read_refresh_token(form), client, terms)
             case kind if kind == JWT_BEARER:
-                return self._renewals.redeem(*_read_assertion(form), dpop_jkt=jkt)
+                return self._renewals.redeem(*_read_assertion(form), terms)
             case _:
                 raise ProtocolError("unsupported_grant_type", "grant_type: unknown")
 
@@ -112,8 +122,8 @@ def add_token_routes(app: OpenAPI, tokens: Tokens) -> None:
     def create_token() -> Response:
         """Exchange a code for a token (OpenID4VCI 1.0 section 6).
 
-        Or a card's proof (RFC 6749 section 4.5), or an account's assertion with a credential to
-        issue anew (RFC 7523 section 2.1).
+        Or a refresh token (RFC 6749 section 6), a card's proof (section 4.5), or an account's
+        assertion with a credential to issue anew (RFC 7523 section 2.1).
         """
         token = tokens.give(read_form())
         answer: JsonObject = {
@@ -124,6 +134,8 @@ def add_token_routes(app: OpenAPI, tokens: Tokens) -> None:
         if token.identifier is not None:
             name = configuration_of(token.identifier)
             answer["authorization_details"] = [details_of(name, token.identifier)]
+        if token.refresh_token is not None:
+            answer["refresh_token"] = token.refresh_token
         if token.review_code is not None:
             answer[REVIEW_CODE] = token.review_code
         return jsonify(answer)
@@ -137,6 +149,13 @@ def _read_code(form: dict[str, str]) -> tuple[str, str]:
     if not tx_code or len(tx_code) > _MAX_TX_CODE_CHARS:
         raise ProtocolError("invalid_request", "tx_code is missing or too long")
     return code, tx_code
+
+
+def _read_refresh_token(form: dict[str, str]) -> str:
+    token = form.get("refresh_token")
+    if not token or len(token) > MAX_TOKEN_CHARS:
+        raise ProtocolError("invalid_request", "refresh_token is missing or too long")
+    return token
 
 
 def _read_assertion(form: dict[str, str]) -> tuple[str, str]:

@@ -18,9 +18,10 @@ from client_sdk.waci.messages import (
     REQUEST_CREDENTIAL,
 )
 from node.errors import ApiError
+from node.issuer.access_tokens import AccessToken, TokenTerms
 from node.issuer.errors import ProtocolError, log_refusal, words_of
 from node.issuer.issuance import CredentialAnswer, Issuance
-from node.issuer.offers import AccessToken, Offers, TokenTerms
+from node.issuer.offers import Offers
 from node.web.didcomm import InvitingService
 
 

@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).parent / "js"
 NODE = shutil.which("node")
 
 
-def test_peers_wallet_receives_a_batch_and_notifies_us(tmp_path: Path) -> None:
+def test_peers_wallet_receives_a_batch_notifies_us_and_refreshes(tmp_path: Path) -> None:
     assert NODE, "Node.js is needed: see CONTRIBUTING.md"
     worlds: list[IssuerWorld] = []
 
@@ -23,7 +23,7 @@ def test_peers_wallet_receives_a_batch_and_notifies_us(tmp_path: Path) -> None:
         return worlds[0].app(environ, start)
 
     with served(app) as url:
-        world = IssuerWorld(tmp_path, public_url=url)
+        world = IssuerWorld(tmp_path, public_url=url, refresh_days=30)
         worlds.append(world)
         made = world.make_offer()
         task = {"offer": made["link"], "tx_code": made["tx_code"], "now_ms": world.clock()}
@@ -43,4 +43,5 @@ def test_peers_wallet_receives_a_batch_and_notifies_us(tmp_path: Path) -> None:
     held = [parse_credential(text).unverified_claims for text in received["credentials"]]
     assert [claims["cnf"] for claims in held] == [{"jwk": jwk} for jwk in received["keys"]]
     assert {claims["address"] for claims in held} == {RESIDENT["address"]}
-    assert [row["event"] for row in listed] == ["credential_accepted"] * 2
+    assert [row["event"] for row in listed] == ["credential_accepted"] * 2 + [None]
+    assert len(set(received["refresh_tokens"])) == 2

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -16,10 +17,15 @@ from support.mutation import encode_anyhow, mutate_bytes, mutate_json, mutate_te
 
 from chaincode.encoding import JsonObject, encode_base64url
 from chaincode.errors import DecodeError
+from client_sdk.bitstring_reading import VC_JWT_MEDIA_TYPE, read_bits
 from client_sdk.credentials import jose
 from client_sdk.credentials import sd_jwt_vc as vc
-from client_sdk.credentials.bitstring_status_list import Bitstring, StatusEntry
-from client_sdk.credentials.data_integrity import verify_document
+from client_sdk.credentials.bitstring_status_list import (
+    Bitstring,
+    StatusEntry,
+    build_list_credential,
+)
+from client_sdk.credentials.data_integrity import sign_document, verify_document
 from client_sdk.credentials.multikey import decode_multikey
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.token_status_list import (
@@ -46,13 +52,16 @@ from client_sdk.formats import (
     HolderBinding,
     find_format,
 )
+from client_sdk.http_client import HttpAnswer
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.ledger.proofs import decode_proof
+from client_sdk.openid4vci.certificate_chain import claimed_x5c_key, encode_x5c
 from client_sdk.openid4vci.credential_offer import parse_offer, parse_offer_link
 from client_sdk.openid4vci.issuer_metadata import IssuerMetadata, find_published_key
 from client_sdk.openid4vci.key_proof import sign_key_proof, verify_key_proof
 from client_sdk.openid4vci.message_encryption import parse_response_encryption
+from client_sdk.openid4vp.access_certificate import create_access_authority
 from client_sdk.openid4vp.client_identifier import parse_client_id
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.grant_offer import GrantProof, parse_grant_offer
@@ -62,6 +71,7 @@ from client_sdk.openid4vp.response import open_response, read_response
 from client_sdk.openid4vp.signed_request import verify_request
 from client_sdk.openid4vp.verifier_registration import read_registration
 from client_sdk.strict_json import parse_strict_json
+from client_sdk.wallet.refresh_records import StoredRefresh
 from client_sdk.wallet.wallet_records import WalletContents
 
 INPUTS = 1_000_000 if os.environ.get("TEGATA_SOAK") else 40_000
@@ -170,6 +180,19 @@ WALLET: JsonObject = {
     "credentials": [{"record_id": "x", "format": "dc+sd-jwt", "text": "x", "expires_at_ms": 1}],
     "grants": [{"grant_id": "x", "attributes": [["a"]]}],
 }
+REFRESH: JsonObject = {
+    "refresh_id": "x",
+    "issuer_url": URL,
+    "server_url": URL,
+    "configuration_id": "resident",
+    "trusted_issuer": None,
+    "is_one_time": True,
+    "token": "x",
+    "dpop_jwk": jose.export_private_jwk(jose.generate_key("ES256")),
+}
+CHAIN = encode_x5c(
+    create_access_authority(name="x", now=datetime.fromtimestamp(NOW_S, tz=UTC)).chain
+)
 STATUS: JsonObject = {
     "sub": URL,
     "iat": NOW_S,
@@ -183,6 +206,17 @@ ENTRY: JsonObject = {
     "statusListIndex": "94567",
     "statusListCredential": URL,
 }
+BITS_CREDENTIAL = build_list_credential(
+    Bitstring(),
+    url=URL,
+    issuer=URL,
+    purpose="revocation",
+    valid_from="2026-01-31T09:00:00Z",
+    valid_until="2036-01-31T09:00:00Z",
+)
+BITS_DOCUMENT = sign_document(
+    BITS_CREDENTIAL, key=KEY, verification_method=f"{URL}#x", purpose="assertionMethod"
+)
 CARD = RecoveryCard.draw(agent_set="ab" * 32, urls=(URL, f"{URL}/2", f"{URL}/3"))
 
 
@@ -294,6 +328,29 @@ def status_parsers() -> dict[str, Parser]:
         ),
         "status reference": Parser(call=StatusReference.from_claim, seeds=(TERMS.more["status"],)),
         "bitstring entry": Parser(call=StatusEntry.from_json, seeds=(ENTRY,)),
+        "bitstring list": Parser(
+            call=lambda token: read_bits(
+                HttpAnswer(status=200, media_type=VC_JWT_MEDIA_TYPE, body=token.encode()),
+                entry=StatusEntry.from_json(ENTRY),
+                keys={"x": KEY},
+                now_s=NOW_S,
+                leeway_s=0,
+                default_ttl_s=300,
+            ),
+            seeds=(BITS_CREDENTIAL,),
+            typ="vc+jwt",
+        ),
+        "bitstring document": Parser(
+            call=lambda value: read_bits(
+                HttpAnswer(status=200, media_type="application/vc", body=encode_anyhow(value)),
+                entry=StatusEntry.from_json(ENTRY),
+                keys={"x": KEY},
+                now_s=NOW_S,
+                leeway_s=0,
+                default_ttl_s=300,
+            ),
+            seeds=(BITS_DOCUMENT,),
+        ),
         "bitstring": Parser(
             call=Bitstring.decode, seeds=("uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAA",)
         ),
@@ -425,6 +482,10 @@ PARSERS: dict[str, Parser] = {
         seeds=({"aud": URL, "iat": NOW_S, "nonce": "n", "tegata_account": "a@b"},),
         typ="openid4vci-proof+jwt",
     ),
+    "x5c": Parser(
+        call=lambda value: isinstance(value, dict) and claimed_x5c_key(value),
+        seeds=({"x5c": CHAIN},),
+    ),
     "place": Parser(call=CredentialPlace.from_claim, seeds=(PLACE,)),
     "inclusion": Parser(
         call=Inclusion.from_json, seeds=({"batch": "00" * 16, "index": 3, "path": ["A" * 43]},)
@@ -459,6 +520,7 @@ PARSERS: dict[str, Parser] = {
         seeds=(f"{URL}?_oob={encode_base64url(encode_anyhow({'id': '1', 'body': {}}))}",),
     ),
     "wallet": Parser(call=WalletContents.from_fields, seeds=(WALLET,)),
+    "refresh token": Parser(call=StoredRefresh.from_fields, seeds=(REFRESH,)),
 }
 
 

@@ -12,7 +12,6 @@ from node.issuer.app import build_status_lists
 from node.issuer.batch_issuing import BatchIssuing
 from node.issuer.batch_signing import SigningTerms
 from node.issuer.residents import COLUMNS
-from node.issuer.status_lists import StatusLists
 
 KEY = AccountKey.generate()
 
@@ -44,7 +43,9 @@ def read_letters(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def batch_job(world: IssuerWorld, *, workers: int = 1) -> BatchIssuing:
+def batch_job(
+    world: IssuerWorld, *, workers: int = 1, certificates: tuple[str, ...] = ()
+) -> BatchIssuing:
     signing_key = world.signing_key
     issuer = Issuer(
         world.ledger.client(ISSUER),
@@ -56,12 +57,12 @@ def batch_job(world: IssuerWorld, *, workers: int = 1) -> BatchIssuing:
         now_ms=world.clock,
     )
     lists = build_status_lists(world.config, world.store, issuer, signing_key, now_ms=world.clock)
-    assert isinstance(lists, StatusLists)
     terms = SigningTerms(
         ledger_id=world.ledger_id,
         account=ISSUER,
         public_url=world.config.public_url,
         signing_jwk=export_private_jwk(signing_key),
+        certificates=certificates,
     )
     return BatchIssuing(
         world.store,

@@ -21,18 +21,18 @@ _SET_BY_ARGUMENTS: Final = frozenset({"iss", "iat", "exp", "cnf", "vct"})
 
 
 class CredentialSigner(Protocol):
-    """Whoever has the private key that credentials are signed with, where it is not at hand."""
+    """Whoever has the private key of credentials and status lists, where it is not at hand."""
 
     @property
     def public_key(self) -> Key:
         """The public half."""
 
     def sign(self, signing_input: bytes, disclosures: tuple[str, ...]) -> bytes:
-        """Return the signature of a credential, which a signer may want to read first.
+        """Return the signature of what a signer may want to read first.
 
         Args:
             signing_input: Header and payload (RFC 7515 section 5.1).
-            disclosures: All that the payload's digests stand for.
+            disclosures: All that a credential's digests stand for; none for a status list.
         """
 
 

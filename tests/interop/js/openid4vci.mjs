@@ -1,7 +1,7 @@
 // A wallet by @openid4vc/openid4vci: takes an offer as JSON on stdin, writes what it received.
 import { createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { clientAuthenticationAnonymous, setGlobalConfig } from "@openid4vc/oauth2";
+import { clientAuthenticationAnonymous, Oauth2Client, setGlobalConfig } from "@openid4vc/oauth2";
 import { Openid4vciClient } from "@openid4vc/openid4vci";
 
 const task = JSON.parse(readFileSync(0, "utf8"));
@@ -12,7 +12,7 @@ function newKey() {
   return { privateKey, jwk: publicKey.export({ format: "jwk" }) };
 }
 
-const keys = [newKey(), newKey()];
+const keys = [newKey(), newKey(), newKey()];
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const callbacks = {
   clientAuthentication: clientAuthenticationAnonymous(),
@@ -40,26 +40,32 @@ const { accessTokenResponse } = await client.retrievePreAuthorizedCodeAccessToke
   issuerMetadata,
   txCode: task.tx_code,
 });
-const { c_nonce: nonce } = await client.requestNonce({ issuerMetadata });
 const credentialConfigurationId = credentialOffer.credential_configuration_ids[0];
-const jwt = [];
-for (const { jwk } of keys) {
-  const proof = await client.createCredentialRequestJwtProof({
+
+async function retrieve(accessToken, holderKeys) {
+  const { c_nonce: nonce } = await client.requestNonce({ issuerMetadata });
+  const jwt = [];
+  for (const { jwk } of holderKeys) {
+    const proof = await client.createCredentialRequestJwtProof({
+      issuerMetadata,
+      credentialConfigurationId,
+      nonce,
+      issuedAt: new Date(task.now_ms),
+      signer: { method: "jwk", alg: "ES256", publicJwk: jwk },
+    });
+    jwt.push(proof.jwt);
+  }
+  const { credentialResponse } = await client.retrieveCredentials({
     issuerMetadata,
     credentialConfigurationId,
-    nonce,
-    issuedAt: new Date(task.now_ms),
-    signer: { method: "jwk", alg: "ES256", publicJwk: jwk },
+    proofs: { jwt },
+    accessToken,
   });
-  jwt.push(proof.jwt);
+  return credentialResponse;
 }
+
 const accessToken = accessTokenResponse.access_token;
-const { credentialResponse } = await client.retrieveCredentials({
-  issuerMetadata,
-  credentialConfigurationId,
-  proofs: { jwt },
-  accessToken,
-});
+const credentialResponse = await retrieve(accessToken, keys.slice(0, 2));
 await client.sendNotification({
   issuerMetadata,
   accessToken,
@@ -68,9 +74,20 @@ await client.sendNotification({
     event: "credential_accepted",
   },
 });
+const refreshed = await new Oauth2Client({ callbacks }).retrieveRefreshTokenAccessToken({
+  authorizationServerMetadata: issuerMetadata.authorizationServers[0],
+  refreshToken: accessTokenResponse.refresh_token,
+});
+const again = await retrieve(refreshed.accessTokenResponse.access_token, keys.slice(2));
 console.log(
   JSON.stringify({
-    credentials: credentialResponse.credentials.map(({ credential }) => credential),
+    credentials: [...credentialResponse.credentials, ...again.credentials].map(
+      ({ credential }) => credential,
+    ),
+    refresh_tokens: [
+      accessTokenResponse.refresh_token,
+      refreshed.accessTokenResponse.refresh_token,
+    ],
     keys: keys.map(({ jwk }) => jwk),
   }),
 );

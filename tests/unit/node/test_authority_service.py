@@ -1,127 +1,44 @@
 """An authority's signer: it signs its issuer's credentials, whole and within its terms, only."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
-from support.memory_ledger import START_MS
+from support.authority_world import (
+    ATTRIBUTES,
+    ISSUER_URL,
+    NOW_S,
+    TOKEN,
+    Authorities,
+    RefusedError,
+)
 from support.threshold import SHA3, deal
 
 from chaincode.encoding import JsonObject
-from client_sdk.authority_client import ISSUER, AuthorityClient, ThresholdSigner, group_jwk
-from client_sdk.credentials.jose import (
-    Key,
-    export_public_jwk,
-    generate_key,
-    parse_public_jwk,
-    thumbprint,
-    verify_compact,
+from client_sdk.authority_client import ISSUER, AuthorityClient, ThresholdSigner
+from client_sdk.credentials.jose import thumbprint, verify_compact
+from client_sdk.credentials.token_status_list import (
+    Status,
+    StatusList,
+    sign_status_list,
+    verify_status_list,
 )
-from client_sdk.credentials.sd_jwt_vc import issue_credential
 from client_sdk.errors import FrostFormatError
-from client_sdk.frost.keys import KeyShare
-from client_sdk.frost.signing import SignatureShare, SigningCommitment, SigningPackage, aggregate
-from client_sdk.ledger.grants import new_record_id, new_salt
+from client_sdk.ledger.grants import new_record_id
 from client_sdk.request_signature import RequestSigner
-from node.authority.app import create_app
-from node.authority.config import AuthorityConfig
+from node.authority.policy import SignedPlace
+from node.authority.status_policy import ListToSign
 from node.authority.store import AuthorityStore
 from node.errors import StorageError
 
-TOKEN = "token-of-the-issuer"
-ISSUER_URL, ISSUER_ACCOUNT, LEDGER_ID = "https://issuer.example", "aoba_city@issuer", "ab" * 32
-VCT = "urn:tegata:credential:resident:1"
-NOW_S = START_MS // 1000
-ATTRIBUTES: JsonObject = {"name": "青葉 花子", "address": "青葉区一番町 3-7-1", "sex": "2"}
+LIST_ID = "1" * 32
 
 
-class RefusedError(Exception):
-    """An authority's answer that is no signature."""
-
-    def __init__(self, answer: dict[str, Any]) -> None:
-        super().__init__(answer["detail"])
-        self.code = answer["code"]
-
-
-class Authorities:
-    """Two authorities in this process, and an issuer that signs through both: a `Key`'s place."""
-
-    def __init__(self, folder: Path) -> None:
-        self.shares = deal(2, 2)
-        self.stores = {i: AuthorityStore(f"sqlite:///{folder}/{i}.db") for i in self.shares}
-        self.http = {i: self._make(i, share) for i, share in self.shares.items()}
-        self.group = self.shares[1].group
-        self.public_key: Key = parse_public_jwk(group_jwk(self.group))
-
-    def _make(self, identifier: int, share: KeyShare) -> FlaskClient:
-        config = AuthorityConfig(
-            share_file=Path("unused"),
-            issuer_token_sha256=hashlib.sha256(TOKEN.encode()).hexdigest(),
-            issuer_url=ISSUER_URL,
-            issuer_account=ISSUER_ACCOUNT,
-            ledger_id=LEDGER_ID,
-        )
-        store = self.stores[identifier]
-        return create_app(config, store=store, share=share, now_ms=lambda: START_MS).test_client()
-
-    def post(self, identifier: int, path: str, body: JsonObject, token: str = TOKEN) -> Any:
-        data = json.dumps(body).encode()
-        headers = RequestSigner(ISSUER, token).headers("POST", f"http://localhost{path}", data)
-        answer = self.http[identifier].post(
-            path, data=data, headers=headers, content_type="application/json"
-        )
-        if not answer.is_json or answer.status_code >= 300:
-            raise RefusedError(answer.get_json())
-        return answer.get_json()
-
-    def begin(self) -> tuple[dict[int, str], list[JsonObject]]:
-        begun = {i: self.post(i, "/commitments", {}) for i in self.shares}
-        return {i: each["session"] for i, each in begun.items()}, [
-            each["commitment"] for each in begun.values()
-        ]
-
-    def sign(self, signing_input: bytes, disclosures: tuple[str, ...]) -> bytes:
-        sessions, commitments = self.begin()
-        parts = []
-        for i, session in sessions.items():
-            body: JsonObject = {
-                "session": session,
-                "commitments": [*commitments],
-                "signing_input": signing_input.decode(),
-                "disclosures": [*disclosures],
-            }
-            parts.append(SignatureShare.from_fields(self.post(i, "/signature-shares", body)))
-        package = SigningPackage(
-            payload=signing_input,
-            commitments=tuple(SigningCommitment.from_fields(each) for each in commitments),
-        )
-        return aggregate(self.group, package, parts)
-
-    def issue(self, record_id: str | None = None, **changes: Any) -> str:
-        place = {
-            "ledger": LEDGER_ID,
-            "issuer": ISSUER_ACCOUNT,
-            "record": record_id or new_record_id(),
-            "salt": new_salt(),
-            **changes.pop("place", {}),
-        }
-        claims = {**ATTRIBUTES, "tegata": place, **changes.pop("claims", {})}
-        fields: dict[str, Any] = {
-            "concealed": [(name,) for name in claims if name != "tegata"],
-            "vct": VCT,
-            "issuer": ISSUER_URL,
-            "issued_at": NOW_S,
-            "expires_at": NOW_S + 86_400,
-            "holder_key": export_public_jwk(generate_key()),
-            "header": {"kid": thumbprint(self.public_key)},
-            **changes,
-        }
-        return issue_credential(claims=claims, issuer_key=self, **fields)
+def listed(index: Any, list_id: str = LIST_ID) -> JsonObject:
+    uri = f"{ISSUER_URL}/status-lists/{list_id}"
+    return {"status": {"status_list": {"idx": index, "uri": uri}}}
 
 
 @pytest.fixture
@@ -130,9 +47,12 @@ def authorities(tmp_path: Path) -> Authorities:
 
 
 def test_a_credential_of_the_issuer_is_signed(authorities: Authorities) -> None:
-    for changes in ({}, {"place": {"account": "h4f2@holder"}}, {"claims": {"status": {}}}):
-        concealed = [(name,) for name in ATTRIBUTES]
-        credential = authorities.issue(concealed=concealed, **changes)
+    for changes in (
+        {},
+        {"place": {"account": "h4f2@holder"}},
+        {"place": {"status": LIST_ID}, "claims": listed(7)},
+    ):
+        credential = authorities.issue(**changes)
         header, claims = verify_compact(
             credential.partition("~")[0], authorities.public_key, "dc+sd-jwt"
         )
@@ -164,6 +84,17 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "salt": ({"place": {"salt": 1}}, "ledger account"),
     "holder account": ({"place": {"account": "nobody"}}, "ledger account"),
     "more place": ({"place": {"more": "1"}}, "ledger account"),
+    "status alone": ({"claims": {"status": {}}}, "in no list"),
+    "list alone": ({"place": {"status": "1" * 32}}, "in no list"),
+    "another's list": (
+        {
+            "place": {"status": "1" * 32},
+            "claims": {
+                "status": {"status_list": {"idx": 1, "uri": "https://other.example/status-lists"}}
+            },
+        },
+        "in no list",
+    ),
 }
 
 
@@ -218,6 +149,89 @@ def test_one_record_has_one_credential(authorities: Authorities) -> None:
     with pytest.raises(RefusedError, match="another credential"):
         authorities.issue(record_id)
     assert authorities.stores[1].count() == 1
+
+
+def test_one_place_in_a_list_has_one_credential(authorities: Authorities) -> None:
+    """Two in one place would be revoked together, and known to belong together."""
+    authorities.issue(place={"status": LIST_ID}, claims=listed(7))
+    with pytest.raises(RefusedError, match="place in its list"):
+        authorities.issue(place={"status": LIST_ID}, claims=listed(7))
+    authorities.issue(place={"status": LIST_ID}, claims=listed(8))
+    other = "2" * 32
+    authorities.issue(place={"status": other}, claims=listed(7, other))
+
+
+def statuses(**changes: int) -> StatusList:
+    made = StatusList.of_size(131_072, bits=2)
+    for name, status in changes.items():
+        made[int(name.removeprefix("at_"))] = status
+    return made
+
+
+def sign_list(authorities: Authorities, made: StatusList, **changes: Any) -> str:
+    fields: dict[str, Any] = {
+        "uri": f"{ISSUER_URL}/status-lists/{LIST_ID}",
+        "issued_at": NOW_S,
+        "expires_at": NOW_S + 900,
+        "ttl_s": 300,
+        "header": {"kid": thumbprint(authorities.public_key)},
+        **changes,
+    }
+    signer: Any = authorities
+    return sign_status_list(made, issuer_key=signer, **fields)
+
+
+def test_a_status_list_of_the_issuer_is_signed(authorities: Authorities) -> None:
+    token = verify_status_list(
+        sign_list(authorities, statuses(at_3=Status.INVALID)),
+        issuer_key=authorities.public_key,
+        expected_uri=f"{ISSUER_URL}/status-lists/{LIST_ID}",
+        now_s=NOW_S,
+        leeway_s=0,
+    )
+    assert token.statuses[3] == Status.INVALID
+
+
+def test_no_revocation_is_taken_back(authorities: Authorities) -> None:
+    sign_list(authorities, statuses(at_3=Status.SUSPENDED))
+    sign_list(authorities, statuses())
+    sign_list(authorities, statuses(at_3=Status.INVALID))
+    sign_list(authorities, statuses(at_3=Status.INVALID, at_4=Status.INVALID))
+    for made in (
+        statuses(at_4=Status.INVALID),
+        statuses(at_3=Status.SUSPENDED, at_4=Status.INVALID),
+        statuses(at_3=3, at_4=Status.INVALID),
+        StatusList.of_size(262_144, bits=2),
+    ):
+        with pytest.raises(RefusedError, match="takes a revocation back"):
+            sign_list(authorities, made)
+    # Of another list nothing is known yet.
+    other = f"{ISSUER_URL}/status-lists/{'2' * 32}"
+    sign_list(authorities, statuses(at_4=Status.INVALID), uri=other)
+
+
+LIST_REFUSALS: dict[str, tuple[StatusList, dict[str, Any], str]] = {
+    "elsewhere": (statuses(), {"uri": "https://other.example/status-lists/1"}, "elsewhere"),
+    "no id": (statuses(), {"uri": f"{ISSUER_URL}/status-lists/1"}, "elsewhere"),
+    "old": (statuses(), {"issued_at": NOW_S - 301}, "not issued now"),
+    "too long": (statuses(), {"expires_at": NOW_S + 4 * 86_400}, "good for longer"),
+    "endless": (statuses(), {"expires_at": None}, "good for longer"),
+    "no ttl": (statuses(), {"ttl_s": None}, "says more"),
+    "kid": (statuses(), {"header": {"kid": "another"}}, "its header"),
+    "more header": (statuses(), {"header": {"kid": "x", "x5c": []}}, "its header"),
+    "small": (StatusList.of_size(1024, bits=2), {}, "fewer than"),
+    "one bit": (StatusList.of_size(262_144, bits=1), {}, "two bits"),
+}
+
+
+@pytest.mark.parametrize(
+    ("made", "changes", "reason"), LIST_REFUSALS.values(), ids=[*LIST_REFUSALS]
+)
+def test_any_other_status_list_is_refused(
+    authorities: Authorities, made: StatusList, changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(RefusedError, match=reason):
+        sign_list(authorities, made, **changes)
 
 
 def test_only_the_issuer_is_answered(authorities: Authorities) -> None:
@@ -289,7 +303,11 @@ def test_a_store_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     store = AuthorityStore(f"sqlite:///{tmp_path}/a.db")
     store.close()
     (tmp_path / "a.db").write_bytes(b"no database" * 1000)
-    for use in (store.count, lambda: store.record("a", "b", now_ms=1)):
+    for use in (
+        store.count,
+        lambda: store.record(SignedPlace(record_id="a"), "b", now_ms=1),
+        lambda: store.record_list(ListToSign(list_id="a", packed=b""), now_ms=1),
+    ):
         with pytest.raises(StorageError):
             use()
 

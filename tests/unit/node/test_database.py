@@ -19,6 +19,7 @@ from support.command_line import run_inside
 from support.gateway_world import write_config
 from support.presentation_world import World
 
+from node.authority.policy import SignedPlace
 from node.authority.store import SCHEMA as AUTHORITY
 from node.authority.store import AuthorityStore
 from node.database import Schema, migrate_database, open_database
@@ -116,7 +117,7 @@ def test_what_agents_and_authorities_kept_before_is_there(tmp_path: Path) -> Non
         assert not store.change("h" * 32, lambda rows: rows.spend("token", expires_at_ms=NOW_MS))
         assert store.handles_of_account("x@holder") == ["h" * 32]
     with closing(AuthorityStore(file_of_before("authority", tmp_path))) as signed:
-        assert not signed.record("ab" * 16, "e" * 64, now_ms=NOW_MS)
+        assert not signed.record(SignedPlace(record_id="ab" * 16), "e" * 64, now_ms=NOW_MS)
 
 
 def test_tables_of_a_later_version_are_refused(database_url: str) -> None:

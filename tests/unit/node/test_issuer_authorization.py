@@ -87,10 +87,17 @@ def test_6_2_authorization_details_give_a_credential_identifier(wallet: Authoriz
     ("name", "credential_format"),
     [("resident_vc_sd_jwt", "vc+sd-jwt"), ("resident_jwt_vc_json", "jwt_vc_json")],
 )
-def test_5_1_1_details_name_any_configuration_of_the_metadata(
-    wallet: Authorizing, name: str, credential_format: str
+@pytest.mark.parametrize("by_scope", [False, True])
+def test_5_1_details_and_scopes_name_any_configuration_of_the_metadata(
+    wallet: Authorizing, name: str, credential_format: str, by_scope: bool
 ) -> None:
-    code = wallet.code(scope=None, authorization_details=details(name))
+    metadata = wallet.world.http.get("/.well-known/openid-credential-issuer").get_json()
+    scope = metadata["credential_configurations_supported"][name]["scope"]
+    code = (
+        wallet.code(scope=f"openid {scope}")
+        if by_scope
+        else wallet.code(scope=None, authorization_details=details(name))
+    )
     token = wallet.token(code).get_json()
     (detail,) = token["authorization_details"]
     assert detail["credential_configuration_id"] == name
@@ -100,6 +107,15 @@ def test_5_1_1_details_name_any_configuration_of_the_metadata(
     )
     (element,) = issued.get_json()["credentials"]
     assert find_format(credential_format).read(element["credential"]).format == credential_format
+
+
+def test_12_2_4_each_configuration_has_a_scope_of_its_own(world: IssuerWorld) -> None:
+    metadata = world.http.get("/.well-known/openid-credential-issuer").get_json()
+    server = world.http.get("/.well-known/oauth-authorization-server").get_json()
+    configurations = metadata["credential_configurations_supported"].values()
+    scopes = [configuration["scope"] for configuration in configurations]
+    assert sorted(scopes) == sorted(server["scopes_supported"])
+    assert len(set(scopes)) == 4
 
 
 def test_6_1_1_details_in_the_token_request_count_too(world: IssuerWorld) -> None:

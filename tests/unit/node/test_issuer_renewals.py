@@ -10,14 +10,22 @@ import structlog
 from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
 from support.memory_ledger import named_key
 from support.presentation_world import key_of_account
+from support.residents import batch_job, read_letters, resident_row, write_csv
 from werkzeug.test import TestResponse
 
 from chaincode.records import NO_ID, CredentialRecord, encode_record
 from chaincode.records.recovery import RecoveryStatus
 from chaincode.world_state import StateOverlay, put_detail
-from client_sdk.credentials.jose import Key, export_public_jwk, generate_key, sign_compact
+from client_sdk.credentials.jose import (
+    ES256,
+    Key,
+    export_public_jwk,
+    generate_key,
+    sign_compact,
+)
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.sd_jwt_vc import parse_credential, verify_credential
+from client_sdk.formats import FORMATS, attributes_of, find_format
 from client_sdk.ledger.commands import add_signatory, remove_signatory
 from client_sdk.openid4vci.account_assertion import (
     ASSERTION_TYP,
@@ -26,6 +34,10 @@ from client_sdk.openid4vci.account_assertion import (
     REPLACED_CREDENTIAL,
     sign_account_assertion,
 )
+from client_sdk.openid4vci.authorization import details_of
+from client_sdk.openid4vci.dpop import sign_dpop_proof
+from client_sdk.strict_json import encode_json
+from node.issuer.residents import CsvResidents
 
 HOLDER, OTHER = "h1@holder", "h2@holder"
 LOST, NEW, THIRD = named_key(HOLDER), named_key("new phone"), named_key("third phone")
@@ -390,6 +402,116 @@ def test_a_bad_header_is_refused(city: Renewing, header: dict[str, Any]) -> None
         "jti": city.world.nonce(),
     }
     city.refusal(city.redeem(sign_compact(kept, payload, key)))
+
+
+CONFIGURATIONS = {
+    "vc+sd-jwt": "resident_vc_sd_jwt",
+    "jwt_vc_json": "resident_jwt_vc_json",
+    "ldp_vc": "resident_ldp_vc",
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_w3c_credential_is_renewed_in_its_format(city: Renewing, name: str) -> None:
+    kind, world = find_format(name), city.world
+    proof = world.proof(key_of_account(LOST), world.nonce(), account=HOLDER)
+    answer = world.request_credential(
+        world.token(), proof, credential_configuration_id=CONFIGURATIONS[name]
+    )
+    old = kind.from_wire(answer.get_json()["credentials"][0]["credential"])
+    city.replace_key()
+    form = {
+        "grant_type": JWT_BEARER,
+        "assertion": city.assertion(),
+        REPLACED_CREDENTIAL: old,
+        "authorization_details": encode_json([details_of(CONFIGURATIONS[name])]).decode(),
+    }
+    # Taken for an SD-JWT VC, it is none: nothing is used up.
+    words = city.refusal(city.redeem(form["assertion"], old))
+    assert "old credential" in words
+    granted = world.http.post("/token", data=form)
+    assert granted.status_code == 200, granted.text
+    (details,) = granted.get_json()["authorization_details"]
+    (identifier,) = details["credential_identifiers"]
+    answer = world.http.post(
+        "/credential",
+        json={
+            "credential_identifier": identifier,
+            "proofs": {"jwt": [world.proof(key_of_account(NEW), world.nonce(), account=HOLDER)]},
+        },
+        headers={"Authorization": f"Bearer {granted.get_json()['access_token']}"},
+    )
+    assert answer.status_code == 200, answer.text
+    new = kind.read(kind.from_wire(answer.get_json()["credentials"][0]["credential"]))
+    assert new.holder_key == export_public_jwk(key_of_account(NEW))
+    assert attributes_of(new)["address"] == RESIDENT["address"]
+    places: Any = [kind.read(old).claims["tegata"], new.claims["tegata"]]
+    assert [city.state(place["record"]) for place in places] == ["revoked", "active"]
+    assert new.expires_at == kind.read(old).expires_at
+
+
+def test_every_format_is_renewed() -> None:
+    assert {"dc+sd-jwt", *CONFIGURATIONS} == FORMATS.keys()
+
+
+def test_the_token_is_bound_where_the_wallet_proves_a_key(city: Renewing) -> None:
+    """RFC 9449 section 5: another wallet gets nothing by a stolen token."""
+    city.replace_key()
+    key, world = generate_key(ES256), city.world
+    form = {
+        "grant_type": JWT_BEARER,
+        "assertion": city.assertion(),
+        REPLACED_CREDENTIAL: city.credential,
+    }
+
+    def dpop(path: str, token: str | None = None) -> dict[str, str]:
+        proof = sign_dpop_proof(
+            key,
+            method="POST",
+            url=f"{world.config.public_url}{path}",
+            proof_id=f"proof of {path}",
+            now_s=world.clock() // 1000,
+            access_token=token,
+        )
+        return {"DPoP": proof}
+
+    granted = world.http.post("/token", data=form, headers=dpop("/token")).get_json()
+    assert granted["token_type"] == "DPoP"
+    token = granted["access_token"]
+    assert city.issue(token).status_code == 401
+    answer = world.http.post(
+        "/credential",
+        json={
+            "credential_configuration_id": "resident",
+            "proofs": {"jwt": [world.proof(key_of_account(NEW), world.nonce(), account=HOLDER)]},
+        },
+        headers={"Authorization": f"DPoP {token}", **dpop("/credential", token)},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def test_what_stands_in_a_batch_is_renewed(city: Renewing, tmp_path: Path) -> None:
+    """A city's credentials are made beforehand, for keys and accounts that it was told."""
+    world = city.world
+    row = resident_row(1, account=HOLDER, public_key=LOST.public_key)
+    source = CsvResidents(write_csv(tmp_path / "residents.csv", [row]))
+    batch_job(world).run(source, tmp_path / "letters.csv", progress=lambda *_: None)
+    (letter,) = read_letters(tmp_path / "letters.csv")
+    code = world.code_of({"link": letter["offer"]})
+    token = world.redeem(code, letter["tx_code"]).get_json()["access_token"]
+    old = city.renewed(token, LOST)
+    listed = world.operator("/credentials?reference=case-0000001", method="GET")
+    (row_of_old,) = listed.get_json()["credentials"]
+    city.replace_key()
+    assert world.operator(f"/credentials/{record_of(old)}/suspend").status_code == 200
+    assert "is suspended" in city.refusal(city.redeem(credential=old))
+    assert world.operator(f"/credentials/{record_of(old)}/reinstate").status_code == 200
+    new = city.renewed(city.token(credential=old))
+    assert city.state(record_of(new)) == "active"
+    listed = world.operator("/credentials?reference=case-0000001", method="GET")
+    states = {one["record"]: one["state"] for one in listed.get_json()["credentials"]}
+    assert states == {record_of(old): "revoked", record_of(new): "active"}
+    assert row_of_old["record"] == record_of(old)
 
 
 @pytest.mark.parametrize("missing", ["assertion", REPLACED_CREDENTIAL])

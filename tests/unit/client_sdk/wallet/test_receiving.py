@@ -241,6 +241,8 @@ def test_backup_holds_no_token(town: Town) -> None:
         {"seeds": ["AA"]},
         {"seeds": ["%"]},
         {"seeds": None},
+        {"refresh_token": 1},
+        {"server_url": None},
     ],
 )
 def test_damaged_issuance_is_refused(change: dict[str, Any]) -> None:
@@ -256,6 +258,8 @@ def test_damaged_issuance_is_refused(change: dict[str, Any]) -> None:
         "dpop_jwk": None,
         "configuration_id": None,
         "seeds": [],
+        "refresh_token": "r",
+        "server_url": "https://issuer.example",
     }
     assert StoredIssuance.from_fields(fields).to_fields() == fields
     fields |= change

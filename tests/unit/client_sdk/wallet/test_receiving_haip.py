@@ -1,102 +1,19 @@
 """A wallet at an issuer that keeps to HAIP 1.0: its page, attestations of wallet and keys."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from support.authorizing import answer_page
-from support.issuer_world import ISSUER, IssuerWorld
+from support.issuer_world import ISSUER
+from support.issuing_town import AUTHORITY, DEMAND, HolderAtPage, Town, provider, town_of
 from support.memory_ledger import START_MS
-from support.odd_issuer import served
 from support.wallet_provider import Authority
 
 from client_sdk.credentials.jose import parse_compact
 from client_sdk.errors import IssuerRefusedError, KeyFormatError, OfferError
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.commands import create_account
-from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
 from client_sdk.wallet.provider_key import CHAIN_FILE, KEY_FILE, ProviderKey
-from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
-from node.issuer.config import KeyAttestations, MetadataCertificate
-
-HOLDER = "h4f2@holder"
-AUTHORITY = Authority(START_MS)
-DEMAND = KeyAttestations(key_storage=("iso_18045_high", "iso_18045_moderate"))
-
-
-class HolderAtPage:
-    """The holder at the issuer's page, who types what she was given."""
-
-    redirect_uri = "http://127.0.0.1:49152/callback"
-
-    def __init__(self, **typed: str) -> None:
-        self.typed = typed
-        self.client_id = ""
-
-    def visit(self, url: str) -> str:
-        self.client_id = dict(parse_qsl(urlsplit(url).query))["client_id"]
-        return answer_page(url, **self.typed)
-
-
-def provider(world: IssuerWorld, **changes: Any) -> ProviderKey:
-    identity = AUTHORITY.certify()
-    fields: dict[str, Any] = {
-        "signing_key": identity.signing_key,
-        "chain": identity.chain,
-        "client_id": "https://wallet.example",
-        "key_storage": ("iso_18045_moderate",),
-        "now_s": lambda: world.clock() // 1000,
-        **changes,
-    }
-    return ProviderKey(**fields)
-
-
-class Town:
-    """An issuer, and a resident's wallet file."""
-
-    def __init__(self, world: IssuerWorld, folder: Path) -> None:
-        self.world = world
-        self.path, key = folder / "wallet", AccountKey.generate()
-        world.ledger.submit("admin@tegata", create_account(HOLDER, key.public_key))
-        account = LedgerAccount(
-            account_id=HOLDER,
-            ledger_id=world.ledger_id,
-            torii="memory.invalid:1",
-            registered_by=ISSUER,
-            issuer_url=world.config.public_url,
-        )
-        contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
-        Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
-
-    def open(self, made_by: ProviderKey | None, **more: Any) -> Wallet:
-        vault = Vault.open(self.path, "pass")
-        return Wallet(vault, provider=made_by, now_ms=self.world.clock, **more)
-
-
-@contextmanager
-def town_of(folder: Path, **settings: Any) -> Iterator[Town]:
-    worlds: list[IssuerWorld] = []
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        return worlds[0].app(environ, start)
-
-    (folder / "providers.pem").write_bytes(AUTHORITY.pem)
-    with served(app) as url:
-        worlds.append(
-            IssuerWorld(
-                folder,
-                public_url=url,
-                wallet_providers_file=folder / "providers.pem",
-                **settings,
-            )
-        )
-        yield Town(worlds[0], folder)
-    worlds[0].store.close()
+from node.issuer.config import MetadataCertificate
 
 
 @pytest.fixture
@@ -131,6 +48,15 @@ def test_haip_4_one_attestation_names_all_keys_of_a_batch(town: Town) -> None:
         assert len({str(one.read().holder_key) for one in made}) == 3
 
 
+def test_5_1_2_wallet_names_each_format_by_its_scope(tmp_path: Path) -> None:
+    with town_of(tmp_path) as town, town.open(None) as wallet:
+        for name in ("ldp_vc", "dc+sd-jwt"):
+            offer = town.world.make_offer()
+            holder = HolderAtPage(tx_code=offer["tx_code"])
+            made = wallet.receive(offer["link"], browser=holder, credential_format=name)
+            assert made.format == name
+
+
 def test_holder_declines_at_the_page(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(provider(town.world)) as wallet:
@@ -142,11 +68,9 @@ def test_holder_declines_at_the_page(town: Town) -> None:
 
 
 def test_haip_4_3_1_attestations_are_not_used_again(town: Town) -> None:
-    made = provider(town.world)
-    keys = {
-        str(parse_compact(made.attest_wallet().attestation).unverified_payload["cnf"])
-        for _ in range(2)
-    }
+    with town.open(provider(town.world)) as wallet:
+        shown = [wallet._session.new_proofs().attestation for _ in range(2)]
+    keys = {str(parse_compact(one.attestation).unverified_payload["cnf"]) for one in shown if one}
     assert len(keys) == 2
 
 
