@@ -10,9 +10,9 @@ from client_sdk.credentials.token_status_list import StatusList, StatusReference
 from client_sdk.errors import TransactionFailedError
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.ledger.batches import Inclusion, build_batch
-from client_sdk.ledger.client import CommittedTransaction
 from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.grants import new_record_id
+from client_sdk.ledger.transaction_sender import CommittedTransaction
 
 _Record = TypeVar("_Record", bound=IdentityRecord)
 

@@ -15,9 +15,9 @@ from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import NO_ID, IdentityRecord
 from chaincode.records.recovery import GuardRecord, RecoverRecord
 from client_sdk.errors import QueryFailedError
-from client_sdk.ledger.client import CommittedTransaction
 from client_sdk.ledger.guard_commands import approve_change, approve_recovery
 from client_sdk.ledger.guard_words import describe_command
+from client_sdk.ledger.transaction_sender import CommittedTransaction
 from node.errors import ApiError
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")

@@ -8,7 +8,7 @@ services and SDK under test see the same answers and the same errors.
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -52,6 +52,7 @@ from chaincode.transition import apply_block, apply_genesis
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import append_role, create_account, set_record
+from client_sdk.ledger.torii_channel import ToriiChannel
 from node.ledger.evm import LEDGER_EVM
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis
 
@@ -329,27 +330,20 @@ class MemoryLedger:
         self._last_ms = max(self._last_ms, payload.created_time)
 
 
-class MemoryLedgerClient(LedgerClient):
-    """A `LedgerClient` whose remote calls are answered by a `MemoryLedger`."""
+class MemoryTorii:
+    """Answers a client's remote calls by a `MemoryLedger`: what `ToriiChannel` has."""
 
-    def __init__(self, ledger: MemoryLedger, account_id: str, key: AccountKey) -> None:
-        """Act as `account_id`; no connection is ever opened."""
-        super().__init__("memory.invalid:1", account_id, key, now_ms=ledger.now_ms)
-        self._channel.close()
+    address = "memory.invalid:1"
+
+    def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
-        self._torii = cast(Any, self._answer_torii)
-        self._submit = cast(Any, self._answer_submit)
-        self._status_stream = cast(Any, self._answer_status_stream)
-        self._find = cast(Any, self._answer_find)
-        self._healthcheck = cast(Any, self._answer_healthcheck)
-        self._prove = cast(Any, self._answer_prove)
 
-    def _answer_torii(self, request: Transaction, **_options: object) -> Empty:
+    def torii(self, request: Transaction, **_options: object) -> Empty:
         self._require_reachable()
         self._ledger.receive(Transaction.FromString(request.SerializeToString()))
         return Empty()
 
-    def _answer_submit(self, request: TxList, **_options: object) -> Iterator[SubmitResponse]:
+    def submit(self, request: TxList, **_options: object) -> Iterator[SubmitResponse]:
         self._require_reachable()
         statuses = []
         for transaction in request.transactions:
@@ -359,29 +353,43 @@ class MemoryLedgerClient(LedgerClient):
             statuses.append([*failed, told[-1]][0])
         yield SubmitResponse(statuses=statuses)
 
-    def _answer_status_stream(
+    def status_stream(
         self, request: TxStatusRequest, **_options: object
     ) -> Iterator[ToriiResponse]:
         self._require_reachable()
         return iter(self._ledger.statuses(request.tx_hash))
 
-    def _answer_find(self, request: Query, **_options: object) -> QueryResponse:
+    def find(self, request: Query, **_options: object) -> QueryResponse:
         self._require_reachable()
         response = self._ledger.answer(Query.FromString(request.SerializeToString()))
         return QueryResponse.FromString(response.SerializeToString())
 
-    def _answer_prove(self, request: ProofRequest, **_options: object) -> ProofResponse:
+    def prove(self, request: ProofRequest, **_options: object) -> ProofResponse:
         self._require_reachable()
         response = self._ledger.prove(ProofRequest.FromString(request.SerializeToString()))
         return ProofResponse.FromString(response.SerializeToString())
 
-    def _answer_healthcheck(self, _request: Empty, **_options: object) -> HealthcheckData:
+    def healthcheck(self, _request: Empty, **_options: object) -> HealthcheckData:
         self._require_reachable()
         return HealthcheckData(is_healthy=True, last_block_height=len(self._ledger.blocks) + 1)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    transport_errors = ToriiChannel.transport_errors
 
     def _require_reachable(self) -> None:
         if not self._ledger.reachable:
             raise grpc.RpcError("the ledger was made unreachable by the test")
+
+
+class MemoryLedgerClient(LedgerClient):
+    """A `LedgerClient` whose remote calls are answered by a `MemoryLedger`."""
+
+    def __init__(self, ledger: MemoryLedger, account_id: str, key: AccountKey) -> None:
+        """Act as `account_id`; no connection is ever opened."""
+        torii: Any = MemoryTorii(ledger)
+        super().__init__(torii.address, account_id, key, channel=torii, now_ms=ledger.now_ms)
 
 
 def _log_entry(block: Block, root: StateRoot) -> LogEntry:
