@@ -116,10 +116,14 @@ class FileCheckpoints:
         if now_s < self._next_s:
             return
         self._next_s = now_s + self._pause_s
-        # Several processes may keep theirs here: each writes a file of its own, and moves it.
+        # Several processes may keep theirs here: each writes a file of its own, and moves it once
+        # the disk has it. After a power failure it is this one or the one before, and whole.
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}")
         try:
-            new.write_bytes(note)
+            with new.open("wb") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
             new.replace(self._path)
         except OSError as error:
             raise self._failed("written", error) from None
@@ -206,8 +210,9 @@ class ProvenLedger:
         self._max_age_ms = max_age_ms
         self._now_ms = now_ms
         self._known: SignedCheckpoint | None = None
-        self._lock = threading.Lock()
-        self._reads = Gathering(self._read_all, most=MAX_PROVEN_ENTRIES, at_once=2)
+        # One call at a time: each answer is checked against the one before it. Of two, one could be
+        # of a history that nothing was compared with.
+        self._reads = Gathering(self._read_all, most=MAX_PROVEN_ENTRIES)
 
     def record(
         self, account_id: str, record_id: str, kind: type[_Record], *, writer: str | None = None
@@ -284,17 +289,18 @@ class ProvenLedger:
         if known is not None:
             check_growth(known, found, response.consistency)
         state.check_age(self._now_ms(), self._max_age_ms)
-        self._keep(found, known)
+        if known is None or known[1].size < found[1].size:
+            self._checkpoints.save(found[0])
+            self._known = found
         return response.proof, state
 
     def _read_by_header(
         self, entries: Sequence[StateEntry], light_client: LightClient
     ) -> tuple[StateProof, ProvenState]:
-        with self._lock:
-            # First the header: what is read after it is never older.
-            newest = light_client.newest().header
-            response, app = self._prove_from(newest, entries)
-            header = light_client.find(app.app_hash()).header
+        # First the header: what is read after it is never older.
+        newest = light_client.newest().header
+        response, app = self._prove_from(newest, entries)
+        header = light_client.find(app.app_hash()).header
         proof = response.proof
         state = verify_committed_proof(proof, app, time_ms=header.time_ns // 1_000_000)
         state.check_age(self._now_ms(), self._max_age_ms)
@@ -329,30 +335,14 @@ class ProvenLedger:
 
     def _get_known(self, trust: LedgerTrust) -> SignedCheckpoint | None:
         """Return the newest checkpoint that was seen, also before the process began."""
-        with self._lock:
-            if self._known is None and (note := self._checkpoints.load()) is not None:
-                try:
-                    self._known = (note, trust.verify(note))
-                except ProofError as error:
-                    raise ProofError(
-                        f"the checkpoint of the ledger that was kept is of no use: {error}"
-                    ) from None
-            return self._known
-
-    def _keep(self, found: SignedCheckpoint, checked: SignedCheckpoint | None) -> None:
-        """Keep a checkpoint that follows from the one that was known when it was asked for.
-
-        Where another thread has kept one meanwhile, whether both are of one history is not known:
-        the next read is checked against that one.
-        """
-        with self._lock:
-            newest = self._known
-            if newest is not checked and newest is not None:
-                if newest[1].size == found[1].size:
-                    check_growth(newest, found, ())
-            elif newest is None or newest[1].size < found[1].size:
-                self._checkpoints.save(found[0])
-                self._known = found
+        if self._known is None and (note := self._checkpoints.load()) is not None:
+            try:
+                self._known = (note, trust.verify(note))
+            except ProofError as error:
+                raise ProofError(
+                    f"the checkpoint of the ledger that was kept is of no use: {error}"
+                ) from None
+        return self._known
 
 
 def _fit(asked: Sequence[tuple[StateEntry, ...]]) -> list[list[tuple[StateEntry, ...]]]:

@@ -1,6 +1,10 @@
 """Proofs of a ledger's state: what is there, what is not, how old it is, and what is no proof."""
 
+import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -382,40 +386,40 @@ def test_a_fork_of_equal_height_is_reported(clock: Clock) -> None:
 
 
 class TwoFaced:
-    """A node that shows one history to who asks while another one is shown."""
+    """A node that shows one history to who asks first, and another one to who asks meanwhile.
 
-    def __init__(self, first: MemoryLedger, second: MemoryLedger) -> None:
-        self.first, self.second = first.client(HOLDER), second.client(HOLDER)
-        self.meanwhile: Callable[[], object] | None = None
+    Attributes:
+        asked: Set once it is asked.
+    """
+
+    def __init__(self, *faces: MemoryLedger) -> None:
+        self._faces = [ledger.client(HOLDER) for ledger in faces]
+        self._both_ask = threading.Barrier(len(faces))
+        self.asked = threading.Event()
 
     def prove(self, payload: ProofRequest.Payload) -> ProofResponse:
-        if self.meanwhile is None:
-            return self.first.prove(payload)
-        meanwhile, self.meanwhile = self.meanwhile, None
-        meanwhile()
-        return self.second.prove(payload)
+        face = self._faces.pop(0)
+        self.asked.set()
+        # It answers once both calls are out; or where that does not come, one after the other.
+        with suppress(threading.BrokenBarrierError):
+            self._both_ask.wait(0.2)
+        return face.prove(payload)
 
 
-def asked_twice_at_a_time(clock: Clock, *second: str) -> tuple[TwoFaced, ProvenLedger]:
+@pytest.mark.parametrize("colours", [("green",), ("green", "blue")])
+def test_of_two_histories_at_a_time_the_second_is_found_out(
+    clock: Clock, colours: tuple[str, ...]
+) -> None:
     first = forked(clock, "red")
-    node = TwoFaced(first, forked(clock, *second))
+    node = TwoFaced(first, forked(clock, *colours))
     reader = ProvenLedger(node, first.ledger_id(), trust=trust_in(first), now_ms=clock)
-    node.meanwhile = lambda: reader.signatories(HOLDER)
-    return node, reader
-
-
-def test_of_two_histories_at_a_time_the_second_is_not_kept(clock: Clock) -> None:
-    node, reader = asked_twice_at_a_time(clock, "green", "blue")
-    reader.signatories(HOLDER)
-    node.first = node.second
+    with ThreadPoolExecutor(2) as pool:
+        before = pool.submit(reader.signatories, HOLDER)
+        assert node.asked.wait(30)
+        second = pool.submit(reader.signatories, HOLDER)
+    assert before.result()
     with pytest.raises(LedgerForkError):
-        reader.signatories(HOLDER)
-
-
-def test_two_histories_of_one_height_at_a_time_are_seen_at_once(clock: Clock) -> None:
-    _, reader = asked_twice_at_a_time(clock, "green")
-    with pytest.raises(LedgerForkError):
-        reader.signatories(HOLDER)
+        second.result()
 
 
 def test_a_history_that_was_taken_back_is_refused(clock: Clock) -> None:
@@ -443,6 +447,24 @@ def test_a_file_keeps_the_checkpoint(ledger: MemoryLedger, clock: Clock, tmp_pat
     other = forked(clock, "red", "green", "blue")
     with pytest.raises(LedgerForkError):
         proven(other, clock, checkpoints=FileCheckpoints(path)).signatories(HOLDER)
+
+
+def test_the_disk_has_a_checkpoint_before_it_takes_the_olds_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint"
+    kept = FileCheckpoints(path)
+    kept.save(b"old")
+    synced: list[tuple[bytes, bytes]] = []
+
+    def fsync(descriptor: int) -> None:
+        written = Path(f"/proc/self/fd/{descriptor}").read_bytes()
+        synced.append((written, path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    kept.save(b"new")
+    assert synced == [(b"new", b"old")]
+    assert kept.load() == b"new"
 
 
 def test_a_file_that_is_of_no_use_is_named(
