@@ -29,7 +29,7 @@ from chaincode.queries.proofs import answer_proof
 from chaincode.stateless import TimeWindow
 from client_sdk.ledger.proofs import LedgerTrust, verify_state_proof
 from node.ledger.engine import Engine
-from node.ledger.state_store import StateSnapshot
+from node.ledger.state_snapshot import StateSnapshot
 from node.ledger.stores import STATE_NAME, LedgerStores
 
 _SMALLEST: Final = 10_000

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from chaincode.batches import Batch
 from chaincode.expected_reads import expected_reads
-from node.ledger.state_store import StateSnapshot
+from node.ledger.state_snapshot import StateSnapshot
 
 
 class BlockView:

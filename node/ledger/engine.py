@@ -38,7 +38,9 @@ from node.ledger.history_index import HistoryEntry
 from node.ledger.quarantine import Quarantine
 from node.ledger.replication_rows import ReplicationChange
 from node.ledger.stages import Stage, Stages
-from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
+from node.ledger.state_rows import StateChange, Tip
+from node.ledger.state_snapshot import StateSnapshot
+from node.ledger.state_store import StateStore
 from node.ledger.transaction_places import encode_places
 
 MAX_BLOCK_TRANSACTIONS: Final = 10_000

@@ -19,7 +19,7 @@ from node.errors import StorageError
 from node.ledger.block_scan import scan_blocks
 from node.ledger.block_store import check_file_header, check_not_in_use
 from node.ledger.quarantine import QUARANTINE_NAME
-from node.ledger.state_store import SCHEMA_VERSION
+from node.ledger.state_rows import SCHEMA_VERSION
 from node.ledger.stores import BLOCKS_NAME, PENDING_NAME, STATE_NAME
 
 _REPAIR: Final = "`tegata node repair`"

@@ -14,7 +14,8 @@ from chaincode.protocol.qry_responses_pb2 import HealthcheckData
 from chaincode.world_state import DOMAIN_KEYS, get_voters
 from node.ledger.health import NodeHealth
 from node.ledger.stages import Stages
-from node.ledger.state_store import StateSnapshot, StateStore
+from node.ledger.state_snapshot import StateSnapshot
+from node.ledger.state_store import StateStore
 from node.metrics import EVENTS
 
 if TYPE_CHECKING:

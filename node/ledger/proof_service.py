@@ -20,7 +20,7 @@ from chaincode.transactions import hash_payload
 from node.errors import StorageError
 from node.ledger.answered_queries import AnsweredQueries
 from node.ledger.calls import CallContext, decode
-from node.ledger.state_store import StateSnapshot
+from node.ledger.state_snapshot import StateSnapshot
 from node.ledger.torii_parts import ToriiParts
 
 

@@ -7,7 +7,8 @@ from typing import Final
 from chaincode.batches import Batch
 from chaincode.multisignature import PendingBatches, PendingLimits, keep_signatories
 from node.ledger.pending_store import PendingStore
-from node.ledger.state_store import StateSnapshot, StateStore
+from node.ledger.state_snapshot import StateSnapshot
+from node.ledger.state_store import StateStore
 
 LIMITS: Final = PendingLimits()
 

@@ -10,7 +10,8 @@ from node.errors import ConfigError, StorageError
 from node.ledger.block_store import BlockStore, check_not_in_use
 from node.ledger.engine import recover, replay, write_block
 from node.ledger.pending_store import PendingStore
-from node.ledger.state_store import StateStore, Tip
+from node.ledger.state_rows import Tip
+from node.ledger.state_store import StateStore
 
 BLOCKS_NAME = "blocks"
 STATE_NAME = "state.sqlite"

@@ -14,7 +14,8 @@ from pathlib import Path
 from chaincode.protocol.block_pb2 import Block
 from node.ledger import daemon, stores
 from node.ledger.block_store import BlockStore
-from node.ledger.state_store import StateChange, StateStore
+from node.ledger.state_rows import StateChange
+from node.ledger.state_store import StateStore
 from node.log import configure_logging
 
 _POINT, _HEIGHT, _FOLDER = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])

@@ -20,7 +20,8 @@ from client_sdk.ledger.commands import set_account_detail
 from node.ledger.block_store import BlockStore
 from node.ledger.engine import Candidate, Engine, recover, replay
 from node.ledger.genesis import ADMIN_ACCOUNT, load_genesis
-from node.ledger.state_store import StateStore, Tip
+from node.ledger.state_rows import Tip
+from node.ledger.state_store import StateStore
 
 NOW_MS = 1_800_000_000_000
 WINDOW = TimeWindow(now_ms=NOW_MS)

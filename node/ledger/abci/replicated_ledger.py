@@ -45,7 +45,8 @@ from node.ledger.engine import Candidate, Engine
 from node.ledger.quarantine import OF_THE_MACHINE, log_fault
 from node.ledger.replication_rows import Position, ReplicationChange
 from node.ledger.signature_collector import LIMITS
-from node.ledger.state_store import StateSnapshot, StateStore
+from node.ledger.state_snapshot import StateSnapshot
+from node.ledger.state_store import StateStore
 from node.ledger.statuses import Status, StatusBoard
 
 _DAMAGED: Final = "the state is damaged, and must come anew from the other peers, by state sync"

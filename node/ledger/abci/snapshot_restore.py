@@ -31,10 +31,11 @@ from chaincode.transactions import block_hash, transaction_hash
 from node.errors import StorageError
 from node.ledger.abci.snapshot_pb2 import SnapshotManifest, SnapshotRecord
 from node.ledger.block_store import BlockStore
-from node.ledger.engine import block_rows
+from node.ledger.candidate import block_rows
 from node.ledger.replication_rows import Position, ReplicationChange
 from node.ledger.signature_collector import LIMITS
-from node.ledger.state_store import StateStore, Tip
+from node.ledger.state_rows import Tip
+from node.ledger.state_store import StateStore
 from node.ledger.synced_files import sync_folder
 
 HASH_BYTES: Final = 32

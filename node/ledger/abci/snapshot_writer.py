@@ -24,7 +24,8 @@ from google.protobuf.proto import serialize_length_prefixed
 from node.errors import StorageError
 from node.ledger.abci.snapshot_pb2 import SnapshotManifest, SnapshotRecord
 from node.ledger.replication_rows import Position
-from node.ledger.state_store import StateSnapshot, StateStore
+from node.ledger.state_snapshot import StateSnapshot
+from node.ledger.state_store import StateStore
 from node.ledger.synced_files import sync_folder, write_synced
 
 SNAPSHOTS_NAME: Final = "snapshots"

@@ -13,7 +13,9 @@ from chaincode.state_root import StateRoot
 from node.errors import StorageError
 from node.ledger import wal_checkpoints
 from node.ledger.block_store import BlockStore
-from node.ledger.state_store import StateChange, StateSnapshot, StateStore, Tip
+from node.ledger.state_rows import StateChange, Tip
+from node.ledger.state_snapshot import StateSnapshot
+from node.ledger.state_store import StateStore
 
 
 @pytest.fixture
