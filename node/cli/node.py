@@ -12,7 +12,7 @@ from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from node.cli.node_page import page
+from node.cli.lazy_group import LazyGroup
 from node.cli.output import json_option, show, show_rows
 from node.cli.progress import progress_bar
 from node.cli.toml import encode_toml
@@ -33,12 +33,9 @@ EXIT_FINDINGS = 6
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
-@click.group()
+@click.group(cls=LazyGroup, places={"page": "node.cli.node_page:page"})
 def node() -> None:
     """Make, run and check a ledger node."""
-
-
-node.add_command(page)
 
 
 @node.command()

@@ -26,8 +26,8 @@ from client_sdk.formats import find_format
 from client_sdk.issuer import Issuer, register_issuer
 from client_sdk.issuer_anchor import IssuedCredential, ListPlace, SignedCredential
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.ledger.transaction_sender import CommittedTransaction
 from client_sdk.ledger.credential_place import CredentialPlace
+from client_sdk.ledger.transaction_sender import CommittedTransaction
 
 _Record = TypeVar("_Record", bound=IdentityRecord)
 
