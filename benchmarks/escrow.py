@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from benchmarks.figures import Figure, Step, Unit, call_milliseconds, percentile
@@ -57,12 +56,7 @@ class EscrowBench:
         self._agents = agent_set(1, [self._client().describe().key])
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._opened.close()
 
     def steps(self) -> Sequence[Step]:

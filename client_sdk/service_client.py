@@ -1,6 +1,5 @@
 """What the clients of our own HTTP services share: address, token, problems as errors."""
 
-from types import TracebackType
 from typing import Self
 
 from chaincode.encoding import JsonObject
@@ -30,12 +29,7 @@ class ServiceClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _get(self, path: str) -> JsonObject:

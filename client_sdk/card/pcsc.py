@@ -1,6 +1,5 @@
 """A card on a PC/SC reader, by pyscard: the extra `tegata[card]`."""
 
-from types import TracebackType
 from typing import Self
 
 from smartcard.CardRequest import CardRequest
@@ -42,10 +41,5 @@ class PcscTransport:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -1,6 +1,5 @@
 """A secret scalar: never in a repr, a copy or a pickle, and wiped when it is done with."""
 
-from types import TracebackType
 from typing import NoReturn, Self
 
 from client_sdk.errors import SecretWipedError
@@ -42,12 +41,7 @@ class SecretScalar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.wipe()
 
     def __repr__(self) -> str:

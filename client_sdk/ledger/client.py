@@ -5,7 +5,6 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self, TypeVar
 
 from google.protobuf.empty_pb2 import Empty
@@ -266,12 +265,7 @@ class LedgerClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read_details(self, query: GetAccountDetail) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What an operator does with the keys of the network: make accounts, register issuers."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from chaincode.ids import REGISTRY_ACCOUNT
@@ -114,11 +113,6 @@ class Network:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for client in self._clients.values():
             client.close()

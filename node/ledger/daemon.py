@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Final, Self
 
 import structlog
@@ -203,12 +203,7 @@ class LedgerNode:
             server.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # What was taken is decided while its senders still listen.
         self._orderer.stop()
         for server in self._servers:

@@ -1,7 +1,6 @@
 """The stores of one ledger, opened together and made level."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from chaincode.errors import InvalidBlockError
@@ -122,12 +121,7 @@ class LedgerStores:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

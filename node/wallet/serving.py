@@ -76,6 +76,6 @@ class PhoneServer:
         self._thread.start()
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.stop()
         self._thread.join()

@@ -2,7 +2,6 @@
 
 import itertools
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import grpc
@@ -60,14 +59,9 @@ class NodeLedger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._channel.close()
-        self._node.__exit__(exc_type, exc, traceback)
+        self._node.__exit__(*raised)
 
     def submit(self, account_id: str, *commands: Command, keys: tuple[AccountKey, ...]) -> Receipt:
         """Send the commands as one transaction and wait for what becomes of it."""

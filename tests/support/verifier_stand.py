@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Self
 
 from support.http_stand import HttpStand, Received, Reply
@@ -125,13 +124,8 @@ class VerifierStand:
         self.server.__enter__()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.server.__exit__(exc_type, exc, traceback)
+    def __exit__(self, *raised: object) -> None:
+        self.server.__exit__(*raised)
 
     def _answer(self, request: Received) -> Reply:
         token = self._requests.get(request.path)

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from support.face_stand import FaceStand
@@ -87,11 +86,6 @@ class WalletTown(QuickTown):
         self._stack.enter_context(self.agents)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._stack.close()
-        super().__exit__(exc_type, exc, traceback)
+        super().__exit__(*raised)

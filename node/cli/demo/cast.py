@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from client_sdk.credentials.resident import ResidentAttributes
@@ -75,12 +74,7 @@ class Cast:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for client in (self.city, self.ward_office, self.shop, self.ledger, self.thief):
             client.close()
 

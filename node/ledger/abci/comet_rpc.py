@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import requests
@@ -62,12 +61,7 @@ class CometRpc:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _get(self, method: str) -> dict[str, Any]:
