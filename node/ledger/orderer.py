@@ -223,7 +223,11 @@ class EmbeddedOrderer:
         return min(max(expiry_ms - self._now_ms(), 0) / 1000, threading.TIMEOUT_MAX)
 
     def _decide(self, batches: list[Batch]) -> None:
-        candidate = self._engine.finalize(self._now_ms(), batches)
+        try:
+            candidate = self._engine.finalize(self._now_ms(), batches)
+        except Exception as fault:  # noqa: BLE001 - no batch may stop the ledger
+            self._decide_apart(batches, fault)
+            return
         receipts = [
             receipt for receipt in candidate.receipts if receipt.verdict is not Verdict.REPLAYED
         ]
@@ -236,6 +240,26 @@ class EmbeddedOrderer:
             log_block(height, receipts)
         foreign = sum(receipt.command_name == SIGNATURES_VALIDATION for receipt in receipts)
         self._strangers.count(foreign, self._now_ms())
+        self._forget(batches)
+
+    def _decide_apart(self, batches: list[Batch], fault: Exception) -> None:
+        """Go on after a fault outside the rules: of which batch it is shows each by itself.
+
+        Nothing of it is in a block, so the same may come again; it is set aside again then.
+
+        Raises:
+            Exception: The fault itself, where it is one of the machine.
+        """
+        if len(batches) > 1:
+            for batch in batches:
+                self._decide([batch])
+            return
+        receipts = self._engine.set_aside(batches[0], fault)
+        self._statuses.publish(map(validation_status, receipts))
+        self._statuses.publish(map(final_status, receipts))
+        self._forget(batches)
+
+    def _forget(self, batches: Sequence[Batch]) -> None:
         hashes = [batch.hash for batch in batches]
         self._collector.forget(hashes)
         with self._changed:

@@ -7,8 +7,9 @@ from chaincode.errors import InvalidBlockError
 from chaincode.protocol.block_pb2 import Block
 from node.errors import ConfigError, StorageError
 from node.ledger.block_store import BlockStore, check_not_in_use
-from node.ledger.engine import recover, replay, write_block
+from node.ledger.candidate import write_block
 from node.ledger.pending_store import PendingStore
+from node.ledger.replay import recover, replay
 from node.ledger.state_rows import Tip
 from node.ledger.state_store import StateStore
 

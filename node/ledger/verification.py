@@ -8,7 +8,7 @@ from node.config import load_config
 from node.errors import StorageError
 from node.ledger.block_store import BlockStore
 from node.ledger.config import FILE_NAME, NodeConfig
-from node.ledger.engine import recover
+from node.ledger.replay import recover
 from node.ledger.state_store import StateStore
 
 

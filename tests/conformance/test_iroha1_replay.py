@@ -21,8 +21,9 @@ from chaincode.batches import Batch
 from chaincode.protocol.block_pb2 import Block
 from node.ledger import daemon, engine
 from node.ledger.block_store import BlockStore
+from node.ledger.candidate import Candidate
 from node.ledger.daemon import LedgerNode
-from node.ledger.engine import Candidate, Engine
+from node.ledger.engine import Engine
 
 MAX_PROPOSAL_SIZE = 10
 """As irohad was configured."""

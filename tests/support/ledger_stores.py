@@ -18,8 +18,10 @@ from chaincode.transactions import ValidTransaction
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import set_account_detail
 from node.ledger.block_store import BlockStore
-from node.ledger.engine import Candidate, Engine, recover, replay
+from node.ledger.candidate import Candidate
+from node.ledger.engine import Engine
 from node.ledger.genesis import ADMIN_ACCOUNT, load_genesis
+from node.ledger.replay import recover, replay
 from node.ledger.state_rows import Tip
 from node.ledger.state_store import StateStore
 

@@ -40,8 +40,9 @@ from chaincode.world_state import get_voters
 from node.errors import ConfigError, HaltError, ReplicationError, StorageError
 from node.ledger.abci.batch_decoder import BatchDecoder
 from node.ledger.block_statuses import final_status, log_block, told, validation_status
+from node.ledger.candidate import Candidate
 from node.ledger.commit_notices import CommitNotices
-from node.ledger.engine import Candidate, Engine
+from node.ledger.engine import Engine
 from node.ledger.quarantine import OF_THE_MACHINE, log_fault
 from node.ledger.replication_rows import Position, ReplicationChange
 from node.ledger.signature_collector import LIMITS
@@ -426,7 +427,7 @@ class _GrownLog:
 
     def __init__(self, view: StateSnapshot, candidate: Candidate | None) -> None:
         self._view = view
-        self._added = {} if candidate is None else candidate.log_nodes
+        self._added = {} if candidate is None else candidate.rows.log_nodes
 
     def get_log_node(self, node: LogNode) -> bytes | None:
         """Return the hash at a place, or None."""

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from support.batches import lone
@@ -15,14 +16,17 @@ from support.processes import make_ledger_folder
 from chaincode import transition
 from chaincode.protocol.endpoint_pb2 import TxStatus
 from chaincode.protocol.transaction_pb2 import Transaction
+from chaincode.state_root import RootChange, RootView, StateRoot, change_root
 from chaincode.transactions import ValidTransaction
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory
 from node.errors import BatchRefusedError, PoolFullError, StoppingError, StorageError
+from node.ledger import candidate as candidate_module
 from node.ledger import orderer as orderer_module
 from node.ledger import stranger_guard
+from node.ledger.candidate import Candidate
 from node.ledger.commit_notices import CommitNotices
-from node.ledger.engine import Candidate, Engine
+from node.ledger.engine import Engine
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.orderer import EmbeddedOrderer
 from node.ledger.pending_store import PendingStore
@@ -30,6 +34,7 @@ from node.ledger.signature_collector import SignatureCollector
 from node.ledger.statuses import FINAL, Status, StatusBoard
 
 HOUR_MS = 60 * 60 * 1000
+Changes: TypeAlias = Mapping[bytes, bytes | None]
 
 
 class HeldEngine(Engine):
@@ -451,6 +456,50 @@ def test_what_the_rules_fail_on_does_not_stop_the_node_at_each_start(
     assert ordering.failures == []
     with closing(PendingStore(ledger.data / "pending.sqlite")) as store:
         assert store.load() == []
+
+
+def fail_outside_the_rules(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    """Make the state's root fail on each detail that is called `poison`."""
+
+    def change(view: RootView, root: StateRoot, changes: Changes) -> RootChange:
+        if any(b"poison" in key for key in changes):
+            raise fault
+        return change_root(view, root, changes)
+
+    monkeypatch.setattr(candidate_module, "change_root", change)
+
+
+def test_a_batch_that_fails_outside_the_rules_is_set_aside_alone(
+    ledger: LedgerStores, running: Ordering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_outside_the_rules(monkeypatch, KeyError("a fault of ours"))
+    good, poison, better = (ledger.detail(key, "x") for key in ("a", "poison", "b"))
+    running.orderer.submit(lone(good, poison, better))
+    said = running.final(poison)
+    assert said[-1].status == TxStatus.REJECTED
+    assert running.final(good)[-1].status == TxStatus.COMMITTED
+    assert running.final(better)[-1].status == TxStatus.COMMITTED
+    assert blocks_above(ledger, 2) == [payloads([good]), payloads([better])]
+    # It stands in no block, and may come again: it is set aside again.
+    last = ledger.detail("c", "x")
+    running.orderer.submit(lone(poison, last))
+    assert running.final(last)[-1].status == TxStatus.COMMITTED
+    assert running.newest(poison) == TxStatus.REJECTED
+    assert running.failures == []
+
+
+def test_a_fault_of_the_machine_still_stops_the_node(
+    ledger: LedgerStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = StorageError("the disk is gone")
+    fail_outside_the_rules(monkeypatch, fault)
+    ordering = Ordering(ledger)
+    ordering.orderer.start()
+    ordering.orderer.submit(lone(ledger.detail("poison", "x"), ledger.detail("a", "x")))
+    assert ordering.failed.wait(30)
+    assert ordering.failures == [fault]
+    ordering.stop()
+    assert ledger.tip().height == 1
 
 
 class BrokenEngine(Engine):

@@ -24,7 +24,8 @@ from chaincode.queries import answer_query
 from chaincode.transactions import transaction_hash
 from client_sdk.ledger.commands import append_role, set_account_detail
 from node.ledger.block_store import BlockStore
-from node.ledger.engine import Engine, replay
+from node.ledger.engine import Engine
+from node.ledger.replay import replay
 from node.ledger.state_store import StateStore
 
 COIN = "coin#d"
