@@ -8,9 +8,9 @@ broadcasts, so that anything may carry them: files, mail, an HTTP relay. Four ki
 - verdict: the hash of the result, from a receiver whose shares all fit; else whom it accuses;
 - opening: the accused shows what was in the accuser's envelope, and everybody sees who lied.
 
-Secrets follow from one seed, so a participant that crashed says the same again. A ceremony ends in
-a key that every receiver confirmed, or in an error that names who is at fault. After an accusation
-there is no key: whoever keeps to the rules begins again, with or without the one at fault.
+A ceremony ends in a key that every receiver confirmed, or in an error that names who is at fault.
+After an accusation there is no key: whoever keeps to the rules begins again, with or without the
+one at fault.
 """
 
 import hashlib
@@ -18,10 +18,6 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
-
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from nacl.utils import random as random_bytes
 
 from chaincode.encoding import JsonObject, encode_base64url, encode_canonical_json
 from client_sdk.errors import FrostError, FrostFormatError, ParticipantFaultError
@@ -33,39 +29,29 @@ from client_sdk.frost.ceremony_messages import (
     digest_of_messages,
     sign_message,
 )
+from client_sdk.frost.ceremony_secrets import CeremonySecrets
 from client_sdk.frost.ceremony_terms import CeremonyTerms
 from client_sdk.frost.ciphersuite import CIPHERSUITES
 from client_sdk.frost.group import (
-    WIDE_BYTES,
     ZERO,
     Point,
     Scalar,
     add,
-    multiply,
     multiply_base,
     parse_point,
     parse_scalar,
-    reduce_scalar,
 )
 from client_sdk.frost.host_key import HostKey, reveal_envelope, seal_envelope
 from client_sdk.frost.keys import GroupKey, KeyShare, decode_element
 from client_sdk.frost.polynomial import (
-    SecretPolynomial,
     evaluate_commitments,
-    lagrange_coefficient,
     sum_commitments,
 )
 from client_sdk.frost.possession import prove_possession, verify_possession
 
-CEREMONY_SEED_BYTES: Final = 32
 _PROOF_BYTES: Final = 64
 _ENVELOPE_BYTES: Final = 32 + 16 + 32
 _Commitments = Mapping[int, tuple[Point, ...]]
-
-
-def new_ceremony_seed() -> bytes:
-    """Return a random seed for one ceremony: as secret as the share, until the ceremony is over."""
-    return random_bytes(CEREMONY_SEED_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,27 +88,22 @@ class KeyCeremony:
         Args:
             terms: What all agreed on.
             host_key: This participant's.
-            seed: From `new_ceremony_seed`, for this ceremony alone; kept until it is over.
+            seed: Of `ceremony_secrets`, for this ceremony alone; kept until it is over.
             previous_share: A dealer's share of the key that is dealt anew.
 
         Raises:
             FrostFormatError: The host key is none of the terms, or the share does not fit them.
         """
         found = [i for i, public in terms.hosts.items() if public == host_key.public]
-        if not found or len(seed) != CEREMONY_SEED_BYTES:
-            raise FrostFormatError("ceremony: this host key or seed does not belong to its terms")
+        if not found:
+            raise FrostFormatError("ceremony: this host key does not belong to its terms")
         self._terms = terms
         self._suite = CIPHERSUITES[terms.algorithm]
         self._identifier = found[0]
         self._host_key = host_key
-        self._seed = seed
-        self._share = previous_share
-        if (terms.previous is not None and self._identifier in terms.dealers) and (
-            previous_share is None
-            or previous_share.identifier != self._identifier
-            or previous_share.group != terms.previous
-        ):
-            raise FrostFormatError("ceremony: a dealer needs its share of the key to deal it anew")
+        self._secrets = CeremonySecrets(
+            terms, identifier=self._identifier, seed=seed, previous_share=previous_share
+        )
 
     def advance(self, texts: Collection[str]) -> CeremonyProgress:
         """Go as far as the messages that have arrived allow.
@@ -190,9 +171,9 @@ class KeyCeremony:
     # What this participant says
 
     def _commitments_body(self) -> JsonObject:
-        with self._polynomial() as (polynomial, constant):
+        with self._secrets.polynomial() as (polynomial, constant):
             proof = prove_possession(
-                self._suite, self._identifier, constant, self._derive_scalar("possession")
+                self._suite, self._identifier, constant, self._secrets.proof_nonce()
             )
             return {
                 "commitments": [encode_base64url(point) for point in polynomial.commitments()],
@@ -200,7 +181,7 @@ class KeyCeremony:
             }
 
     def _shares_body(self, seen: str) -> JsonObject:
-        with self._polynomial() as (polynomial, _):
+        with self._secrets.polynomial() as (polynomial, _):
             return {
                 "seen": seen,
                 "envelopes": {
@@ -209,7 +190,7 @@ class KeyCeremony:
                             polynomial.evaluate(receiver),
                             to=self._terms.hosts[receiver],
                             label=self._label(self._identifier, receiver),
-                            envelope_key=self._envelope_key(receiver),
+                            envelope_key=self._secrets.envelope_key(receiver),
                         )
                     )
                     for receiver in self._terms.receivers
@@ -217,7 +198,7 @@ class KeyCeremony:
             }
 
     def _opening_body(self, accuser: int) -> JsonObject:
-        return {"envelope_key": encode_base64url(self._envelope_key(accuser))}
+        return {"envelope_key": encode_base64url(self._secrets.envelope_key(accuser))}
 
     # What others said
 
@@ -325,37 +306,6 @@ class KeyCeremony:
                 f"another result was confirmed by participant {_names(differing)}",
                 at_fault=differing,
             )
-
-    # Secrets, all from the seed
-
-    @contextmanager
-    def _polynomial(self) -> Iterator[tuple[SecretPolynomial, Scalar]]:
-        """Give the polynomial that this dealer deals, and what it shares out; wipe it after."""
-        if self._share is None:
-            constant = self._derive_scalar("coefficient 0")
-        else:
-            weight = lagrange_coefficient(self._identifier, self._terms.dealers)
-            constant = multiply(weight, self._share.secret.reveal())
-        higher = [
-            self._derive_scalar(f"coefficient {number}")
-            for number in range(1, self._terms.threshold)
-        ]
-        polynomial = SecretPolynomial([constant, *higher])
-        try:
-            yield polynomial, constant
-        finally:
-            polynomial.wipe()
-
-    def _envelope_key(self, receiver: int) -> bytes:
-        return self._derive(f"envelope {receiver}", length=32)
-
-    def _derive_scalar(self, use: str) -> Scalar:
-        return reduce_scalar(self._derive(use, length=WIDE_BYTES))
-
-    def _derive(self, use: str, *, length: int) -> bytes:
-        return HKDF(
-            algorithm=SHA512(), length=length, salt=self._terms.session, info=use.encode()
-        ).derive(self._seed)
 
     def _label(self, dealer: int, receiver: int) -> bytes:
         return self._terms.session + bytes([dealer, receiver])

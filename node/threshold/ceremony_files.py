@@ -9,9 +9,10 @@ from typing import Final
 
 from client_sdk.errors import FrostFormatError
 from client_sdk.frost.ceremony_messages import verify_message
+from client_sdk.frost.ceremony_secrets import new_ceremony_seed
 from client_sdk.frost.ceremony_terms import CeremonyTerms
 from client_sdk.frost.host_key import HostKey
-from client_sdk.frost.key_ceremony import KeyCeremony, new_ceremony_seed
+from client_sdk.frost.key_ceremony import KeyCeremony
 from client_sdk.frost.keys import GroupKey
 from node.config import save_secret
 from node.errors import ConfigError, KeygenError

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import count
 
 from chaincode.signatures import KeyAlgorithm
+from client_sdk.frost.ceremony_secrets import new_ceremony_seed
 from client_sdk.frost.ceremony_terms import CeremonyTerms
 from client_sdk.frost.group import Scalar, random_scalar
 from client_sdk.frost.host_key import HostKey
-from client_sdk.frost.key_ceremony import CeremonyProgress, KeyCeremony, new_ceremony_seed
+from client_sdk.frost.key_ceremony import CeremonyProgress, KeyCeremony
 from client_sdk.frost.keys import GroupKey, KeyShare
 from client_sdk.frost.polynomial import SecretPolynomial, evaluate_commitments
 from client_sdk.frost.signing import SigningPackage, aggregate, commit, sign_share

@@ -37,11 +37,12 @@ from client_sdk.frost.ceremony_messages import (
     sign_message,
     verify_message,
 )
+from client_sdk.frost.ceremony_secrets import new_ceremony_seed
 from client_sdk.frost.ceremony_terms import CeremonyTerms
 from client_sdk.frost.ciphersuite import CIPHERSUITES
 from client_sdk.frost.group import Scalar, add, multiply_base, parse_point, random_scalar
 from client_sdk.frost.host_key import HostKey
-from client_sdk.frost.key_ceremony import KeyCeremony, new_ceremony_seed
+from client_sdk.frost.key_ceremony import KeyCeremony
 from client_sdk.frost.polynomial import SecretPolynomial, evaluate_commitments, sum_commitments
 from client_sdk.frost.possession import verify_possession
 from client_sdk.frost.signing import SigningPackage, aggregate, commit, sign_share
@@ -299,7 +300,7 @@ class TestBlame:
         ceremony.participants[2] = cheat
         for identifier in (1, 2, 3):
             ceremony.advance(identifier)
-        cheat._seed = bytes([1] * 32)  # Another polynomial than the one it committed to.
+        cheat._secrets._seed = bytes([1] * 32)  # Another polynomial than the one it committed to.
         shares = cheat._shares_body(seen_by(ceremony))
         ceremony.board.append(liar.say("shares", shares))
         del ceremony.participants[2]
@@ -435,7 +436,7 @@ class TestResharing:
     def test_a_dealer_that_deals_something_else_is_named(self) -> None:
         old = deal(2, 3)
         ceremony = resharing_ceremony(old, dealers=(1, 2), receivers=(1, 2, 3))
-        ceremony.participants[1]._share = None  # It draws a constant of its own.
+        ceremony.participants[1]._secrets._share = None  # It draws a constant of its own.
         ceremony.advance(1)
         ceremony.advance(2)
         with pytest.raises(ParticipantFaultError, match="something else") as refusal:
