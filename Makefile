@@ -89,7 +89,7 @@ soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak
 	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/replicated tests/unit/node/test_openapi_documents.py -v
 
 LOAD_CLIENT := $(VENV)/.load-client
-$(LOAD_CLIENT): $(STAMP) $(wildcard benchmarks/load_client/src/*) benchmarks/load_client/Cargo.lock
+$(LOAD_CLIENT): $(STAMP) $(wildcard benchmarks/load_client/src/*) native/grpc/src/codec.rs benchmarks/load_client/Cargo.lock
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
 	  --no-build-isolation ./benchmarks/load_client
 	@touch $@

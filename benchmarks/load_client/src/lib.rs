@@ -1,5 +1,6 @@
 //! Clients of gRPC and HTTP that send requests which were made beforehand, so that they cost little.
 
+#[path = "../../../native/grpc/src/codec.rs"]
 mod codec;
 mod forms;
 
