@@ -1,13 +1,13 @@
 """The commands of guard and recovery against running services."""
 
 import json
-import time
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
 from support.command_line import run_inside
+from support.moments import let_pass
 
 from client_sdk.errors import GuardRefusedError, ServiceRefusedError
 from client_sdk.issuer_client import IssuerClient
@@ -121,8 +121,10 @@ def test_a_guard_is_lifted_in_two_steps(desk: Desk) -> None:
     (change,) = desk.holder("changes")
     assert change["change"] == "lift the guard"
     assert change["state"] in {"waits", "ready"}
-    while desk.holder("changes")[0]["state"] == "waits":
-        time.sleep(0.05)
+    with Wallet.open(desk.wallet, ENV["TEGATA_PASSPHRASE"]) as holder:
+        (waiting,) = holder.guard.state().changes
+    let_pass(waiting.window.matures_at_ms)
+    assert desk.holder("changes")[0]["state"] == "ready"
     assert desk.holder("lift-guard") == {"guard": "lifted"}
     assert "none stands" in desk.holder("recoveries")["guard"]
 

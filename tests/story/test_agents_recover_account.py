@@ -4,7 +4,6 @@ The guard's delay is seconds here. What an agent was asked before it was killed 
 """
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from support.command_line import run_inside
 from support.escrow_town import EscrowTown
 from support.quick_town import QuickTown
+from support.moments import let_pass
 from support.story_town import canary_resident
 
 from chaincode.protocol.primitive_pb2 import Signature
@@ -121,12 +121,6 @@ def http() -> Iterator[HttpClient]:
     client.close()
 
 
-def wait_until(time_ms: int) -> None:
-    """Let the guard's delay pass, as the people of this story must."""
-    while time.time_ns() // 1_000_000 <= time_ms:
-        time.sleep(0.05)
-
-
 def test_card_and_password_bring_the_account_back(
     resident: Resident, agents: EscrowTown, http: HttpClient
 ) -> None:
@@ -141,7 +135,7 @@ def test_card_and_password_bring_the_account_back(
             wallet.recovery.finish(wallet.escrow.signing_agents())
         agents.agents[0].start()
         agents.agents[1].kill()
-        wait_until(opened.window.matures_at_ms)
+        let_pass(opened.window.matures_at_ms)
         wallet.recovery.finish(wallet.escrow.signing_agents())
         (renewal,) = wallet.recovery.renew_credentials()
         assert renewal.problem == ""
@@ -165,7 +159,7 @@ def test_the_same_on_the_command_line(resident: Resident, agents: EscrowTown) ->
     recovery = resident.wallet.guard.state().recovery
     assert recovery is not None
     assert (recovery.record_id, recovery.new_key) == (told["recovery"], told["public_key"])
-    wait_until(recovery.window.matures_at_ms)
+    let_pass(recovery.window.matures_at_ms)
     finished = run_command("wallet", "finish-recovery", new, env=secrets)
     assert len(finished["renewed"]) == 1
     assert (finished["not_renewed"], finished["agents_at_fault"]) == ([], [])

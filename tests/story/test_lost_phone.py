@@ -13,6 +13,7 @@ from secrets import token_hex
 from typing import Self
 
 import pytest
+from support.moments import let_pass
 from support.story_town import canary_resident
 
 from chaincode.protocol.transaction_pb2 import Transaction
@@ -98,8 +99,7 @@ class Loss:
         """Let the guard's delay pass, as the people of this story must."""
         recovery = self.agent.guard_state(self.old.account.account_id).recovery
         assert recovery is not None
-        while now_ms() <= recovery.window.matures_at_ms:
-            time.sleep(0.05)
+        let_pass(recovery.window.matures_at_ms)
 
 
 @pytest.fixture(scope="module")
