@@ -8,6 +8,7 @@ from joserfc.jwk import ECKey
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import Key
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.errors import (
     HolderBindingError,
     IssuanceDeferredError,
@@ -27,7 +28,6 @@ from client_sdk.openid4vci.message_encryption import (
     decrypt_message,
     encrypt_message,
     encryption_to,
-    generate_encryption_key,
 )
 from client_sdk.openid4vci.received_credential import ReceivedCredential, read_received
 from client_sdk.openid4vci.token_client import (

@@ -18,6 +18,7 @@ from client_sdk.credentials.jose import (
     parse_public_jwk,
     thumbprint,
 )
+from client_sdk.credentials.jwe import CONTENT_ALGORITHMS, KEY_ALGORITHM
 from client_sdk.credentials.w3c_vc import CREDENTIAL_TYPE
 from client_sdk.errors import KeyFormatError, OfferError
 from client_sdk.formats import FORMATS
@@ -25,11 +26,7 @@ from client_sdk.formats.ldp_vc import LdpVc
 from client_sdk.formats.w3c_document import CONTEXTS
 from client_sdk.openid4vci.credential_offer import parse_url
 from client_sdk.openid4vci.key_attestation import KeyDemand
-from client_sdk.openid4vci.message_encryption import (
-    CONTENT_ALGORITHMS,
-    KEY_ALGORITHM,
-    MessageEncryption,
-)
+from client_sdk.openid4vci.message_encryption import MessageEncryption
 from client_sdk.strict_json import text_list
 
 FORMAT: Final = "dc+sd-jwt"
@@ -235,7 +232,7 @@ class IssuerMetadata:
             "encryption_required": self.encryption_required,
         }
         if self.request_encryption is not None:
-            jwks: JsonObject = {"keys": [self.request_encryption.to_jwk()]}
+            jwks: JsonObject = {"keys": [self.request_encryption.key.to_jwk()]}
             fields["credential_request_encryption"] = {"jwks": jwks, **algorithms}
         if self.response_encryption:
             fields["credential_response_encryption"] = {

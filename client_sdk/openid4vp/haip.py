@@ -7,11 +7,11 @@ from typing import Final
 
 from cryptography import x509
 
+from client_sdk.credentials.jwe import CONTENT_ALGORITHMS
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.client_identifier import X509_HASH, RequestAuthor
 from client_sdk.openid4vp.dcql_query import SD_JWT_VC
 from client_sdk.openid4vp.request_object import PresentationRequest
-from client_sdk.openid4vp.response_encryption import CONTENT_ALGORITHMS
 
 FORMATS: Final = (SD_JWT_VC, "mso_mdoc")
 

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 
 from client_sdk.checks import Check, list_checks, receipt_check
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
 from client_sdk.face.demand import FaceDemand, FaceService
@@ -29,7 +30,7 @@ from client_sdk.openid4vp.response import (
     open_response,
     read_response,
 )
-from client_sdk.openid4vp.response_encryption import ResponseEncryption, generate_response_key
+from client_sdk.openid4vp.response_encryption import ResponseEncryption
 from client_sdk.openid4vp.signed_request import read_own_request, sign_request
 from client_sdk.openid4vp.verifier_identity import VerifierIdentity
 from client_sdk.verification.presentation_check import demands_face
@@ -120,7 +121,7 @@ class Presentations:
         request_id = new_record_id()
         response_uri = f"{self._public_url}/oid4vp/responses/{request_id}"
         identity = profile.identify(response_uri)
-        response_key = generate_response_key() if self._encrypt_responses else None
+        response_key = generate_encryption_key() if self._encrypt_responses else None
         redirect_uri = question.redirect_uri
         if redirect_uri is not None:
             parse_endpoint(redirect_uri, "redirect_uri")

@@ -14,11 +14,7 @@ from pydantic import BaseModel, Field
 
 from client_sdk.errors import CredentialFormatError
 from client_sdk.openid4vci.dpop import HEADER, NONCE_HEADER
-from client_sdk.openid4vci.message_encryption import (
-    MEDIA_TYPE,
-    MessageEncryption,
-    encrypt_message,
-)
+from client_sdk.openid4vci.message_encryption import MEDIA_TYPE, MessageEncryption, encrypt_message
 from client_sdk.strict_json import parse_strict_json_object
 from node.errors import ApiError
 from node.issuer.credential_requests import MessageReader

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
-from client_sdk.openid4vci.message_encryption import generate_encryption_key
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.strict_json import parse_strict_json_object
 from node.database import Database
 from node.errors import StorageError

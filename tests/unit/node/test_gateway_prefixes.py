@@ -91,7 +91,7 @@ class TestHaip:
         assert set(request.encryption.content_algorithms) == {"A128GCM", "A256GCM"}
         other = gateway.fetch(gateway.create(), haip=True).request
         assert other.encryption is not None
-        assert other.encryption.jwk != request.encryption.jwk
+        assert other.encryption.key != request.encryption.key
         response = gateway.client.post(
             f"/oid4vp/responses/{created['id']}", data=gateway.answer(created)
         )

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from chaincode.encoding import decode_base64url
 from chaincode.records import BatchRecord
 from client_sdk.credentials.jose import export_public_jwk, generate_key, thumbprint
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.credentials.sd_jwt_vc import anchor_hash, parse_credential
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.openid4vci.message_encryption import (
@@ -20,7 +21,6 @@ from client_sdk.openid4vci.message_encryption import (
     decrypt_message,
     encrypt_message,
     encryption_to,
-    generate_encryption_key,
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from support.presentation_world import NOW_MS, World
 from support.verifier_stand import VerifierStand
 
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.errors import RequestError
 from client_sdk.http_client import HttpClient
 from client_sdk.openid4vp.access_certificate import AccessIdentity, create_access_authority
@@ -16,13 +17,13 @@ from client_sdk.openid4vp.client_identifier import ClientIdentifier, RequestAuth
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.haip import check_author, check_request
 from client_sdk.openid4vp.request_object import PresentationRequest
-from client_sdk.openid4vp.response_encryption import ResponseEncryption, generate_response_key
+from client_sdk.openid4vp.response_encryption import ResponseEncryption
 from client_sdk.openid4vp.signed_request import VerifiedRequest, sign_request, verify_request
 from client_sdk.openid4vp.verifier_identity import DidIdentity, DnsIdentity
 
 WORLD = World()
 NOW_S = WORLD.now_ms // 1000
-ENCRYPTION = ResponseEncryption.for_key(generate_response_key())
+ENCRYPTION = ResponseEncryption.for_key(generate_encryption_key())
 
 
 def verify(

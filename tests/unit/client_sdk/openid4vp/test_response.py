@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.presentation_world import World
 
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.errors import CredentialFormatError
 from client_sdk.openid4vp.response import (
     ErrorResponse,
@@ -18,14 +19,10 @@ from client_sdk.openid4vp.response import (
     open_response,
     read_response,
 )
-from client_sdk.openid4vp.response_encryption import (
-    ResponseEncryption,
-    encrypt_response,
-    generate_response_key,
-)
+from client_sdk.openid4vp.response_encryption import ResponseEncryption, encrypt_response
 
 REQUEST = replace(World().request("address"), state="s")
-KEY = generate_response_key()
+KEY = generate_encryption_key()
 ENCRYPTED = replace(REQUEST, encryption=ResponseEncryption.for_key(KEY))
 
 

@@ -1,5 +1,7 @@
 """Encrypted responses. The published one is the example of OpenID4VP 1.0 section 8.3."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,13 +9,13 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 
 from chaincode.encoding import JsonObject, JsonValue
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.errors import CredentialFormatError, RequestError
 from client_sdk.openid4vp.response_encryption import (
     MAX_RESPONSE_CHARS,
     ResponseEncryption,
     decrypt_response,
     encrypt_response,
-    generate_response_key,
 )
 
 EXAMPLE_JWK = {
@@ -33,7 +35,7 @@ EXAMPLE_RESPONSE = (
     "9..uAYcHRUSSn2X0WPX.yVzlGSYG4qbg0bq18JcUiDRw56yVnbKR8E7S7YlEtzT00RqE3Pw5oTpUG3hdLN"
     "4taHZ9gC1kwak8JOnJgQ.1wR024_3-qtAlx1oFIUpQQ"
 )
-KEY = generate_response_key()
+KEY = generate_encryption_key()
 ENCRYPTION = ResponseEncryption.for_key(KEY)
 
 
@@ -57,8 +59,8 @@ def test_the_published_metadata_leads_to_the_first_key_that_we_know() -> None:
         "encrypted_response_enc_values_supported": ["A128GCM", "A128CBC-HS256"],
     }
     found = ResponseEncryption.from_metadata(metadata)
-    assert found.kid == "ac"
-    assert found.jwk["x"] == EXAMPLE_JWK["x"]
+    assert found.key.kid == "ac"
+    assert found.key.jwk["x"] == EXAMPLE_JWK["x"]
     assert found.content_algorithms == ("A128GCM",)
 
 
@@ -66,7 +68,7 @@ def test_a_response_goes_to_the_request_s_key_and_no_other() -> None:
     token = encrypt_response({"vp_token": {"id": ["text"]}, "state": "s"}, ENCRYPTION)
     assert decrypt_response(token, KEY) == {"vp_token": {"id": ["text"]}, "state": "s"}
     with pytest.raises(CredentialFormatError, match="cannot be decrypted"):
-        decrypt_response(token, generate_response_key())
+        decrypt_response(token, generate_encryption_key())
 
 
 def test_the_header_repeats_the_key_s_name_and_prefers_the_stronger_content_encryption() -> None:
@@ -78,7 +80,7 @@ def test_the_header_repeats_the_key_s_name_and_prefers_the_stronger_content_encr
 
 def test_metadata_is_read_from_what_it_writes() -> None:
     assert ResponseEncryption.from_metadata(ENCRYPTION.to_metadata()) == ENCRYPTION
-    nameless = ResponseEncryption(jwk=ENCRYPTION.jwk, kid=None)
+    nameless = replace(ENCRYPTION, key=replace(ENCRYPTION.key, kid=None))
     assert ResponseEncryption.from_metadata(nameless.to_metadata()) == nameless
     assert decrypt_response(encrypt_response({"a": 1}, nameless), KEY) == {"a": 1}
 

@@ -18,6 +18,7 @@ from support.verifier_stand import VerifierStand
 
 from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.credentials.jose import export_public_jwk, generate_key, parse_compact, sign_compact
+from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
 from client_sdk.credentials.sd_jwt_vc import issue_credential
 from client_sdk.credentials.selective_disclosure import reveal
@@ -25,11 +26,7 @@ from client_sdk.errors import RequestError, TransportError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.request_link import RequestLink, build_link
-from client_sdk.openid4vp.response_encryption import (
-    ResponseEncryption,
-    decrypt_response,
-    generate_response_key,
-)
+from client_sdk.openid4vp.response_encryption import ResponseEncryption, decrypt_response
 from client_sdk.openid4vp.signed_request import REQUEST_TYP
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Answer, Wallet
@@ -173,7 +170,7 @@ def test_happy_flow_with_state_and_redirect(wallet: Wallet, stand: VerifierStand
 
 
 def test_alternate_happy_flow(wallet: Wallet, stand: VerifierStand) -> None:
-    key = generate_response_key()
+    key = generate_encryption_key()
     encryption = ResponseEncryption.for_key(key)
     link = ask(stand, state="s" * 64, nonce="n" * 32, encryption=encryption)
     path, token = list(stand._requests.items())[-1]
@@ -263,7 +260,7 @@ def repeat_nonce(stand: VerifierStand) -> Any:
 
 
 def test_ignores_unusable_encryption_key(wallet: Wallet, stand: VerifierStand) -> None:
-    key = generate_response_key()
+    key = generate_encryption_key()
     usable = ResponseEncryption.for_key(key).to_metadata()
     keys = cast(dict[str, Any], usable["jwks"])["keys"]
     unusable = [
