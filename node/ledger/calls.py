@@ -67,11 +67,13 @@ class Method:
         unary: Answers one call with one message.
         streamed: Answers one call with any number of messages.
         together: As `unary`, for many calls at once; None where that would be no faster.
+        may_be_long: Tells of a request whether its answer may take long; None where none does.
     """
 
     unary: Unary | None = None
     streamed: Streamed | None = None
     together: Together | None = None
+    may_be_long: Callable[[bytes], bool] | None = None
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The gRPC server of `native/grpc`, where that is built: several times as fast (ADR 0048).
 
 Connections, HTTP/2 and the framing of messages stay outside of Python's lock. Calls come as bytes,
-many in one go, to a few threads that answer the short ones; streams, and requests that are large
-enough to wait for their turn, have threads of their own.
+many in one go, to a few threads that answer the short ones; streams, requests that are large enough
+to wait for their turn, and those whose answer may take long have threads of their own.
 """
 
 import threading
@@ -217,7 +217,7 @@ class NativeServer:
             if method.streamed is not None:
                 self._streams[call.id] = context
                 self._long_calls.submit(self._answer_stream, method, context)
-            elif call.size >= LARGE_BYTES:
+            elif call.size >= LARGE_BYTES or _may_be_long(method, call):
                 self._long_calls.submit(_answer_one, method, context)
             elif method.together is not None:
                 gathered.setdefault(call.method, []).append(context)
@@ -245,6 +245,10 @@ class NativeServer:
             _tell_failure(context, error)
         finally:
             self._streams.pop(context.call.id, context)
+
+
+def _may_be_long(method: Method, call: Any) -> bool:
+    return method.may_be_long is not None and method.may_be_long(call.data)
 
 
 def _answer_one(method: Method, context: NativeContext) -> None:

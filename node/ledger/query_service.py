@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
 
 from chaincode.errors import InvalidQueryError
 from chaincode.protocol.qry_responses_pb2 import (
@@ -22,6 +23,11 @@ from node.ledger.answered_queries import AnsweredQueries
 from node.ledger.calls import CallContext, decode
 from node.ledger.stream_places import StreamPlaces
 from node.ledger.torii_parts import ToriiParts
+
+_SHORT: Final = frozenset(
+    {"get_signatories", "get_asset_info", "get_role_permissions", "get_peers"}
+)
+"""The queries whose answers are about one thing, and read in one go."""
 
 
 class QueryService:
@@ -88,6 +94,20 @@ class QueryService:
         """Report on the node."""
         decode(data, Empty, context)
         return self._parts.health().message()
+
+
+def may_be_long(data: bytes) -> bool:
+    """Tell whether a query may ask for much: it must not hold up those that ask for little."""
+    try:
+        payload = Query.FromString(data).payload
+    except DecodeError:
+        return False
+    kind = payload.WhichOneof("query")
+    if kind == "get_account_detail":
+        # Of one writer by name: one detail; else all that the account has, up to 4 MiB each.
+        asked = payload.get_account_detail
+        return not (asked.key and asked.writer)
+    return kind not in _SHORT
 
 
 def _block_error(text: str) -> BlockQueryResponse:

@@ -18,7 +18,7 @@ from node.ledger.config import TlsPort
 from node.ledger.grpc_server import bind, bind_tls, service_handler
 from node.ledger.native_server import NativeServer
 from node.ledger.proof_service import ProofService
-from node.ledger.query_service import QueryService
+from node.ledger.query_service import QueryService, may_be_long
 from node.ledger.stream_places import MAX_STREAMS, StreamPlaces
 from node.ledger.submit_service import SubmitService
 from node.ledger.torii_parts import ToriiParts
@@ -115,7 +115,7 @@ def _services(
             "StatusStream": Method(streamed=commands.status_stream),
         },
         queries.name: {
-            "Find": Method(unary=queries.find),
+            "Find": Method(unary=queries.find, may_be_long=may_be_long),
             "FetchCommits": Method(streamed=queries.fetch_commits),
             "Healthcheck": Method(unary=queries.healthcheck),
         },

@@ -19,7 +19,11 @@ pytestmark = pytest.mark.skipif(not native_server.is_built(), reason="native/grp
 
 @contextmanager
 def serving(
-    methods: Mapping[str, Method], *, max_calls: int, max_arrival_s: float = TIMEOUT_S
+    methods: Mapping[str, Method],
+    *,
+    max_calls: int,
+    max_long_calls: int = 1,
+    max_arrival_s: float = TIMEOUT_S,
 ) -> Iterator[str]:
     """Serve methods; give the address."""
     server = native_server.NativeServer(
@@ -29,7 +33,7 @@ def serving(
         max_request_bytes=1024,
         max_response_bytes=1024,
         max_calls=max_calls,
-        max_long_calls=1,
+        max_long_calls=max_long_calls,
         max_arrival_s=max_arrival_s,
     )
     server.start()
@@ -123,3 +127,30 @@ def test_a_host_may_have_half_of_the_places_half_sent() -> None:
         whole = channel.unary_unary("/test/Answer")
         while (answer := whole.future(b"", timeout=TIMEOUT_S)).exception() is not None:
             assert code_of(answer.exception()) == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_long_answers_do_not_hold_up_short_ones() -> None:
+    waiting, goes_on = threading.Semaphore(0), threading.Event()
+
+    def answer(data: bytes, _context: CallContext) -> Message:
+        if data == b"long":
+            waiting.release()
+            goes_on.wait(TIMEOUT_S)
+        return Empty()
+
+    method = Method(unary=answer, may_be_long=lambda data: data == b"long")
+    with (
+        serving({"/test/Answer": method}, max_calls=32, max_long_calls=8) as address,
+        grpc.insecure_channel(address) as channel,
+    ):
+        call = channel.unary_unary("/test/Answer")
+        long_ones = [call.future(b"long", timeout=TIMEOUT_S) for _ in range(8)]
+        try:
+            # More than there are threads for short ones.
+            for _ in long_ones:
+                assert waiting.acquire(timeout=TIMEOUT_S)
+            call(b"short", timeout=TIMEOUT_S)
+        finally:
+            goes_on.set()
+        for each in long_ones:
+            each.result()
