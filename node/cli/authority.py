@@ -10,7 +10,7 @@ from node.authority.app import run_authority
 from node.authority.config import AuthorityConfig
 from node.authority.store import SCHEMA
 from node.cli.output import json_option, show
-from node.cli.store_migration import add_migrate_command
+from node.cli.store_migration import migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
@@ -77,8 +77,9 @@ def start(folder: Path, verbose: bool) -> None:
     run_authority(load_config(folder / FILE_NAME, AuthorityConfig))
 
 
-add_migrate_command(
-    authority,
-    SCHEMA,
-    database_url=lambda folder: load_config(folder / FILE_NAME, AuthorityConfig).database_url,
+authority.add_command(
+    migrate_command(
+        SCHEMA,
+        database_url=lambda folder: load_config(folder / FILE_NAME, AuthorityConfig).database_url,
+    )
 )

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from client_sdk.credentials.jose import export_private_jwk, generate_key, thumbprint
-from node.cli.keygen import add_key_commands
+from node.cli.keygen import keygen_command, reshare_command
 from node.cli.network import Network
 from node.cli.output import json_option, show
-from node.cli.store_migration import add_migrate_command
+from node.cli.store_migration import migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
@@ -85,11 +85,13 @@ def start(folder: Path, verbose: bool) -> None:
     run_escrow(load_config(folder / FILE_NAME, EscrowConfig))
 
 
-add_key_commands(escrow, "escrow")
-add_migrate_command(
-    escrow,
-    SCHEMA,
-    database_url=lambda folder: load_config(folder / FILE_NAME, EscrowConfig).database_url,
+escrow.add_command(keygen_command("escrow"))
+escrow.add_command(reshare_command("escrow"))
+escrow.add_command(
+    migrate_command(
+        SCHEMA,
+        database_url=lambda folder: load_config(folder / FILE_NAME, EscrowConfig).database_url,
+    )
 )
 
 

@@ -24,7 +24,7 @@ from node.cli.logins import add_login as add_login_to
 from node.cli.logins import password_option
 from node.cli.network import Network
 from node.cli.output import json_option, show, show_rows
-from node.cli.store_migration import add_migrate_command
+from node.cli.store_migration import migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, save_secret
 from node.errors import ConfigError
@@ -45,10 +45,11 @@ def gateway() -> None:
 
 
 gateway.add_command(key)
-add_migrate_command(
-    gateway,
-    SCHEMA,
-    database_url=lambda folder: load_config(folder / FILE_NAME, GatewayConfig).database_url,
+gateway.add_command(
+    migrate_command(
+        SCHEMA,
+        database_url=lambda folder: load_config(folder / FILE_NAME, GatewayConfig).database_url,
+    )
 )
 
 

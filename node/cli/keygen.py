@@ -34,10 +34,10 @@ def _board_options(command: _Command) -> _Command:
     return command
 
 
-def add_key_commands(group: click.Group, purpose: str) -> None:
-    """Add `keygen` and `reshare` for keys of one purpose."""
+def keygen_command(purpose: str) -> click.Command:
+    """Return `keygen` for keys of one purpose."""
 
-    @group.command()
+    @click.command()
     @_board_options
     def keygen(
         folder: Path,
@@ -61,7 +61,13 @@ def add_key_commands(group: click.Group, purpose: str) -> None:
         status = KeyBoard(folder, board, plan).advance(name=name, confirmed_fingerprint=fingerprint)
         show(_describe(status, folder, parties), as_json=as_json)
 
-    @group.command()
+    return keygen
+
+
+def reshare_command(purpose: str) -> click.Command:
+    """Return `reshare` for keys of one purpose."""
+
+    @click.command()
     @_board_options
     @click.option(
         "--newcomer",
@@ -97,6 +103,8 @@ def add_key_commands(group: click.Group, purpose: str) -> None:
         )
         status = keys.advance(name=name, confirmed_fingerprint=fingerprint)
         show(_describe(status, folder, parties), as_json=as_json)
+
+    return reshare
 
 
 def _describe(status: KeygenStatus, folder: Path, parties: int) -> dict[str, Value]:

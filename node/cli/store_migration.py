@@ -9,18 +9,15 @@ from node.cli.output import json_option, show
 from node.database import Schema, migrate_database
 
 
-def add_migrate_command(
-    group: click.Group, schema: Schema, *, database_url: Callable[[Path], str]
-) -> None:
-    """Add `migrate` to a service's commands.
+def migrate_command(schema: Schema, *, database_url: Callable[[Path], str]) -> click.Command:
+    """Return `migrate` for a service's database.
 
     Args:
-        group: The service's commands.
         schema: Its tables.
-        database_url: Reads the URL in a service's folder.
+        database_url: Reads the URL in the service's folder.
     """
 
-    @group.command()
+    @click.command()
     @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
     @json_option
     def migrate(folder: Path, as_json: bool) -> None:
@@ -31,3 +28,5 @@ def add_migrate_command(
         """
         found = migrate_database(database_url(folder), schema)
         show({"found": found or "no tables", "schema": schema.revision}, as_json=as_json)
+
+    return migrate
