@@ -1,27 +1,19 @@
 """The life of a request: made for a verifier, fetched by a wallet, answered once."""
 
-import hashlib
-import hmac
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, cast
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import structlog
 from joserfc.jwk import ECKey
 
 from client_sdk.checks import Check, list_checks, receipt_check
-from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
-from client_sdk.credentials.jwe import generate_encryption_key
-from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.credentials.jose import parse_private_jwk
 from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
-from client_sdk.face.demand import FaceDemand, FaceService
+from client_sdk.face.demand import FaceService
 from client_sdk.formats import find_format
-from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import digest_shown
-from client_sdk.openid4vp.claims_path import sort_paths
-from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
-from client_sdk.openid4vp.haip import check_request
+from client_sdk.openid4vp.grant_offer import parse_grant_offer
 from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import (
@@ -30,15 +22,15 @@ from client_sdk.openid4vp.response import (
     open_response,
     read_response,
 )
-from client_sdk.openid4vp.response_encryption import ResponseEncryption
 from client_sdk.openid4vp.signed_request import read_own_request, sign_request
-from client_sdk.openid4vp.verifier_identity import VerifierIdentity
 from client_sdk.verification.presentation_check import demands_face
 from client_sdk.verifier import Verifier
 from node.errors import ApiError
-from node.gateway.question import FacePolicy, Question
+from node.gateway.question import Question
 from node.gateway.receipts import Receipts
 from node.gateway.releases import Releases, checks_fields
+from node.gateway.request_maker import RequestMaker
+from node.gateway.response_code import hash_code, new_code, redirect_with
 from node.gateway.store import RequestState, RequestStore, StoredRequest
 from node.gateway.verifier_profile import VerifierProfile
 
@@ -98,14 +90,20 @@ class Presentations:
         self._verifier = verifier
         self._profiles = profiles
         self._public_url = public_url
-        self._gateway = gateway
-        self._ledger_id = ledger_id
-        self._request_ms = request_seconds * 1000
+        self._maker = RequestMaker(
+            verifier=verifier,
+            profiles=profiles,
+            public_url=public_url,
+            gateway=gateway,
+            ledger_id=ledger_id,
+            request_seconds=request_seconds,
+            encrypt_responses=encrypt_responses,
+            haip=haip,
+            face_services=face_services,
+            now_ms=now_ms,
+        )
         self._result_ms = result_seconds * 1000
         self._releases = Releases(store, receipts, result_ms=self._result_ms, now_ms=now_ms)
-        self._encrypt_responses = encrypt_responses
-        self._haip = haip
-        self._face_services = face_services
         self._now_ms = now_ms
 
     def create(self, verifier_id: str, question: Question) -> StoredRequest:
@@ -115,80 +113,10 @@ class Presentations:
             RequestError: The question cannot be asked; the text says which part of it.
             ApiError: The verifier is not registered to ask it.
         """
-        profile = self._profiles[verifier_id]
-        profile.check_registered(question.query, question.purpose_term)
-        now_ms = self._now_ms()
-        request_id = new_record_id()
-        response_uri = f"{self._public_url}/oid4vp/responses/{request_id}"
-        identity = profile.identify(response_uri)
-        response_key = generate_encryption_key() if self._encrypt_responses else None
-        redirect_uri = question.redirect_uri
-        if redirect_uri is not None:
-            parse_endpoint(redirect_uri, "redirect_uri")
-        request = PresentationRequest(
-            client_id=identity.client_id,
-            response_uri=response_uri,
-            nonce=new_salt(),
-            state=new_salt(),
-            query=question.query,
-            transaction_data=self._offers(question, identity, now_ms),
-            issued_at=now_ms // 1000,
-            expires_at=(now_ms + self._request_ms) // 1000,
-            encryption=ResponseEncryption.for_key(response_key) if response_key else None,
-            registrations=profile.registration_tokens,
-        )
-        self._verifier.check_request(request)
-        if self._haip:
-            check_request(request)
-        stored = StoredRequest(
-            id=request_id,
-            verifier=verifier_id,
-            request_object=sign_request(request, identity=identity),
-            response_key=export_private_jwk(response_key) if response_key else None,
-            attributes=list(question.attributes),
-            purpose=question.purpose,
-            redirect_uri=redirect_uri,
-            expires_at_ms=now_ms + self._request_ms,
-            result_until_ms=now_ms + self._request_ms,
-            state="pending",
-        )
+        stored = self._maker.make(verifier_id, question)
         self._store.add(stored)
-        _log.info("request_created", request=request_id, verifier=verifier_id)
+        _log.info("request_created", request=stored.id, verifier=verifier_id)
         return stored
-
-    def _offers(
-        self, question: Question, identity: VerifierIdentity, now_ms: int
-    ) -> tuple[str, ...]:
-        """Return the grants to ask for: one for each credential whose holder is to be proved."""
-        face = self._demand(question.face)
-        if face is not None and not any(one.holder_binding for one in question.query.credentials):
-            raise RequestError("face: a face test needs a credential whose holder is to be proved")
-        return tuple(
-            encode_grant_offer(
-                GrantOffer(
-                    query_id=query.id,
-                    verifier=identity.client_id,
-                    verifier_name=identity.name,
-                    attributes=sort_paths({claim.path for claim in query.claims}),
-                    purpose=question.purpose,
-                    expires_at_ms=now_ms + question.grant_seconds * 1000,
-                    uses=1,
-                    gateway=self._gateway,
-                    ledger=self._ledger_id,
-                    purpose_term=question.purpose_term,
-                    face=face,
-                )
-            )
-            for query in question.query.credentials
-            if query.holder_binding
-        )
-
-    def _demand(self, policy: FacePolicy | None) -> FaceDemand | None:
-        if policy is None:
-            return None
-        if not self._face_services:
-            raise RequestError("face: this gateway trusts no face service (face_services)")
-        return FaceDemand(services=self._face_services, max_age_s=policy.max_age_s)
 
     def find(self, verifier_id: str, request_id: str) -> StoredRequest:
         """Return a verifier's own request, with the values while they may be read.
@@ -232,33 +160,6 @@ class Presentations:
     def state_of(self, stored: StoredRequest) -> str:
         """Return a request's state now."""
         return stored.state_at(self._now_ms())
-
-    def is_readable(self, stored: StoredRequest, response_code: str | None) -> bool:
-        """Tell whether a caller may learn how a request was answered (OpenID4VP 1.0 section 13.3).
-
-        On one device the answer is for the browser that the wallet sent back, and for no other: who
-        began the request may have lured somebody else into answering it.
-
-        Args:
-            stored: The request.
-            response_code: What the browser brought; None where it brought nothing.
-
-        Raises:
-            ApiError: The code is another one.
-        """
-        expected = stored.response_code_sha256
-        if expected is None:
-            return True
-        if response_code is None:
-            return False
-        if not hmac.compare_digest(expected, _hash_code(response_code)):
-            raise ApiError(
-                403,
-                "wrong_response_code",
-                "The response code is another one",
-                "Pass on the response_code with which the wallet sent the holder's browser back.",
-            )
-        return True
 
     def request_uri(self, request_id: str) -> str:
         """Return where wallets fetch a request."""
@@ -330,9 +231,9 @@ class Presentations:
         try:
             response = read_response(parameters)
             if isinstance(response, ErrorResponse):
-                code = _new_code(stored)
+                code = new_code(stored)
                 self._note_refusal(stored, "declined", (), error=response.error, code=code)
-                return _redirect(stored, code)
+                return redirect_with(stored, code)
         except CredentialFormatError as error:
             checks = list_checks(
                 (), failed="presentation", reason=str(error), with_face=demands_face(request)
@@ -347,14 +248,14 @@ class Presentations:
             is_genuine = _is_genuine(report.checks, request)
             self._note_refusal(stored, "refused", report.checks, costs_try=is_genuine)
             raise ResponseRefusedError
-        code = _new_code(stored)
+        code = new_code(stored)
         try:
             is_taken = self._releases.accept(
                 stored,
                 report,
                 offers=tuple(map(parse_grant_offer, request.transaction_data)),
                 shown=_digest(response, request),
-                response_code_sha256=None if code is None else _hash_code(code),
+                response_code_sha256=hash_code(code),
             )
         except ReceiptRefusedError as error:
             refused = (*report.checks, receipt_check(str(error)))
@@ -362,7 +263,7 @@ class Presentations:
             raise ResponseRefusedError from None
         if not is_taken:
             raise ResponseRefusedError
-        return _redirect(stored, code)
+        return redirect_with(stored, code)
 
     def tend(self) -> None:
         """Go on with answers whose receipts are not written yet, and delete what is over."""
@@ -390,7 +291,7 @@ class Presentations:
             now_ms=now_ms,
             result_until_ms=now_ms + self._result_ms,
             checks=checks_fields(checks) or None,
-            response_code_sha256=None if code is None else _hash_code(code),
+            response_code_sha256=hash_code(code),
             costs_try=costs_try,
             # Whoever reads the link can say the same again and again.
             is_news=costs_try or stored.state != state,
@@ -438,24 +339,6 @@ def _digest(response: PresentationResponse, request: PresentationRequest) -> byt
             for query in request.query.credentials
         }
     )
-
-
-def _new_code(stored: StoredRequest) -> str | None:
-    return None if stored.redirect_uri is None else new_salt()
-
-
-def _hash_code(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()
-
-
-def _redirect(stored: StoredRequest, code: str | None) -> str | None:
-    """Return the redirect URI with the response code as one more parameter (section 14.2)."""
-    if stored.redirect_uri is None or code is None:
-        return None
-    parts = urlsplit(stored.redirect_uri)
-    parameter = urlencode({"response_code": code})
-    query = f"{parts.query}&{parameter}" if parts.query else parameter
-    return urlunsplit(parts._replace(query=query))
 
 
 def _unknown_request() -> ApiError:

@@ -16,6 +16,7 @@ from node.gateway.page_words import ATTRIBUTES, CHECKS, STATES
 from node.gateway.presentations import Presentations
 from node.gateway.question import FacePolicy, Question
 from node.gateway.question_templates import GRANT_SECONDS, TEMPLATES
+from node.gateway.response_code import is_readable
 from node.gateway.store import StoredRequest
 from node.gateway.verifier_routes import RESIDENT_CREDENTIAL
 from node.web.languages import gettext, gettext_noop, language
@@ -102,7 +103,7 @@ def add_asking(blueprint: Blueprint, desk: VerifierDesk) -> None:
 
 def describe_state(presentations: Presentations, stored: StoredRequest) -> str:
     """Return a request's state as this page may know it: without the code of another device."""
-    if presentations.is_readable(stored, None):
+    if is_readable(stored, None):
         return presentations.state_of(stored)
     return "answered"
 

@@ -28,6 +28,7 @@ from node.gateway.api_keys import Scope
 from node.gateway.event_store import ANSWERED
 from node.gateway.presentations import Presentations
 from node.gateway.question import FacePolicy, Question
+from node.gateway.response_code import is_readable
 from node.gateway.store import StoredRequest
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.waci import WaciVerification
@@ -284,9 +285,9 @@ def add_verifier_routes(
     def read_request(path: RequestPath, query: ResultQuery) -> Response:
         """Read the state of a request, and its result. Scope `results:read`."""
         stored = presentations.find(access.caller(Scope.RESULTS_READ).verifier, path.id)
-        is_readable = presentations.is_readable(stored, query.response_code)
-        state = presentations.state_of(stored) if is_readable else ANSWERED
-        result = _result(stored, state, is_readable=is_readable)
+        is_shown = is_readable(stored, query.response_code)
+        state = presentations.state_of(stored) if is_shown else ANSWERED
+        result = _result(stored, state, is_readable=is_shown)
         return jsonify(result.model_dump(mode="json"))
 
     @app.get(
