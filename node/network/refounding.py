@@ -24,7 +24,8 @@ from client_sdk.ledger.account_key import AccountKey
 from node.config import save_secret
 from node.errors import ConfigError, NetworkError
 from node.ledger.abci.snapshot_writer import SNAPSHOTS_NAME
-from node.ledger.engine import Candidate, Engine
+from node.ledger.candidate import Candidate
+from node.ledger.engine import Engine
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.replication_rows import ReplicationChange
 from node.ledger.stores import LedgerStores

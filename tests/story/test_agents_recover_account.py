@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from support.command_line import run_inside
 from support.escrow_town import EscrowTown
-from support.quick_town import QuickTown
 from support.moments import let_pass
+from support.quick_town import QuickTown
 from support.story_town import canary_resident
 
 from chaincode.protocol.primitive_pb2 import Signature
