@@ -64,24 +64,29 @@ class WaitingConnections:
     def enter(self, connection: "Connection") -> None:
         """Let a connection wait."""
         self._asked.pop(connection.fileno(), None)
-        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        if not connection.is_watched:
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.is_watched = True
         self._begin(connection)
 
-    def remove(self, connection: "Connection") -> bool:
-        """Let a connection wait no more; tell whether it did."""
-        if self._forget(connection):
+    def remove(self, connection: "Connection") -> None:
+        """Let a connection that ends wait no more."""
+        self._forget(connection)
+        self._unwatch(connection)
+
+    def _unwatch(self, connection: "Connection") -> None:
+        if connection.is_watched:
             self._selector.unregister(connection.socket)
-            self._bytes -= self._unfinished.pop(connection, 0)
-            return True
-        return False
+            connection.is_watched = False
 
     def _begin(self, connection: "Connection") -> None:
         waiting = self._callers if connection.has_asked else self._strangers
         waiting[connection] = time.monotonic()
 
-    def _forget(self, connection: "Connection") -> bool:
-        since = self._strangers.pop(connection, None)
-        return since is not None or self._callers.pop(connection, None) is not None
+    def _forget(self, connection: "Connection") -> None:
+        self._strangers.pop(connection, None)
+        self._callers.pop(connection, None)
+        self._bytes -= self._unfinished.pop(connection, 0)
 
     def _is_waiting(self, connection: "Connection") -> bool:
         return connection in self._strangers or connection in self._callers
@@ -124,8 +129,11 @@ class WaitingConnections:
         """Read what has come of requests; those that are whole go their way."""
         for key, _ in self._selector.select(0):
             connection: Connection = key.data
-            # What was read of one may have closed another.
-            if self._is_waiting(connection):
+            if not self._is_waiting(connection):
+                # It is being answered; its client sends more, or has left. Mostly none does, so
+                # that a connection need not be unwatched for each request.
+                self._unwatch(connection)
+            else:
                 begun = connection.request
                 wasyncore.read(connection)
                 if self._is_waiting(connection):
@@ -136,13 +144,11 @@ class WaitingConnections:
     def _see(self, connection: "Connection", *, is_same: bool) -> None:
         """Look at a connection that was read, of the same request as before or of another."""
         if not connection.is_waiting():
-            fileno = connection.fileno()
-            self.remove(connection)
-            self._asked[fileno] = connection
+            self._forget(connection)
+            self._asked[connection.fileno()] = connection
             return
         if connection.request is None or not is_same:
             # It was answered already, or has begun: its client has all the time again.
-            self._bytes -= self._unfinished.pop(connection, 0)
             self._forget(connection)
             self._begin(connection)
         if connection.request is not None:
@@ -151,8 +157,10 @@ class WaitingConnections:
             self._unfinished[connection] = size
 
     def close(self) -> None:
-        """End with the server, which closes the connections themselves."""
+        """End with the server, which closes the connections that it answers."""
         self._asked.pop(self._fileno, None)
+        for key in [*self._selector.get_map().values()]:
+            self._unwatch(key.data)
         for connection in [*self._strangers, *self._callers]:
             connection.handle_close()
         self._selector.close()
@@ -163,10 +171,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     Attributes:
         has_asked: Whether a whole request has come.
+        is_watched: Whether the system tells of what its client sends.
     """
 
     server: "ConnectionServer"
     has_asked = False
+    is_watched = False
 
     def is_waiting(self) -> bool:
         """Tell whether nothing can be done before the client sends more."""

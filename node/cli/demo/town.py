@@ -73,7 +73,7 @@ class ServiceProcess:
                 log.write(line)
                 log.flush()
                 self._on_line(line)
-                if _event_of(line) in _READY:
+                if not self._is_ready and _event_of(line) in _READY:
                     self._is_ready = True
                     self._ready.set()
         self._ready.set()
