@@ -54,6 +54,15 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     assert broken_links(document) == []
 
 
+def test_every_picture_of_a_page_is_shown() -> None:
+    shown = {
+        (document.parent / link).resolve()
+        for document in documents()
+        for link in _LINK.findall(prose_of(document))
+    }
+    assert set((ROOT / "docs" / "images").iterdir()) - shown == set()
+
+
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text("# One heading\n[a](#one-heading) [b](#two) [c](none.md)\n")
