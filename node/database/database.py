@@ -16,7 +16,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Delete, Engine, Select, Update, event, exc
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Delete,
+    Engine,
+    ExceptionContext,
+    Select,
+    Update,
+    event,
+    exc,
+)
 from sqlalchemy.orm import Session
 
 from client_sdk.gathering import Gathering
@@ -39,6 +49,8 @@ _SQLITE_TROUBLE: Final = frozenset(
 _MOST_TOGETHER: Final = 64
 _PATIENCE_S: Final = 60.0
 """Longer than any transaction waits for another one."""
+_READ_ONLY: Final = "25006"
+"""PostgreSQL's `read_only_sql_transaction`."""
 _Row = TypeVar("_Row")
 _Result = TypeVar("_Result")
 
@@ -224,6 +236,19 @@ def _is_away(error: exc.SQLAlchemyError, cause: object) -> bool:
 def count_rows(result: object) -> int:
     """Return how many rows a statement changed."""
     return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def leave_standby(engine: Engine) -> None:
+    """Let go of connections to a PostgreSQL that has become a standby: another one is the primary.
+
+    A name that leads to the primary, or `target_session_attrs=read-write`, then leads there.
+    """
+    event.listen(engine, "handle_error", _leave_standby)
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def prepare_sqlite(engine: Engine) -> None:
