@@ -125,7 +125,7 @@ class GatewayBench:
         ):
             wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
             offer = city.offer(_RESIDENT)
-            wallet.receive(offer.link, tx_code=offer.tx_code)
+            wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
         ready = []
         with (
             GatewayClient(town.gateway_url, town.api_key) as office,
@@ -133,7 +133,7 @@ class GatewayBench:
         ):
             for _ in range(count):
                 created = office.ask(["address"], purpose="Certificate of residence")
-                wallet.present(wallet.read_request(created.link))
+                wallet.presentation.answer(wallet.presentation.read_request(created.link))
                 url, form = line.kept
                 ready.append((urlsplit(url).path, urlencode(form)))
         return ready

@@ -37,12 +37,20 @@ class JsonFields:
         """Return an object."""
         return type(self)(self._members.get(name), what=f"{self._what}: {name}", error=self._error)
 
+    def optional_member(self, name: str) -> Self | None:
+        """Return an object, or None where the member is missing or null."""
+        return None if self._members.get(name) is None else self.member(name)
+
     def object(self, name: str) -> JsonObject:
         """Return an object as it is."""
         value = self._members.get(name)
         if not isinstance(value, dict):
             raise self._error(f"{self._what}: {name} is missing or no object")
         return value
+
+    def optional_object(self, name: str) -> JsonObject | None:
+        """Return an object as it is, or None where the member is missing or null."""
+        return None if self._members.get(name) is None else self.object(name)
 
     def text(self, name: str) -> str:
         """Return a text."""
@@ -76,6 +84,14 @@ class JsonFields:
     def data(self, name: str) -> bytes:
         """Return the bytes of a text in base64url."""
         return self._decode(name, self.text(name))
+
+    def secret(self, name: str, length: int) -> bytes:
+        """Return the bytes of a text in base64url, exactly as many as `length`."""
+        return self._check_length(name, self.data(name), length)
+
+    def secrets(self, name: str, length: int) -> tuple[bytes, ...]:
+        """Return the bytes of a list of texts in base64url, each exactly as many as `length`."""
+        return tuple(self._check_length(name, data, length) for data in self.data_list(name))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts."""
@@ -118,3 +134,8 @@ class JsonFields:
             return decode_base64url(text)
         except DecodeError:
             raise self._error(f"{self._what}: {name} is not base64url") from None
+
+    def _check_length(self, name: str, data: bytes, length: int) -> bytes:
+        if len(data) != length:
+            raise self._error(f"{self._what}: {name} is not {length} bytes long")
+        return data

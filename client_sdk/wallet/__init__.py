@@ -2,6 +2,7 @@
 
 from client_sdk.wallet.history import HistoryEntry as HistoryEntry
 from client_sdk.wallet.ledger_watch import HeaderSources as HeaderSources
-from client_sdk.wallet.presenting import Answer as Answer
-from client_sdk.wallet.presenting import PreparedAnswer as PreparedAnswer
+from client_sdk.wallet.presentation import Answer as Answer
+from client_sdk.wallet.presentation import PreparedAnswer as PreparedAnswer
+from client_sdk.wallet.session import WalletSession as WalletSession
 from client_sdk.wallet.wallet import Wallet as Wallet

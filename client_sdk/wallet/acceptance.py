@@ -2,7 +2,7 @@
 
 from client_sdk.errors import OfferError
 from client_sdk.openid4vci.received_credential import ReceivedCredential
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential
+from client_sdk.wallet.records import LedgerAccount, StoredCredential
 
 
 def check_offerer(issuer_url: str, *, account: LedgerAccount, trusted_issuer: str | None) -> None:

@@ -17,7 +17,7 @@ from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.openid4vp.verifier_registration import AskedClaim
 from client_sdk.strict_json import text_list
 from client_sdk.waci.present_proof import WaciVerifier
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.records import StoredCredential
 
 # By the curve of a key: the algorithm, and its fully specified name (RFC 9864).
 _ALGORITHMS: Final = {

@@ -9,8 +9,8 @@ from client_sdk.credentials.jose import export_public_jwk
 from client_sdk.errors import ClientError, TransportError
 from client_sdk.openid4vci.renewal import renew_credential
 from client_sdk.wallet.acceptance import check_received
+from client_sdk.wallet.records import StoredCredential
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import StoredCredential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

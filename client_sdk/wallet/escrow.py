@@ -27,8 +27,8 @@ from client_sdk.formats import attributes_of
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.tracing import traced
 from client_sdk.vault import SENSITIVE, KdfProfile, Vault
+from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import WalletContents
 
 _LONG_VALUE: Final = 100
 
@@ -163,7 +163,7 @@ class WalletEscrow:
         )
 
     def back_up(self) -> tuple[AgentFinding, ...]:
-        """Leave what the wallet holds now with each agent; `Wallet.receive` does it by itself.
+        """Leave what the wallet holds now with each agent; `WalletIssuance` does it by itself.
 
         Returns:
             The agents that did not take it, and why. They get the next one.

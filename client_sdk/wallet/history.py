@@ -17,8 +17,10 @@ from chaincode.records import (
 from client_sdk.errors import ReceiptError
 from client_sdk.ledger.grants import ClaimPath
 from client_sdk.ledger.receipts import Access, open_receipt, receipt_key
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.parts import WalletParts
+from client_sdk.wallet.records import StoredGrant, StoredPresentation
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import StoredGrant, StoredPresentation, WalletContents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,25 +49,32 @@ class HistoryEntry:
     finding: str | None = None
 
 
-def read_history(session: WalletSession) -> tuple[HistoryEntry, ...]:
-    """Return the holder's history, oldest first; what tells no time comes first.
+def read_history(parts: WalletParts) -> tuple[HistoryEntry, ...]:
+    """Return the history of a wallet and its parts, oldest first; what tells no time comes first.
 
     Raises:
         NotRegisteredError: The wallet has no account yet.
         QueryFailedError: The ledger does not let the account read its details.
         TransportError: The ledger cannot be reached.
     """
+    entries = [
+        entry
+        for session in parts
+        if session is parts.whole or session.contents.account is not None
+        for entry in _read_session(session)
+    ]
+    return tuple(sorted(entries, key=lambda entry: (entry.at_ms or 0, entry.use or 0)))
+
+
+def _read_session(session: WalletSession) -> Iterator[HistoryEntry]:
     account, contents = session.account, session.contents
     receipts = _Receipts(contents, ledger=account.ledger_id, account=account.account_id)
     written = session.ledger.details_by_writer(account.account_id)
-    entries = [
-        receipts.entry(writer, key, value)
-        for writer, details in written.items()
-        for key, value in details.items()
-        if key.startswith(SeenRecord.prefix)
-    ]
-    entries += receipts.without_receipt()
-    return tuple(sorted(entries, key=lambda entry: (entry.at_ms or 0, entry.use or 0)))
+    for writer, details in written.items():
+        for key, value in details.items():
+            if key.startswith(SeenRecord.prefix):
+                yield receipts.entry(writer, key, value)
+    yield from receipts.without_receipt()
 
 
 class _Receipts:

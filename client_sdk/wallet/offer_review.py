@@ -35,7 +35,7 @@ def review_offer(session: WalletSession, link: str) -> ReviewedOffer:
     """Return who offers what; nothing is accepted.
 
     Raises:
-        ClientError: As `Wallet.read_offer`.
+        ClientError: As `WalletIssuance.read_offer`.
     """
     account = session.account
     if is_invitation(link):

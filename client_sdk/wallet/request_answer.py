@@ -15,7 +15,7 @@ from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import Presentation
 from client_sdk.openid4vp.standing import Deposit, build_deposit, standing_nonce
 from client_sdk.wallet.consent import PendingRequest, SharedCredential
-from client_sdk.wallet.wallet_records import (
+from client_sdk.wallet.records import (
     LedgerAccount,
     StoredCredential,
     StoredGrant,

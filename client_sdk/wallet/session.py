@@ -14,8 +14,9 @@ from client_sdk.openid4vci.issuer_channel import WalletProofs
 from client_sdk.openid4vci.signed_metadata import MetadataTrust
 from client_sdk.openid4vci.wallet_provider import WalletProvider
 from client_sdk.vault import Vault
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount
 from client_sdk.wallet.wallet_file import WalletFile
-from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
 
 
 class WalletSession:
@@ -27,6 +28,7 @@ class WalletSession:
         *,
         http: HttpClient | None = None,
         timeout_s: float = 15,
+        haip: bool = False,
         part: str | None = None,
         provider: WalletProvider | None = None,
         issuer_anchors: tuple[x509.Certificate, ...] = (),
@@ -38,10 +40,14 @@ class WalletSession:
             vault: The wallet's file.
             http: How issuers, verifiers and agents are reached.
             timeout_s: How long one call may wait, in seconds.
+            haip: Whether it answers only requests of the OpenID4VC High Assurance Interoperability
+                Profile 1.0.
             part: The verifier whose part of the wallet is meant; None for the wallet itself.
-            provider: Who vouches for the wallet; None where nobody does.
-            issuer_anchors: The authorities of which one must vouch for what an issuer publishes of
-                itself; none where its web server's word is enough.
+            provider: Who vouches for the wallet and its keys to issuers that demand it; None where
+                nobody does.
+            issuer_anchors: The authorities of which one must have signed what an issuer publishes
+                of itself (OpenID4VCI 1.0 section 12.2.3); none where its web server's word is
+                enough.
             now_ms: The clock: milliseconds since 1970, UTC.
 
         Raises:
@@ -50,9 +56,13 @@ class WalletSession:
         self.file = WalletFile(vault, part=part)
         self.key = AccountKey(self.contents.seed)
         self.http = http or HttpClient(timeout_s=timeout_s)
+        self.haip = haip
+        self.is_part = part is not None
         self.provider = provider
-        self._issuer_anchors = issuer_anchors
         self.now_ms = now_ms
+        self._vault = vault
+        self._given_http = http
+        self._issuer_anchors = issuer_anchors
         self._timeout_s = timeout_s
         self._ledger: LedgerClient | None = None
 
@@ -119,6 +129,22 @@ class WalletSession:
     def connect(self, account: LedgerAccount) -> LedgerClient:
         """Return a new connection to an account's node; its caller closes it."""
         return LedgerClient(account.torii, account.account_id, self.key, timeout_s=self._timeout_s)
+
+    def open_part(self, verifier: str) -> "WalletSession":
+        """Return the part of the wallet that one verifier meets, opened like the wallet itself.
+
+        It has connections of its own: who sees one of the wallet's must not see the part's on it.
+        """
+        return WalletSession(
+            self._vault,
+            http=self._given_http,
+            timeout_s=self._timeout_s,
+            haip=self.haip,
+            part=verifier,
+            provider=self.provider,
+            issuer_anchors=self._issuer_anchors,
+            now_ms=self.now_ms,
+        )
 
     def close(self) -> None:
         """Close the connections."""

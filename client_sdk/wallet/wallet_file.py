@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chaincode.encoding import JsonObject
 from client_sdk.vault import Vault
-from client_sdk.wallet.wallet_records import WalletContents
+from client_sdk.wallet.contents import WalletContents
 
 
 class WalletFile:

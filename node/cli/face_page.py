@@ -12,7 +12,7 @@ from client_sdk.face.client import FaceClient, NewTest
 from client_sdk.face.demand import FaceService, FaceTester
 from client_sdk.face.page import have_tested_at_page
 from client_sdk.http_client import HttpClient
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.records import StoredCredential
 from node.cli.output import plain
 
 _POLL_S = 1.0

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, TypeAlias, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from chaincode.records import MAX_TIME_MS
 
 Value: TypeAlias = str | int | float | bool | Sequence["Value"] | Mapping[str, "Value"] | None
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -59,6 +62,13 @@ def plain(text: str, style: str = "") -> Text:
         char if char.isprintable() or char in _SPACES else ascii(char)[1:-1] for char in text
     )
     return Text(shown, style=style)
+
+
+def when(time_ms: int) -> str:
+    """Return a time, in milliseconds since 1970, UTC, as people read it."""
+    # An issuer may write any time.
+    time_s = min(time_ms, MAX_TIME_MS) / 1000
+    return datetime.fromtimestamp(time_s, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _text(value: Value) -> str:

@@ -1,34 +1,30 @@
 """`tegata wallet`: a resident's wallet in a file."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import click
 from rich.console import Console
-from rich.panel import Panel
-from rich.text import Text
 
-from chaincode.records import MAX_TIME_MS
 from client_sdk.errors import ClientError, RequestError, UnknownGrantError
 from client_sdk.formats import FORMATS
 from client_sdk.http_client import HttpClient
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
-from client_sdk.wallet.wallet_records import StoredCredential, StoredGrant
+from client_sdk.wallet.records import StoredCredential, StoredGrant
 from node.cli.browser import opened_browser
 from node.cli.card_on_reader import opened_card
+from node.cli.consent_screen import consent, preview
 from node.cli.face_page import face_tester, receive_after_face_test
 from node.cli.lazy_group import LazyGroup
-from node.cli.output import Value, json_option, plain, show, show_rows
+from node.cli.output import Value, json_option, show, show_rows, when
 from node.cli.wallet_provider import load_anchors, load_provider, provider_options
 from node.log import configure_logging
 from node.telemetry import configure_telemetry
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-_PREVIEW_CHARS = 60
 FEW_LEFT = 2
 
 
@@ -177,20 +173,20 @@ def receive(
         opened_card(card) as prover,
     ):
         if prover is not None and link == holder.account.issuer_url:
-            credential = holder.receive_by_card(prover)
+            credential = holder.issuance.receive_by_card(prover)
         elif link.startswith(("https://", "http://")):
             if page is None:
                 raise click.UsageError(
                     "an issuer without an offer needs --browser, or --card at the wallet's own"
                 )
-            credential = holder.receive_at(
+            credential = holder.issuance.receive_at(
                 link,
                 browser=page,
                 trusted_issuer=issuer_account,
                 credential_format=credential_format,
             )
         elif one_time is not None:
-            holder.receive_one_time(
+            holder.issuance.receive_one_time(
                 link,
                 tx_code=tx_code,
                 count=one_time,
@@ -201,7 +197,7 @@ def receive(
             return
         else:
             credential = receive_after_face_test(
-                lambda: holder.receive(
+                lambda: holder.issuance.receive(
                     link,
                     tx_code=tx_code,
                     trusted_issuer=issuer_account,
@@ -239,9 +235,9 @@ def resume(
     vouching = load_provider(provider, client_id)
     anchors = load_anchors(issuer_authority)
     with Wallet.open(wallet_file, passphrase, provider=vouching, issuer_anchors=anchors) as holder:
-        for issuance in holder.issuances:
+        for issuance in holder.issuance.pending:
             try:
-                found, state = holder.resume(issuance.issuance_id).record_id, "received"
+                found, state = holder.issuance.resume(issuance.issuance_id).record_id, "received"
             except ClientError as error:
                 found, state = None, str(error)
             rows.append({"issuer": issuance.issuer_url, "credential": found, "state": state})
@@ -262,7 +258,7 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
                 "issuer": credential.issuer,
                 "expires": when(credential.expires_at_ms),
                 "attributes": {
-                    name: _preview(value)
+                    name: preview(value)
                     for name, value in holder.attributes(credential.record_id).items()
                 },
             }
@@ -304,15 +300,15 @@ def present(
     """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent."""
     with Wallet.open(wallet_file, passphrase, haip=haip) as holder:
         try:
-            pending = _choose(holder.read_request(link), choices)
+            pending = _choose(holder.presentation.read_request(link), choices)
         except RequestError as error:
             if decline:
-                holder.refuse(error)
+                holder.presentation.refuse(error)
             raise
         # Who asks for JSON gets nothing but JSON on standard output.
         Console(highlight=False, stderr=as_json).print(consent(pending))
         if decline or not (yes or click.confirm("Share this?", default=False, err=as_json)):
-            holder.decline(pending)
+            holder.presentation.decline(pending)
             show({"shared": False}, as_json=as_json)
             return
         if pending.exceeding and not (beyond_registration or yes):
@@ -321,13 +317,13 @@ def present(
             )
         http = HttpClient()
         try:
-            answer = holder.present(
+            answer = holder.presentation.answer(
                 pending, beyond_registration=beyond_registration, face_tester=face_tester(http)
             )
         finally:
             http.close()
         left = holder.one_time_left if any(one.is_one_time for one in holder.credentials) else None
-        can_refresh = any(kept.is_one_time for kept in holder.refreshes)
+        can_refresh = any(kept.is_one_time for kept in holder.issuance.refreshes)
     shared: dict[str, Value] = {"shared": True, "grant": answer.grant_id}
     if left is not None:
         shared["one_time_left"] = left
@@ -357,7 +353,7 @@ def grants(wallet_file: Path, passphrase: str, as_json: bool) -> None:
                 "until": when(grant.expires_at_ms),
                 "state": _state(holder, grant),
             }
-            for grant in holder.grants
+            for grant in holder.grants.made
         ]
     show_rows(rows, empty="The wallet made no grant yet.", as_json=as_json)
 
@@ -369,77 +365,8 @@ def grants(wallet_file: Path, passphrase: str, as_json: bool) -> None:
 def revoke(wallet_file: Path, passphrase: str, grant_id: str, as_json: bool) -> None:
     """Revoke GRANT for good."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        holder.revoke_grant(grant_id)
+        holder.grants.revoke(grant_id)
     show({"grant": grant_id, "state": "revoked"}, as_json=as_json)
-
-
-def consent(pending: PendingRequest) -> Panel:
-    """Return what a consent screen says: who asks, why, until when, and exactly what is shared."""
-    if pending.is_verified:
-        lines = [Text("Certified:", style="green")]
-    else:
-        lines = [Text("NOT VERIFIED, the name is its own claim:", style="bold red")]
-    lines.append(Text.assemble(plain(pending.verifier_name, "bold"), " asks"))
-    if pending.offer is None:
-        lines.append(Text("It states no purpose and no end, and nothing can be revoked.", "red"))
-    else:
-        until = f"{when(pending.offer.expires_at_ms)}, {pending.offer.uses} time(s)"
-        term = pending.offer.purpose_term
-        lines += [
-            plain(f"Purpose: {pending.offer.purpose}"),
-            Text(f"         {term.english} / {term.japanese}"),
-            Text(f"Until:   {until}"),
-        ]
-        if pending.offer.deposit_key is not None:
-            lines.append(Text("         also while you are away: each look is in your history"))
-    if pending.face is not None:
-        service = pending.face.services[0]
-        lines += [
-            Text("It demands a face test / 顔テストが必要です:", "bold"),
-            plain(f"  {service.name} ({service.url}) compares your face with your portrait"),
-        ]
-    if pending.exceeding:
-        names = ", ".join(dict.fromkeys(claim.name for claim in pending.exceeding))
-        lines += [
-            Text(
-                "IT ASKS FOR MORE THAN IT IS REGISTERED FOR / 登録の範囲を超えています:", "bold red"
-            ),
-            plain(f"  {names}", "bold red"),
-        ]
-    lines.append(Text("Shared, and nothing else:"))
-    for shown in pending.shown:
-        if len(pending.shown) > 1:
-            lines.append(Text.assemble("From ", plain(shown.credential.credential_type, "bold")))
-        lines += [
-            Text.assemble(
-                "  ", plain(name_path(share.path), "cyan"), "  ", plain(_preview(share.value))
-            )
-            for share in shown.shares
-        ]
-    lines += _choices(pending)
-    return Panel(Text("\n").join(lines), title="Request", border_style="cyan", expand=False)
-
-
-def _choices(pending: PendingRequest) -> list[Text]:
-    """Return what else the holder may choose, as `--choose` takes it."""
-    lines: list[Text] = []
-    for place, (asked, chosen) in enumerate(zip(pending.sets, pending.options, strict=True)):
-        for option, query_ids in enumerate(asked.options):
-            if option != chosen:
-                names = plain(", ".join(_attributes_of(pending, query_ids)), "cyan")
-                kind = "Optional" if chosen is None else "Instead"
-                lines.append(Text.assemble(f"{kind}, --choose {place}={option}: ", names))
-        if chosen is not None and not asked.required:
-            lines.append(Text(f"Or nothing of it: --choose {place}=none"))
-    return lines
-
-
-def _attributes_of(pending: PendingRequest, query_ids: tuple[str, ...]) -> list[str]:
-    return [
-        name_path(share.path)
-        for query_id in query_ids
-        for share in pending.candidates[query_id][0].shares
-    ]
 
 
 def _choose(pending: PendingRequest, choices: tuple[str, ...]) -> PendingRequest:
@@ -453,7 +380,7 @@ def _choose(pending: PendingRequest, choices: tuple[str, ...]) -> PendingRequest
 
 def _state(holder: Wallet, grant: StoredGrant) -> str:
     try:
-        return holder.grant_state(grant.grant_id).state
+        return holder.grants.state(grant.grant_id).state
     except UnknownGrantError:
         return "not on the ledger"
 
@@ -462,15 +389,3 @@ def _one_time(credential: StoredCredential) -> str | None:
     if not credential.is_one_time:
         return None
     return "used" if credential.is_used else "unused"
-
-
-def _preview(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= _PREVIEW_CHARS else f"{text[:40]}... ({len(text)} characters)"
-
-
-def when(time_ms: int) -> str:
-    """Return a time, in milliseconds since 1970, UTC, as people read it."""
-    # An issuer may write any time.
-    time_s = min(time_ms, MAX_TIME_MS) / 1000
-    return datetime.fromtimestamp(time_s, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -10,8 +10,8 @@ from chaincode.records.recovery import encode_command
 from client_sdk.ledger.guard_state import GuardState, SeenChange, SeenRecovery
 from client_sdk.ledger.guard_words import describe_command
 from client_sdk.wallet import Wallet
-from node.cli.output import Value, json_option, show, show_rows
-from node.cli.wallet import wallet_argument, when
+from node.cli.output import Value, json_option, show, show_rows, when
+from node.cli.wallet import wallet_argument
 
 _HOUR_MS = 60 * 60 * 1000
 

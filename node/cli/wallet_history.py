@@ -8,8 +8,8 @@ from rich.table import Table
 
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import HistoryEntry, Wallet
-from node.cli.output import Value, json_option, plain, show, show_rows
-from node.cli.wallet import wallet_argument, when
+from node.cli.output import Value, json_option, plain, show, show_rows, when
+from node.cli.wallet import wallet_argument
 
 
 @click.command()
@@ -40,8 +40,8 @@ def consent_record(wallet_file: Path, passphrase: str, grant_id: str) -> None:
     `request` is what the verifier asked, with its own.
     """
     with Wallet.open(wallet_file, passphrase) as holder:
-        record = holder.consent_record(grant_id)
-        (request,) = (g.request_object for g in holder.grants if g.grant_id == grant_id)
+        record = holder.grants.consent_record(grant_id)
+        (request,) = (g.request_object for g in holder.grants.made if g.grant_id == grant_id)
     show({"record": record.claims, "signed": record.token, "request": request}, as_json=True)
 
 

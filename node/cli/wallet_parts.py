@@ -43,7 +43,7 @@ def part(
         own = holder.part_for(pointer.client_id)
         if not own.is_registered:
             own.register(issuer, code, torii=torii)
-        credential = own.receive(offer, tx_code=tx_code)
+        credential = own.issuance.receive(offer, tx_code=tx_code)
         account = own.account.account_id
     show(
         {"verifier": pointer.client_id, "account": account, "credential": credential.record_id},

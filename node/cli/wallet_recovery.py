@@ -22,8 +22,8 @@ from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.wallet import Wallet
 from node.cli.face_page import face_tester
-from node.cli.output import Value, json_option, show, show_rows
-from node.cli.wallet import wallet_argument, when
+from node.cli.output import Value, json_option, show, show_rows, when
+from node.cli.wallet import wallet_argument
 from node.config import save_secret
 
 _Command = TypeVar("_Command", bound=Callable[..., object])

@@ -6,8 +6,8 @@ import click
 
 from client_sdk.errors import ClientError
 from client_sdk.wallet import Wallet
-from node.cli.output import Value, json_option, show_rows
-from node.cli.wallet import wallet_argument, when
+from node.cli.output import Value, json_option, show_rows, when
+from node.cli.wallet import wallet_argument
 from node.cli.wallet_provider import load_anchors, load_provider, provider_options
 
 
@@ -40,10 +40,10 @@ def refresh(
         provider=load_provider(provider, client_id),
         issuer_anchors=load_anchors(issuer_authority),
     ) as holder:
-        for kept in holder.refreshes:
+        for kept in holder.issuance.refreshes:
             row: dict[str, Value] = {"issuer": kept.issuer_url, "one_time": kept.is_one_time}
             try:
-                made = holder.refresh(kept.refresh_id, count=count)
+                made = holder.issuance.refresh(kept.refresh_id, count=count)
             except ClientError as error:
                 rows.append({**row, "credentials": 0, "expires": None, "state": str(error)})
             else:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from client_sdk.errors import UnknownGrantError
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest
-from client_sdk.wallet.wallet_records import StoredGrant
+from client_sdk.wallet.records import StoredGrant
 from node.wallet.consent_form import apply_choices, choices_of, digest_of, listing_of
 from node.wallet.desk import Desk, Outcome
 from node.wallet.errands import Decline, Revoke, Share
@@ -105,7 +105,7 @@ def add_history_pages(wallet: Blueprint, desk: Desk) -> None:
     def grants() -> str:
         """List the grants, the newest first."""
         with keeper.use() as opened:
-            history = opened.history() if opened.grants else ()
+            history = opened.history() if opened.grants.made else ()
             used = Counter(entry.grant for entry in history if entry.use is not None)
             shown = [
                 ShownGrant(
@@ -113,7 +113,7 @@ def add_history_pages(wallet: Blueprint, desk: Desk) -> None:
                     attributes=attribute_names(grant.terms.attributes),
                     state=_state_of(opened, grant, used=used[grant.grant_id]),
                 )
-                for grant in reversed(opened.grants)
+                for grant in reversed(opened.grants.made)
             ]
         return render_template("wallet/grants.html", grants=shown)
 
@@ -127,8 +127,8 @@ def add_history_pages(wallet: Blueprint, desk: Desk) -> None:
     def consent_record(grant_id: str) -> ResponseReturnValue:
         """Give the signed record of a consent (ISO/IEC TS 27560:2023), with the request."""
         with keeper.use() as opened:
-            record = opened.consent_record(grant_id)
-            (asked_for,) = (g.request_object for g in opened.grants if g.grant_id == grant_id)
+            record = opened.grants.consent_record(grant_id)
+            (asked_for,) = (g.request_object for g in opened.grants.made if g.grant_id == grant_id)
         return jsonify(record=record.claims, signed=record.token, request=asked_for)
 
 
@@ -162,7 +162,7 @@ def _outcome(desk: Desk, outcome: Outcome) -> str:
 
 def _state_of(wallet: Wallet, grant: StoredGrant, *, used: int) -> GrantState:
     try:
-        record = wallet.grant_state(grant.grant_id)
+        record = wallet.grants.state(grant.grant_id)
     except UnknownGrantError:
         return "absent"
     if record.state == "revoked":

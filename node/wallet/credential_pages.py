@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from client_sdk.credentials.resident import RESIDENT_CLAIMS
 from client_sdk.errors import OfferError
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.records import StoredCredential
 from node.wallet.desk import RESUMING, Desk, OfferOnDesk
 from node.wallet.errands import Receive, Resume
 from node.wallet.guard_watch import GuardWatch
@@ -69,10 +69,12 @@ class OpenLink:
         job.begin(gettext_noop("The link is read, and what it leads to is verified."))
         with self.desk.keeper.use() as wallet:
             if kind == "offer":
-                review = wallet.read_offer(self.link)
+                review = wallet.issuance.read_offer(self.link)
                 key = self.desk.offers.add(OfferOnDesk(link=self.link, review=review))
                 return f"/offers/{key}"
-            return f"/requests/{self.desk.requests.add(wallet.read_request(self.link))}"
+            return (
+                f"/requests/{self.desk.requests.add(wallet.presentation.read_request(self.link))}"
+            )
 
 
 def add_credential_pages(wallet: Blueprint, desk: Desk) -> None:
@@ -89,7 +91,7 @@ def add_credential_pages(wallet: Blueprint, desk: Desk) -> None:
                 is_registered=opened.is_registered,
                 is_protected=opened.is_protected,
                 is_recovering=is_recovering(opened),
-                waiting=len(opened.issuances),
+                waiting=len(opened.issuance.pending),
                 threat=watch.threat(),
                 jobs=desk.jobs.under_way(),
             )

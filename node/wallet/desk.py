@@ -126,7 +126,7 @@ class Desk:
     def go_on(self) -> None:
         """Go on with what was under way before: a recovery, credentials that are not here yet."""
         with self.keeper.use() as wallet:
-            has_issuances, recovering = bool(wallet.issuances), is_recovering(wallet)
+            has_issuances, recovering = bool(wallet.issuance.pending), is_recovering(wallet)
         if has_issuances:
             self.jobs.start(RESUMING, Resume(keeper=self.keeper), back="/")
         if recovering:

@@ -8,7 +8,7 @@ from typing import Final
 from client_sdk.errors import IssuanceDeferredError, LedgerForkError, RequestError
 from client_sdk.wallet import PreparedAnswer, Wallet
 from client_sdk.wallet.consent import PendingRequest
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.records import StoredCredential
 from node.wallet.face_tests import FACE_TEST, face_tester, page_address
 from node.wallet.jobs import Job
 from node.wallet.keeper import WalletKeeper
@@ -49,10 +49,12 @@ class Receive:
         job.begin(gettext_noop("The credential is fetched and checked."))
         with self.keeper.use() as wallet:
             if self.is_one_time:
-                wallet.receive_one_time(self.link, tx_code=self.tx_code)
+                wallet.issuance.receive_one_time(self.link, tx_code=self.tx_code)
                 return "/"
             try:
-                credential = _receive(lambda: wallet.receive(self.link, tx_code=self.tx_code), job)
+                credential = _receive(
+                    lambda: wallet.issuance.receive(self.link, tx_code=self.tx_code), job
+                )
             except IssuanceDeferredError:
                 return "/"
         return f"/credentials/{credential.record_id}"
@@ -68,9 +70,9 @@ class Resume:
         """Ask for each credential that is not here yet."""
         job.begin(gettext_noop("The issuer is asked whether your credential is ready."))
         with self.keeper.use() as wallet:
-            for issuance in wallet.issuances:
+            for issuance in wallet.issuance.pending:
                 try:
-                    _receive(partial(wallet.resume, issuance.issuance_id), job)
+                    _receive(partial(wallet.issuance.resume, issuance.issuance_id), job)
                 except IssuanceDeferredError:
                     continue
         return "/"
@@ -92,7 +94,7 @@ class Share:
         job.begin(SENDING)
         with self.keeper.use() as wallet:
             if self._prepared is None:
-                self._prepared = wallet.prepare_answer(
+                self._prepared = wallet.presentation.prepare(
                     self.pending,
                     beyond_registration=self.beyond_registration,
                     face_tester=face_tester(job),
@@ -100,7 +102,7 @@ class Share:
                 job.begin(SENDING)
             self._tries += 1
             try:
-                answer = wallet.send_answer(self._prepared)
+                answer = wallet.presentation.send(self._prepared)
             except RequestError:
                 # The answer may have been taken while its acknowledgement was lost.
                 if self._tries > 1 and _was_seen(wallet, self._prepared):
@@ -121,7 +123,7 @@ class Decline:
         """Tell it."""
         job.begin(gettext_noop("They are told that you do not agree. Nothing is shown."))
         with self.keeper.use() as wallet:
-            wallet.decline(self.pending)
+            wallet.presentation.decline(self.pending)
         return self.target
 
 
@@ -136,8 +138,8 @@ class Revoke:
         """Revoke it, unless it is revoked already."""
         job.begin(gettext_noop("The permission is taken back on the ledger."))
         with self.keeper.use() as wallet:
-            if wallet.grant_state(self.grant_id).state != "revoked":
-                wallet.revoke_grant(self.grant_id)
+            if wallet.grants.state(self.grant_id).state != "revoked":
+                wallet.grants.revoke(self.grant_id)
         return "/grants"
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from client_sdk.escrow.recovery import RecoveredBackup
-from client_sdk.http_client import HttpClient
 from client_sdk.vault import INTERACTIVE, SENSITIVE, KdfProfile, Vault
-from client_sdk.wallet import Wallet
+from client_sdk.wallet import Wallet, WalletSession
 from node.errors import WalletLockedError
 
 IDLE_S: Final = 15 * 60
@@ -149,7 +148,7 @@ class _OpenWallet:
     """An open wallet, closed once its keeper and all others have given it back."""
 
     def __init__(self, vault: Vault, *, timeout_s: float) -> None:
-        self.wallet = Wallet(vault, http=HttpClient(timeout_s=timeout_s), timeout_s=timeout_s)
+        self.wallet = Wallet(WalletSession(vault, timeout_s=timeout_s))
         self._vault = vault
         self._counting = threading.Lock()
         self._users = 1

@@ -32,7 +32,8 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount
 from node.issuer.config import CardConfig
 
 HOLDER, PASSPHRASE = "h4f2@holder", "pass"

@@ -36,7 +36,7 @@ from client_sdk.issuer_client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import WalletContents
+from client_sdk.wallet.contents import WalletContents
 from node.cli.demo.thief import TappedLine, steal_answer
 from node.cli.demo.town import Town
 from node.errors import ConfigError
@@ -333,9 +333,11 @@ class TestTheCity:
         ):
             wallet.register(desk.town.issuer_url, city.enrol(), torii=desk.town.torii)
             offer = desk.issuer("offer", *CARD_OPTIONS)
-            record = wallet.receive(offer["offer"], tx_code=offer["tx_code"]).record_id
+            record = wallet.issuance.receive(offer["offer"], tx_code=offer["tx_code"]).record_id
             offer = desk.issuer("offer", *CARD_OPTIONS, "--reference", "case-17")
-            made = wallet.receive_one_time(offer["offer"], tx_code=offer["tx_code"], count=2)
+            made = wallet.issuance.receive_one_time(
+                offer["offer"], tx_code=offer["tx_code"], count=2
+            )
             one_time = [one.record_id for one in made]
         for change, state in (
             ("suspend", "suspended"),
@@ -411,7 +413,7 @@ class TestParts:
         shared = holder.holder("present", link, "--yes")
         assert desk.office("result", request, "--wait")["status"] == "accepted"
         with Wallet.open(copy, PASSPHRASE["TEGATA_PASSPHRASE"]) as wallet:
-            assert wallet.consent_record(shared["grant"]).account == made["account"]
+            assert wallet.grants.consent_record(shared["grant"]).account == made["account"]
             assert made["account"] != wallet.account.account_id
         assert holder.holder("history")[-1]["grant"] == shared["grant"]
         assert holder.holder("revoke", shared["grant"])["state"] == "revoked"

@@ -16,11 +16,11 @@ from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.wallet.consent import PendingRequest, SharedAttribute, SharedCredential
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.records import StoredCredential
+from node.cli.consent_screen import consent
 from node.cli.output import show, show_rows
 from node.cli.toml import encode_toml
 from node.cli.verify import result_view
-from node.cli.wallet import consent
 
 HOSTILE = [
     "[green]certified[/]",

@@ -93,7 +93,7 @@ def wallet(town: FragileTown, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ):
         wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
         offer = city.offer(RESIDENT)
-        wallet.receive(offer.link, tx_code=offer.tx_code)
+        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
         yield wallet
 
 
@@ -105,9 +105,9 @@ def test_what_was_held_is_shown_after_the_restart(
     with town.dying_gateway(point):
         with GatewayClient(town.gateway_url, town.api_key) as office:
             asked = office.ask(["address"], purpose="Certificate of residence")
-        pending = wallet.read_request(asked.link)
+        pending = wallet.presentation.read_request(asked.link)
         with pytest.raises(TransportError):
-            wallet.present(pending)
+            wallet.presentation.answer(pending)
         receipts = [entry for entry in wallet.history() if entry.use]
         assert len(receipts) - before == (1 if point == "written" else 0)
     with GatewayClient(town.gateway_url, town.api_key) as office:
@@ -127,7 +127,9 @@ def test_a_look_that_was_lost_is_asked_for_again(
         asked = office.ask(
             ["address"], purpose="Notice", uses=1, days=1, deposit_key=key.public_bytes
         )
-        (grant,) = wallet.present(wallet.read_request(asked.link)).grant_ids
+        (grant,) = wallet.presentation.answer(
+            wallet.presentation.read_request(asked.link)
+        ).grant_ids
     with (
         town.dying_gateway(point),
         StandingClient(town.gateway_url, town.api_key) as office,

@@ -75,7 +75,7 @@ def stand(
     with Wallet.create(path, PASSPHRASE, trust_anchors=anchors, profile=CHEAPEST) as wallet:
         wallet.register(wallet_town.issuer_url, city.enrol(), torii=wallet_town.torii)
         offer = city.offer(example_resident())
-        wallet.receive(offer.link, tx_code=offer.tx_code)
+        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
     with serve_wallet(path, suggestions=wallet_town.suggestions) as stand:
         yield stand
 

@@ -39,7 +39,7 @@ from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, did_jwk, did_
 from client_sdk.didcomm.message import Message
 from client_sdk.didcomm.out_of_band import parse_invitation
 from client_sdk.endpoint_url import parse_endpoint
-from client_sdk.errors import ClientError
+from client_sdk.errors import ClientError, VaultFormatError
 from client_sdk.escrow.access_log import verify_head
 from client_sdk.escrow.deposit_statement import verify_statement
 from client_sdk.escrow.paper_backup import parse_paper_share
@@ -53,6 +53,7 @@ from client_sdk.formats import (
     find_format,
 )
 from client_sdk.http_client import HttpAnswer
+from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.ledger.proofs import decode_proof
@@ -71,8 +72,8 @@ from client_sdk.openid4vp.response import open_response, read_response
 from client_sdk.openid4vp.signed_request import verify_request
 from client_sdk.openid4vp.verifier_registration import read_registration
 from client_sdk.strict_json import parse_strict_json
-from client_sdk.wallet.refresh_records import StoredRefresh
-from client_sdk.wallet.wallet_records import WalletContents
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import StoredRefresh
 
 INPUTS = 1_000_000 if os.environ.get("TEGATA_SOAK") else 40_000
 BATCH: Final = 250
@@ -520,7 +521,12 @@ PARSERS: dict[str, Parser] = {
         seeds=(f"{URL}?_oob={encode_base64url(encode_anyhow({'id': '1', 'body': {}}))}",),
     ),
     "wallet": Parser(call=WalletContents.from_fields, seeds=(WALLET,)),
-    "refresh token": Parser(call=StoredRefresh.from_fields, seeds=(REFRESH,)),
+    "refresh token": Parser(
+        call=lambda value: StoredRefresh.from_fields(
+            JsonFields(value, what="the refresh token", error=VaultFormatError)
+        ),
+        seeds=(REFRESH,),
+    ),
 }
 
 

@@ -25,7 +25,8 @@ from client_sdk.ledger.light_client import (
 )
 from client_sdk.ledger.proven_ledger import ProvenLedger
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount
 from node.config import load_config
 from node.gateway.config import GatewayConfig
 from node.gateway.ledger_reader import build_reader

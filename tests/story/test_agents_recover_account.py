@@ -93,7 +93,7 @@ class Resident:
         with IssuerClient(town.issuer_url, town.operator_token) as city:
             self.wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
             offer = city.offer(canary_resident())
-        self.wallet.receive(offer.link, tx_code=offer.tx_code)
+        self.wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
         self.card: RecoveryCard = self.wallet.escrow.protect(
             agents.urls, PASSWORD, profile=CHEAPEST
         )
@@ -103,7 +103,7 @@ class Resident:
     def show_address(self, wallet: Wallet) -> bool:
         with GatewayClient(self.town.gateway_url, self.town.api_key) as office:
             request = office.ask(["address"], purpose="Certificate of residence")
-            wallet.present(wallet.read_request(request.link))
+            wallet.presentation.answer(wallet.presentation.read_request(request.link))
             return office.wait(request.request_id).attributes is not None
 
 

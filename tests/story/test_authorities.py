@@ -105,7 +105,7 @@ def wallet(
 
 def receive(wallet: Wallet, city: IssuerClient) -> str:
     offer = city.offer(RESIDENT)
-    return wallet.receive(offer.link, tx_code=offer.tx_code).text
+    return wallet.issuance.receive(offer.link, tx_code=offer.tx_code).text
 
 
 def test_the_signature_is_an_ordinary_one(
@@ -118,7 +118,7 @@ def test_the_signature_is_an_ordinary_one(
 
     with GatewayClient(town.gateway_url, town.api_key) as ward_office:
         request = ward_office.ask(["address"], purpose="Certificate of residence")
-        wallet.present(wallet.read_request(request.link))
+        wallet.presentation.answer(wallet.presentation.read_request(request.link))
         result = ward_office.wait(request.request_id)
     assert result.attributes == {"address": RESIDENT.address}
     assert all(check.passed for check in result.checks)
@@ -132,7 +132,7 @@ def test_one_authority_may_be_down_and_two_may_not(
     town.authorities["aoba"].stop()
     offer = city.offer(RESIDENT)
     with pytest.raises(TransportError, match="HTTP 503"):
-        wallet.receive(offer.link, tx_code=offer.tx_code)
+        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
     log = (town.folder / "issuer.log").read_text()
     assert "authorities_unavailable" in log
     assert "2 signers are needed; signer" in log

@@ -31,7 +31,7 @@ from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.guard_state import GuardState, read_guard_state
 from client_sdk.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import WalletContents
+from client_sdk.wallet.contents import WalletContents
 from node.cli.demo.town import Town
 from node.cli.network import Network
 from node.config import load_config
@@ -92,7 +92,7 @@ class Loss:
 
     def show_address(self, wallet: Wallet) -> RequestResult:
         request = self.office.ask(["address"], purpose="Certificate of residence")
-        wallet.present(wallet.read_request(request.link))
+        wallet.presentation.answer(wallet.presentation.read_request(request.link))
         return self.office.wait(request.request_id)
 
     def wait_for_the_window(self) -> None:
@@ -121,7 +121,7 @@ def loss(town: Town, agent: SoleAgent, tmp_path: Path) -> Iterator[Loss]:
         )
         old.register(town.issuer_url, city.enrol(), torii=town.torii)
         offer = city.offer(canary_resident())
-        old.receive(offer.link, tx_code=offer.tx_code)
+        old.issuance.receive(offer.link, tx_code=offer.tx_code)
         old.guard.stand(escrow=agent.account, issuer=ISSUER, delay_ms=DELAY_MS)
         new = stack.enter_context(restored(tmp_path / "old", tmp_path / "new"))
         yield Loss(
@@ -235,9 +235,9 @@ def test_a_presentation_of_an_account_under_recovery_is_refused(loss: Loss) -> N
         StartedInTime(loss) as line,
         Wallet.open(loss.old_path, PASSPHRASE, http=line) as old,
     ):
-        pending = old.read_request(request.link)
+        pending = old.presentation.read_request(request.link)
         with pytest.raises(RequestError):
-            old.present(pending)
+            old.presentation.answer(pending)
     check = loss.office.result(request.request_id).refusal
     assert check is not None
     assert check.name == "recovery"

@@ -46,7 +46,7 @@ def file(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
         offer = city.offer(RESIDENT)
-        wallet.receive(offer.link, tx_code=offer.tx_code)
+        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
     return path
 
 
@@ -99,10 +99,10 @@ def shop(town: Town, file: Path) -> Iterator[Shop]:
 
 def test_what_is_registered_is_shown_without_a_word(file: Path, shop: Shop) -> None:
     with Wallet.open(file, PASSPHRASE) as wallet:
-        pending = wallet.read_request(shop.ask_for("birth_date"))
+        pending = wallet.presentation.read_request(shop.ask_for("birth_date"))
         assert pending.is_verified
         assert pending.exceeding == ()
-        wallet.present(pending)
+        wallet.presentation.answer(pending)
     assert len(shop.answers) == 1
 
 
@@ -111,16 +111,16 @@ def test_nothing_more_is_sent_or_granted_before_the_holder_says_so(
     file: Path, shop: Shop, shows_registration: bool
 ) -> None:
     with Wallet.open(file, PASSPHRASE) as wallet:
-        before = wallet.grants
+        before = wallet.grants.made
         link = shop.ask_for("birth_date", "address", shows_registration=shows_registration)
-        pending = wallet.read_request(link)
+        pending = wallet.presentation.read_request(link)
         expected = ["address"] if shows_registration else ["birth_date", "address"]
         assert [claim.path[0] for claim in pending.exceeding] == expected
         with pytest.raises(OverAskingError, match=r"not registered to ask for: .*address"):
-            wallet.present(pending)
-        assert wallet.grants == before
+            wallet.presentation.answer(pending)
+        assert wallet.grants.made == before
         assert shop.answers == []
-        wallet.present(pending, beyond_registration=True)
+        wallet.presentation.answer(pending, beyond_registration=True)
     assert len(shop.answers) == 1
 
 

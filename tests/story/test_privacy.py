@@ -156,7 +156,7 @@ def test_the_search_would_find_what_is_there(
     account = wallet.account.account_id.encode()
     assert any(place.endswith("blocks") for place in places_of(account, places))
     assert any("state.sqlite" in place for place in places_of(account, places))
-    (grant, *_) = wallet.grants
+    (grant, *_) = wallet.grants.made
     commitment = grant.terms.commitment(grant.opening)
     assert places_of(commitment, places)
     watched = {"node", "issuer", "gateway", "post_office", "credit_union", "notary"}
@@ -202,7 +202,7 @@ def test_no_disclosure_nor_digest_nor_salt_is_stored_or_logged(
 
 
 def test_no_grant_can_be_guessed(wallet: Wallet, places: dict[str, bytes]) -> None:
-    for grant in wallet.grants:
+    for grant in wallet.grants.made:
         for text in (grant.opening, grant.terms.purpose, grant.terms.verifier, grant.verifier_name):
             assert places_of(text.encode(), places) == []
         assert places_of(grant.terms.credential.encode(), places) != []  # the city anchored it

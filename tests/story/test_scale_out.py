@@ -144,7 +144,7 @@ def wallet(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wal
     ):
         wallet.register(city.issuer_url, counter.enrol(), torii=city.torii)
         offer = counter.offer(canary_resident())
-        wallet.receive(offer.link, tx_code=offer.tx_code)
+        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
         yield wallet
 
 
@@ -153,7 +153,7 @@ def present(city: City, wallet: Wallet) -> str:
     with GatewayClient(city.gateway_url, city.api_key) as office:
         created = office.ask(["address"], purpose="Certificate of residence")
     with suppress(TransportError):
-        wallet.present(wallet.read_request(created.link))
+        wallet.presentation.answer(wallet.presentation.read_request(created.link))
     return created.request_id
 
 
@@ -197,7 +197,7 @@ def test_an_issuer_that_is_killed_loses_nothing(city: City, wallet: Wallet) -> N
         offers = [counter.offer(canary_resident(), reference="killed") for _ in range(2)]
         city.issuers.kill(0)
         for offer in offers:
-            wallet.receive(offer.link, tx_code=offer.tx_code)
+            wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
         city.issuers.start(0)
         city.issuers.kill(1)
         listed = counter.credentials("killed")

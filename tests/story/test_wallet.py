@@ -40,8 +40,9 @@ from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.openid4vp.grant_offer import encode_grant_offer
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import StoredGrant, WalletContents
+from client_sdk.wallet import Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import StoredGrant
 from node.cli.demo.town import Town
 
 pytestmark = pytest.mark.xdist_group("town")
@@ -111,7 +112,7 @@ def create(file: Path, *, trust_anchors: str = "") -> Wallet:
 
 
 def receive(wallet: Wallet, offer: MadeOffer) -> str:
-    return wallet.receive(offer.link, tx_code=offer.tx_code).record_id
+    return wallet.issuance.receive(offer.link, tx_code=offer.tx_code).record_id
 
 
 def file_of(wallet: Wallet) -> Path:
@@ -137,16 +138,16 @@ def with_torii(file: Path, torii: str) -> None:
 
 @contextmanager
 def refused_before_anything_is_sent(wallet: Wallet, stand: VerifierStand) -> Iterator[None]:
-    before = wallet.grants
+    before = wallet.grants.made
     yield
-    assert wallet.grants == before
+    assert wallet.grants.made == before
     assert stand.answers == []
 
 
 class TestTheFile:
     def test_a_new_wallet_is_empty(self, empty: Wallet) -> None:
         assert empty.credentials == ()
-        assert empty.grants == ()
+        assert empty.grants.made == ()
         assert len(empty.public_key) == len(AccountKey.generate().public_key)
 
     def test_it_opens_again_with_the_same_key(self, empty: Wallet) -> None:
@@ -172,7 +173,7 @@ class TestTheFile:
             fields: JsonObject = {**contents, "trust_anchors": ""}
             vault = Vault.create(tmp_path / str(index), PASSPHRASE, fields, profile=CHEAPEST)
             with pytest.raises(VaultFormatError):
-                Wallet(vault)
+                Wallet(WalletSession(vault))
 
     def test_trust_anchors_are_certificates(self, tmp_path: Path) -> None:
         with pytest.raises(KeyFormatError):
@@ -182,7 +183,9 @@ class TestTheFile:
     def test_no_secret_is_shown(self, resident: Wallet, ward_office: GatewayClient) -> None:
         contents = resident._session.contents
         (credential,) = resident.credentials
-        pending = resident.read_request(ward_office.ask(["address"], purpose="why").link)
+        pending = resident.presentation.read_request(
+            ward_office.ask(["address"], purpose="why").link
+        )
         shown = "".join(
             repr(value)
             for value in (
@@ -207,8 +210,8 @@ class TestRegistering:
     ) -> None:
         for act in (
             lambda: empty.account,
-            lambda: empty.receive("openid-credential-offer://"),
-            lambda: empty.read_request(stand.ask("address")),
+            lambda: empty.issuance.receive("openid-credential-offer://"),
+            lambda: empty.presentation.read_request(stand.ask("address")),
         ):
             with pytest.raises(NotRegisteredError, match="register it first"):
                 act()
@@ -247,7 +250,7 @@ class TestRegistering:
         code = city.enrol()
         with (
             create(tmp_path / "w") as made,
-            Wallet(Vault.open(file_of(made), PASSPHRASE), timeout_s=1) as wallet,
+            Wallet(WalletSession(Vault.open(file_of(made), PASSPHRASE), timeout_s=1)) as wallet,
         ):
             with pytest.raises(TransportError):
                 wallet.register(town.issuer_url, code, torii=torii)
@@ -296,10 +299,10 @@ class TestReceiving:
     ) -> None:
         offer = city.offer(RESIDENT)
         with pytest.raises(OfferError, match="transaction code"):
-            registered.receive(offer.link)
+            registered.issuance.receive(offer.link)
         wrong = f"{(int(offer.tx_code) + 1) % 1_000_000:06}"
         with pytest.raises(IssuerRefusedError) as raised:
-            registered.receive(offer.link, tx_code=wrong)
+            registered.issuance.receive(offer.link, tx_code=wrong)
         assert raised.value.code == "invalid_grant"
         assert wrong not in str(raised.value)
         assert registered.credentials == ()
@@ -309,11 +312,11 @@ class TestReceiving:
         offer = city.offer(RESIDENT)
         assert offer.waci_link is not None
         with pytest.raises(OfferError, match="transaction code"):
-            registered.receive(offer.waci_link)
-        credential = registered.receive(offer.waci_link, tx_code=offer.tx_code)
+            registered.issuance.receive(offer.waci_link)
+        credential = registered.issuance.receive(offer.waci_link, tx_code=offer.tx_code)
         assert registered.attributes(credential.record_id)["address"] == RESIDENT.address
         with pytest.raises(OfferError, match="no such offer"):
-            registered.receive(offer.waci_link, tx_code=offer.tx_code)
+            registered.issuance.receive(offer.waci_link, tx_code=offer.tx_code)
 
     def test_an_offer_is_good_once(self, registered: Wallet, city: IssuerClient) -> None:
         offer = city.offer(RESIDENT)
@@ -327,16 +330,16 @@ class TestReceiving:
     )
     def test_what_is_no_offer(self, registered: Wallet, link: str) -> None:
         with pytest.raises(OfferError):
-            registered.receive(link, tx_code="123456")
+            registered.issuance.receive(link, tx_code="123456")
 
     def test_an_issuer_that_is_none(self, registered: Wallet) -> None:
         with HttpStand(lambda _request: Reply(status=404)) as server:
             link = build_offer_link(OfferReference(uri=f"{server.url}/offers/secret-of-the-offer"))
             with pytest.raises(OfferError) as raised:
-                registered.receive(link, tx_code="123456")
+                registered.issuance.receive(link, tx_code="123456")
         assert "secret" not in str(raised.value)
         with pytest.raises(TransportError) as raised_later:
-            registered.receive(link, tx_code="123456")
+            registered.issuance.receive(link, tx_code="123456")
         assert "secret" not in str(raised_later.value)
         assert registered.credentials == ()
 
@@ -347,7 +350,7 @@ class TestReceiving:
             moved = replace(RESIDENT, address="moved to 4-5-6")
             record_id = receive(wallet, city.offer(moved))
             assert len(wallet.credentials) == 2
-            pending = wallet.read_request(stand.ask("address"))
+            pending = wallet.presentation.read_request(stand.ask("address"))
             assert pending.shown[0].credential.record_id == record_id
             assert [share.value for share in pending.shares] == ["moved to 4-5-6"]
 
@@ -361,7 +364,7 @@ class TestReceiving:
             copy_of(resident, tmp_path / "copy", now_ms=lambda: later_ms) as wallet,
             pytest.raises(RequestError, match="has expired"),
         ):
-            wallet.read_request(stand.ask("address"))
+            wallet.presentation.read_request(stand.ask("address"))
 
 
 class TestReadingARequest:
@@ -369,7 +372,7 @@ class TestReadingARequest:
         self, resident: Wallet, ward_office: GatewayClient
     ) -> None:
         link = ward_office.ask(["name", "address"], purpose="A library card").link
-        pending = resident.read_request(link)
+        pending = resident.presentation.read_request(link)
         assert pending.verifier_name == "Aoba Ward Office"
         assert pending.is_verified
         assert pending.offer is not None
@@ -380,7 +383,7 @@ class TestReadingARequest:
     def test_a_verifier_without_authority_is_not_verified(
         self, resident: Wallet, stand: VerifierStand
     ) -> None:
-        pending = resident.read_request(stand.ask("address"))
+        pending = resident.presentation.read_request(stand.ask("address"))
         assert pending.verifier_name == "Nobody in Particular"
         assert not pending.is_verified
 
@@ -390,9 +393,9 @@ class TestReadingARequest:
         empty.register(town.issuer_url, city.enrol(), torii=town.torii)
         link = ward_office.ask(["address"], purpose="why").link
         with pytest.raises(RequestError, match="holds no credential"):
-            empty.read_request(link)
+            empty.presentation.read_request(link)
         receive(empty, city.offer(RESIDENT))
-        assert not empty.read_request(link).is_verified
+        assert not empty.presentation.read_request(link).is_verified
 
     @pytest.mark.parametrize(
         "link",
@@ -411,23 +414,23 @@ class TestReadingARequest:
     )
     def test_what_is_no_link(self, resident: Wallet, link: str) -> None:
         with pytest.raises(RequestError):
-            resident.read_request(link)
+            resident.presentation.read_request(link)
 
     def test_an_unknown_request(self, resident: Wallet, town: Town, stand: VerifierStand) -> None:
         for address in (f"{town.gateway_url}/oid4vp/requests/{'ab' * 16}", f"{stand.server.url}/x"):
             with pytest.raises(RequestError, match=r"no such request \(HTTP 404\)"):
-                resident.read_request(stand.link(address))
+                resident.presentation.read_request(stand.link(address))
 
     def test_a_verifier_that_cannot_be_reached(
         self, resident: Wallet, stand: VerifierStand
     ) -> None:
         with pytest.raises(TransportError):
-            resident.read_request(stand.link(f"http://{NOWHERE}/request"))
+            resident.presentation.read_request(stand.link(f"http://{NOWHERE}/request"))
 
     def test_an_answer_of_another_type(self, resident: Wallet, stand: VerifierStand) -> None:
         stand.request_type = "application/jwt"
         with pytest.raises(RequestError, match="no such request"):
-            resident.read_request(stand.ask("address"))
+            resident.presentation.read_request(stand.ask("address"))
 
     def test_an_answer_that_is_no_request(self, resident: Wallet, stand: VerifierStand) -> None:
         link = stand.ask("address")
@@ -436,13 +439,13 @@ class TestReadingARequest:
             reply = Reply(body=body, headers=headers)
             stand.server.answer = lambda _request, reply=reply: reply
             with pytest.raises(RequestError, match="request object"):
-                resident.read_request(link)
+                resident.presentation.read_request(link)
 
     def test_an_expired_request(self, resident: Wallet, stand: VerifierStand) -> None:
         an_hour_ago = stand.now_ms // 1000 - 3600
         link = stand.ask("address", issued_at=an_hour_ago, expires_at=an_hour_ago + 300)
         with pytest.raises(ExpiredError):
-            resident.read_request(link)
+            resident.presentation.read_request(link)
 
     def test_a_link_that_names_another_verifier(
         self, resident: Wallet, stand: VerifierStand, ledger_id: str
@@ -450,24 +453,24 @@ class TestReadingARequest:
         with VerifierStand(ledger=ledger_id) as other:
             stand.ask("address")
             with pytest.raises(RequestError, match="client_id"):
-                resident.read_request(other.link(f"{stand.server.url}/requests/0"))
+                resident.presentation.read_request(other.link(f"{stand.server.url}/requests/0"))
 
     def test_a_grant_on_another_ledger(self, resident: Wallet, stand: VerifierStand) -> None:
         link = stand.ask("address", offer=stand.offer("address", ledger="cd" * 32))
         with pytest.raises(RequestError, match="another ledger"):
-            resident.read_request(link)
+            resident.presentation.read_request(link)
 
     def test_another_credential_type(self, resident: Wallet, stand: VerifierStand) -> None:
         query = build_query(query_id="resident", vct="urn:other:1", attributes=("address",))
         with pytest.raises(RequestError, match="another type"):
-            resident.read_request(stand.ask("address", query=query))
+            resident.presentation.read_request(stand.ask("address", query=query))
 
     @pytest.mark.parametrize("names", [("blood_type",), ("address", "blood_type"), ("portrait",)])
     def test_an_attribute_that_the_credential_has_not(
         self, resident: Wallet, stand: VerifierStand, names: tuple[str, ...]
     ) -> None:
         with pytest.raises(RequestError, match="the credential has no"):
-            resident.read_request(stand.ask(*names))
+            resident.presentation.read_request(stand.ask(*names))
 
 
 class TestPresenting:
@@ -483,12 +486,12 @@ class TestPresenting:
             query=DcqlQuery(credentials=tuple(query.credentials[0] for query in queries)),
             transaction_data=tuple(encode_grant_offer(offer) for offer in offers),
         )
-        pending = resident.read_request(link)
+        pending = resident.presentation.read_request(link)
         assert {share.path for share in pending.shares} == {("address",), ("name",)}
-        answer = resident.present(pending)
+        answer = resident.presentation.answer(pending)
         assert len(set(answer.grant_ids)) == 2
         for grant_id in answer.grant_ids:
-            assert resident.grant_state(grant_id).state == "live"
+            assert resident.grants.state(grant_id).state == "live"
         shown = json.loads(stand.answers[-1]["vp_token"])
         assert {name: len(presentations) for name, presentations in shown.items()} == {
             "address": 1,
@@ -497,32 +500,32 @@ class TestPresenting:
 
     def test_accepted_then_revoked(self, resident: Wallet, ward_office: GatewayClient) -> None:
         request = ward_office.ask(["address"], purpose="A library card")
-        answer = resident.present(resident.read_request(request.link))
+        answer = resident.presentation.answer(resident.presentation.read_request(request.link))
         result = ward_office.wait(request.request_id)
         assert result.state == "accepted"
         assert result.attributes == {"address": RESIDENT.address}
         assert answer.grant_id is not None
-        assert resident.grants[-1].grant_id == answer.grant_id
-        assert resident.grants[-1].terms.purpose == "A library card"
-        assert resident.grant_state(answer.grant_id).state == "live"
-        resident.revoke_grant(answer.grant_id)
-        assert resident.grant_state(answer.grant_id).state == "revoked"
+        assert resident.grants.made[-1].grant_id == answer.grant_id
+        assert resident.grants.made[-1].terms.purpose == "A library card"
+        assert resident.grants.state(answer.grant_id).state == "live"
+        resident.grants.revoke(answer.grant_id)
+        assert resident.grants.state(answer.grant_id).state == "revoked"
         with pytest.raises(TransactionFailedError):
-            resident.revoke_grant(answer.grant_id)
+            resident.grants.revoke(answer.grant_id)
 
     def test_one_time_credentials_are_each_shown_once(
         self, resident: Wallet, city: IssuerClient, ward_office: GatewayClient, tmp_path: Path
     ) -> None:
         offer = city.offer(RESIDENT)
         with copy_of(resident, tmp_path / "one-time") as wallet:
-            wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=2)
+            wallet.issuance.receive_one_time(offer.link, tx_code=offer.tx_code, count=2)
             assert wallet.one_time_left == 2
             shown = []
             for left in (1, 0):
                 request = ward_office.ask(["address"], purpose="A library card")
-                pending = wallet.read_request(request.link)
+                pending = wallet.presentation.read_request(request.link)
                 shown.append(pending.shown[0].credential)
-                wallet.present(pending)
+                wallet.presentation.answer(pending)
                 assert ward_office.wait(request.request_id).state == "accepted"
                 assert wallet.one_time_left == left
             # Nothing ties the two together: neither key nor id, nor where they are anchored alone.
@@ -532,7 +535,7 @@ class TestPresenting:
             assert all(one.read().claims["tegata"].get("account") is None for one in shown)  # type: ignore[union-attr]
             # None is left: the account's own credential is shown again.
             request = ward_office.ask(["address"], purpose="A library card")
-            pending = wallet.read_request(request.link)
+            pending = wallet.presentation.read_request(request.link)
             assert pending.shown[0].credential.record_id == resident.credentials[0].record_id
 
     def test_a_one_time_credential_may_have_been_seen_once_it_is_sent(
@@ -540,11 +543,11 @@ class TestPresenting:
     ) -> None:
         offer = city.offer(RESIDENT)
         with copy_of(resident, tmp_path / "one-time") as wallet:
-            wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            wallet.issuance.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
             with VerifierStand(ledger=ledger_id) as stand:
-                pending = wallet.read_request(stand.ask("address"))
+                pending = wallet.presentation.read_request(stand.ask("address"))
             with pytest.raises(TransportError):
-                wallet.present(pending)
+                wallet.presentation.answer(pending)
             assert wallet.one_time_left == 0
 
     def test_two_verifiers_at_once_do_not_see_the_same_one(
@@ -552,19 +555,19 @@ class TestPresenting:
     ) -> None:
         offer = city.offer(RESIDENT)
         with copy_of(resident, tmp_path / "one-time") as wallet:
-            (only,) = wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            (only,) = wallet.issuance.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
             requests = [ward_office.ask(["address"], purpose="A library card") for _ in range(2)]
             # Both are on the screen before the holder consents to either.
-            first, second = [wallet.read_request(request.link) for request in requests]
+            first, second = [wallet.presentation.read_request(request.link) for request in requests]
             chosen = [pending.shown[0].credential.record_id for pending in (first, second)]
             assert chosen == [only.record_id] * 2
-            wallet.present(first)
-            grants = wallet.grants
+            wallet.presentation.answer(first)
+            grants = wallet.grants.made
             with pytest.raises(RequestError, match="shown meanwhile"):
-                wallet.present(second)
-            assert wallet.grants == grants
+                wallet.presentation.answer(second)
+            assert wallet.grants.made == grants
             assert ward_office.result(requests[1].request_id).state == "fetched"
-            wallet.present(wallet.read_request(requests[1].link))
+            wallet.presentation.answer(wallet.presentation.read_request(requests[1].link))
             assert ward_office.wait(requests[1].request_id).state == "accepted"
 
     def test_a_revoked_one_time_credential_is_refused(
@@ -572,11 +575,11 @@ class TestPresenting:
     ) -> None:
         offer = city.offer(RESIDENT)
         with copy_of(resident, tmp_path / "one-time") as wallet:
-            (only,) = wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            (only,) = wallet.issuance.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
             city.change_state(only.record_id, "revoke")
             request = ward_office.ask(["address"], purpose="A library card")
             with pytest.raises(RequestError):
-                wallet.present(wallet.read_request(request.link))
+                wallet.presentation.answer(wallet.presentation.read_request(request.link))
             result = ward_office.wait(request.request_id)
             assert [check.name for check in result.checks if check.passed is False] == ["status"]
 
@@ -585,7 +588,7 @@ class TestPresenting:
     ) -> None:
         offer = city.offer(RESIDENT)
         with copy_of(resident, tmp_path / "one-time") as wallet:
-            (only,) = wallet.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
+            (only,) = wallet.issuance.receive_one_time(offer.link, tx_code=offer.tx_code, count=1)
             contents = wallet._session.contents
             assert only.record_id in contents.credentials
             kept = {one["record_id"] for one in contents.to_backup()["credentials"]}  # type: ignore[index,union-attr,call-overload]
@@ -596,10 +599,10 @@ class TestPresenting:
     ) -> None:
         request = ward_office.ask(["address"], purpose="A library card")
         assert request.waci_link is not None
-        pending = resident.read_request(request.waci_link)
+        pending = resident.presentation.read_request(request.waci_link)
         assert pending.verifier_name == "Aoba Ward Office"
         assert pending.is_verified
-        resident.present(pending)
+        resident.presentation.answer(pending)
         result = ward_office.wait(request.request_id)
         assert (result.state, result.attributes) == ("accepted", {"address": RESIDENT.address})
 
@@ -608,27 +611,29 @@ class TestPresenting:
     ) -> None:
         request = ward_office.ask(["address"], purpose="A library card")
         assert request.waci_link is not None
-        resident.decline(resident.read_request(request.waci_link))
+        resident.presentation.decline(resident.presentation.read_request(request.waci_link))
         assert ward_office.wait(request.request_id).state == "declined"
 
     def test_a_declined_request_shows_nothing(
         self, resident: Wallet, ward_office: GatewayClient
     ) -> None:
-        before = resident.grants
+        before = resident.grants.made
         request = ward_office.ask(["address"], purpose="why")
-        pending = resident.read_request(request.link)
-        resident.decline(pending)
+        pending = resident.presentation.read_request(request.link)
+        resident.presentation.decline(pending)
         result = ward_office.wait(request.request_id)
         assert result.state == "declined"
         assert result.attributes == {}
-        assert resident.grants == before
+        assert resident.grants.made == before
         # The holder may think again while the request lasts.
-        resident.present(pending)
+        resident.presentation.answer(pending)
         assert ward_office.result(request.request_id).state == "accepted"
 
     def test_what_is_sent(self, resident: Wallet, stand: VerifierStand) -> None:
         stand.reply = json_reply({"redirect_uri": "https://verifier.example/done"})
-        answer = resident.present(resident.read_request(stand.ask("address", state="the-state")))
+        answer = resident.presentation.answer(
+            resident.presentation.read_request(stand.ask("address", state="the-state"))
+        )
         assert answer.redirect_uri == "https://verifier.example/done"
         (form,) = stand.answers
         assert form["state"] == "the-state"
@@ -637,21 +642,21 @@ class TestPresenting:
         assert (disclosure.name, disclosure.value) == ("address", RESIDENT.address)
 
     def test_without_a_grant(self, resident: Wallet, stand: VerifierStand) -> None:
-        before = resident.grants
-        pending = resident.read_request(stand.ask("address", with_grant=False))
+        before = resident.grants.made
+        pending = resident.presentation.read_request(stand.ask("address", with_grant=False))
         assert pending.offer is None
-        answer = resident.present(pending)
+        answer = resident.presentation.answer(pending)
         assert answer.grant_id is None
         assert answer.redirect_uri is None
-        assert resident.grants == before
+        assert resident.grants.made == before
         assert len(stand.answers) == 1
 
     def test_an_attribute_that_every_presentation_shows(
         self, resident: Wallet, stand: VerifierStand
     ) -> None:
-        pending = resident.read_request(stand.ask("iss", "address"))
+        pending = resident.presentation.read_request(stand.ask("iss", "address"))
         assert {share.path for share in pending.shares} == {("iss",), ("address",)}
-        resident.present(pending)
+        resident.presentation.answer(pending)
         assert len(stand.answers) == 1
 
     @pytest.mark.parametrize(
@@ -666,8 +671,8 @@ class TestPresenting:
         self, resident: Wallet, stand: VerifierStand, reply: Reply, error: str
     ) -> None:
         stand.reply = reply
-        pending = resident.read_request(stand.ask("address"))
-        for act in (resident.decline, resident.present):
+        pending = resident.presentation.read_request(stand.ask("address"))
+        for act in (resident.presentation.decline, resident.presentation.answer):
             with pytest.raises(RequestError, match=error):
                 act(pending)
         # What was sent cannot be called back: the grant stays, and can be revoked.
@@ -675,8 +680,8 @@ class TestPresenting:
 
     def test_a_verifier_that_is_out_of_order(self, resident: Wallet, stand: VerifierStand) -> None:
         stand.reply = Reply(status=500, body=b"<html>")
-        pending = resident.read_request(stand.ask("address"))
-        for act in (resident.decline, resident.present):
+        pending = resident.presentation.read_request(stand.ask("address"))
+        for act in (resident.presentation.decline, resident.presentation.answer):
             with pytest.raises(TransportError, match="HTTP 500"):
                 act(pending)
         self.revoke_last(resident)
@@ -686,16 +691,16 @@ class TestPresenting:
         self, resident: Wallet, stand: VerifierStand, redirect: object
     ) -> None:
         stand.reply = json_reply({"redirect_uri": redirect})
-        pending = resident.read_request(stand.ask("address", with_grant=False))
-        assert resident.present(pending).redirect_uri is None
+        pending = resident.presentation.read_request(stand.ask("address", with_grant=False))
+        assert resident.presentation.answer(pending).redirect_uri is None
 
     def test_the_verifier_is_gone_after_the_grant(self, resident: Wallet, ledger_id: str) -> None:
-        count = len(resident.grants)
+        count = len(resident.grants.made)
         with VerifierStand(ledger=ledger_id) as stand:
-            pending = resident.read_request(stand.ask("address"))
+            pending = resident.presentation.read_request(stand.ask("address"))
         with pytest.raises(TransportError):
-            resident.present(pending)
-        assert len(resident.grants) == count + 1
+            resident.presentation.answer(pending)
+        assert len(resident.grants.made) == count + 1
         self.revoke_last(resident)
 
     def test_the_ledger_cannot_be_reached(
@@ -703,21 +708,21 @@ class TestPresenting:
     ) -> None:
         file = tmp_path / "copy"
         with copy_of(resident, file, timeout_s=1) as wallet:
-            pending = wallet.read_request(stand.ask("address"))
+            pending = wallet.presentation.read_request(stand.ask("address"))
             with_torii(file, NOWHERE)
-            count = len(wallet.grants)
+            count = len(wallet.grants.made)
             with pytest.raises(TransportError):
-                wallet.present(pending)
+                wallet.presentation.answer(pending)
             assert stand.answers == []
             # It may have arrived: the grant is kept until the ledger can be asked.
-            assert len(wallet.grants) == count + 1
+            assert len(wallet.grants.made) == count + 1
             with pytest.raises(TransportError):
-                wallet.grant_state(wallet.grants[-1].grant_id)
+                wallet.grants.state(wallet.grants.made[-1].grant_id)
         with_torii(file, town.torii)
         with Wallet.open(file, PASSPHRASE) as wallet:
             with pytest.raises(UnknownGrantError, match="the ledger holds no grant"):
-                wallet.grant_state(wallet.grants[-1].grant_id)
-            wallet.present(pending)
+                wallet.grants.state(wallet.grants.made[-1].grant_id)
+            wallet.presentation.answer(pending)
         assert len(stand.answers) == 1
 
     def test_a_grant_that_has_ended_is_refused_by_the_ledger(
@@ -729,12 +734,12 @@ class TestPresenting:
             VerifierStand(ledger=ledger_id, now_ms=an_hour_ago_ms) as stand,
             copy_of(resident, tmp_path / "copy", now_ms=lambda: an_hour_ago_ms) as wallet,
         ):
-            pending = wallet.read_request(stand.ask("address"))
+            pending = wallet.presentation.read_request(stand.ask("address"))
             with (
                 refused_before_anything_is_sent(wallet, stand),
                 pytest.raises(TransactionFailedError) as raised,
             ):
-                wallet.present(pending)
+                wallet.presentation.answer(pending)
             assert raised.value.code != 0
             assert "SetAccountDetail" in str(raised.value)
 
@@ -742,22 +747,22 @@ class TestPresenting:
         self, resident: Wallet, stand: VerifierStand
     ) -> None:
         offer = stand.offer("address", gateway="nobody@nowhere")
-        pending = resident.read_request(stand.ask("address", offer=offer))
+        pending = resident.presentation.read_request(stand.ask("address", offer=offer))
         # It could put nothing on the holder's record.
         refused = pytest.raises(TransactionFailedError, match="GrantPermission")
         with refused_before_anything_is_sent(resident, stand), refused:
-            resident.present(pending)
+            resident.presentation.answer(pending)
 
     def test_unknown_grants(self, resident: Wallet) -> None:
-        for act in (resident.grant_state, resident.revoke_grant):
+        for act in (resident.grants.state, resident.grants.revoke):
             with pytest.raises(UnknownGrantError, match="the wallet made no grant"):
                 act("ab" * 16)
 
     def revoke_last(self, wallet: Wallet) -> None:
-        grant: StoredGrant = wallet.grants[-1]
-        assert wallet.grant_state(grant.grant_id).state == "live"
-        wallet.revoke_grant(grant.grant_id)
-        assert wallet.grant_state(grant.grant_id).state == "revoked"
+        grant: StoredGrant = wallet.grants.made[-1]
+        assert wallet.grants.state(grant.grant_id).state == "live"
+        wallet.grants.revoke(grant.grant_id)
+        assert wallet.grants.state(grant.grant_id).state == "revoked"
 
 
 class TestTwoAtOnce:
@@ -771,16 +776,19 @@ class TestTwoAtOnce:
         file = tmp_path / "copy"
         with copy_of(resident, file) as one, Wallet.open(file, PASSPHRASE) as other:
             link = stand.ask("address")
-            first, second = one.read_request(link), other.read_request(link)
+            first, second = (
+                one.presentation.read_request(link),
+                other.presentation.read_request(link),
+            )
             record_id = receive(one, city.offer(RESIDENT))
-            by_other = other.present(second).grant_id
-            by_one = one.present(first).grant_id
+            by_other = other.presentation.answer(second).grant_id
+            by_one = one.presentation.answer(first).grant_id
             for wallet in (one, other):
                 assert record_id in {credential.record_id for credential in wallet.credentials}
-                assert {by_one, by_other} <= {grant.grant_id for grant in wallet.grants}
+                assert {by_one, by_other} <= {grant.grant_id for grant in wallet.grants.made}
             assert by_other is not None
-            one.revoke_grant(by_other)
-            assert other.grant_state(by_other).state == "revoked"
+            one.grants.revoke(by_other)
+            assert other.grants.state(by_other).state == "revoked"
 
     def test_a_second_registration_does_not_replace_the_first(
         self, empty: Wallet, town: Town, city: IssuerClient

@@ -34,9 +34,10 @@ from client_sdk.gateway_client import GatewayClient
 from client_sdk.http_client import HttpClient
 from client_sdk.standing_client import StandingClient
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Answer, Wallet
+from client_sdk.wallet import Answer, Wallet, WalletSession
 from client_sdk.wallet.consent import PendingRequest
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount, StoredCredential
 from node.gateway.app import build_standing, create_app
 
 PASSPHRASE: Final = "a passphrase for this test"
@@ -177,13 +178,13 @@ class GrantWorld:
         """Open a wallet whose HTTP ends at the gateway and whose ledger is the one in memory."""
         http = HttpClient()
         self._mount(http, self.wallet_line)
-        wallet = Wallet(vault, http=http, now_ms=lambda: self.now_ms)
+        wallet = Wallet(WalletSession(vault, http=http, now_ms=lambda: self.now_ms))
         wallet._session._ledger = self.ledger.client(HOLDER, wallet._session.key)
         return wallet
 
     def consent(self, pending: PendingRequest) -> Answer:
         """Let the holder consent to what was read; these verifiers have no registration."""
-        return self.wallet.present(pending, beyond_registration=True)
+        return self.wallet.presentation.answer(pending, beyond_registration=True)
 
     def verifier(self, name: str = "city") -> GatewayClient:
         """Return a verifier's client of the gateway."""

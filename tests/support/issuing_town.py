@@ -15,9 +15,10 @@ from support.wallet_provider import Authority
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
+from client_sdk.wallet import Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.provider_key import ProviderKey
-from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from client_sdk.wallet.records import LedgerAccount
 from node.issuer.config import KeyAttestations
 
 HOLDER: Final = "h4f2@holder"
@@ -71,7 +72,7 @@ class Town:
 
     def open(self, made_by: ProviderKey | None, **more: Any) -> Wallet:
         vault = Vault.open(self.path, "pass")
-        return Wallet(vault, provider=made_by, now_ms=self.world.clock, **more)
+        return Wallet(WalletSession(vault, provider=made_by, now_ms=self.world.clock, **more))
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from client_sdk.gateway_client import RequestResult
 from client_sdk.wallet.consent import PendingRequest
+from node.cli.consent_screen import consent
 from node.cli.demo.ledger_view import LedgerEntry
 from node.cli.verify import result_view
-from node.cli.wallet import consent
 
 _STYLES = {
     "resident": "cyan",

@@ -59,10 +59,10 @@ def steal_answer(wallet: Wallet, line: TappedLine, link: str) -> StolenAnswer:
 
     On the way to the verifier nobody can read it: this attacker sits in the wallet itself.
     """
-    pending = wallet.read_request(link)
+    pending = wallet.presentation.read_request(link)
     request = pending.request.request
     in_the_clear = replace(pending.request, request=replace(request, encryption=None))
-    wallet.present(replace(pending, request=in_the_clear))
+    wallet.presentation.answer(replace(pending, request=in_the_clear))
     _, form = line.kept
     ((presentation,),) = json.loads(form["vp_token"]).values()
     return StolenAnswer(request=request, presentation=parse_sd_jwt(presentation))

@@ -15,8 +15,9 @@ from client_sdk.face.portrait import PortraitOpening, portrait_commitments
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import LedgerAccount, WalletContents
+from client_sdk.wallet import Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount
 from node.issuer.config import FaceTestConfig
 
 HOLDER = "h4f2@holder"
@@ -45,7 +46,7 @@ class Town:
         Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
 
     def open(self) -> Wallet:
-        return Wallet(Vault.open(self.path, "pass"), now_ms=self.clock)
+        return Wallet(WalletSession(Vault.open(self.path, "pass"), now_ms=self.clock))
 
     def offer(self, **changes: Any) -> dict[str, Any]:
         return self.issuer.make_offer(**changes)
@@ -66,7 +67,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
 
 def face_page(wallet: Wallet, offer: dict[str, Any]) -> str:
     with pytest.raises(IssuanceDeferredError, match="face was tested") as deferred:
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
     assert deferred.value.interval_s == 2
     assert deferred.value.face_page is not None
     return deferred.value.face_page
@@ -80,7 +81,7 @@ def test_the_credential_comes_once_the_face_was_tested(town: Town) -> None:
         assert face_page(wallet, offer) == page
         assert wallet.credentials == ()
         assert town.face.follow(page).state == "passed"
-        credential = wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        credential = wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         # What the issuer signed is what others compare faces with.
         portrait = PortraitOpening.of_credential(credential.text)
         assert portrait.commitment in portrait_commitments(credential.text)
@@ -97,7 +98,7 @@ def test_who_does_not_pass_gets_nothing_and_may_try_again(town: Town) -> None:
         assert other != page
         town.face.vision.conclusion = None
         assert town.face.follow(other).state == "passed"
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         assert len(wallet.credentials) == 1
 
 
@@ -117,13 +118,13 @@ def test_one_offers_portrait_is_tried_so_often(town: Town) -> None:
         for _ in range(10):
             town.face.follow(face_page(wallet, offer))
         with pytest.raises(IssuerRefusedError, match="will not give"):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
 
 
 def test_an_offer_without_portrait_is_refused(town: Town) -> None:
     offer = town.offer(portrait=None)
     with town.open() as wallet, pytest.raises(IssuerRefusedError, match="will not give"):
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
 
 
 def test_a_face_service_that_is_away_uses_nothing_up(town: Town) -> None:
@@ -131,13 +132,13 @@ def test_a_face_service_that_is_away_uses_nothing_up(town: Town) -> None:
     with town.open() as wallet:
         town.face.http.lost = 1
         with pytest.raises((TransportError, IssuerRefusedError)):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         page = face_page(wallet, offer)
         town.face.follow(page)
         town.face.http.lost = 1
         with pytest.raises((TransportError, IssuerRefusedError)):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
-        assert wallet.receive(offer["link"], tx_code=offer["tx_code"]).record_id
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
+        assert wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"]).record_id
 
 
 def test_the_word_of_another_service_does_not_do(town: Town) -> None:
@@ -147,4 +148,4 @@ def test_the_word_of_another_service_does_not_do(town: Town) -> None:
         town.face.challenges._signing_key = generate_key()
         town.face.follow(page)
         with pytest.raises(IssuerRefusedError, match="will not give"):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])

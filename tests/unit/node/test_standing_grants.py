@@ -53,7 +53,7 @@ def make_grant(world: GrantWorld, office: StandingClient, *, uses: int = 3, days
     created = office.ask(
         ["address"], purpose=PURPOSE, uses=uses, days=days, deposit_key=KEY.public_bytes
     )
-    answer = world.consent(world.wallet.read_request(created.link))
+    answer = world.consent(world.wallet.presentation.read_request(created.link))
     status = office.status(created.request_id)
     assert status.state == "live"
     assert status.grant == answer.grant_ids[0]
@@ -123,7 +123,7 @@ def test_after_revocation_nothing_more_is_handed_out(
     grant = make_grant(world, tax_office)
     access = "1" * 32
     look(world, tax_office, grant, access_id=access)
-    world.wallet.revoke_grant(grant)
+    world.wallet.grants.revoke(grant)
     # Neither a new access nor one whose receipt was written before.
     with pytest.raises(ServiceRefusedError, match="revoked"):
         look(world, tax_office, grant, access_id=access)
@@ -239,20 +239,20 @@ def test_the_holder_declines(world: GrantWorld, tax_office: StandingClient) -> N
     created = tax_office.ask(
         ["address"], purpose=PURPOSE, uses=1, days=1, deposit_key=KEY.public_bytes
     )
-    world.wallet.decline(world.wallet.read_request(created.link))
+    world.wallet.presentation.decline(world.wallet.presentation.read_request(created.link))
     assert tax_office.status(created.request_id).state == "declined"
-    assert world.wallet.grants == ()
+    assert world.wallet.grants.made == ()
 
 
 def test_a_request_ends(world: GrantWorld, tax_office: StandingClient) -> None:
     created = tax_office.ask(
         ["address"], purpose=PURPOSE, uses=1, days=1, deposit_key=KEY.public_bytes
     )
-    pending = world.wallet.read_request(created.link)
+    pending = world.wallet.presentation.read_request(created.link)
     world.wait(301_000)
     assert tax_office.status(created.request_id).state == "expired"
     with pytest.raises(RequestError):
-        world.wallet.read_request(created.link)
+        world.wallet.presentation.read_request(created.link)
     with pytest.raises(RequestError):
         world.consent(pending)
 
@@ -261,7 +261,7 @@ def test_a_request_takes_one_deposit(world: GrantWorld, tax_office: StandingClie
     created = tax_office.ask(
         ["address"], purpose=PURPOSE, uses=1, days=1, deposit_key=KEY.public_bytes
     )
-    pending = world.wallet.read_request(created.link)
+    pending = world.wallet.presentation.read_request(created.link)
     world.consent(pending)
     with pytest.raises(RequestError):
         world.consent(pending)
@@ -277,7 +277,7 @@ class TestTheDeposit:
             ["address"], purpose=PURPOSE, uses=1, days=1, deposit_key=KEY.public_bytes
         )
         self.path = f"/standing/deposits/{created.request_id}"
-        pending = world.wallet.read_request(created.link)
+        pending = world.wallet.presentation.read_request(created.link)
         self.request = pending.request.request
         world.wallet_line.kept = []
         with pytest.raises(TransportError):
@@ -312,7 +312,7 @@ class TestTheDeposit:
         proof = GrantProof(
             ledger=LEDGER_ID,
             account=HOLDER,
-            grant=world.wallet.grants[-1].grant_id,
+            grant=world.wallet.grants.made[-1].grant_id,
             receipt_key=KEY.public_bytes,
             opening="A" * 22,
         )
@@ -331,7 +331,7 @@ class TestTheDeposit:
     def test_a_grant_that_is_revoked_meanwhile(
         self, world: GrantWorld, form: dict[str, str]
     ) -> None:
-        world.wallet.revoke_grant(world.wallet.grants[-1].grant_id)
+        world.wallet.grants.revoke(world.wallet.grants.made[-1].grant_id)
         assert self.post(world, form) == 400
 
     def test_a_statement_of_another_time(self, world: GrantWorld, form: dict[str, str]) -> None:
@@ -370,7 +370,7 @@ def test_the_ledger_counts_what_a_gateway_does_not(
 ) -> None:
     """A gateway that skips its own checks still cannot write a receipt after revocation."""
     grant = make_grant(world, tax_office)
-    world.wallet.revoke_grant(grant)
+    world.wallet.grants.revoke(grant)
     record = world.ledger.client(GATEWAY).record(HOLDER, grant, GrantRecord)
     assert record is not None
     assert record.state == "revoked"

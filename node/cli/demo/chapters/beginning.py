@@ -44,7 +44,7 @@ def issue(cast: Cast, wallet: Wallet) -> None:
         offer=f"{offer.link[:72]}...",
     )
     cast.stage.qr_code(offer.link)
-    credential = wallet.receive(offer.link, tx_code=offer.tx_code)
+    credential = wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
     cast.stage.tell(
         "resident",
         "The wallet proves its key and receives an SD-JWT VC (RFC 9901).",

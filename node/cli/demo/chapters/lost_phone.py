@@ -52,10 +52,13 @@ def lose_phone(cast: Cast, wallet: Wallet, agents: EscrowAgents) -> Wallet:
             revoked=f"tg_cred_{renewal.replaced}",
         )
     request = cast.ask()
-    found.present(found.read_request(request.link))
+    found.presentation.answer(found.presentation.read_request(request.link))
     cast.stage.result(cast.ward_office.wait(request.request_id))
     request = cast.ask()
-    cast.say_refusal("shows the address", lambda: wallet.present(wallet.read_request(request.link)))
+    cast.say_refusal(
+        "shows the address",
+        lambda: wallet.presentation.answer(wallet.presentation.read_request(request.link)),
+    )
     return found
 
 

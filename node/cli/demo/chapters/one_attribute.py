@@ -9,9 +9,9 @@ def show_address(cast: Cast, wallet: Wallet) -> None:
     """The ward office asks for the address; the resident consents."""
     cast.stage.chapter("The ward office asks for the address, and nothing else")
     request = cast.ask()
-    pending = wallet.read_request(request.link)
+    pending = wallet.presentation.read_request(request.link)
     cast.stage.consent(pending)
-    answer = wallet.present(pending)
+    answer = wallet.presentation.answer(pending)
     cast.stage.tell(
         "resident",
         "Consents: the grant is on the ledger, and one disclosure is sent.",

@@ -21,18 +21,18 @@ def ask_too_much(cast: Cast, wallet: Wallet) -> None:
             "gateway", "The ward office never registered for portraits.", refused=str(error)
         )
     request = cast.shop.ask(["birth_date", "address"], purpose=_PURPOSE, purpose_term=_AGE)
-    pending = wallet.read_request(request.link)
+    pending = wallet.presentation.read_request(request.link)
     cast.stage.consent(pending)
     try:
-        wallet.present(pending)
+        wallet.presentation.answer(pending)
     except OverAskingError as error:
         cast.stage.tell(
             "wallet", "Sends nothing without the holder's word on just that.", refused=str(error)
         )
-    wallet.decline(pending)
+    wallet.presentation.decline(pending)
     cast.stage.tell("shop", "Sees nothing.", status=cast.shop.wait(request.request_id).state)
     request = cast.shop.ask(["birth_date"], purpose=_PURPOSE, purpose_term=_AGE)
-    wallet.present(wallet.read_request(request.link))
+    wallet.presentation.answer(wallet.presentation.read_request(request.link))
     seen = cast.shop.wait(request.request_id)
     cast.stage.tell(
         "shop",

@@ -9,8 +9,8 @@ def revoke(cast: Cast, wallet: Wallet) -> None:
     cast.stage.chapter("Revocation")
     request = cast.ask()
     answer = cast.steal(request)
-    grant = wallet.grants[-1].grant_id
-    wallet.revoke_grant(grant)
+    grant = wallet.grants.made[-1].grant_id
+    wallet.grants.revoke(grant)
     cast.stage.tell("resident", "Consented, and takes it back before it arrives.", grant=grant)
     cast.stage.refusal("The answer under the revoked grant", cast.send(request, answer))
     (credential,) = wallet.credentials

@@ -6,8 +6,8 @@ from client_sdk.errors import ServiceRefusedError
 from client_sdk.sealing import SealingKey
 from client_sdk.standing_client import StandingClient
 from client_sdk.wallet import Wallet
+from node.cli.consent_screen import consent
 from node.cli.demo.cast import Cast
-from node.cli.wallet import consent
 from node.cli.wallet_history import history_view
 
 _PURPOSE: Final = "Yearly notice to residents"
@@ -21,9 +21,9 @@ def grant_for_a_year(cast: Cast, wallet: Wallet) -> None:
         request = office.ask(
             ["address"], purpose=_PURPOSE, uses=12, days=365, deposit_key=key.public_bytes
         )
-        pending = wallet.read_request(request.link)
+        pending = wallet.presentation.read_request(request.link)
         cast.stage.show(consent(pending))
-        (grant,) = wallet.present(pending).grant_ids
+        (grant,) = wallet.presentation.answer(pending).grant_ids
         cast.stage.tell(
             "resident",
             "Seals the address to the office's key and leaves it at the gateway, which can read "
@@ -38,7 +38,7 @@ def grant_for_a_year(cast: Cast, wallet: Wallet) -> None:
                 receipt=f"tg_seen_{grant}_{seen.use}",
                 **{name: str(value) for name, value in seen.attributes.items()},
             )
-        wallet.revoke_grant(grant)
+        wallet.grants.revoke(grant)
         try:
             office.look_up(grant, key)
         except ServiceRefusedError as error:

@@ -112,8 +112,8 @@ def world(tmp_path: Path) -> Iterator[GrantWorld]:
 
 def check_both_halves(world: GrantWorld, theirs: ConsentRecord) -> None:
     """Check what wallet and verifier hold of the newest grant."""
-    grant = world.wallet.grants[-1]
-    ours = world.wallet.consent_record(grant.grant_id)
+    grant = world.wallet.grants.made[-1]
+    ours = world.wallet.grants.consent_record(grant.grant_id)
     assert ours == theirs
     assert (ours.grant, ours.account, ours.ledger) == (grant.grant_id, HOLDER, LEDGER_ID)
     assert ours.signatory == world.wallet.public_key
@@ -132,7 +132,7 @@ def check_both_halves(world: GrantWorld, theirs: ConsentRecord) -> None:
 def test_both_sides_have_it_of_one_look(world: GrantWorld) -> None:
     with world.verifier() as city:
         created = city.ask(["address"], purpose="Certificate of residence")
-        world.consent(world.wallet.read_request(created.link))
+        world.consent(world.wallet.presentation.read_request(created.link))
         (record,) = city.result(created.request_id).consents
     check_both_halves(world, record)
 
@@ -143,8 +143,8 @@ def test_both_sides_have_it_of_a_standing_grant(world: GrantWorld) -> None:
         created = office.ask(
             ["address"], purpose="Notice", uses=3, days=30, deposit_key=key.public_bytes
         )
-        world.consent(world.wallet.read_request(created.link))
-        grant = world.wallet.grants[-1].grant_id
+        world.consent(world.wallet.presentation.read_request(created.link))
+        grant = world.wallet.grants.made[-1].grant_id
         found = office.look_up(grant, key, now_ms=lambda: world.now_ms)
     check_both_halves(world, found.consent)
 
@@ -156,8 +156,8 @@ def forge_standing_consent(world: GrantWorld, **changes: Any) -> ConsentRecord:
         created = office.ask(
             ["address"], purpose="Notice", uses=3, days=30, deposit_key=key.public_bytes
         )
-        world.consent(world.wallet.read_request(created.link))
-        grant = world.wallet.grants[-1]
+        world.consent(world.wallet.presentation.read_request(created.link))
+        grant = world.wallet.grants.made[-1]
         (terms,) = read_own_request(grant.request_object).transaction_data
         fields = {"grant": grant.grant_id, "holder_key": world.wallet._session.holder_key}
         forged = sign(terms=terms, **{**fields, **changes})
@@ -192,14 +192,14 @@ def test_a_consent_that_no_key_of_the_account_signed_is_refused() -> None:
 def test_a_record_of_another_grant_is_refused(world: GrantWorld) -> None:
     with world.verifier() as city:
         created = city.ask(["address"], purpose="Certificate of residence")
-        world.consent(world.wallet.read_request(created.link))
-    grant = world.wallet.grants[-1]
+        world.consent(world.wallet.presentation.read_request(created.link))
+    grant = world.wallet.grants.made[-1]
     other = replace(grant, grant_id="f" * 32)
     session = world.wallet._session
     session.update(lambda contents: contents.with_grant(other))
     with pytest.raises(ConsentError):
-        world.wallet.consent_record("f" * 32)
+        world.wallet.grants.consent_record("f" * 32)
     unsigned = replace(grant, request_object="")
     session.update(lambda contents: contents.with_grant(unsigned))
     with pytest.raises(ConsentError, match="did not sign"):
-        world.wallet.consent_record(grant.grant_id)
+        world.wallet.grants.consent_record(grant.grant_id)

@@ -29,8 +29,9 @@ from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.response_encryption import ResponseEncryption, decrypt_response
 from client_sdk.openid4vp.signed_request import REQUEST_TYP
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Answer, Wallet
-from client_sdk.wallet.wallet_records import StoredCredential, WalletContents
+from client_sdk.wallet import Answer, Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import StoredCredential
 
 PID = "urn:eudi:pid:1"
 ISSUER_KEY = generate_key()
@@ -81,7 +82,7 @@ def wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
         expires_at_ms=NOW_MS + 86_400_000,
         text=sd_jwt,
     )
-    with Wallet(vault, now_ms=lambda: NOW_MS) as opened:
+    with Wallet(WalletSession(vault, now_ms=lambda: NOW_MS)) as opened:
         opened._session.update(lambda contents: contents.with_credential(held))
         yield opened
 
@@ -124,7 +125,7 @@ def forge(
 
 
 def present(wallet: Wallet, link: str) -> Answer:
-    return wallet.present(wallet.read_request(link))
+    return wallet.presentation.answer(wallet.presentation.read_request(link))
 
 
 def token_of(stand: VerifierStand) -> dict[str, list[str]]:
@@ -146,7 +147,7 @@ def refuse(
 ) -> None:
     """The wallet refuses, shows nothing, and tells the verifier this code or nothing at all."""
     with pytest.raises(RequestError, match=words):
-        wallet.read_request(link)
+        wallet.presentation.read_request(link)
     if told is None:
         assert stand.answers == []
     else:
@@ -237,7 +238,7 @@ def test_pid_claims_path_object_member(wallet: Wallet, stand: VerifierStand) -> 
 def test_request_uri_method_post(wallet: Wallet, stand: VerifierStand) -> None:
     link = ask(stand)
     with pytest.raises(RequestError, match="wallet_nonce"):
-        wallet.read_request(f"{link}&request_uri_method=post")
+        wallet.presentation.read_request(f"{link}&request_uri_method=post")
     stand.request_to_post = repeat_nonce(stand)
     present(wallet, f"{link}&request_uri_method=post")
     fetch = next(one for one in reversed(stand.server.received) if "wallet_nonce" in one.form)
@@ -280,9 +281,9 @@ def test_negative_test_claim_not_in_credential(wallet: Wallet, stand: VerifierSt
     link = ask(stand, credential(["family_name"], ["shoe_size"]))
     refuse(wallet, stand, link, "has no shoe_size")
     with pytest.raises(RequestError) as caught:
-        wallet.read_request(link)
+        wallet.presentation.read_request(link)
     # That the wallet has no such claim is told only where the holder says so.
-    wallet.refuse(caught.value)
+    wallet.presentation.refuse(caught.value)
     assert stand.answers[-1]["error"] == "access_denied"
 
 
@@ -390,15 +391,15 @@ def test_section_8_5_another_method_of_fetching(wallet: Wallet, stand: VerifierS
     link = ask(stand)
     for method in ("put", "POST", ""):
         with pytest.raises(RequestError, match="get or post") as caught:
-            wallet.read_request(f"{link}&request_uri_method={method}")
+            wallet.presentation.read_request(f"{link}&request_uri_method={method}")
         assert caught.value.code == "invalid_request_uri_method"
 
 
 def test_section_5_10_redirects_are_not_followed(wallet: Wallet, stand: VerifierStand) -> None:
     link = ask(stand)
     stand.reply = type(stand.reply)(status=307, headers={"Location": stand.server.url})
-    pending = wallet.read_request(link)
+    pending = wallet.presentation.read_request(link)
     count = len(stand.server.received)
     with pytest.raises(TransportError, match="redirects"):
-        wallet.present(pending)
+        wallet.presentation.answer(pending)
     assert len(stand.server.received) == count + 1

@@ -11,8 +11,9 @@ from support.odd_issuer import NOW_MS, OddIssuer, odd_issuer
 from client_sdk.errors import NotRegisteredError, OfferError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
+from client_sdk.wallet import Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount, StoredCredential
 
 CITY, STRANGER = "city@issuer", "evil@issuer"
 ACCOUNT = LedgerAccount(
@@ -59,11 +60,11 @@ def wallet(tmp_path: Path, odd: OddIssuer) -> Iterator[Wallet]:
 
 def opened(folder: Path, contents: WalletContents) -> Wallet:
     vault = Vault.create(folder / "wallet", "open sesame", contents.to_fields(), profile=CHEAPEST)
-    return Wallet(vault, now_ms=lambda: NOW_MS)
+    return Wallet(WalletSession(vault, now_ms=lambda: NOW_MS))
 
 
 def test_a_credential_of_the_registering_issuer_is_kept(wallet: Wallet, odd: OddIssuer) -> None:
-    received = wallet.receive(odd.offer())
+    received = wallet.issuance.receive(odd.offer())
     assert (received.issuer, received.record_id) == (CITY, "ab" * 16)
     assert wallet.credentials == (HELD, received)
 
@@ -88,18 +89,18 @@ def test_a_foreign_credential_leaves_the_wallet_as_it_is(
 ) -> None:
     odd.place = place(**changes)
     with pytest.raises(OfferError, match=words):
-        wallet.receive(odd.offer())
+        wallet.issuance.receive(odd.offer())
     assert wallet.credentials == (HELD,)
 
 
 def test_the_holder_may_trust_another_issuer(wallet: Wallet, odd: OddIssuer) -> None:
     odd.place = place(issuer=STRANGER)
     with pytest.raises(OfferError, match="not by another@issuer"):
-        wallet.receive(odd.offer(), trusted_issuer="another@issuer")
-    assert wallet.receive(odd.offer(), trusted_issuer=STRANGER).issuer == STRANGER
+        wallet.issuance.receive(odd.offer(), trusted_issuer="another@issuer")
+    assert wallet.issuance.receive(odd.offer(), trusted_issuer=STRANGER).issuer == STRANGER
     odd.place = place(issuer=STRANGER, record=HELD.record_id)
     with pytest.raises(OfferError, match="already"):
-        wallet.receive(odd.offer(), trusted_issuer=STRANGER)
+        wallet.issuance.receive(odd.offer(), trusted_issuer=STRANGER)
     assert wallet.credentials[0] == HELD
     assert len(wallet.credentials) == 2
 
@@ -112,9 +113,9 @@ def test_a_stranger_cannot_use_the_name_of_the_registering_issuer(
     with opened(tmp_path, contents) as wallet:
         stranger = f"the offer is of {odd.url}, which is not the service"
         with pytest.raises(OfferError, match=stranger):
-            wallet.receive(odd.offer())
+            wallet.issuance.receive(odd.offer())
         with pytest.raises(OfferError, match=stranger):
-            wallet.receive_one_time(odd.offer())
+            wallet.issuance.receive_one_time(odd.offer())
         assert wallet.credentials == ()
         # Above all not the code, nor what the holder typed with it.
         assert odd.requests == []
@@ -124,27 +125,28 @@ def test_an_issuer_that_gives_fewer_at_once_is_told_apart(wallet: Wallet, odd: O
     odd.metadata["batch_credential_issuance"] = {"batch_size": 3}
     odd.place = place(account=None)
     with pytest.raises(OfferError, match="fewer credentials at once"):
-        wallet.receive_one_time(odd.offer())
+        wallet.issuance.receive_one_time(odd.offer())
     assert wallet.credentials == (HELD,)
 
 
 def test_who_trusts_another_issuer_does_not_mean_the_first(wallet: Wallet, odd: OddIssuer) -> None:
     with pytest.raises(OfferError, match=f"{CITY}, not by {STRANGER}"):
-        wallet.receive(odd.offer(), trusted_issuer=STRANGER)
+        wallet.issuance.receive(odd.offer(), trusted_issuer=STRANGER)
 
 
 def test_a_wallet_without_account_sends_nothing(tmp_path: Path, odd: OddIssuer) -> None:
     contents = WalletContents(seed=AccountKey.generate().seed, trust_anchors="")
     with opened(tmp_path, contents) as wallet, pytest.raises(NotRegisteredError):
-        wallet.receive(odd.offer())
+        wallet.issuance.receive(odd.offer())
     assert odd.requests == []
 
 
 def test_what_another_process_received_meanwhile_is_not_replaced(
     wallet: Wallet, odd: OddIssuer, tmp_path: Path
 ) -> None:
-    with Wallet(Vault.open(tmp_path / "wallet", "open sesame"), now_ms=lambda: NOW_MS) as other:
-        first = other.receive(odd.offer())
+    session = WalletSession(Vault.open(tmp_path / "wallet", "open sesame"), now_ms=lambda: NOW_MS)
+    with Wallet(session) as other:
+        first = other.issuance.receive(odd.offer())
         with pytest.raises(OfferError, match="already"):
-            wallet.receive(odd.offer())
+            wallet.issuance.receive(odd.offer())
         assert wallet.credentials == (HELD, first)

@@ -18,7 +18,7 @@ from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import VerifiedRequest
 from client_sdk.wallet.consent import PendingRequest, find_answer
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.records import StoredCredential
 
 VCT = "urn:example:credential"
 ISSUER_KEY, HOLDER_KEY = generate_key(), generate_key()

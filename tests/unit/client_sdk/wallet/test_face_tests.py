@@ -17,9 +17,11 @@ from client_sdk.face.capture import CaptureSource, run_test
 from client_sdk.face.client import NewTest
 from client_sdk.face.demand import FaceService
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet.presenting import PreparedAnswer, Presenting
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.parts import WalletParts
+from client_sdk.wallet.presentation import PreparedAnswer, WalletPresentation
+from client_sdk.wallet.records import LedgerAccount, StoredCredential
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
 
 
 class WalletAtGateway:
@@ -77,9 +79,9 @@ class WalletAtGateway:
         return made
 
     def prepare(self, created: dict[str, Any], *, with_camera: bool = True) -> PreparedAnswer:
-        presenting = Presenting(self.session)
-        pending = presenting.find_answer(self.gateway.fetch(created))
-        return presenting.prepare(
+        presentation = WalletPresentation(WalletParts(self.session))
+        pending = presentation.find_answer(self.gateway.fetch(created))
+        return presentation.prepare(
             pending,
             beyond_registration=True,
             face_tester=self.test if with_camera else None,
@@ -143,7 +145,7 @@ def test_an_application_without_camera_says_so(wallet: WalletAtGateway) -> None:
 
 
 def test_the_consent_screen_says_that_a_face_test_is_demanded(wallet: WalletAtGateway) -> None:
-    find = Presenting(wallet.session).find_answer
+    find = WalletPresentation(WalletParts(wallet.session)).find_answer
     demanding = find(wallet.gateway.fetch(wallet.ask(face="required", face_max_age=600)))
     assert demanding.face is not None
     assert demanding.face.max_age_s == 600

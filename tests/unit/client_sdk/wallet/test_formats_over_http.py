@@ -13,7 +13,7 @@ from client_sdk.errors import TransportError
 from client_sdk.formats import FORMATS, find_format
 from client_sdk.ledger.grants import new_record_id
 from client_sdk.openid4vp.dcql_query import ClaimsQuery, CredentialQuery, DcqlQuery
-from client_sdk.wallet.wallet_records import StoredCredential
+from client_sdk.wallet.records import StoredCredential
 
 # An address is seldom ASCII.
 ADDRESS = "東京都港区芝公園1-5-25"
@@ -66,7 +66,7 @@ def test_a_query_is_answered_and_the_look_stands_in_the_history(
     hold(world, name)
     with world.verifier() as city:
         created = city.ask_query(query_for(name), purpose="Residence certificate")
-        world.consent(world.wallet.read_request(created.link))
+        world.consent(world.wallet.presentation.read_request(created.link))
         result = city.result(created.request_id)
     assert (result.state, result.refusal) == ("accepted", None)
     shown: Any = result.attributes
@@ -83,7 +83,7 @@ def test_a_presentation_travels_as_the_specification_says(world: GrantWorld, nam
     hold(world, name)
     with world.verifier() as city:
         created = city.ask_query(query_for(name), purpose="Residence certificate")
-    pending = world.wallet.read_request(created.link)
+    pending = world.wallet.presentation.read_request(created.link)
     assert name in pending.request.formats
     world.wallet_line.kept = []
     with pytest.raises(TransportError):
@@ -96,5 +96,5 @@ def test_a_presentation_travels_as_the_specification_says(world: GrantWorld, nam
 def test_the_request_lists_exactly_the_formats_that_are_verified(world: GrantWorld) -> None:
     with world.verifier() as city:
         created = city.ask(["address"], purpose="Residence certificate")
-    pending = world.wallet.read_request(created.link)
+    pending = world.wallet.presentation.read_request(created.link)
     assert pending.request.formats.keys() == FORMATS.keys()

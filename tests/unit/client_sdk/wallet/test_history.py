@@ -16,7 +16,8 @@ from client_sdk.ledger.commands import grant_permission, set_account_detail
 from client_sdk.ledger.receipts import Access, build_receipt, receipt_key
 from client_sdk.openid4vp.dcql_query import ClaimsQuery, CredentialQuery, DcqlQuery
 from client_sdk.wallet import HistoryEntry
-from client_sdk.wallet.wallet_records import StoredGrant, WalletContents
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import StoredGrant
 
 
 @pytest.fixture
@@ -30,10 +31,10 @@ def show_address(world: GrantWorld, purpose: str = "Certificate of residence") -
     """Let the city ask for the address, and the holder show it; return the grant."""
     with world.verifier() as city:
         created = city.ask(["address"], purpose=purpose)
-        pending = world.wallet.read_request(created.link)
+        pending = world.wallet.presentation.read_request(created.link)
         world.consent(pending)
         assert city.result(created.request_id).state == "accepted"
-    return world.wallet.grants[-1]
+    return world.wallet.grants.made[-1]
 
 
 def only(entries: tuple[HistoryEntry, ...]) -> HistoryEntry:
@@ -94,7 +95,7 @@ def test_it_tells_who_saw_what_when_and_why(world: GrantWorld) -> None:
 def test_what_was_sent_is_told_whatever_the_verifier_says(world: GrantWorld) -> None:
     with world.verifier() as city:
         created = city.ask(["address"], purpose="Why")
-        pending = world.wallet.read_request(created.link)
+        pending = world.wallet.presentation.read_request(created.link)
         world.wait(400_000)
         with pytest.raises(RequestError):
             world.consent(pending)
@@ -106,7 +107,7 @@ def test_what_was_sent_is_told_whatever_the_verifier_says(world: GrantWorld) -> 
 def test_an_answer_that_was_lost_and_has_its_receipt_is_told_once(world: GrantWorld) -> None:
     with world.verifier() as city:
         created = city.ask(["address"], purpose="Why")
-        pending = world.wallet.read_request(created.link)
+        pending = world.wallet.presentation.read_request(created.link)
         world.wallet_line.is_cut = True
         with pytest.raises(TransportError):
             world.consent(pending)
@@ -212,9 +213,9 @@ def show_twice(world: GrantWorld, *, second_is_bound: bool) -> tuple[StoredGrant
     )
     with world.verifier() as city:
         created = city.ask_query(query, purpose="Certificate of residence")
-        world.consent(world.wallet.read_request(created.link))
+        world.consent(world.wallet.presentation.read_request(created.link))
         assert city.result(created.request_id).state == "accepted"
-    return world.wallet.grants
+    return world.wallet.grants.made
 
 
 def test_one_receipt_does_not_stand_for_another_of_the_same_answer(world: GrantWorld) -> None:

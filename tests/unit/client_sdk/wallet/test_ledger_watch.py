@@ -11,8 +11,9 @@ from client_sdk.errors import LedgerForkError, NotRegisteredError, StaleProofErr
 from client_sdk.ledger.commands import set_account_detail
 from client_sdk.ledger.grants import GrantTerms
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredGrant, WalletContents
+from client_sdk.wallet import Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount, StoredGrant
 
 HOLDER, GATEWAY = "holder@holder", "gateway@gateway"
 GRANT_IDS = [f"{number:032x}" for number in range(40)]
@@ -65,7 +66,7 @@ def vault(tmp_path: Path) -> Vault:
 
 
 def open_wallet(vault: Vault, ledger: MemoryLedger, *, now_ms: Callable[[], int] = clock) -> Wallet:
-    wallet = Wallet(vault, now_ms=now_ms)
+    wallet = Wallet(WalletSession(vault, now_ms=now_ms))
     wallet._session._ledger = ledger.client(HOLDER)
     return wallet
 
@@ -116,4 +117,4 @@ def test_a_wallet_without_an_account_has_no_ledger(tmp_path: Path) -> None:
     contents = WalletContents(seed=named_key(HOLDER).seed, trust_anchors="")
     vault = Vault.create(tmp_path / "new", "passphrase", contents.to_fields(), profile=CHEAPEST)
     with pytest.raises(NotRegisteredError):
-        Wallet(vault).check_ledger()
+        Wallet(WalletSession(vault)).check_ledger()

@@ -15,7 +15,7 @@ from client_sdk.formats import FORMATS
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory, remove_signatory
 from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import WalletContents
+from client_sdk.wallet.contents import WalletContents
 
 DAY_S = 86_400
 
@@ -40,7 +40,9 @@ def test_a_credential_of_each_format_follows_the_account_to_its_new_key(
     with town_of(tmp_path) as town:
         offer = town.world.make_offer()
         with town.open(None) as wallet:
-            old = wallet.receive(offer["link"], tx_code=offer["tx_code"], credential_format=name)
+            old = wallet.issuance.receive(
+                offer["link"], tx_code=offer["tx_code"], credential_format=name
+            )
             new = change_key(town, wallet)
         with town.open(None) as wallet:
             (renewal,) = wallet.recovery.renew_credentials()
@@ -62,7 +64,7 @@ def test_haip_4_a_renewal_shows_attestations_and_binds_its_token(tmp_path: Path)
         made_by = provider(town.world)
         with town.open(made_by) as wallet:
             holder = HolderAtPage(tx_code=offer["tx_code"])
-            old = wallet.receive(offer["link"], browser=holder)
+            old = wallet.issuance.receive(offer["link"], browser=holder)
             change_key(town, wallet)
         with town.open(None) as wallet:
             (renewal,) = wallet.recovery.renew_credentials()
@@ -78,12 +80,12 @@ def test_haip_4_a_refresh_token_keeps_the_key_that_was_attested(tmp_path: Path) 
         offer = town.world.make_offer()
         made_by = provider(town.world)
         with town.open(made_by) as wallet:
-            wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=1)
-            (kept,) = wallet.refreshes
+            wallet.issuance.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=1)
+            (kept,) = wallet.issuance.refreshes
         with town.open(made_by) as wallet:
-            assert len(wallet.refresh(kept.refresh_id, count=2)) == 2
+            assert len(wallet.issuance.refresh(kept.refresh_id, count=2)) == 2
         with town.open(None) as wallet, pytest.raises(IssuerRefusedError, match="invalid_client"):
-            wallet.refresh(kept.refresh_id)
+            wallet.issuance.refresh(kept.refresh_id)
 
 
 @pytest.fixture
@@ -95,28 +97,28 @@ def town(tmp_path: Path) -> Iterator[Town]:
 def test_one_time_credentials_are_topped_up(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(None) as wallet:
-        wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=2)
-        (kept,) = wallet.refreshes
+        wallet.issuance.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=2)
+        (kept,) = wallet.issuance.refreshes
         assert kept.is_one_time
         assert kept.token not in repr(kept)
     town.world.clock.advance(seconds=10 * DAY_S)
     # Another day: the wallet was closed.
     with town.open(None) as wallet:
-        made = wallet.refresh(kept.refresh_id, count=3)
+        made = wallet.issuance.refresh(kept.refresh_id, count=3)
         assert wallet.one_time_left == 5
         assert len({str(one.read().holder_key) for one in wallet.credentials}) == 5
         assert all(one.issuer == ISSUER for one in made)
-        assert len(wallet.refresh(kept.refresh_id)) == town.world.config.batch_size
-        assert wallet.issuances == ()
+        assert len(wallet.issuance.refresh(kept.refresh_id)) == town.world.config.batch_size
+        assert wallet.issuance.pending == ()
 
 
 def test_a_credential_is_had_anew_before_it_ends(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(None) as wallet:
-        old = wallet.receive(offer["link"], tx_code=offer["tx_code"])
-        (kept,) = wallet.refreshes
+        old = wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
+        (kept,) = wallet.issuance.refreshes
         town.world.clock.advance(seconds=20 * DAY_S)
-        (new,) = wallet.refresh(kept.refresh_id)
+        (new,) = wallet.issuance.refresh(kept.refresh_id)
         assert new.expires_at_ms - old.expires_at_ms == 20 * DAY_S * 1000
         assert new.read().holder_key == old.read().holder_key
 
@@ -124,40 +126,40 @@ def test_a_credential_is_had_anew_before_it_ends(town: Town) -> None:
 def test_what_breaks_off_is_gone_on_with(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(None) as wallet:
-        wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=1)
-        (kept,) = wallet.refreshes
+        wallet.issuance.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=1)
+        (kept,) = wallet.issuance.refreshes
         town.world.ledger.reachable = False
         with pytest.raises(TransportError):
-            wallet.refresh(kept.refresh_id, count=2)
+            wallet.issuance.refresh(kept.refresh_id, count=2)
         town.world.ledger.reachable = True
     with town.open(None) as wallet:
-        (waiting,) = wallet.issuances
-        wallet.resume(waiting.issuance_id)
+        (waiting,) = wallet.issuance.pending
+        wallet.issuance.resume(waiting.issuance_id)
         assert wallet.one_time_left == 3
-        (still,) = wallet.refreshes
+        (still,) = wallet.issuance.refreshes
         assert still == kept
 
 
 def test_a_token_that_the_issuer_takes_no_more_is_forgotten(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(None) as wallet:
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
-        (kept,) = wallet.refreshes
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
+        (kept,) = wallet.issuance.refreshes
         (listed,) = town.world.operator("/credentials", method="GET").get_json()["credentials"]
         town.world.operator(f"/credentials/{listed['record']}/revoke")
         with pytest.raises(IssuerRefusedError, match="invalid_grant"):
-            wallet.refresh(kept.refresh_id)
-        assert wallet.refreshes == ()
+            wallet.issuance.refresh(kept.refresh_id)
+        assert wallet.issuance.refreshes == ()
         with pytest.raises(OfferError, match="no refresh token"):
-            wallet.refresh(kept.refresh_id)
+            wallet.issuance.refresh(kept.refresh_id)
 
 
 def test_a_refresh_token_is_no_part_of_a_backup(town: Town) -> None:
     """It is bound to a key of this phone: who has the backup must not get more by it."""
     offer = town.world.make_offer()
     with town.open(None) as wallet:
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
-        (kept,) = wallet.refreshes
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
+        (kept,) = wallet.issuance.refreshes
         backup = wallet._session.contents.to_backup()
         assert "refreshes" not in backup
         assert kept.token not in str(backup)
@@ -166,7 +168,7 @@ def test_a_refresh_token_is_no_part_of_a_backup(town: Town) -> None:
 def test_a_damaged_refresh_token_is_told(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(None) as wallet:
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         fields: Any = wallet._session.contents.to_fields()
     (whole,) = fields["refreshes"]
     changes: list[Any] = [

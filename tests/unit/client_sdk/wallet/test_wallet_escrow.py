@@ -14,8 +14,9 @@ from client_sdk.errors import NotProtectedError, VaultFormatError, WeakPasswordE
 from client_sdk.escrow.recovery import RecoveredBackup, recover
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
+from client_sdk.wallet import Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount, StoredCredential
 
 PASSPHRASE = "a passphrase"
 ACCOUNT = LedgerAccount(
@@ -57,13 +58,13 @@ def _wallet(
         credentials={credential.record_id: credential},
     )
     vault = Vault.create(path, PASSPHRASE, contents.to_fields(), profile=CHEAPEST)
-    return Wallet(vault, http=world.http, now_ms=world.clock)
+    return Wallet(WalletSession(vault, http=world.http, now_ms=world.clock))
 
 
 def _recover(world: EscrowWorld, path: Path, recovered: RecoveredBackup) -> Wallet:
     made = Wallet.recover(path, PASSPHRASE, recovered, profile=CHEAPEST)
     made.close()
-    return Wallet(Vault.open(path, PASSPHRASE), http=world.http, now_ms=world.clock)
+    return Wallet(WalletSession(Vault.open(path, PASSPHRASE), http=world.http, now_ms=world.clock))
 
 
 def test_a_lost_wallet_comes_back_with_a_new_key(
@@ -99,11 +100,11 @@ def test_a_new_credential_goes_into_the_backup_by_itself(
     account = replace(ACCOUNT, account_id=made.get_json()["account_id"], ledger_id=issuer.ledger_id)
     contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
     vault = Vault.create(tmp_path / "w", PASSPHRASE, contents.to_fields(), profile=CHEAPEST)
-    wallet = Wallet(vault, http=world.http, now_ms=issuer.clock)
+    wallet = Wallet(WalletSession(vault, http=world.http, now_ms=issuer.clock))
 
     def receive() -> str:
         offer = issuer.make_offer()
-        return wallet.receive(offer["link"], tx_code=offer["tx_code"]).record_id
+        return wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"]).record_id
 
     first = receive()  # of a wallet that is not protected
     card = wallet.escrow.protect(world.urls, PASSWORD, profile=CHEAPEST)

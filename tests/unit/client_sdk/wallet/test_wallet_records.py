@@ -12,16 +12,16 @@ from client_sdk.errors import OfferError, VaultFormatError
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.grants import GrantTerms
 from client_sdk.strict_json import encode_json, parse_strict_json_object
-from client_sdk.wallet.wallet_records import (
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import (
     LedgerAccount,
     StoredCredential,
     StoredGrant,
     StoredPresentation,
-    WalletContents,
 )
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-TIMES = st.integers(min_value=-(2**53), max_value=2**53)
+TIMES = st.integers(min_value=0, max_value=2**53)
 PATHS = st.lists(TEXTS, min_size=1, max_size=3).map(tuple)
 ACCOUNTS = st.builds(
     LedgerAccount,
@@ -65,7 +65,7 @@ PRESENTATIONS = st.builds(
     attributes=st.lists(PATHS, max_size=3).map(tuple),
     purpose=st.none() | TEXTS,
     grant=st.none() | TEXTS,
-    sent_at_ms=st.integers(min_value=0, max_value=2**53),
+    sent_at_ms=TIMES,
     shown=st.binary(max_size=32),
     is_taken=st.booleans(),
     is_deposit=st.booleans(),
@@ -202,7 +202,7 @@ def test_the_proof_of_a_batch_is_kept() -> None:
     assert WalletContents.from_fields(fields) == kept
     for spoilt in (None, {}, {"batch": "0" * 32, "index": 3, "path": ["short"]}):
         fields["credentials"][0]["inclusion"] = spoilt
-        with pytest.raises(VaultFormatError, match="the wallet's contents: inclusion"):
+        with pytest.raises(VaultFormatError, match=r"the wallet's contents: .*inclusion"):
             WalletContents.from_fields(fields)
 
 

@@ -51,7 +51,7 @@ def pending(world: GrantWorld) -> PendingRequest:
     )
     with world.verifier() as city:
         created = city.ask_query(query, purpose="Certificate of residence")
-    return world.wallet.read_request(created.link)
+    return world.wallet.presentation.read_request(created.link)
 
 
 def shown(pending: PendingRequest) -> set[str]:

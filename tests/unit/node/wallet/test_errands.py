@@ -38,7 +38,7 @@ def world(tmp_path: Path) -> Iterator[GrantWorld]:
 def share(world: GrantWorld, link: str) -> Share:
     return Share(
         keeper=cast(WalletKeeper, LentWallet(world.wallet)),
-        pending=world.wallet.read_request(link),
+        pending=world.wallet.presentation.read_request(link),
         beyond_registration=True,
         done=lambda _redirect: "/done",
     )
@@ -60,7 +60,7 @@ def test_an_answer_whose_receipt_stands_was_taken_though_nobody_said_so(world: G
         assert job.is_over(within_s=DEADLINE_S)
         assert (job.state, job.target) == ("done", "/done")
         assert city.result(created.request_id).state == "accepted"
-    assert len(world.wallet.grants) == 1
+    assert len(world.wallet.grants.made) == 1
 
 
 def test_an_answer_that_was_refused_at_once_is_told_as_refused(
@@ -80,11 +80,11 @@ def test_an_answer_that_was_refused_at_once_is_told_as_refused(
 def test_a_grant_that_is_revoked_already_is_no_error(world: GrantWorld) -> None:
     with world.verifier() as city:
         created = city.ask(["address"], purpose="Certificate of residence")
-        world.consent(world.wallet.read_request(created.link))
-    grant = world.wallet.grants[-1].grant_id
+        world.consent(world.wallet.presentation.read_request(created.link))
+    grant = world.wallet.grants.made[-1].grant_id
     keeper: Any = LentWallet(world.wallet)
     for _ in range(2):
         job = Jobs().start("Revoking", Revoke(keeper=keeper, grant_id=grant), back="/")
         assert job.is_over(within_s=DEADLINE_S)
         assert job.state == "done"
-    assert world.wallet.grant_state(grant).state == "revoked"
+    assert world.wallet.grants.state(grant).state == "revoked"

@@ -24,7 +24,9 @@ def world(tmp_path: Path) -> Iterator[GrantWorld]:
 
 
 def prepare(world: GrantWorld, link: str) -> PreparedAnswer:
-    return world.wallet.prepare_answer(world.wallet.read_request(link), beyond_registration=True)
+    return world.wallet.presentation.prepare(
+        world.wallet.presentation.read_request(link), beyond_registration=True
+    )
 
 
 def grants_on_ledger(world: GrantWorld) -> list[str]:
@@ -50,7 +52,7 @@ def test_what_is_prepared_is_neither_granted_nor_sent(world: GrantWorld) -> None
         prepare(world, created.link)
         assert city.result(created.request_id).state == "fetched"
     assert grants_on_ledger(world) == []
-    assert world.wallet.grants == ()
+    assert world.wallet.grants.made == ()
 
 
 def test_a_grant_that_came_in_unheard_is_not_made_again(
@@ -62,11 +64,11 @@ def test_a_grant_that_came_in_unheard_is_not_made_again(
         lose_answers_of_the_ledger(world, monkeypatch)
         for _ in ("the permission of receipts", "the grant"):
             with pytest.raises(TransportError):
-                world.wallet.send_answer(prepared)
-        answer = world.wallet.send_answer(prepared)
+                world.wallet.presentation.send(prepared)
+        answer = world.wallet.presentation.send(prepared)
         assert city.result(created.request_id).state == "accepted"
     assert answer.grant_ids == tuple(grant.grant_id for grant in prepared.grants)
-    assert len(grants_on_ledger(world)) == len(world.wallet.grants) == 1
+    assert len(grants_on_ledger(world)) == len(world.wallet.grants.made) == 1
     (entry,) = world.wallet.history()
     assert entry.finding is None
 
@@ -77,11 +79,11 @@ def test_an_answer_that_was_cut_off_is_noted_once(world: GrantWorld) -> None:
         prepared = prepare(world, created.link)
         world.wallet_line.is_cut = True
         with pytest.raises(TransportError):
-            world.wallet.send_answer(prepared)
+            world.wallet.presentation.send(prepared)
         world.wallet_line.is_cut = False
         assert city.result(created.request_id).state == "accepted"
         with pytest.raises(RequestError):
-            world.wallet.send_answer(prepared)
+            world.wallet.presentation.send(prepared)
     assert len(grants_on_ledger(world)) == 1
     (entry,) = world.wallet.history()
     assert entry.use == 1

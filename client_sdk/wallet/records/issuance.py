@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
-from chaincode.errors import DecodeError
+from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
 from client_sdk.errors import KeyFormatError, VaultFormatError
 from client_sdk.http_client import HttpClient
+from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.openid4vci.issuer_answers import fetch_metadata
 from client_sdk.openid4vci.signed_metadata import MetadataTrust
@@ -116,51 +116,30 @@ class StoredIssuance:
         }
 
     @classmethod
-    def from_fields(cls, value: JsonValue) -> Self:
+    def from_fields(cls, fields: JsonFields) -> Self:
         """Return the issuance that a JSON object stands for.
 
         Raises:
             VaultFormatError: Something is missing or of the wrong kind.
         """
-        match value:
-            case {
-                "issuance_id": str(issuance_id),
-                "issuer_url": str(issuer_url),
-                "credential_format": str(credential_format),
-                "credential_type": str(credential_type),
-                "trusted_issuer": None | str() as trusted_issuer,
-                "transaction_id": None | str() as transaction_id,
-                "token": str(token),
-                "wanted": dict() as wanted,
-                "dpop_jwk": None | dict() as dpop_jwk,
-                "configuration_id": None | str() as configuration_id,
-                "seeds": list() as texts,
-                "refresh_token": None | str() as refresh_token,
-                "server_url": str(server_url),
-            }:
-                pass
-            case _:
-                raise VaultFormatError("the wallet's contents: an accepted offer is damaged")
+        dpop_jwk = fields.optional_object("dpop_jwk")
         try:
             if dpop_jwk is not None:
                 parse_private_jwk(dpop_jwk)
-            seeds = tuple(decode_base64url(str(text)) for text in texts)
-        except (KeyFormatError, DecodeError) as error:
-            raise VaultFormatError(f"the wallet's contents: {error}") from None
-        if any(len(seed) != SEED_BYTES for seed in seeds):
-            raise VaultFormatError("the wallet's contents: a key of an accepted offer is damaged")
+        except KeyFormatError as error:
+            raise VaultFormatError(f"the wallet's contents: an accepted offer: {error}") from None
         return cls(
-            issuance_id=issuance_id,
-            issuer_url=issuer_url,
-            credential_format=credential_format,
-            credential_type=credential_type,
-            trusted_issuer=trusted_issuer,
-            transaction_id=transaction_id,
-            token=token,
-            wanted=wanted,
+            issuance_id=fields.text("issuance_id"),
+            issuer_url=fields.text("issuer_url"),
+            credential_format=fields.text("credential_format"),
+            credential_type=fields.text("credential_type"),
+            trusted_issuer=fields.optional_text("trusted_issuer"),
+            transaction_id=fields.optional_text("transaction_id"),
+            token=fields.text("token"),
+            wanted=fields.object("wanted"),
             dpop_jwk=dpop_jwk,
-            configuration_id=configuration_id,
-            seeds=seeds,
-            refresh_token=refresh_token,
-            server_url=server_url,
+            configuration_id=fields.optional_text("configuration_id"),
+            seeds=fields.secrets("seeds", SEED_BYTES),
+            refresh_token=fields.optional_text("refresh_token"),
+            server_url=fields.text("server_url"),
         )

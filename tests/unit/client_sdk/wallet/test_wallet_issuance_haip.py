@@ -26,9 +26,9 @@ def test_haip_4_wallet_receives_through_the_issuers_page(town: Town) -> None:
     offer = town.world.make_offer()
     holder = HolderAtPage(tx_code=offer["tx_code"])
     with town.open(provider(town.world)) as wallet:
-        credential = wallet.receive(offer["link"], browser=holder)
+        credential = wallet.issuance.receive(offer["link"], browser=holder)
         assert credential.issuer == ISSUER
-        assert wallet.issuances == ()
+        assert wallet.issuance.pending == ()
     assert holder.client_id == "https://wallet.example"
 
 
@@ -36,15 +36,18 @@ def test_haip_4_wallet_begins_without_an_offer(town: Town) -> None:
     offer = town.world.make_offer()
     holder = HolderAtPage(authentication_code=offer["authentication_code"])
     with town.open(provider(town.world)) as wallet:
-        assert wallet.receive_at(town.world.config.public_url, browser=holder).issuer == ISSUER
+        assert (
+            wallet.issuance.receive_at(town.world.config.public_url, browser=holder).issuer
+            == ISSUER
+        )
         with pytest.raises(OfferError, match="not the service that made"):
-            wallet.receive_at("https://stranger.example", browser=holder)
+            wallet.issuance.receive_at("https://stranger.example", browser=holder)
 
 
 def test_haip_4_one_attestation_names_all_keys_of_a_batch(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(provider(town.world)) as wallet:
-        made = wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=3)
+        made = wallet.issuance.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=3)
         assert len({str(one.read().holder_key) for one in made}) == 3
 
 
@@ -53,7 +56,7 @@ def test_5_1_2_wallet_names_each_format_by_its_scope(tmp_path: Path) -> None:
         for name in ("ldp_vc", "dc+sd-jwt"):
             offer = town.world.make_offer()
             holder = HolderAtPage(tx_code=offer["tx_code"])
-            made = wallet.receive(offer["link"], browser=holder, credential_format=name)
+            made = wallet.issuance.receive(offer["link"], browser=holder, credential_format=name)
             assert made.format == name
 
 
@@ -61,10 +64,10 @@ def test_holder_declines_at_the_page(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(provider(town.world)) as wallet:
         with pytest.raises(IssuerRefusedError, match="access_denied"):
-            wallet.receive(offer["link"], browser=HolderAtPage(decision="deny"))
+            wallet.issuance.receive(offer["link"], browser=HolderAtPage(decision="deny"))
         # Nothing was used up.
         holder = HolderAtPage(tx_code=offer["tx_code"])
-        assert wallet.receive(offer["link"], browser=holder)
+        assert wallet.issuance.receive(offer["link"], browser=holder)
 
 
 def test_haip_4_3_1_attestations_are_not_used_again(town: Town) -> None:
@@ -77,24 +80,24 @@ def test_haip_4_3_1_attestations_are_not_used_again(town: Town) -> None:
 def test_wallet_without_a_provider_is_refused(town: Town) -> None:
     offer = town.world.make_offer()
     with town.open(None) as wallet, pytest.raises(IssuerRefusedError, match="invalid_client"):
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
 
 
 def test_keys_that_are_kept_worse_than_demanded_are_refused(town: Town) -> None:
     offer = town.world.make_offer()
     weak = provider(town.world, key_storage=("iso_18045_basic",))
     with town.open(weak) as wallet, pytest.raises(IssuerRefusedError, match="invalid_proof"):
-        wallet.receive(offer["link"], tx_code=offer["tx_code"])
+        wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
 
 
 def test_wallet_says_where_it_has_nobody_to_vouch_for_its_keys(tmp_path: Path) -> None:
     with town_of(tmp_path, key_attestations=DEMAND) as town:
         offer = town.world.make_offer()
         with town.open(None) as wallet, pytest.raises(OfferError, match="vouch for its keys"):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         # The offer was accepted: with a provider the wallet goes on.
         with town.open(provider(town.world)) as wallet:
-            assert wallet.resume(wallet.issuances[0].issuance_id)
+            assert wallet.issuance.resume(wallet.issuance.pending[0].issuance_id)
 
 
 def test_attested_wallet_shows_nothing_where_nothing_is_asked(tmp_path: Path) -> None:
@@ -104,7 +107,7 @@ def test_attested_wallet_shows_nothing_where_nothing_is_asked(tmp_path: Path) ->
         offer = town.world.make_offer()
         holder = HolderAtPage(tx_code=offer["tx_code"])
         with town.open(provider(town.world)) as wallet:
-            assert wallet.receive(offer["link"], browser=holder)
+            assert wallet.issuance.receive(offer["link"], browser=holder)
         assert holder.client_id == "tegata-wallet"
 
 
@@ -124,13 +127,13 @@ def test_12_2_3_wallet_takes_metadata_by_the_word_of_an_authority(
         offer = town.world.make_offer()
         with town.open(None, issuer_anchors=(AUTHORITY.certificate,)) as wallet:
             if signed == "by the authority":
-                assert wallet.receive(offer["link"], tx_code=offer["tx_code"])
+                assert wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
                 return
             with pytest.raises(OfferError, match="issuer metadata"):
-                wallet.receive(offer["link"], tx_code=offer["tx_code"])
+                wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         # Nothing was used up.
         with town.open(None) as wallet:
-            assert wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            assert wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
 
 
 def test_a_provider_is_read_from_a_folder(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writing a grant to the ledger, so that its gateway can put each access on the holder's record."""
+"""The wallet's grants: written so that each access stands on the holder's record; and revoked."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -13,14 +13,82 @@ from client_sdk.errors import (
     QueryFailedError,
     RequestError,
     TransactionFailedError,
+    UnknownGrantError,
 )
 from client_sdk.ledger.commands import grant_permission, revoke_permission, set_record
 from client_sdk.openid4vp.consent_record import ConsentRecord, verify_consent
 from client_sdk.openid4vp.signed_request import read_own_request
+from client_sdk.tracing import traced
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.parts import WalletParts
+from client_sdk.wallet.records import StoredGrant
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import StoredGrant, WalletContents
 
 _GRANTED_ALREADY = 1
+
+
+class WalletGrants:
+    """The grants of one wallet and of its parts."""
+
+    def __init__(self, parts: WalletParts) -> None:
+        """Work on an open wallet."""
+        self._parts = parts
+
+    @property
+    def made(self) -> tuple[StoredGrant, ...]:
+        """The grants that were made, oldest first. `state` tells which are live."""
+        contents = self._parts.whole.contents
+        makers = [contents, *contents.parts.values()]
+        grants = [grant for one in makers for grant in one.grants.values()]
+        return tuple(sorted(grants, key=lambda grant: grant.granted_at_ms))
+
+    def state(self, grant_id: str) -> GrantRecord:
+        """Return a grant as the ledger holds it now.
+
+        Raises:
+            UnknownGrantError: The wallet made no such grant, or the ledger does not hold it.
+            TransportError: The ledger cannot be reached.
+        """
+        session = self._maker(grant_id)
+        record = session.ledger.record(session.account.account_id, grant_id, GrantRecord)
+        if record is None:
+            raise UnknownGrantError(f"the ledger holds no grant {grant_id}")
+        return record
+
+    @traced("wallet.revoke_grant")
+    def revoke(self, grant_id: str) -> None:
+        """Revoke a grant for good: from the next block on nothing is shown under it.
+
+        Raises:
+            UnknownGrantError: The wallet made no such grant.
+            TransactionFailedError: The ledger refused, as it does where it is revoked already.
+            TransportError: The ledger cannot be reached.
+        """
+        session, revoked = self._maker(grant_id), replace(self.state(grant_id), state="revoked")
+        session.ledger.submit(set_record(session.account.account_id, grant_id, revoked))
+        withdraw_permissions(session)
+
+    def consent_record(self, grant_id: str) -> ConsentRecord:
+        """Return the signed record of the consent to a grant (ISO/IEC TS 27560:2023), verified.
+
+        The verifier has the same record. Its own half, the signed request, stands in the grant
+        (`request_object`).
+
+        Raises:
+            UnknownGrantError: The wallet made no such grant.
+            ConsentError: The record is not of this grant's terms.
+        """
+        return verify_own_consent(self._maker(grant_id).contents.grants[grant_id])
+
+    def _maker(self, grant_id: str) -> WalletSession:
+        """Return the wallet or the part that made a grant."""
+        contents = self._parts.whole.contents
+        if grant_id in contents.grants:
+            return self._parts.whole
+        for verifier, part in contents.parts.items():
+            if grant_id in part.grants:
+                return self._parts.meeting(verifier)
+        raise UnknownGrantError(f"the wallet made no grant {grant_id}")
 
 
 def write_grant(session: WalletSession, grant: StoredGrant) -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from client_sdk.errors import OfferError, QueryFailedError
 from client_sdk.openid4vci.account_client import register_account
+from client_sdk.wallet.records import LedgerAccount
 from client_sdk.wallet.session import WalletSession
-from client_sdk.wallet.wallet_records import LedgerAccount
 
 
 def register(

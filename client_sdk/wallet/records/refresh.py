@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from chaincode.encoding import JsonObject, JsonValue
+from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, parse_private_jwk
 from client_sdk.errors import KeyFormatError, VaultFormatError
-from client_sdk.wallet.issuance_records import StoredIssuance
+from client_sdk.json_fields import JsonFields
+from client_sdk.wallet.records.issuance import StoredIssuance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,35 +69,21 @@ class StoredRefresh:
         }
 
     @classmethod
-    def from_fields(cls, value: JsonValue) -> Self:
+    def from_fields(cls, fields: JsonFields) -> Self:
         """Return what a JSON object stands for.
 
         Raises:
             VaultFormatError: Something is missing or of the wrong kind.
         """
-        match value:
-            case {
-                "refresh_id": str(refresh_id),
-                "issuer_url": str(issuer_url),
-                "server_url": str(server_url),
-                "configuration_id": str(configuration_id),
-                "trusted_issuer": None | str() as trusted_issuer,
-                "is_one_time": bool(is_one_time),
-                "token": str(token),
-                "dpop_jwk": None | dict() as dpop_jwk,
-            }:
-                pass
-            case _:
-                raise VaultFormatError("the wallet's contents: a refresh token is damaged")
         kept = cls(
-            refresh_id=refresh_id,
-            issuer_url=issuer_url,
-            server_url=server_url,
-            configuration_id=configuration_id,
-            trusted_issuer=trusted_issuer,
-            is_one_time=is_one_time,
-            token=token,
-            dpop_jwk=dpop_jwk,
+            refresh_id=fields.text("refresh_id"),
+            issuer_url=fields.text("issuer_url"),
+            server_url=fields.text("server_url"),
+            configuration_id=fields.text("configuration_id"),
+            trusted_issuer=fields.optional_text("trusted_issuer"),
+            is_one_time=fields.flag("is_one_time"),
+            token=fields.text("token"),
+            dpop_jwk=fields.optional_object("dpop_jwk"),
         )
         try:
             _ = kept.dpop_key

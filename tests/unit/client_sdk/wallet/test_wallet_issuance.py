@@ -24,9 +24,9 @@ from client_sdk.errors import (
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
-from client_sdk.wallet.issuance_records import StoredIssuance
-from client_sdk.wallet.wallet_records import LedgerAccount, StoredCredential, WalletContents
+from client_sdk.wallet import Wallet, WalletSession
+from client_sdk.wallet.contents import WalletContents
+from client_sdk.wallet.records import LedgerAccount, StoredCredential, StoredIssuance
 from node.issuer.config import CardConfig
 
 HOLDER = "h4f2@holder"
@@ -61,7 +61,7 @@ class Town:
         Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
 
     def open(self) -> Wallet:
-        return Wallet(Vault.open(self.path, "pass"), now_ms=self.world.clock)
+        return Wallet(WalletSession(Vault.open(self.path, "pass"), now_ms=self.world.clock))
 
     def offer(self, **more: Any) -> dict[str, Any]:
         made: dict[str, Any] = self.world.operator(
@@ -93,14 +93,14 @@ def test_offer_that_was_accepted_needs_no_new_one(town: Town) -> None:
     with town.open() as wallet:
         town.world.ledger.reachable = False
         with pytest.raises(TransportError):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
-        (waiting,) = wallet.issuances
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
+        (waiting,) = wallet.issuance.pending
         assert waiting.token not in repr(waiting)
     town.world.ledger.reachable = True
     # Another day: the wallet was closed, and the offer's link no longer leads anywhere.
     with town.open() as wallet:
-        assert wallet.resume(wallet.issuances[0].issuance_id).credential_type
-        assert wallet.issuances == ()
+        assert wallet.issuance.resume(wallet.issuance.pending[0].issuance_id).credential_type
+        assert wallet.issuance.pending == ()
         assert len(wallet.credentials) == 1
     (listed,) = town.world.operator("/credentials", method="GET").get_json()["credentials"]
     assert listed["event"] == "credential_accepted"
@@ -111,9 +111,9 @@ def test_same_link_goes_on_where_it_broke_off(town: Town) -> None:
     with town.open() as wallet:
         town.world.ledger.reachable = False
         with pytest.raises(TransportError):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         town.world.ledger.reachable = True
-        assert wallet.receive(offer["link"]).record_id == wallet.credentials[0].record_id
+        assert wallet.issuance.receive(offer["link"]).record_id == wallet.credentials[0].record_id
 
 
 def test_token_is_kept_no_longer_than_it_is_good(town: Town) -> None:
@@ -121,14 +121,14 @@ def test_token_is_kept_no_longer_than_it_is_good(town: Town) -> None:
     with town.open() as wallet:
         town.world.ledger.reachable = False
         with pytest.raises(TransportError):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         town.world.ledger.reachable = True
         town.world.clock.advance(seconds=3600)
         with pytest.raises(IssuerRefusedError, match="new one"):
-            wallet.receive(offer["link"])
-        assert wallet.issuances == ()
+            wallet.issuance.receive(offer["link"])
+        assert wallet.issuance.pending == ()
         with pytest.raises(OfferError, match="not on its way"):
-            wallet.resume("00" * 32)
+            wallet.issuance.resume("00" * 32)
 
 
 def test_one_time_credentials_go_on_where_they_broke_off(town: Town) -> None:
@@ -136,20 +136,20 @@ def test_one_time_credentials_go_on_where_they_broke_off(town: Town) -> None:
     with town.open() as wallet:
         town.world.ledger.reachable = False
         with pytest.raises(TransportError):
-            wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=3)
+            wallet.issuance.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=3)
     town.world.ledger.reachable = True
     with town.open() as wallet:
-        first = wallet.resume(wallet.issuances[0].issuance_id)
+        first = wallet.issuance.resume(wallet.issuance.pending[0].issuance_id)
         assert first.is_one_time
         assert wallet.one_time_left == 3
-        assert wallet.issuances == ()
+        assert wallet.issuance.pending == ()
         # The same link goes on as well.
         other = town.offer()
         town.world.ledger.reachable = False
         with pytest.raises(TransportError):
-            wallet.receive_one_time(other["link"], tx_code=other["tx_code"], count=2)
+            wallet.issuance.receive_one_time(other["link"], tx_code=other["tx_code"], count=2)
         town.world.ledger.reachable = True
-        assert len(wallet.receive_one_time(other["link"])) == 2
+        assert len(wallet.issuance.receive_one_time(other["link"])) == 2
         assert wallet.one_time_left == 5
 
 
@@ -157,8 +157,10 @@ def test_more_at_once_than_the_issuer_gives_uses_nothing_up(town: Town) -> None:
     offer, most = town.offer(), town.world.config.batch_size
     with town.open() as wallet:
         with pytest.raises(OfferError, match=f"1 to {most} credentials"):
-            wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=most + 1)
-        assert wallet.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=1)
+            wallet.issuance.receive_one_time(
+                offer["link"], tx_code=offer["tx_code"], count=most + 1
+            )
+        assert wallet.issuance.receive_one_time(offer["link"], tx_code=offer["tx_code"], count=1)
 
 
 def test_deferred_credential_waits_in_the_wallet(town: Town) -> None:
@@ -166,38 +168,40 @@ def test_deferred_credential_waits_in_the_wallet(town: Town) -> None:
     with town.open() as wallet:
         for _ in range(2):
             with pytest.raises(IssuanceDeferredError):
-                wallet.receive(offer["link"], tx_code=offer["tx_code"])
+                wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
     town.world.operator("/reviews/decide", {"code": offer["review_code"], "decision": "approve"})
     with town.open() as wallet:
-        assert wallet.resume(wallet.issuances[0].issuance_id)
+        assert wallet.issuance.resume(wallet.issuance.pending[0].issuance_id)
 
 
 def test_refused_review_ends_the_waiting(town: Town) -> None:
     offer = town.offer(review=True)
     with town.open() as wallet:
         with pytest.raises(IssuanceDeferredError):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
         body = {"code": offer["review_code"], "decision": "refuse"}
         town.world.operator("/reviews/decide", body)
         with pytest.raises(IssuerRefusedError, match="will not give"):
-            wallet.resume(wallet.issuances[0].issuance_id)
-        assert wallet.issuances == ()
+            wallet.issuance.resume(wallet.issuance.pending[0].issuance_id)
+        assert wallet.issuance.pending == ()
 
 
 def test_card_proves_what_the_offer_attests(town: Town) -> None:
     offer = town.world.operator("/offers", {"card": {}}).get_json()
     with town.open() as wallet:
         with pytest.raises(IssuerRefusedError):
-            wallet.receive(offer["link"], tx_code=offer["tx_code"])
-        credential = wallet.receive(offer["link"], tx_code=offer["tx_code"], card=sign_with_card)
+            wallet.issuance.receive(offer["link"], tx_code=offer["tx_code"])
+        credential = wallet.issuance.receive(
+            offer["link"], tx_code=offer["tx_code"], card=sign_with_card
+        )
         assert wallet.attributes(credential.record_id)["address"] == ADDRESS
 
 
 def test_card_alone_asks_and_the_counter_approves(town: Town) -> None:
     with town.open() as wallet:
         with pytest.raises(IssuanceDeferredError):
-            wallet.receive_by_card(sign_with_card)
-        assert len(wallet.issuances) == 1
+            wallet.issuance.receive_by_card(sign_with_card)
+        assert len(wallet.issuance.pending) == 1
 
 
 def test_backup_holds_no_token(town: Town) -> None:
@@ -261,7 +265,9 @@ def test_damaged_issuance_is_refused(change: dict[str, Any]) -> None:
         "refresh_token": "r",
         "server_url": "https://issuer.example",
     }
-    assert StoredIssuance.from_fields(fields).to_fields() == fields
+    kept = WalletContents(seed=bytes(32), trust_anchors="").to_fields()
+    kept["issuances"] = [fields]
+    assert WalletContents.from_fields(kept).to_fields() == kept
     fields |= change
     with pytest.raises(VaultFormatError):
-        StoredIssuance.from_fields(fields)
+        WalletContents.from_fields(kept)

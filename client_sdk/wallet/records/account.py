@@ -1,0 +1,45 @@
+"""The account that a wallet has on a ledger."""
+
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from chaincode.encoding import JsonObject
+from client_sdk.json_fields import JsonFields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAccount:
+    """The wallet's account on a ledger.
+
+    Attributes:
+        account_id: The holder's account.
+        ledger_id: The hash of the ledger's genesis block, 64 hex digits.
+        torii: `host:port` of the node that the wallet uses.
+        registered_by: The account of the issuer that made it: whose credentials the wallet takes.
+        issuer_url: Where that issuer's service is, as its credentials name it (`iss`).
+    """
+
+    account_id: str
+    ledger_id: str
+    torii: str
+    registered_by: str
+    issuer_url: str
+
+    def to_fields(self) -> JsonObject:
+        """Return the account as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_fields(cls, fields: JsonFields) -> Self:
+        """Return the account that a JSON object stands for.
+
+        Raises:
+            VaultFormatError: Something is missing or of the wrong kind.
+        """
+        return cls(
+            account_id=fields.text("account_id"),
+            ledger_id=fields.text("ledger_id"),
+            torii=fields.text("torii"),
+            registered_by=fields.text("registered_by"),
+            issuer_url=fields.text("issuer_url"),
+        )
