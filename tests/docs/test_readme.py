@@ -163,8 +163,11 @@ def test_the_proxy_and_the_page_name_the_ports_that_are_the_defaults() -> None:
     caddyfile = (ROOT / "deploy" / "Caddyfile").read_text(encoding="utf-8")
     page = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
     for service, option in (("node", "--torii"), ("issuer", "--listen"), ("gateway", "--listen")):
-        group = tegata.get_command(click.Context(tegata), service)
+        context = click.Context(tegata)
+        group = tegata.get_command(context, service)
         assert isinstance(group, click.Group)
-        (address,) = (p.default for p in group.commands["init"].params if option in p.opts)
+        init = group.get_command(context, "init")
+        assert init is not None
+        (address,) = (p.default for p in init.params if option in p.opts)
         assert f"| {address} " in page
         assert service == "node" or f"reverse_proxy {address}" in caddyfile

@@ -119,7 +119,7 @@ def test_it_is_read_on_a_new_phone(world: GrantWorld) -> None:
     show_address(world)
     session = world.wallet._session
     backup = session.contents.to_backup()
-    left_out = {"seed": "A" * 43, "protection": None, "issuances": []}
+    left_out = {"seed": "A" * 43, "protection": None, "issuances": [], "refreshes": []}
     again = WalletContents.from_fields({**backup, **left_out})
     session.update(lambda _: again)
     assert only(world.wallet.history()).finding is None
