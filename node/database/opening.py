@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from node.config import in_folder
-from node.database.database import Database, prepare_sqlite
+from node.database.database import Database, leave_standby, prepare_sqlite
 from node.database.schema import Schema
 from node.errors import ConfigError, DatabaseUnavailableError, StorageError
 
@@ -101,7 +101,7 @@ def _create_engine(url: str) -> Engine:
             _make_private(name)
             return engine
         if kind == "postgresql":
-            return create_engine(
+            engine = create_engine(
                 url,
                 hide_parameters=True,
                 isolation_level="READ COMMITTED",
@@ -109,6 +109,8 @@ def _create_engine(url: str) -> Engine:
                 connect_args=_unless(url, _PATIENCE),
                 **_POOL,
             )
+            leave_standby(engine)
+            return engine
     except (ArgumentError, ImportError):
         raise ConfigError("database_url: not a URL of a database that is installed") from None
     except OSError as error:

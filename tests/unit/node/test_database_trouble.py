@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, literal_column, select, text
 from support.databases import PostgreSql
 from support.gateway_world import GatewayWorld
 
-from node.database import open_database
+from node.database import Database, open_database
 from node.errors import DatabaseUnavailableError, UnstorableTextError
 from node.gateway.gateway_store import SCHEMA
 
@@ -129,6 +129,23 @@ def test_a_connection_that_breaks_in_the_middle_is_our_own_error_and_the_next_on
         ):
             session.execute(text(f"SELECT {KILL_SELF}"))
         assert database.find_one(select(1)) == 1
+
+
+def write_to_a_standby(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        session.execute(text("CREATE TABLE written (number INTEGER)"))
+
+
+def test_a_server_that_became_a_standby_is_left(lost: Lost) -> None:
+    """As after a failover: what is connected to it can only read."""
+    with closing(open_database(lost.url, SCHEMA)) as database:
+        backend = select(literal_column("pg_backend_pid()"))
+        before = database.find_one(backend)
+        assert database.find_one(backend) == before
+        with pytest.raises(DatabaseUnavailableError, match="ReadOnlySqlTransaction"):
+            write_to_a_standby(database)
+        assert database.find_one(backend) != before
 
 
 def test_a_read_is_asked_once_more(lost: Lost) -> None:
