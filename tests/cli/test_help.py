@@ -35,6 +35,7 @@ def test_the_commands() -> None:
         "network admit",
         "network dismiss",
         "network init",
+        "network refound",
         "network start",
         "network status",
         "node check",

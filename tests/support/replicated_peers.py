@@ -168,6 +168,9 @@ persistent_peers_max_dial_period = "200ms"
 addr_book_strict = false
 allow_duplicate_ip = true
 flush_throttle_timeout = "5ms"
+max_packet_msg_payload_size = 32768
+send_rate = 102400000
+recv_rate = 102400000
 [mempool]
 max_tx_bytes = 1048576
 [statesync]
