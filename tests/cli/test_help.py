@@ -96,6 +96,7 @@ def test_the_commands() -> None:
         "wallet paper",
         "wallet guard",
         "wallet recoveries",
+        "wallet refresh",
         "wallet veto",
         "wallet changes",
         "wallet lift-guard",
