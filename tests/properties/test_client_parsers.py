@@ -331,7 +331,11 @@ def status_parsers() -> dict[str, Parser]:
         "bitstring entry": Parser(call=StatusEntry.from_json, seeds=(ENTRY,)),
         "bitstring list": Parser(
             call=lambda token: read_bits(
-                HttpAnswer(status=200, media_type=VC_JWT_MEDIA_TYPE, body=token.encode()),
+                HttpAnswer(
+                    status=200,
+                    media_type=VC_JWT_MEDIA_TYPE,
+                    body=token.encode("utf-8", "surrogatepass"),
+                ),
                 entry=StatusEntry.from_json(ENTRY),
                 keys={"x": KEY},
                 now_s=NOW_S,
