@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup native cometbft demo test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger soak-gateway face-models face-train face-eval clean secrets sbom audit
+.PHONY: docs help setup native cometbft demo recording test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger soak-gateway face-models face-train face-eval clean secrets sbom audit
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ native: ## Build the faster signature checks and gRPC server, where a Rust compi
 
 demo: $(STAMP) ## Run the story end to end, with real processes on loopback
 	@$(BIN)/tegata demo
+
+recording: $(STAMP) ## Record a run of the demo as the README's picture
+	@$(BIN)/python docs/record_demo.py
 
 # The peers that the tests talk to: a JavaScript library, and Iroha's own client, which cannot live
 # in our environment (docs/dependencies.md).
@@ -79,14 +82,24 @@ $(HELM_STAMP): | $(STAMP)
 	  go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION) && touch $@; \
 	else echo "NOT TESTED: the Helm chart. There is no Go to build Helm with"; fi
 
-test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
+# The reader of compose files that `docker compose` itself uses.
+COMPOSE_GO_VERSION := v2.9.0
+COMPOSE_GO_STAMP := $(VENV)/.compose-go-$(COMPOSE_GO_VERSION)
+
+$(COMPOSE_GO_STAMP): | $(STAMP)
+	@if command -v go >/dev/null; then \
+	  echo "building compose-go $(COMPOSE_GO_VERSION)"; GOBIN="$(CURDIR)/$(VENV)/compose-go" GOFLAGS= \
+	  go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO_VERSION) && touch $@; \
+	else echo "NOT TESTED: that compose understands deploy/compose.yaml. There is no Go to build compose-go with"; fi
+
+test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(COMPOSE_GO_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
 soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger soak-gateway ## Crash tests and properties for long, and much load
-	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/replicated tests/unit/node/test_openapi_documents.py -v
+	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/replicated tests/unit/node/test_openapi_documents.py tests/docs/test_newcomer.py tests/deploy/test_containerfile.py -v
 
 LOAD_CLIENT := $(VENV)/.load-client
 $(LOAD_CLIENT): $(STAMP) $(wildcard benchmarks/load_client/src/*) native/grpc/src/codec.rs benchmarks/load_client/Cargo.lock

@@ -3,7 +3,6 @@
 import configparser
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,13 +10,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.command_line import run
+from support.deployed_city import City, free_port
 from support.processes import DEADLINE_S, NodeProcess
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 VENV = "/opt/tegata/venv"
 STATE = "/var/lib/tegata"
+
+# The city is made once.
+pytestmark = pytest.mark.xdist_group("deploy")
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (make test)"
@@ -93,42 +95,14 @@ def test_every_service_has_a_user_of_its_own() -> None:
     assert len(set(users)) == len(users)
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    """The folders of all services, made as deploy/README.md says."""
-    folder = tmp_path / "state"
-
-    def tegata(service: str, *words: str) -> None:
-        done = run(service, words[0], folder / (service.replace("node", "ledger")), *words[1:])
-        assert done.returncode == 0, done.stderr
-
-    def url() -> str:
-        return f"http://127.0.0.1:{free_port()}"
-
-    network = ("--network", str(folder / "ledger"))
-    tegata("node", "init", "--torii", f"127.0.0.1:{free_port()}")
-    with NodeProcess(folder / "ledger") as node:
-        node.wait_for_log("ledger node ready")
-        tegata("issuer", "init", *network, "--account", "aoba@issuer", "--public-url", url())
-        tegata("gateway", "init", *network, "--public-url", url())
-        tegata("gateway", "add-verifier", "ward", "--name", "Aoba Ward Office")
-        made = run("node", "page", "init", folder / "page", *network, "--public-url", url())
-        assert made.returncode == 0, made.stderr
-    login = ("node", "page", "add-login", folder / "page", "ito", "--password-file", "-")
-    added = run(*login, typed="correct horse battery staple\n")
-    assert added.returncode == 0, added.stderr
-    tegata("face", "init", "--name", "Aoba face test", "--public-url", url())
-    tegata("escrow", "init", "--name", "Notary", "--public-url", url())
-    return folder
+def folder_of(service: str, city: City) -> Path:
+    """Return the folder of a unit's service; the agent of this machine is one of the three."""
+    if service == "ledger":
+        return city.ledger
+    return city.folder / ("notary" if service == "escrow" else service)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def test_the_commands_start_every_service(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_start_every_service(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each by the command of its unit; the environment says where."""
     with ExitStack() as stack:
         health = []
@@ -136,6 +110,7 @@ def test_the_commands_start_every_service(state: Path, monkeypatch: pytest.Monke
             name = unit.stem.removeprefix("tegata-")
             port = free_port()
             *command, folder = exec_start(unit)
+            assert folder == f"{STATE}/{name}"
             if name == "ledger":
                 monkeypatch.setenv("TEGATA_NODE_HEALTH", f"127.0.0.1:{port}")
                 health.append(f"http://127.0.0.1:{port}/healthcheck")
@@ -144,7 +119,7 @@ def test_the_commands_start_every_service(state: Path, monkeypatch: pytest.Monke
                 monkeypatch.setenv(f"TEGATA_{prefix}_LISTEN", f"127.0.0.1:{port}")
                 health.append(f"http://127.0.0.1:{port}/healthz")
             process = NodeProcess(
-                Path(folder.replace(STATE, str(state))),
+                folder_of(name, city),
                 command=[word.replace(VENV, str(Path(sys.prefix))) for word in command],
             )
             stack.enter_context(process).wait_for_line(
