@@ -19,14 +19,17 @@ import requests
 from rich.console import Console
 
 from chaincode.transactions import block_hash
-from client_sdk.errors import ClientError
+from client_sdk.errors import ClientError, CredentialFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from client_sdk.strict_json import parse_strict_json_object
 from node.cli.escrow import FILE_NAME as ESCROW_FILE
+from node.cli.face import FILE_NAME as FACE_FILE
 from node.cli.output import json_option, plain, show_rows
 from node.config import LedgerAccess, ProcessConfig, load_config
 from node.errors import ConfigError
 from node.escrow.config import EscrowConfig
+from node.face.config import FaceConfig
 from node.gateway.config import FILE_NAME as GATEWAY_FILE
 from node.gateway.config import GatewayConfig
 from node.issuer.config import FILE_NAME as ISSUER_FILE
@@ -49,7 +52,9 @@ _KINDS: Final[dict[str, type[ProcessConfig]]] = {
     GATEWAY_FILE: GatewayConfig,
     PAGE_FILE: ObserverConfig,
     ESCROW_FILE: EscrowConfig,
+    FACE_FILE: FaceConfig,
 }
+_DEPTHS: Final = ("", "*/", "*/*/")
 _SECRET_ENDINGS: Final = (".priv", ".key", ".jwk", ".share")
 _MARKS: Final = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[bold red]✗[/]"}
 
@@ -86,7 +91,7 @@ def examine(folder: Path | None) -> Iterator[Finding]:
         return
     yield _examine_disk(folder)
     files = sorted(
-        path for name in _KINDS for path in (*folder.glob(name), *folder.glob(f"*/{name}"))
+        path for name in _KINDS for depth in _DEPTHS for path in folder.glob(f"{depth}{name}")
     )
     if not files:
         yield Finding(
@@ -110,7 +115,11 @@ def _examine_python() -> Finding:
 
 
 def _examine_native_parts() -> Iterator[Finding]:
-    for name, what in (("tegata_ed25519", "signature checks"), ("tegata_grpc", "Torii's server")):
+    for name, what in (
+        ("tegata_ed25519", "the ledger's signature checks"),
+        ("tegata_es256", "the credentials' signatures"),
+        ("tegata_grpc", "Torii's server"),
+    ):
         if find_spec(name) is None:
             yield Finding(
                 grade="note",
@@ -169,7 +178,7 @@ def _examine_service(path: Path) -> Iterator[Finding]:
 
 def _examine_modes(folder: Path) -> Iterator[Finding]:
     for path in sorted(folder.rglob("*")):
-        if path.suffix not in _SECRET_ENDINGS or not path.is_file():
+        if path.suffix not in _SECRET_ENDINGS or not path.is_file() or _is_public_jwk(path):
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
@@ -179,6 +188,13 @@ def _examine_modes(folder: Path) -> Iterator[Finding]:
                 text=f"others can read this key: its mode is {mode:o}",
                 mend=f"chmod 600 {path}; if others had it, make a new key",
             )
+
+
+def _is_public_jwk(path: Path) -> bool:
+    try:
+        return path.suffix == ".jwk" and "d" not in parse_strict_json_object(path.read_bytes())
+    except (OSError, CredentialFormatError):
+        return False
 
 
 def _examine_node(path: Path, config: NodeConfig) -> Finding:

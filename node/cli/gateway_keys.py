@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from node.cli.json_value import JsonValue
 from node.cli.output import Value, json_option, show, show_rows
 from node.config import load_config
 from node.errors import ConfigError
@@ -75,10 +76,10 @@ def list_keys(folder: Path, as_json: bool) -> None:
 
 @key.command()
 @_folder
-@click.argument("key_id", metavar="KEY")
+@click.argument("key_id", metavar="KEY", type=JsonValue("key"))
 @json_option
 def revoke(folder: Path, key_id: str, as_json: bool) -> None:
-    """End KEY, an id that `list` shows, for good."""
+    """End KEY, an id that `list` shows, for good; `@FILE` takes it from `create --json`."""
     config = load_config(folder / FILE_NAME, GatewayConfig)
     with closing(GatewayStore(config.database_url)) as store:
         if not store.keys.revoke(key_id, now_ms=_now_ms()):

@@ -18,7 +18,13 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 def _operator_options(command: _Command) -> _Command:
-    command = click.option("--issuer", "url", required=True, help="The service's address.")(command)
+    command = click.option(
+        "--issuer",
+        "url",
+        envvar="TEGATA_ISSUER",
+        required=True,
+        help="The service's address; or TEGATA_ISSUER.",
+    )(command)
     return click.option(
         "--token", envvar="TEGATA_OPERATOR_TOKEN", required=True, help="Or TEGATA_OPERATOR_TOKEN."
     )(command)

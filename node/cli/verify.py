@@ -15,6 +15,7 @@ from client_sdk.gateway_client import FaceTestDemand, GatewayClient, RequestResu
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import DEFAULT_TERM, find_term
 from client_sdk.strict_json import parse_strict_json_object
+from node.cli.json_value import JsonValue
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show
 
@@ -25,7 +26,12 @@ _MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
 
 def gateway_options(command: _Command) -> _Command:
     """Add the gateway's address and the verifier's key to a command."""
-    command = click.option("--gateway", required=True, help="The gateway's address.")(command)
+    command = click.option(
+        "--gateway",
+        envvar="TEGATA_GATEWAY",
+        required=True,
+        help="The gateway's address; or TEGATA_GATEWAY.",
+    )(command)
     return click.option(
         "--api-key", envvar="TEGATA_API_KEY", required=True, help="Or set TEGATA_API_KEY."
     )(command)
@@ -98,12 +104,15 @@ def ask(
 
 
 @verify.command()
-@click.argument("request_id", metavar="REQUEST")
+@click.argument("request_id", metavar="REQUEST", type=JsonValue("request"))
 @click.option("--wait", is_flag=True, help="Wait until the holder has answered.")
 @gateway_options
 @json_option
 def result(request_id: str, wait: bool, gateway: str, api_key: str, as_json: bool) -> None:
-    """Read what became of REQUEST: the named checks, and the attributes if all passed."""
+    """Read what became of REQUEST: the named checks, and the attributes if all passed.
+
+    `@FILE` takes it from what `tegata verify ask --json` printed.
+    """
     with GatewayClient(gateway, api_key) as client:
         found = client.wait(request_id) if wait else client.result(request_id)
     if as_json:

@@ -10,6 +10,7 @@ from client_sdk.gateway_client import RequestResult
 from client_sdk.purposes import DEFAULT_TERM, find_term
 from client_sdk.sealing import SealingKey
 from client_sdk.standing_client import StandingClient, StandingStatus
+from node.cli.json_value import JsonValue
 from node.cli.output import Value, json_option, show, show_rows
 from node.cli.verify import gateway_options, result_view
 from node.config import save_secret
@@ -91,11 +92,14 @@ def ask(
 
 
 @standing.command()
-@click.argument("request_id", metavar="REQUEST")
+@click.argument("request_id", metavar="REQUEST", type=JsonValue("request"))
 @gateway_options
 @json_option
 def status(request_id: str, gateway: str, api_key: str, as_json: bool) -> None:
-    """Read what became of REQUEST: the grant that the holder made, if any."""
+    """Read what became of REQUEST: the grant that the holder made, if any.
+
+    `@FILE` takes it from what `ask --json` printed.
+    """
     with StandingClient(gateway, api_key) as client:
         show(_fields(client.status(request_id)), as_json=as_json)
 
@@ -111,7 +115,7 @@ def grants(gateway: str, api_key: str, as_json: bool) -> None:
 
 
 @standing.command()
-@click.argument("grant_id", metavar="GRANT")
+@click.argument("grant_id", metavar="GRANT", type=JsonValue("grant"))
 @click.option(
     "--access",
     "access_id",
@@ -128,7 +132,10 @@ def look(
     api_key: str,
     as_json: bool,
 ) -> None:
-    """Look up once more what GRANT allows: the named checks, and the attributes."""
+    """Look up once more what GRANT allows: the named checks, and the attributes.
+
+    `@FILE` takes it from what `status --json` printed.
+    """
     key = _load_key(key_file)
     with StandingClient(gateway, api_key) as client:
         found = client.look_up(grant_id, key, access_id=access_id)

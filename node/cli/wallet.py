@@ -18,6 +18,7 @@ from node.cli.browser import opened_browser
 from node.cli.card_on_reader import opened_card
 from node.cli.consent_screen import consent, preview
 from node.cli.face_page import face_tester, receive_after_face_test
+from node.cli.json_value import JsonValue
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, show, show_rows, when
 from node.cli.wallet_provider import load_anchors, load_provider, provider_options
@@ -82,7 +83,8 @@ def wallet() -> None:
 @click.option(
     "--trust",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Certificates (PEM) of the authorities that vouch for verifiers.",
+    envvar="TEGATA_TRUST",
+    help="Certificates (PEM) of the authorities that vouch for verifiers; or TEGATA_TRUST.",
 )
 @json_option
 def create(wallet_file: Path, passphrase: str, trust: Path | None, as_json: bool) -> None:
@@ -95,14 +97,32 @@ def create(wallet_file: Path, passphrase: str, trust: Path | None, as_json: bool
 
 @wallet.command()
 @wallet_argument
-@click.option("--issuer", required=True, help="The address of the issuer service.")
-@click.option("--code", required=True, help="The enrolment code that the issuer gave.")
-@click.option("--torii", required=True, help="host:port of the ledger node to use.")
+@click.option(
+    "--issuer",
+    envvar="TEGATA_ISSUER",
+    required=True,
+    help="The address of the issuer service; or TEGATA_ISSUER.",
+)
+@click.option(
+    "--code",
+    type=JsonValue("enrolment_code"),
+    required=True,
+    help="The enrolment code that the issuer gave.",
+)
+@click.option(
+    "--torii",
+    envvar="TEGATA_TORII",
+    required=True,
+    help="host:port of the ledger node to use; or TEGATA_TORII.",
+)
 @json_option
 def register(
     wallet_file: Path, passphrase: str, issuer: str, code: str, torii: str, as_json: bool
 ) -> None:
-    """Have a ledger account made for WALLET, under a random name."""
+    """Have a ledger account made for WALLET, under a random name.
+
+    `--code @FILE` takes the code from what `tegata issuer enrol --json` printed.
+    """
     with Wallet.open(wallet_file, passphrase) as holder:
         account = holder.register(issuer, code, torii=torii)
     show({"account": account.account_id, "ledger": account.ledger_id}, as_json=as_json)
@@ -110,8 +130,12 @@ def register(
 
 @wallet.command()
 @wallet_argument
-@click.argument("link", metavar="OFFER")
-@click.option("--tx-code", help="The transaction code, where the issuer gave one.")
+@click.argument("link", metavar="OFFER", type=JsonValue("offer"))
+@click.option(
+    "--tx-code",
+    type=JsonValue("tx_code"),
+    help="The transaction code, where the issuer gave one.",
+)
 @click.option(
     "--issuer-account",
     metavar="ACCOUNT",
@@ -159,7 +183,7 @@ def receive(
     """Fetch the credential that OFFER offers: openid-credential-offer://..., or an issuer's URL.
 
     An issuer that you come to without an offer shows you its page, or sees your card: it needs
-    --browser or --card.
+    --browser or --card. `@FILE` takes offer or code from what `tegata issuer offer --json` printed.
     """
     vouching = load_provider(provider, client_id)
     with (
@@ -269,7 +293,7 @@ def credentials(wallet_file: Path, passphrase: str, as_json: bool) -> None:
 
 @wallet.command()
 @wallet_argument
-@click.argument("link", metavar="REQUEST")
+@click.argument("link", metavar="REQUEST", type=JsonValue("link"))
 @click.option(
     "--choose",
     "choices",
@@ -297,7 +321,10 @@ def present(
     decline: bool,
     as_json: bool,
 ) -> None:
-    """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent."""
+    """Show what REQUEST (openid4vp://...) asks for, and answer it if you consent.
+
+    `@FILE` takes it from what `tegata verify ask --json` printed.
+    """
     with Wallet.open(wallet_file, passphrase, haip=haip) as holder:
         try:
             pending = _choose(holder.presentation.read_request(link), choices)

@@ -18,8 +18,16 @@ _HOUR_MS = 60 * 60 * 1000
 
 @click.command()
 @wallet_argument
-@click.option("--escrow", required=True, metavar="ACCOUNT", help="The escrow agents' account.")
-@click.option("--issuer", required=True, metavar="ACCOUNT", help="Who can approve in person.")
+@click.option(
+    "--escrow",
+    metavar="ACCOUNT",
+    help="The escrow agents' account; by default that of the wallet's agents.",
+)
+@click.option(
+    "--issuer",
+    metavar="ACCOUNT",
+    help="Who can approve in person; by default the issuer that made the wallet's account.",
+)
 @click.option(
     "--delay-hours",
     type=click.FloatRange(min=0, max=720, min_open=True),
@@ -31,14 +39,18 @@ _HOUR_MS = 60 * 60 * 1000
 def guard(
     wallet_file: Path,
     passphrase: str,
-    escrow: str,
-    issuer: str,
+    escrow: str | None,
+    issuer: str | None,
     delay_hours: float,
     as_json: bool,
 ) -> None:
     """Guard the keys of WALLET's account: only ESCROW can replace one, and only in the open."""
     delay_ms = max(1, round(delay_hours * _HOUR_MS))
     with Wallet.open(wallet_file, passphrase) as holder:
+        escrow = escrow or holder.escrow.escrow_account()
+        if escrow is None:
+            raise click.UsageError("--escrow is needed: the wallet's agents recover no account")
+        issuer = issuer or holder.account.registered_by
         holder.guard.stand(escrow=escrow, issuer=issuer, delay_ms=delay_ms)
     show({"escrow": escrow, "issuer": issuer, "delay_hours": delay_hours}, as_json=as_json)
 

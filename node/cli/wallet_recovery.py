@@ -1,9 +1,11 @@
 """`tegata wallet protect`, `recover` and what belongs to them."""
 
 import os
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 
@@ -16,16 +18,18 @@ from client_sdk.escrow.paper_backup import parse_paper_share, split_protection
 from client_sdk.escrow.printable_page import Language, render_card, render_sheet
 from client_sdk.escrow.recovery import FaceTest, RecoveryFaceTest, recover_from_paper
 from client_sdk.escrow.recovery import recover as recover_backup
-from client_sdk.escrow.recovery_card import parse_recovery_card
+from client_sdk.escrow.recovery_card import SCHEME, parse_recovery_card
 from client_sdk.face.demand import FaceService
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http_client import HttpClient
 from client_sdk.wallet import Wallet
 from node.cli.face_page import face_tester
 from node.cli.output import Value, json_option, show, show_rows, when
+from node.cli.progress import wait_until
 from node.cli.wallet import wallet_argument
 from node.config import save_secret
 
+_CARD: Final = re.compile(rf"{re.escape(SCHEME)}[^<\s]+")
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _language_option: Callable[[_Command], _Command] = click.option(
     "--language",
@@ -34,6 +38,25 @@ _language_option: Callable[[_Command], _Command] = click.option(
     show_default=True,
     help="The language of what is printed on paper.",
 )
+
+
+class _CardText(click.ParamType[str]):
+    """What a recovery card's QR code holds, or `@FILE`: the page that `protect` wrote."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the card's text."""
+        if not value.startswith("@"):
+            return value
+        page = Path(value.removeprefix("@"))
+        try:
+            found = _CARD.search(page.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            self.fail(f"{page}: cannot be read ({type(error).__name__})", param, ctx)
+        if found is None:
+            self.fail(f"{page}: there is no recovery card in it", param, ctx)
+        return unescape(found[0])
 
 
 def _password_option(*, is_new: bool) -> Callable[[_Command], _Command]:
@@ -50,7 +73,14 @@ def _password_option(*, is_new: bool) -> Callable[[_Command], _Command]:
 @click.command()
 @wallet_argument
 @_password_option(is_new=True)
-@click.option("--agent", "agents", multiple=True, required=True, help="An agent's address.")
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    envvar="TEGATA_AGENTS",
+    required=True,
+    help="An agent's address, once for each; or TEGATA_AGENTS.",
+)
 @click.option("--threshold", type=int, help="How many are needed; more than half by default.")
 @click.option(
     "--card",
@@ -123,8 +153,10 @@ def protect(
 )
 @click.option(
     "--card",
+    type=_CardText(),
     envvar="TEGATA_RECOVERY_CARD",
-    help="What the recovery card's QR code holds; asked for, or taken from TEGATA_RECOVERY_CARD.",
+    help="What the recovery card's QR code holds, or @FILE: the page that `protect` wrote; asked "
+    "for, or taken from TEGATA_RECOVERY_CARD.",
 )
 @click.option(
     "--sheet",
@@ -230,17 +262,24 @@ def _open_account(made: Wallet, success_key: Key) -> dict[str, Value]:
     return {
         "account": f"will have this wallet's key from {when(opened.window.matures_at_ms)} on",
         "recovery": opened.record_id,
-        "next": "tegata wallet finish-recovery, then",
+        "next": "tegata wallet finish-recovery, then; or now, with --wait",
     }
 
 
 @click.command("finish-recovery")
 @wallet_argument
+@click.option("--wait", is_flag=True, help="Wait until the guard's delay has passed.")
 @json_option
-def finish_recovery(wallet_file: Path, passphrase: str, as_json: bool) -> None:
+def finish_recovery(wallet_file: Path, passphrase: str, wait: bool, as_json: bool) -> None:
     """Put WALLET's key in the lost one's place, and have its credentials issued anew."""
     with Wallet.open(wallet_file, passphrase) as holder:
-        holder.recovery.finish(holder.escrow.signing_agents())
+        agents = holder.escrow.signing_agents()
+        if wait:
+            # The account cannot be read with this wallet's key yet: the agents read it.
+            found = agents.guard_state(holder.account.account_id).recovery
+            if found is not None:
+                wait_until(found.window.matures_at_ms, text="The guard's delay")
+        holder.recovery.finish(agents)
         renewed = holder.recovery.renew_credentials()
         findings = holder.escrow.bind_account()
     show(

@@ -37,16 +37,23 @@ from node.web.server import bind, parse_address, serve
 @click.option(
     "--trust",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    envvar="TEGATA_WALLET_TRUST",
+    envvar=["TEGATA_WALLET_TRUST", "TEGATA_TRUST"],
     help="For a new wallet: certificates (PEM) of the authorities that vouch for verifiers.",
 )
-@click.option("--issuer", default="", envvar="TEGATA_WALLET_ISSUER", help="Fills in a form.")
-@click.option("--torii", default="", envvar="TEGATA_WALLET_TORII", help="Fills in a form.")
+@click.option(
+    "--issuer",
+    default="",
+    envvar=["TEGATA_WALLET_ISSUER", "TEGATA_ISSUER"],
+    help="Fills in a form.",
+)
+@click.option(
+    "--torii", default="", envvar=["TEGATA_WALLET_TORII", "TEGATA_TORII"], help="Fills in a form."
+)
 @click.option(
     "--agent",
     "agents",
     multiple=True,
-    envvar="TEGATA_WALLET_AGENTS",
+    envvar=["TEGATA_WALLET_AGENTS", "TEGATA_AGENTS"],
     help="Fills in a form; once for each agent.",
 )
 @click.option("--open/--no-open", "opens", default=False, help="Open the page in the browser.")

@@ -17,6 +17,12 @@ Generated from the help texts; `.venv/bin/python tests/docs/generate_command_lin
 Results go to standard output, as a table or with `--json` as JSON; errors and logs go to standard
 error. A folder that a command names holds everything of one process: its configuration, its keys,
 its data.
+
+Addresses and secrets can stand in the environment: `TEGATA_ISSUER`, `TEGATA_OPERATOR_TOKEN`,
+`TEGATA_GATEWAY`, `TEGATA_API_KEY`, `TEGATA_TORII`, `TEGATA_TRUST`, `TEGATA_AGENTS` (several,
+with spaces between), `TEGATA_PASSPHRASE`, `TEGATA_RECOVERY_PASSWORD`. `tegata up` writes those of
+its machine to a file for shells. Codes, links and ids can be taken from what another command
+printed with `--json`: `@FILE` in their place.
 """
 
 

@@ -5,13 +5,13 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.command_line import type_line
 from support.irohad_blocks import VECTORS, recorded_blocks, write_flat_files
 from support.processes import DEADLINE_S, NodeProcess
 
@@ -76,12 +76,5 @@ def test_every_command_of_the_page_works(
                 running[last] = nodes.enter_context(NodeProcess(Path(last), command=start))
                 running[last].wait_for_log("ledger node ready")
             else:
-                done = subprocess.run(
-                    ["bash", "-c", command],
-                    capture_output=True,
-                    text=True,
-                    timeout=DEADLINE_S,
-                    check=False,
-                )
-                assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+                type_line(command, seconds=DEADLINE_S)
         assert running["replica"].wait_for_log("following")["peer_height"] == 169

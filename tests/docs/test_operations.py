@@ -2,13 +2,13 @@
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.command_line import type_line
 from support.peer_lab import require_cometbft
 from support.port_ranges import first_of_free_ports
 from support.processes import NodeProcess
@@ -60,14 +60,7 @@ def test_every_drill_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Monke
             if unit := UNIT.fullmatch(command):
                 systemd.do(unit[1], unit[2])
                 continue
-            done = subprocess.run(
-                ["bash", "-c", command],
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE_S,
-                check=False,
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+            type_line(command, seconds=PATIENCE_S)
 
 
 ROOT = PAGE.parents[1]
@@ -83,7 +76,7 @@ def test_one_version_of_cometbft() -> None:
 
 
 def test_compose_opens_the_ports_of_a_peer() -> None:
-    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    compose = (ROOT / "deploy" / "compose.peer.yaml").read_text()
     place = PeerPlace.on_host(1, "ledger1.example")
     ports = re.findall(r'^ +- "(\d+:\d+)"', compose, re.MULTILINE)
     assert ports == [f"{port}:{port}" for port in (place.torii, place.p2p, place.rpc)]

@@ -1,6 +1,5 @@
 """Three authorities share an issuer's key: real processes, a real wallet, an ordinary signature."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 from jwcrypto.jwk import JWK
 from sd_jwt.verifier import SDJWTVerifier
-from support.command_line import run_inside
 
 from client_sdk.authority_client import group_jwk
 from client_sdk.credentials.resident import ResidentAttributes
@@ -17,7 +15,7 @@ from client_sdk.gateway_client import GatewayClient
 from client_sdk.issuer_client import IssuerClient
 from client_sdk.vault import CHEAPEST
 from client_sdk.wallet import Wallet
-from node.cli.demo.town import ISSUER_ACCOUNT, ServiceProcess, Town, free_addresses
+from node.cli.demo.town import ISSUER_ACCOUNT, ServiceProcess, Town, free_addresses, run
 from node.cli.network import Network
 from node.threshold.share_file import load_group
 
@@ -44,7 +42,7 @@ class TownOfAuthorities(Town):
         self.authorities: dict[str, ServiceProcess] = {}
         for name, listen in zip(NAMES, free_addresses(3), strict=True):
             folder = str(self.folder / name)
-            made = run_command(
+            made = run(
                 *("authority", "init", folder, "--listen", listen, "--ledger-id", ledger_id),
                 *("--issuer-url", self.issuer_url, "--issuer-account", ISSUER_ACCOUNT),
             )
@@ -65,18 +63,10 @@ class TownOfAuthorities(Town):
                 return
 
     def keygen(self, name: str, *options: str) -> dict[str, str]:
-        return run_command(
+        return run(
             *("issuer", "keygen", str(self.folder / name), "--threshold", "2", "--parties", "3"),
             *("--board", str(self.folder / "board"), "--name", name, *options),
         )
-
-
-def run_command(*arguments: str) -> dict[str, str]:
-    """Run `tegata ... --json` in this process, which saves a start of Python each time."""
-    result = run_inside(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    printed: dict[str, str] = json.loads(result.stdout)
-    return printed
 
 
 @pytest.fixture(scope="module")

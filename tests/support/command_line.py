@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from click.testing import CliRunner, Result
 from node.cli.main import tegata
 
 COMMAND = Path(sys.executable).parent / "tegata"
+_SHELL = re.compile(r"[|<>&;$`*?]")
 
 
 def run(
@@ -59,3 +62,19 @@ def run_inside_json(*arguments: str | Path) -> Any:
         raise done.exception
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def type_line(line: str, *, seconds: float) -> None:
+    """Do what a line of a document says, in the present folder; it must not fail.
+
+    Where the line is a command of `tegata` and nothing else it runs inside this process.
+    """
+    program, *words = shlex.split(line, comments=True)
+    if program == "tegata" and not _SHELL.search(line):
+        result = run_inside(*words)
+        assert result.exit_code == 0, f"{line}\n{result.output}{result.exception}"
+        return
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, timeout=seconds, check=False
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"

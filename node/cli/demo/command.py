@@ -1,6 +1,7 @@
 """`tegata demo`: tell the story."""
 
 import secrets
+import sys
 import tempfile
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def demo(keep: Path | None) -> None:
     A ledger node, an issuer service, a gateway and three escrow agents are started on free ports;
     all is removed at the end.
     """
-    console = Console(highlight=False)
+    # Commands that run inside this process have another standard output meanwhile.
+    console = Console(file=sys.stdout, highlight=False)
     with tempfile.TemporaryDirectory(prefix="tegata-demo-") as scratch:
         folder = keep or Path(scratch)
         try:

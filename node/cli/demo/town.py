@@ -1,5 +1,6 @@
 """The processes of the story: a ledger node, a city's issuer service, a gateway."""
 
+import io
 import json
 import os
 import socket
@@ -8,14 +9,20 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Final, Self
 
-from node.errors import ConfigError
+import click
+
+from chaincode.errors import ChaincodeError
+from client_sdk.errors import ClientError
+from node.cli.main import tegata
+from node.errors import ConfigError, NodeError
 
 ISSUER_ACCOUNT: Final = "aoba_city@issuer"
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 60.0
+_MOST_PRINTED_BYTES: Final = 65_536
 _READY: Final = frozenset({"ready", "ledger node ready"})
 
 
@@ -28,6 +35,8 @@ class ServiceProcess:
         log_file: Path,
         *,
         on_line: Callable[[str], None] = lambda _line: None,
+        prints: bool = False,
+        waits: bool = True,
     ) -> None:
         """Start the process and wait until it says that it is ready.
 
@@ -35,34 +44,56 @@ class ServiceProcess:
             arguments: What `tegata` is called with.
             log_file: Where its log is appended.
             on_line: Is told each line of it, by a thread of its own.
+            prints: Whether it prints JSON before it is ready, for `printed`.
+            waits: Whether to wait here; `wait_until_ready` does it later.
 
         Raises:
             ConfigError: It ended, or was not ready in time; the text names its log.
         """
+        self._arguments = arguments
         self._log_file = log_file
         self._on_line = on_line
         self._ready = threading.Event()
         self.process = subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, "-m", "node.cli.main", *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if prints else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
+        if waits:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the process says that it is ready.
+
+        Raises:
+            ConfigError: It ended, or was not ready in time; the text names its log.
+        """
         self._ready.wait(READY_SECONDS)
         if not self._is_ready:
             self.stop()
-            raise ConfigError(f"tegata {' '.join(arguments)}: did not start; see {log_file}")
+            words = " ".join(self._arguments)
+            raise ConfigError(f"tegata {words}: did not start; see {self._log_file}")
+
+    def printed(self) -> dict[str, str]:
+        """Return what it printed as JSON before it was ready, once."""
+        assert self.process.stdout is not None
+        told: dict[str, str] = json.loads(
+            os.read(self.process.stdout.fileno(), _MOST_PRINTED_BYTES)
+        )
+        return told
 
     def stop(self) -> None:
         """End the process and wait until it has ended."""
         self.process.terminate()
         self.process.wait(READY_SECONDS)
         self._reader.join()
-        if self.process.stderr is not None:
-            self.process.stderr.close()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
     _is_ready = False
 
@@ -174,22 +205,23 @@ class Town(ServiceGroup):
 
 
 def run(*arguments: str) -> dict[str, str]:
-    """Run `tegata ... --json` to its end and return what it printed.
+    """Run `tegata ... --json` inside this process and return what it printed.
 
     Raises:
-        ConfigError: It failed; the text is what it said.
+        ConfigError: It failed; the text is what it says.
     """
-    done = subprocess.run(  # noqa: S603 - our own command line
-        [sys.executable, "-m", "node.cli.main", *arguments, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-    if done.returncode != 0:
-        raise ConfigError(f"tegata {' '.join(arguments)}: {done.stderr.strip()}")
-    printed: dict[str, str] = json.loads(done.stdout)
-    return printed
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            tegata.main([*arguments, "--json"], prog_name="tegata", standalone_mode=False)
+    except click.Abort:  # click's word for Ctrl-C
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        raise ConfigError(f"tegata {' '.join(arguments)}: {error.format_message()}") from None
+    except (ChaincodeError, ClientError, NodeError) as error:
+        raise ConfigError(f"tegata {' '.join(arguments)}: {error}") from None
+    told: dict[str, str] = json.loads(printed.getvalue())
+    return told
 
 
 def free_addresses(count: int) -> list[str]:

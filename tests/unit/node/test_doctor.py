@@ -75,6 +75,14 @@ def test_a_configuration_and_a_key_that_others_can_read(gateway: Path) -> None:
     assert "public_u" in found["gateway.toml"]["text"]
 
 
+def test_a_public_key_may_be_read_by_all(gateway: Path) -> None:
+    (gateway / "verification.jwk").write_text('{"kty": "OKP"}')
+    (gateway / "signing.jwk").write_text('{"kty": "OKP", "d": "secret"}')
+    _, found = examine(str(gateway))
+    assert "verification.jwk" not in found
+    assert found["signing.jwk"]["grade"] == "bad"
+
+
 def test_a_lost_key_is_named(gateway: Path) -> None:
     (gateway / "gateway.priv").unlink()
     _, found = examine(str(gateway))
