@@ -192,9 +192,11 @@ def test_only_the_proxy_can_be_reached_from_elsewhere() -> None:
 
 def test_prometheus_watches_every_service_that_counts() -> None:
     text = (DEPLOY / "compose" / "prometheus.yml").read_text(encoding="utf-8")
+    config = yaml.safe_load(text)
+    assert [(DEPLOY / "prometheus" / file).is_file() for file in config["rule_files"]] == [True]
     targets = [
         target
-        for job in yaml.safe_load(text)["scrape_configs"]
+        for job in config["scrape_configs"]
         for each in job["static_configs"]
         for target in each["targets"]
     ]
