@@ -76,7 +76,8 @@ def add_logins(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as here:
         here.chdir(folder)
         for document in ("verifier-page.md", "issuer-page.md", "operator-page.md"):
-            (block,) = [b for b in blocks_of(f"docs/{document}") if b.language == "sh"]
+            shell = [b for b in blocks_of(f"docs/{document}") if b.language == "sh"]
+            (block,) = [block for block in shell if block.reason is None]
             for line in block.code.splitlines():
                 program, *words = shlex.split(line)
                 assert program == "tegata"
