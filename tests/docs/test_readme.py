@@ -52,7 +52,7 @@ BEFORE_THE_BLOCKS = {
         from client_sdk import Wallet
         from client_sdk.face import CaptureSource
         from client_sdk.http_client import HttpClient
-        from client_sdk.wallet.wallet_records import StoredCredential
+        from client_sdk.wallet.records.credential import StoredCredential
         wallet: Wallet; credential: StoredCredential; http: HttpClient
         camera: CaptureSource; request_hash: str
     """,
