@@ -5,7 +5,7 @@ the ledger has committed that transaction is it released. Whatever dies in betwe
 from what the store holds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -50,6 +50,8 @@ class Releases:
         self._receipts = receipts
         self._result_ms = result_ms
         self._now_ms = now_ms
+        # The requests whose answers this process is taking at this moment.
+        self._under_way: set[str] = set()
 
     def accept(
         self,
@@ -96,6 +98,24 @@ class Releases:
                 )
                 due.append((access, credential.grant))
         receipt = self._receipts.prepare(due) if due else None
+        self._under_way.add(stored.id)
+        try:
+            return self._hold(
+                stored, report, terms, receipt=receipt, response_code_sha256=response_code_sha256
+            )
+        finally:
+            self._under_way.discard(stored.id)
+
+    def _hold(
+        self,
+        stored: StoredRequest,
+        report: VerificationReport,
+        terms: Mapping[str, GrantOffer],
+        *,
+        receipt: bytes | None,
+        response_code_sha256: str | None,
+    ) -> bool:
+        now_ms = self._now_ms()
         is_held = self._store.hold(
             stored.id,
             now_ms=now_ms,
@@ -117,6 +137,8 @@ class Releases:
     def settle(self) -> None:
         """Go on with what was held when the process died, or the ledger could not be reached."""
         for stored in self._store.held():
+            if stored.id in self._under_way:
+                continue
             self._settle(stored.id, stored.receipt, stored.checks or [])
 
     def _settle(self, request_id: str, receipt: bytes | None, checks: list[JsonObject]) -> bool:

@@ -76,6 +76,23 @@ def test_nothing_is_shown_while_the_receipt_is_not_written(gateway: GatewayWorld
     assert len(receipts_of(gateway)) == 1
 
 
+def test_a_receipt_that_is_being_written_is_not_sent_again(
+    gateway: GatewayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created, sent = gateway.create("address"), []
+    form, send = gateway.answer(created), gateway.world.ledger.send
+
+    def send_slowly(transaction: Transaction) -> None:
+        sent.append(transaction)
+        gateway.presentations.tend()
+        send(transaction)
+
+    monkeypatch.setattr(gateway.world.ledger, "send", send_slowly)
+    assert post_answer(gateway, created, form).status_code == 200
+    assert len(sent) == 1
+    assert gateway.read(created["id"])["status"] == "accepted"
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
