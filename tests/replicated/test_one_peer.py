@@ -92,6 +92,11 @@ def test_the_rules_change_behind_the_height_that_all_peers_agreed_on(
     with process_of(peer, "new") as process, network.admin(process.address) as admin:
         admin.submit(set_account_detail(ADMIN_ACCOUNT, "key", "new"))
         wait_until(lambda: app_version(peer) == "2")
+        # Its first blocks were decided by other rules: who decides them by these is told so.
+        with process_of(network.add_peer(), "new") as joining:
+            assert joining.wait() == EXIT_STORAGE
+            text = "".join(str(line.get("text", "")) for line in joining.log)
+            assert "by rules of another version than the others" in text
 
 
 def is_at_rest(peer: ReplicatedPeer) -> bool:

@@ -21,6 +21,8 @@ _LOCK: Final = Path("data", "blockstore.db", "LOCK")
 _PAUSE_S: Final = 0.1
 _JSON_OVERHEAD: Final = 2
 _CONSENSUS_FAILURE: Final = "CONSENSUS FAILURE"
+_CATCHING_UP_FAILURE: Final = "Error in validation"
+_WRONG_HEADER: Final = "wrong Block.Header."
 _WRONG_HASHES: Final = ("AppHash", "LastResultsHash", "ValidatorsHash", "AppHash does not match")
 _WRONG_VERSION: Final = "Block.Header.Version"
 _LEVELS: Final = {"error": "error", "info": "debug", "debug": "debug"}
@@ -153,8 +155,14 @@ class CometProcess:
         if level == "error":
             self._last_error = f"{text} {fields.get('err', '')}".strip()
         getattr(_log, _LEVELS.get(level, "info"))(text, **_renamed(fields))
-        if _CONSENSUS_FAILURE in text and not self._stopping:
+        if self._stopping:
+            return
+        if _CONSENSUS_FAILURE in text:
             self._on_failure(_failure(f"CometBFT can decide no more: {self._last_error}"))
+        elif text == _CATCHING_UP_FAILURE and _WRONG_HEADER in self._last_error:
+            # It looks at the header of a past block once it has found that the others signed it,
+            # and would ask one peer after another for a better one.
+            self._on_failure(_failure(f"CometBFT cannot catch up: {self._last_error}"))
 
 
 def _is_locked(path: Path) -> bool:

@@ -189,6 +189,14 @@ def line(text: str, level: str = "error", **fields: str) -> str:
             "by rules of another version than the others",
         ),
         (
+            line("Error in validation", err="invalid commit -- wrong set size")
+            + "; "
+            + line("Error in validation", err="wrong Block.Header.AppHash. Expected 1, got 2")
+            + "; exec sleep 60",
+            DivergenceError,
+            "CometBFT cannot catch up: Error in validation wrong Block.Header.AppHash",
+        ),
+        (
             "echo 'panic: state.AppHash does not match AppHash after replay'; exit 2",
             DivergenceError,
             "AppHash does not match",
