@@ -5,7 +5,7 @@ is dearer here, or not offered: a call that it cannot pay would stall every peer
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from Crypto.Hash import RIPEMD160
 from eth.abc import ComputationAPI
@@ -17,11 +17,10 @@ from eth_typing import Address
 
 from chaincode.blocks import BlockContext
 from chaincode.errors import ChaincodeError
+from chaincode.evm import EvmCall
 from chaincode.rules.scope import Scope
+from chaincode.world_state import JournaledOverlay
 from node.ledger.evm.service import SERVICE_CONTRACT, call_function, find_function
-
-if TYPE_CHECKING:
-    from node.ledger.evm.state import LedgerState
 
 ECRECOVER_GAS: Final = 12_000
 SERVICE_GAS: Final = 5_000
@@ -31,6 +30,13 @@ _Precompile: TypeAlias = Callable[[ComputationAPI], ComputationAPI]
 _WORD_BYTES: Final = 32
 _OFFERED: Final = (2, 4, 5)
 _NOT_OFFERED: Final = range(6, 11)
+
+
+class _CallingState(Protocol):
+    """What the service contract works on: `state.LedgerState`."""
+
+    call: EvmCall
+    overlay: JournaledOverlay
 
 
 def _address(number: int) -> Address:
@@ -61,7 +67,7 @@ def _call_service(computation: ComputationAPI) -> ComputationAPI:
     def charge(size_bytes: int) -> None:
         computation.consume_gas(SERVICE_GAS_PER_BYTE * size_bytes, "service contract")
 
-    state = cast("LedgerState", computation.state)
+    state = cast(_CallingState, computation.state)
     data = computation.msg.data_as_bytes
     computation.consume_gas(SERVICE_GAS, "service contract")
     charge(len(data))

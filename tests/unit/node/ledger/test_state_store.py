@@ -116,23 +116,27 @@ def test_a_scan_stays_in_its_prefix_and_order(store: StateStore) -> None:
     steps=st.lists(
         st.dictionaries(st.binary(max_size=4), st.none() | st.binary(max_size=4), max_size=5),
         max_size=6,
-    )
+    ),
+    restart=st.integers(0, 6),
 )
 def test_the_store_is_a_dictionary_that_survives_a_restart(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[bytes, bytes | None]]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[bytes, bytes | None]], restart: int
 ) -> None:
     folder = tmp_path_factory.mktemp("state")
     blocks = BlockStore(folder / "blocks")
     expected: dict[bytes, bytes] = {}
+    store = StateStore(folder / "state.sqlite", blocks)
     for height, entries in enumerate(steps, start=1):
-        store = StateStore(folder / "state.sqlite", blocks)
         store.commit(change(height, entries))
-        store.close()
+        if height == restart:
+            store.close()
+            store = StateStore(folder / "state.sqlite", blocks)
         for key, value in entries.items():
             if value is None:
                 expected.pop(key, None)
             else:
                 expected[key] = value
+    store.close()
     store = StateStore(folder / "state.sqlite", blocks)
     # The scan's upper bound: no key of the ledger has a byte 0xff.
     assert content(store) == {
