@@ -122,7 +122,7 @@ def file_of(wallet: Wallet) -> Path:
 def copy_of(wallet: Wallet, file: Path, **options: Any) -> Wallet:
     """Open a copy of a wallet's file, so that what is done to it leaves the wallet as it is."""
     file.write_bytes(file_of(wallet).read_bytes())
-    return Wallet(Vault.open(file, PASSPHRASE), **options)
+    return Wallet(WalletSession(Vault.open(file, PASSPHRASE), **options))
 
 
 def with_torii(file: Path, torii: str) -> None:
