@@ -547,7 +547,9 @@ def test_no_response_makes_the_gateway_fail(
     created = gateway.create()
     if with_state:
         form = {**form, "state": str(gateway.fetch(created).request.state)}
-    assert post_answer(gateway, created, form or {"x": ""}).status_code in {200, 400}
+    # 422: a NUL, which no database takes.
+    answer = post_answer(gateway, created, form or {"x": ""})
+    assert answer.status_code in {200, 400, 422}
 
 
 def test_over_a_real_connection(gateway: GatewayWorld) -> None:
