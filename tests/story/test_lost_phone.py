@@ -30,7 +30,7 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.guard_state import GuardState, read_guard_state
 from client_sdk.vault import CHEAPEST, Vault
-from client_sdk.wallet import Wallet
+from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from node.cli.demo.town import Town
 from node.cli.network import Network
@@ -139,7 +139,9 @@ def restored(old: Path, new: Path) -> Wallet:
     """Return the wallet that a backup gives: everything, and a new key in the lost one's place."""
     contents = WalletContents.from_fields(Vault.open(old, PASSPHRASE).contents)
     contents = replace(contents, seed=AccountKey.generate().seed)
-    return Wallet(Vault.create(new, PASSPHRASE, contents.to_fields(), profile=CHEAPEST))
+    return Wallet(
+        WalletSession(Vault.create(new, PASSPHRASE, contents.to_fields(), profile=CHEAPEST))
+    )
 
 
 def test_the_phone_is_lost_and_the_account_comes_back(loss: Loss) -> None:
