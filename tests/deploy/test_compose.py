@@ -289,12 +289,8 @@ def test_compose_understands_it(file: str, tmp_path: Path) -> None:
 
 def understood(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     file = folder / "compose.yaml"
-    file.write_text(text, encoding="utf-8")
+    # Its program fills in no variables of the environment.
+    file.write_text(re.sub(r"\$\{[A-Z]+(:\?[^}]*)?\}", str(folder), text), encoding="utf-8")
     return subprocess.run(
-        [COMPOSE_GO, file],
-        env={**os.environ, "CITY": str(folder), "DOMAIN": DOMAIN, "PEER": str(folder)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+        [COMPOSE_GO, file], cwd=folder, capture_output=True, text=True, check=False
     )
