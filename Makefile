@@ -92,14 +92,14 @@ $(COMPOSE_GO_STAMP): | $(STAMP)
 	  go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO_VERSION) && touch $@; \
 	else echo "NOT TESTED: that compose understands deploy/compose.yaml. There is no Go to build compose-go with"; fi
 
-test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(COMPOSE_GO_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
+test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
-soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) soak-ledger soak-gateway ## Crash tests and properties for long, and much load
-	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/replicated tests/unit/node/test_openapi_documents.py tests/docs/test_newcomer.py tests/deploy/test_containerfile.py -v
+soak: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(JS_STAMP) $(IROHA_STAMP) $(COMPOSE_GO_STAMP) soak-ledger soak-gateway ## Crash tests and properties for long, and much load
+	TEGATA_SOAK=1 $(BIN)/pytest tests/crash tests/properties tests/replicated tests/unit/node/test_openapi_documents.py tests/docs/test_newcomer.py tests/deploy/test_containerfile.py tests/deploy/test_compose.py -v
 
 LOAD_CLIENT := $(VENV)/.load-client
 $(LOAD_CLIENT): $(STAMP) $(wildcard benchmarks/load_client/src/*) native/grpc/src/codec.rs benchmarks/load_client/Cargo.lock

@@ -277,7 +277,7 @@ def test_the_proxy_of_one_machine_is_understood(tmp_path: Path) -> None:
     assert hosts == {"issuer.example.jp", "gateway.example.jp", "escrow.example.jp"}
 
 
-@pytest.mark.skipif(not COMPOSE_GO.exists(), reason="compose-go is built where Go is (make test)")
+@pytest.mark.skipif(not COMPOSE_GO.exists(), reason="compose-go takes minutes to build (make soak)")
 @pytest.mark.parametrize("file", ["compose.yaml", "compose.peer.yaml"])
 def test_compose_understands_it(file: str, tmp_path: Path) -> None:
     """By the library that `docker compose` reads files with."""
