@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup native cometbft demo recording test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger soak-gateway face-models face-train face-eval clean secrets sbom audit
+.PHONY: docs help setup native cometbft demo recording test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger soak-gateway face-models face-train face-calibrate face-eval clean secrets sbom audit
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -134,11 +134,16 @@ face-models: $(LAB_STAMP) ## Make the face test's networks anew, from the packag
 	cd $(FACE_PACKAGES) && npm pack --silent @vladmandic/human@3.3.6
 	$(LAB_VENV)/bin/python -m face_lab.build_models $(FACE_PACKAGES)
 
-face-train: $(LAB_STAMP) ## Train the deepfake detector anew; DATA=FOLDER, OUT=FOLDER
-	$(LAB_VENV)/bin/python -m face_lab.train $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT)) $(if $(PLOTS),--plots $(PLOTS))
+face-train: $(LAB_STAMP) ## Train the deepfake detector anew; DATA=FOLDER, SIDE=PIXELS, FACES=FOLDER, HOLD_OUT="SET ...", TERMS="...", OUT=FOLDER
+	$(LAB_VENV)/bin/python -m face_lab.train $(if $(DATA),--data $(DATA)) $(if $(FACES),--faces $(FACES)) $(if $(SIDE),--side $(SIDE)) \
+	  $(addprefix --hold-out ,$(HOLD_OUT)) $(if $(TERMS),--terms "$(TERMS)") $(if $(OUT),--out $(OUT)) $(if $(PLOTS),--plots $(PLOTS))
 
-face-eval: $(STAMP) ## Measure the face test: attacks, match, detector; SETS=FOLDER, RESULT=FILE.json, SHORT=1
-	$(BIN)/python -m face_lab $(if $(SETS),--sets $(SETS)) $(if $(SHORT),--short) $(if $(RESULT),--json $(RESULT) --plots docs)
+face-calibrate: $(STAMP) ## Set the face test's thresholds on half of the people of SETS=FOLDER; FILMS=FOLDER, TERMS="..."
+	$(BIN)/python -m face_lab calibrate --sets $(SETS) $(if $(FILMS),--films $(FILMS)) $(if $(TERMS),--terms "$(TERMS)")
+
+face-eval: $(STAMP) ## Measure the face test: attacks, match, detector; SETS=FOLDER, FILMS=FOLDER, DETECTOR=FOLDER, RESULT=FILE.json, SHORT=1
+	$(BIN)/python -m face_lab evaluate $(if $(SETS),--sets $(SETS)) $(if $(FILMS),--films $(FILMS)) $(if $(DETECTOR),--detector $(DETECTOR)) \
+	  $(if $(SHORT),--short) $(if $(RESULT),--json $(RESULT) --plots docs)
 
 proto: $(STAMP) ## Generate the message classes from the .proto files
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. chaincode/protocol/*.proto node/ledger/abci/*.proto

@@ -23,6 +23,7 @@ _BLINK_COURSE_S: Final = (0.45, 0.12, 0.2, 0.15, 0.45)
 _YAW: Final = (19.0, 30.0)
 _PITCH: Final = (14.0, 22.0)
 _JPEG: Final = (80, 95)
+_NOISE_SHIFTS: Final = 64
 
 
 @dataclass(frozen=True)
@@ -45,27 +46,23 @@ class Attack(StrEnum):
     SPLICED_PERSON = "spliced_person"
 
 
-@dataclass(frozen=True)
 class _Camera:
     """What a camera adds: noise, light that changes, JPEG."""
 
-    noise: float
-    gain: float
-    quality: int
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._gain = float(rng.uniform(0.8, 1.12))
+        self._quality = int(rng.integers(*_JPEG))
+        size = (HEIGHT + _NOISE_SHIFTS, WIDTH + _NOISE_SHIFTS, 3)
+        self._noise = rng.standard_normal(size, np.float32) * np.float32(rng.uniform(1.0, 3.5))
 
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> "_Camera":
-        return cls(
-            noise=float(rng.uniform(1.0, 3.5)),
-            gain=float(rng.uniform(0.8, 1.12)),
-            quality=int(rng.integers(*_JPEG)),
-        )
-
-    def take(self, scene: Image, rng: np.random.Generator) -> Image:
-        light = self.gain * rng.normal(1, 0.006)
-        noise = rng.standard_normal(scene.shape, np.float32) * self.noise
-        seen = np.clip(scene * light + noise, 0, 255).astype(np.uint8)
-        _, data = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+    def take(self, scene: Image) -> Image:
+        """Return the scene as the camera sees it. Each frame has another part of the noise."""
+        down, across = self._rng.integers(0, _NOISE_SHIFTS, 2)
+        noise = self._noise[down : down + HEIGHT, across : across + WIDTH]
+        light = self._gain * float(self._rng.normal(1, 0.006))
+        seen = cv2.addWeighted(scene.astype(np.float32), light, noise, 1.0, 0, dtype=cv2.CV_8U)
+        _, data = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
@@ -176,11 +173,11 @@ def _sway(count: int, rng: np.random.Generator) -> Floats:
 
 
 def _take(scenes: list[Image], rng: np.random.Generator, start_ms: int) -> list[ClipFrame]:
-    camera = _Camera.draw(rng)
+    camera = _Camera(rng)
     return [
         ClipFrame(
             start_ms + round(index * 1000 / RATE_HZ + float(rng.uniform(-6, 6))),
-            camera.take(scene, rng),
+            camera.take(scene),
         )
         for index, scene in enumerate(scenes, start=1)
     ]

@@ -1,6 +1,7 @@
 """What `make face-eval` measures, part by part. Each part gives rates by name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -8,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client_sdk.face.prompts import TURNS, Prompt
-from face_lab.clips import Attack, attack_clip, live_clip
 from face_lab.detector_data import read_samples, sources_of_folder
-from face_lab.people import people_of, read_picture
-from face_lab.performer import Performer
+from face_lab.people import read_picture
 from face_lab.rates import (
     Rate,
     area_under_curve,
@@ -20,117 +19,173 @@ from face_lab.rates import (
     non_match_at,
     rate,
 )
-from face_lab.recordings import Recording, read_clip
-from face_lab.sessions import Rules, Sessions
-from node.errors import ImageError
-from node.face.vision.arrays import Floats, Image
+from face_lab.recordings import LIVE, Verdicts
+from face_lab.trials import Trial, choosing, replaying, run_trial
+from node.face.vision.arrays import Floats
 from node.face.vision.embedding import embed_portrait
+from node.face.vision.judge import likeness
 from node.face.vision.limits import Limits
 from node.face.vision.models import FaceModels
 
-RULES: Final = Rules(length=5, most_missed=1)
 REPLAY_DRAWS: Final = 20_000
 _FALSE_MATCH: Final = 0.001
+REPLAY: Final = "APCER, replay of another test"
+CHOICE: Final = "APCER, replay of what fits"
 
 Advance = Callable[[int], None]
+# Of each person what was filmed.
+Trials = Mapping[str, Sequence[Trial]]
 
 
-def film(
-    models: FaceModels,
-    photographs: Sequence[Image],
-    *,
-    live_each: int,
-    attacks: Sequence[Attack],
-    limits: Limits,
-    advance: Advance,
-) -> list[Recording]:
-    """Render and read the clips of every person: each prompt followed, and each attack on it."""
-    recordings = []
-    performers = []
-    for photograph in photographs:
-        try:
-            performers.append(Performer(models, photograph))
-        except ImageError:
-            advance(1)
-    for person, performer in enumerate(performers):
-        other = performers[(person + 1) % len(performers)]
-        for place, prompt in enumerate(Prompt):
-            for take in range(live_each):
-                rng = np.random.default_rng((person, place, take))
-                clip = live_clip(performer, prompt, rng)
-                recordings.append(
-                    read_clip(models, clip, person=person, prompt=prompt, attack="live",
-                              limits=limits)
-                )  # fmt: skip
-            for attack in attacks:
-                rng = np.random.default_rng((person, place, 100 + list(Attack).index(attack)))
-                clip = attack_clip(attack, performer, prompt, rng, other=other)
-                recordings.append(
-                    read_clip(models, clip, person=person, prompt=prompt, attack=attack.value,
-                              limits=limits, with_lids=prompt is Prompt.BLINK)
-                )  # fmt: skip
-        advance(1)
-    return recordings
+def measure_trials(trials: Trials) -> dict[str, Rate]:
+    """Return the rates of whole tests, and of the single prompts in them.
 
-
-def measure_prompts(
-    recordings: Sequence[Recording], limits: Limits, *, draws: int, rules: Rules = RULES
-) -> dict[str, Rate]:
-    """Return the rates of single prompts and of whole tests."""
+    Args:
+        trials: Of each person what was filmed.
+    """
     rates: dict[str, Rate] = {}
-    rng = np.random.default_rng(11)
-    sessions = Sessions(recordings, limits, rng)
-    people = sorted({recording.person for recording in recordings})
-    live = [recording for recording in recordings if recording.attack == "live"]
-    for prompt in Prompt:
-        own = [recording for recording in live if recording.prompt is prompt]
-        hits = sum(sessions.accepts(recording, prompt) for recording in own)
-        rates[f"prompt followed, accepted: {prompt}"] = rate(hits, len(own))
-    wrong = [(r, asked) for r in live for asked in Prompt if asked is not r.prompt]
-    rates["wrong action accepted, one prompt"] = rate(
-        sum(sessions.accepts(r, asked) for r, asked in wrong), len(wrong)
-    )
-    attacks = sorted({recording.attack for recording in recordings} - {"live"})
-    for attack in attacks:
-        shown = [recording for recording in recordings if recording.attack == attack]
-        for name, kind in (("turn", TURNS), ("expression", set(Prompt) - TURNS)):
-            some = [recording for recording in shown if recording.prompt in kind]
-            rates[f"APCER of one prompt, {attack}, {name}"] = rate(
-                sum(sessions.accepts(r, r.prompt) for r in some), len(some)
-            )
-    each = max(1, draws // len(people))
-    rates["BPCER"] = _by_person(
-        [[not sessions.run(rules, sessions.follower(p)) for _ in range(each)] for p in people]
-    )
-    for attack in attacks:
-        rates[f"APCER, {attack}"] = _by_person(
-            [[sessions.run(rules, sessions.follower(p, attack)) for _ in range(each)]
-             for p in people]
-        )  # fmt: skip
-    replays = [
-        [sessions.run(rules, sessions.replayer(p, rules)) for _ in range(each)] for p in people
-    ]
-    hits = sum(map(sum, replays))
-    rates["APCER, replay of another test"] = rate(hits, each * len(people))
+    kinds = sorted({trial.kind for of_one in trials.values() for trial in of_one})
+    for kind in (LIVE, *(kind for kind in kinds if kind != LIVE)):
+        wrong = "BPCER" if kind == LIVE else f"APCER, {kind}"
+        own = list(
+            filter(None, ([t for t in of_one if t.kind == kind] for of_one in trials.values()))
+        )
+        refused = [trial.reasons[0] for of_one in own for trial in of_one if trial.reasons]
+        told = ", ".join(f"{reason} {count}" for reason, count in Counter(refused).most_common())
+        rates[wrong] = _over_people(
+            [[trial.passed is (kind != LIVE) for trial in of_one] for of_one in own],
+            text=f"refused for: {told or 'nothing'}",
+        )
+        rates |= _rates_of_prompts(kind, [trial for of_one in own for trial in of_one])
     return rates
 
 
-def _by_person(outcomes: Sequence[Sequence[bool]]) -> Rate:
-    """A rate over drawn tests; its interval is over people, who are what was sampled."""
+def _rates_of_prompts(kind: str, trials: Sequence[Trial]) -> dict[str, Rate]:
+    shown = [each for trial in trials for each in trial.shown]
+    groups: Mapping[str, Iterable[Prompt]] = {str(prompt): (prompt,) for prompt in Prompt}
+    if kind != LIVE:
+        groups = {"turn": TURNS, "expression": set(Prompt) - TURNS}
+    rates = {}
+    for name, prompts in groups.items():
+        some = [each for each in shown if each.asked in prompts]
+        if some:
+            wrong = sum((not each.reasons) is (kind != LIVE) for each in some)
+            label = "BPCER" if kind == LIVE else "APCER"
+            rates[f"{label} of one prompt, {kind}, {name}"] = rate(wrong, len(some))
+    return rates
+
+
+def measure_wrong_actions(trials: Trials, verdicts: Verdicts) -> dict[str, Rate]:
+    """Return how often one prompt is taken for followed by what was done for another."""
+    outcomes = [
+        [
+            not verdicts.of(each.recording, asked)
+            for trial in of_one
+            if trial.kind == LIVE
+            for each in trial.shown
+            for asked in Prompt
+            if asked is not each.recording.prompt
+        ]
+        for of_one in trials.values()
+    ]
+    return {"wrong action accepted, one prompt": _over_people([each for each in outcomes if each])}
+
+
+def measure_wrong_person(
+    trials: Trials, portraits: Mapping[str, Floats], limits: Limits
+) -> dict[str, Rate]:
+    """Return how often a person who follows every prompt passes with another's portrait."""
+    outcomes = []
+    for name, of_one in trials.items():
+        others = [portrait for other, portrait in portraits.items() if other != name]
+        # Who did not pass as himself does not pass as somebody else.
+        for trial in (t for t in of_one if t.kind == LIVE and t.passed):
+            faces = [
+                each.recording.faces.rest
+                for each in trial.shown
+                if not each.reasons and each.recording.faces is not None
+            ]
+            found = [likeness(portrait, faces) or 0.0 for portrait in others]
+            outcomes.append([cosine >= limits.match.portrait for cosine in found])
+    return {"APCER, wrong person": _over_people(outcomes)} if outcomes else {}
+
+
+def measure_replay(
+    trials: Trials,
+    portraits: Mapping[str, Floats],
+    limits: Limits,
+    verdicts: Verdicts,
+    *,
+    draws: int,
+) -> dict[str, Rate]:
+    """Return how often the recording of a test answers another one.
+
+    Nothing is filmed anew: what was read of each person's tests is shown to challenges that are
+    drawn afresh. A player shows a test's prompts in their order, and then those of the person's
+    other tests. A program that poses as a camera shows of one test whatever fits.
+
+    Args:
+        trials: What was filmed of each person.
+        portraits: The embedding of each person's portrait.
+        limits: The thresholds.
+        verdicts: What is known of the recordings under them.
+        draws: How many challenges.
+    """
+    rng = np.random.default_rng(11)
+    recorded = {
+        name: [[each.recording for each in t.shown] for t in of_one if t.kind == LIVE]
+        for name, of_one in trials.items()
+    }
+    names = sorted(name for name, tests in recorded.items() if tests)
+    outcomes: dict[str, dict[str, list[bool]]] = {
+        REPLAY: {name: [] for name in names},
+        CHOICE: {name: [] for name in names},
+    }
+    for _ in range(draws):
+        name = names[int(rng.integers(len(names)))]
+        tests = recorded[name]
+        first = int(rng.integers(len(tests)))
+        order = [*tests[first], *(r for k, t in enumerate(tests) if k != first for r in t)]
+        for attack, actor in ((REPLAY, replaying(order)), (CHOICE, choosing(tests[first]))):
+            trial = run_trial(
+                attack,
+                actor,
+                portrait=portraits[name],
+                limits=limits,
+                verdicts=verdicts,
+                rng=rng,
+            )
+            outcomes[attack][name].append(trial.passed)
+    return {
+        attack: _over_people([each for each in of_all.values() if each])
+        for attack, of_all in outcomes.items()
+    }
+
+
+def _over_people(outcomes: Sequence[Sequence[bool]], *, text: str = "") -> Rate:
+    """A rate over trials; its interval is over people, who are what was sampled."""
     means = np.array([np.mean(person) for person in outcomes])
     trials = sum(map(len, outcomes))
+    told = f"trials, {len(means)} people" + (f"; {text}" if text else "")
+    if means.min() == means.max() and means[0] in {0, 1}:
+        # The draw of people always finds the same: what is known is of so many people.
+        exact = rate(int(means.sum()), len(means))
+        return Rate(
+            value=exact.value, low=exact.low, high=exact.high, trials=trials, text=told
+        )  # fmt: skip
+    hits, counts = np.array([sum(p) for p in outcomes]), np.array([len(p) for p in outcomes])
     return bootstrap(
-        lambda drawn: float(means[drawn].mean()), len(means),
-        text=f"tests drawn of {len(means)} people", trials=trials,
+        lambda drawn: float(hits[drawn].sum() / counts[drawn].sum()), len(means), text=told,
+        trials=trials,
     )  # fmt: skip
 
 
 def embed_people(
-    models: FaceModels, folder: Path, advance: Advance
+    models: FaceModels, people: Mapping[str, Sequence[Path]], advance: Advance
 ) -> tuple[Floats, NDArray[np.int64], int]:
-    """Return the embeddings of a set's pictures, whose they are, and how many showed no face."""
+    """Return the embeddings of people's pictures, whose they are, and how many showed no face."""
     found, owners, missed = [], [], 0
-    for person, paths in enumerate(people_of(folder).values()):
+    for person, paths in enumerate(people.values()):
         for path in paths:
             picture = read_picture(path)
             face = None if picture is None else embed_portrait(models, picture)
@@ -181,9 +236,32 @@ def measure_match(faces: Floats, owners: NDArray[np.int64]) -> dict[str, Rate]:
     }  # fmt: skip
 
 
+def measure_threshold(
+    faces: Floats, owners: NDArray[np.int64], threshold: float
+) -> dict[str, Rate]:
+    """Return FMR and FNMR at a threshold that was set on other people."""
+    people = np.unique(owners)
+    cosines = faces @ faces.T
+    upper = np.triu(np.ones_like(cosines, dtype=bool), 1)
+    same = owners[:, None] == owners[None, :]
+    rates = {}
+    for name, pairs, wrong in (
+        ("FNMR", upper & same, cosines < threshold),
+        ("FMR", upper & ~same, cosines >= threshold),
+    ):
+        outcomes = [
+            wrong[pairs & (owners[:, None] == person)].tolist() for person in people.tolist()
+        ]
+        rates[f"{name} at the threshold of {threshold}"] = _over_people(
+            [each for each in outcomes if each]
+        )
+    return rates
+
+
 def measure_detector(models: FaceModels, folder: Path, advance: Advance) -> dict[str, Rate]:
     """Return AUC and EER of the shipped detector on every set of a folder."""
-    sources = sources_of_folder(folder)
+    side = models.detector.card.get("side") if models.detector else None
+    sources = sources_of_folder(folder, side)
     samples = read_samples(models, sources, advance=advance)
     labels = np.array([source.is_fake for source in sources])
     names = np.array([source.set_name for source in sources])

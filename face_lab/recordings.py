@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from client_sdk.face.prompts import Prompt
 from face_lab.clips import ClipFrame
-from node.face.vision.arrays import Floats
-from node.face.vision.detector import DetectorScore
-from node.face.vision.embedding import embed, similarity
+from node.face.vision.face_test import embed_faces
+from node.face.vision.judge import PromptFaces
 from node.face.vision.limits import Limits
 from node.face.vision.models import FaceModels
 from node.face.vision.reasons import Reason
 from node.face.vision.window import WindowReader, WindowRecord, judge_record
+
+LIVE = "live"
 
 
 @dataclass(frozen=True)
@@ -19,40 +20,43 @@ class Recording:
     """One clip.
 
     Attributes:
-        person: Whose face it shows.
         prompt: What was followed, or what the attack was aimed at.
-        attack: Its name; `live` for none.
+        kind: `live`, or the attack's name.
         record: What the face test kept, without pictures.
-        rest: The embedding of the face at rest, if there was one.
-        last: The embedding of the last frame's face.
-        detector: The deepfake detector's score.
+        faces: Its face, if there was one at rest.
     """
 
-    person: int
     prompt: Prompt
-    attack: str
+    kind: str
     record: WindowRecord
-    rest: Floats | None
-    last: Floats | None
-    detector: DetectorScore | None
+    faces: PromptFaces | None
 
-    def judge(self, asked: Prompt, limits: Limits) -> tuple[Reason, ...]:
-        """Return why the clip does not answer a prompt; nothing when it does."""
-        reasons = judge_record(asked, self.record, limits)
-        if reasons or self.rest is None or self.last is None:
-            return reasons or (Reason.NOT_NEUTRAL_AT_START,)
-        if similarity(self.rest, self.last) < limits.match.same_face_turned:
-            return (Reason.FACE_CHANGED,)
-        return ()
+
+class Verdicts:
+    """Judges each recording for each prompt once: a draw of tests asks the same again and again."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # The recording is kept beside its verdict, so that no other one gets its identity.
+        self._known: dict[tuple[int, Prompt], tuple[Recording, tuple[Reason, ...]]] = {}
+
+    def of(self, recording: Recording, asked: Prompt) -> tuple[Reason, ...]:
+        """Return why a recording does not show a prompt followed; nothing when it does."""
+        key = id(recording), asked
+        if key not in self._known:
+            reasons = judge_record(asked, recording.record, self._limits)
+            if not reasons and recording.faces is None:
+                reasons = (Reason.NOT_NEUTRAL_AT_START,)
+            self._known[key] = recording, reasons
+        return self._known[key][1]
 
 
 def read_clip(
     models: FaceModels,
     frames: Sequence[ClipFrame],
     *,
-    person: int,
     prompt: Prompt,
-    attack: str,
+    kind: str,
     limits: Limits,
     with_lids: bool = True,
 ) -> Recording:
@@ -61,14 +65,6 @@ def read_clip(
     for frame in frames:
         reader.add(frame.image, frame.at_ms, with_lids=with_lids)
     record = reader.record
-    rest, last = record.rest_face, record.last_face
+    faces = embed_faces(models, record)
     record.rest_face = record.last_face = None
-    return Recording(
-        person=person,
-        prompt=prompt,
-        attack=attack,
-        record=record,
-        rest=None if rest is None else embed(models, rest),
-        last=None if last is None else embed(models, last),
-        detector=reader.detector_score,
-    )
+    return Recording(prompt, kind, record, faces)

@@ -1,12 +1,13 @@
 """`make face-train`: the deepfake detector's two networks, from a folder of data, in one command.
 
-Trains on two thirds of the people of each set, chooses and weighs on a sixth, reports on the last
-sixth and, where sets are held out whole, on those. Writes the networks, their card, and the curves.
+Trains on two thirds of the people, chooses and weighs on a sixth, reports on the last sixth and,
+where sets are held out whole, on those. Writes the networks, their card, and the curves.
 """
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,9 @@ from face_lab.detector_data import (
     sources_of_folder,
 )
 from face_lab.manifest import DATA, write_manifest
+from face_lab.people import find_people, find_pictures, free_cast
 from face_lab.rates import area_under_curve, bootstrap, equal_error_rate
+from face_lab.swaps import Swap
 from node.cli.progress import progress_bar
 from node.face.vision.arrays import Floats
 from node.face.vision.models import FaceModels
@@ -39,10 +42,16 @@ _BATCH: Final = 64
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="A folder of sets; clips made of free faces otherwise.")  # fmt: skip
+              help="A folder of sets: NAME/{real,fake}/.")  # fmt: skip
+@click.option("--faces", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Portraits to make swaps of: half of them `blended`, half `poisson`. With "
+              "neither --data nor --faces the free faces are taken.")  # fmt: skip
+@click.option("--side", type=int, help="Make each picture of --data so many pixels long, and "
+              "encode it at one quality, before it is read.")  # fmt: skip
+@click.option("--most-faces", default=80, show_default=True)
 @click.option("--hold-out", multiple=True, help="A set that is only tested on; several times.")
 @click.option("--epochs", default=12, show_default=True)
-@click.option("--clips", default=28, show_default=True, help="Made clips of each face.")
+@click.option("--clips", type=int, help="Made clips of each face; 1, and 28 of the free ones.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=DATA, show_default=True)
 @click.option("--plots", type=click.Path(path_type=Path, exists=True, file_okay=False))
@@ -50,9 +59,12 @@ _BATCH: Final = 64
               help="On what terms the data may be used, for the card.")  # fmt: skip
 def main(
     data: Path | None,
+    faces: Path | None,
+    side: int | None,
+    most_faces: int,
     hold_out: tuple[str, ...],
     epochs: int,
-    clips: int,
+    clips: int | None,
     seed: int,
     out: Path,
     plots: Path | None,
@@ -61,7 +73,7 @@ def main(
     """Train the detector anew."""
     keras.utils.set_random_seed(seed)
     models = FaceModels.load()
-    sources = sources_of_folder(data) if data else made_sources(models, clips)
+    sources = _sources(models, data, side, faces, most_faces, clips)
     rng = np.random.default_rng(seed)
     with progress_bar("reading the faces", total=len(sources)) as advance:
         samples = read_samples(models, sources, rng=rng, advance=advance)
@@ -75,13 +87,18 @@ def main(
         _network((32, 32, 4), (16, 32, 64)), samples.motion, samples.movers, labels, splits, epochs,
         scale=1.0,
     )  # fmt: skip
-    scores = np.stack([
-        _mean_by_source(appearance, samples.appearance, samples.owners, len(sources), 1 / 255),
-        _mean_by_source(motion, samples.motion, samples.movers, len(sources), 1.0),
-    ])  # fmt: skip
+    scores = {
+        worn: np.stack([
+            _mean_by_source(appearance, samples.appearance, samples.owners,
+                            samples.worn == worn, len(sources), 1 / 255),
+            _mean_by_source(motion, samples.motion, samples.movers,
+                            samples.worn_moves == worn, len(sources), 1.0),
+        ])
+        for worn in (False, True)
+    }  # fmt: skip
     fusion = _weigh(scores, labels, splits == "validate")
     card = _card(sources, labels, splits, scores, fusion)
-    card |= {"terms": terms, "seed": seed, "epochs": epochs}
+    card |= {"terms": terms, "seed": seed, "epochs": epochs, "side": side}
     out.mkdir(parents=True, exist_ok=True)
     _export(appearance, (1, 96, 96, 6), out / "detector_appearance.onnx")
     _export(motion, (1, 32, 32, 4), out / "detector_motion.onnx")
@@ -96,21 +113,41 @@ def main(
         plot_losses(plots / "face-detector-training.png", {"appearance": looked, "motion": moved})
         tested = splits == "test"
         plot_calibration(
-            plots / "face-detector-calibration.png", _fused(scores, fusion)[tested], labels[tested]
-        )
+            plots / "face-detector-calibration.png", _fused(scores[True], fusion)[tested],
+            labels[tested],
+        )  # fmt: skip
     click.echo(json.dumps(card["sets"], indent=2))
+
+
+def _sources(
+    models: FaceModels,
+    data: Path | None,
+    side: int | None,
+    faces: Path | None,
+    most_faces: int,
+    clips: int | None,
+) -> list[Source]:
+    found = sources_of_folder(data, side) if data else []
+    if faces:
+        people = list(islice(find_people(models, find_pictures(faces)), most_faces))
+        # A kind of swap that is held out has other people, too.
+        found += made_sources(people[::2], clips or 1, Swap.BLENDED)
+        found += made_sources(people[1::2], clips or 1, Swap.POISSON)
+    if not found:
+        found = made_sources(free_cast(models), clips or 28, Swap.BLENDED, split_by_clip=True)
+    return found
 
 
 def _split(
     sources: Sequence[Source], hold_out: set[str], rng: np.random.Generator
 ) -> NDArray[np.str_]:
     """Return of each source `train`, `validate`, `test` or `held_out`; a person is in one."""
-    people = sorted({(source.set_name, source.person) for source in sources})
+    people = sorted({source.person for source in sources if source.set_name not in hold_out})
     order = rng.permutation(len(people))
     places = {people[index]: place / len(people) for place, index in enumerate(order)}
     names = []
     for source in sources:
-        place = places[source.set_name, source.person]
+        place = places.get(source.person, 1.0)
         part = "train" if place < 2 / 3 else "validate" if place < 5 / 6 else "test"
         names.append("held_out" if source.set_name in hold_out else part)
     return np.array(names)
@@ -171,20 +208,31 @@ def _mirror(channels: int) -> Floats:
 
 
 def _mean_by_source(
-    network: Any, inputs: NDArray[Any], owners: NDArray[np.int64], count: int, scale: float
+    network: Any,
+    inputs: NDArray[Any],
+    owners: NDArray[np.int64],
+    chosen: NDArray[np.bool_],
+    count: int,
+    scale: float,
 ) -> Floats:
-    logits = network.predict(inputs.astype(np.float32) * scale, batch_size=256, verbose=0)
-    sums = np.bincount(owners, logits[:, 0], minlength=count)
-    seen = np.bincount(owners, minlength=count)
+    logits = network.predict(inputs[chosen].astype(np.float32) * scale, batch_size=256, verbose=0)
+    sums = np.bincount(owners[chosen], logits[:, 0], minlength=count)
+    seen = np.bincount(owners[chosen], minlength=count)
     return np.where(seen > 0, sums / np.maximum(seen, 1), np.nan).astype(np.float32)
 
 
-def _weigh(scores: Floats, labels: Floats, chosen: NDArray[np.bool_]) -> dict[str, float]:
+def _weigh(
+    scores: Mapping[bool, Floats], labels: Floats, chosen: NDArray[np.bool_]
+) -> dict[str, float]:
     """Return how the two streams are added up, fitted on the validation part."""
-    motion_mean = float(np.nan_to_num(np.nanmean(scores[1, chosen])))
-    usable = chosen & ~np.isnan(scores[0])
-    both = np.stack([scores[0], np.nan_to_num(scores[1], nan=motion_mean)], axis=1)[usable]
-    fitted = LogisticRegression(C=1.0).fit(both, labels[usable])
+    both = np.concatenate([each[:, chosen] for each in scores.values()], axis=1)
+    fake = np.tile(labels[chosen], len(scores))
+    usable = ~np.isnan(both[0])
+    both, fake = both[:, usable], fake[usable]
+    moving = ~np.isnan(both[1])
+    motion_mean = float(both[1, moving].mean()) if moving.any() else 0.0
+    filled = np.stack([both[0], np.nan_to_num(both[1], nan=motion_mean)], axis=1)
+    fitted = LogisticRegression(C=1.0).fit(filled, fake)
     return {
         "bias": float(fitted.intercept_[0]),
         "appearance": float(fitted.coef_[0, 0]),
@@ -203,27 +251,51 @@ def _card(
     sources: Sequence[Source],
     labels: Floats,
     splits: NDArray[np.str_],
-    scores: Floats,
+    scores: Mapping[bool, Floats],
     fusion: dict[str, float],
 ) -> dict[str, Any]:
-    fused = _fused(scores, fusion)
-    streams = {"both": fused, "appearance": scores[0], "motion": scores[1]}
     names = np.array([source.set_name for source in sources])
     figures = []
-    for part in ("test", "held_out"):
+    for part, worn in product(("test", "held_out"), scores):
+        streams = {
+            "both": _fused(scores[worn], fusion),
+            "appearance": scores[worn][0],
+            "motion": scores[worn][1],
+        }
         for set_name in sorted(set(names[splits == part])):
             chosen = (splits == part) & (names == set_name)
-            entry: dict[str, Any] = {"set": set_name, "part": part}
+            entry: dict[str, Any] = {"set": set_name, "part": part, "encoded_again": worn}
             for stream, values in streams.items():
                 usable = chosen & ~np.isnan(values)
                 entry[stream] = _figures(values[usable], labels[usable])
             figures.append(entry)
     counts = {
-        part: {"real": int((labels[splits == part] == 0).sum()),
-               "fake": int((labels[splits == part] == 1).sum())}
+        part: {
+            set_name: {
+                "real": int((labels[(splits == part) & (names == set_name)] == 0).sum()),
+                "fake": int((labels[(splits == part) & (names == set_name)] == 1).sum()),
+            }
+            for set_name in sorted(set(names[splits == part]))
+        }
         for part in sorted(set(splits))
-    }  # fmt: skip
-    return {"fusion": fusion, "counts": counts, "sets": figures}
+    }
+    return {"fusion": fusion, "counts": counts, "sets": figures, **_calibration(
+        _fused(scores[True], fusion), labels, splits == "test")}  # fmt: skip
+
+
+def _calibration(scores: Floats, labels: Floats, chosen: NDArray[np.bool_]) -> dict[str, float]:
+    """Return Brier's score and the expected calibration error over ten bins, test part."""
+    usable = chosen & ~np.isnan(scores)
+    values, fake = scores[usable], labels[usable]
+    places = np.clip((values * 10).astype(int), 0, 9)
+    gaps = [
+        abs(float(values[places == k].mean() - fake[places == k].mean())) * (places == k).mean()
+        for k in set(places.tolist())
+    ]
+    return {
+        "brier": round(float(((values - fake) ** 2).mean()), 4),
+        "calibration_error": round(float(sum(gaps)), 4),
+    }
 
 
 def _figures(values: Floats, labels: Floats) -> dict[str, Any] | None:

@@ -70,8 +70,8 @@ class Series(Protocol):
     def draw(self) -> tuple[Prompt, ...]:
         """Return what is to be done in a test."""
 
-    def replace(self, series: tuple[Prompt, ...], missed: int) -> Prompt:
-        """Return what is asked for instead of a prompt that was missed."""
+    def redraw(self, series: tuple[Prompt, ...], missed: int) -> tuple[Prompt, ...]:
+        """Return the series after a prompt was missed, with another one in its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,12 +232,7 @@ class Challenge:
         if self._missed > self._limits.most_missed:
             self._end("refused", reason)
             return
-        instead = self._drawer.replace(self._series, self._passed)
-        self._series = (
-            *self._series[: self._passed],
-            instead,
-            *self._series[self._passed + 1 :],
-        )
+        self._series = self._drawer.redraw(self._series, self._passed)
 
     def _conclude(self) -> None:
         assert self._examination is not None

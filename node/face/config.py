@@ -32,7 +32,8 @@ class FaceConfig(ProcessConfig):
         test_seconds: How long a test that was begun lasts.
         prompt_seconds: How long the frames of one prompt may take, from the prompt on.
         capture_seconds: How long the camera is watched for each prompt.
-        most_missed: How many prompts may be missed; each is replaced by a new one.
+        most_missed: How many prompts may be missed; each costs a new one in its place, and one
+            more at the end.
         attestation_seconds: How long the word for one request is good.
         recent_seconds: How long the word for a key is good.
         detector: What the deepfake detector's word does: nothing (`off`), a line in the log

@@ -14,8 +14,8 @@ from node.face.vision import (
     FaceTest,
     Limits,
     decode_image,
-    draw_replacement,
     draw_series,
+    redraw_series,
 )
 
 FRAME_SIDE: Final = 640
@@ -114,6 +114,6 @@ class RandomSeries:
         """Return what is to be done in a test."""
         return draw_series(below=self._below)
 
-    def replace(self, series: tuple[Prompt, ...], missed: int) -> Prompt:
-        """Return what is asked for instead of a prompt that was missed."""
-        return draw_replacement(series, missed, below=self._below)
+    def redraw(self, series: tuple[Prompt, ...], missed: int) -> tuple[Prompt, ...]:
+        """Return the series after a prompt was missed: another one instead, and one more."""
+        return redraw_series(series, missed, below=self._below)

@@ -100,8 +100,9 @@ class FixedSeries:
     def draw(self) -> tuple[Prompt, ...]:
         return SERIES
 
-    def replace(self, series: tuple[Prompt, ...], missed: int) -> Prompt:
-        return Prompt.BLINK if series[missed] is not Prompt.BLINK else Prompt.LOOK_DOWN
+    def redraw(self, series: tuple[Prompt, ...], missed: int) -> tuple[Prompt, ...]:
+        instead = Prompt.BLINK if series[missed] is not Prompt.BLINK else Prompt.LOOK_DOWN
+        return (*series[:missed], instead, *series[missed + 1 :])
 
 
 class FaceHttp(HttpClient):

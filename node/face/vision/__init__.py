@@ -12,9 +12,9 @@ from node.face.vision.limits import Limits
 from node.face.vision.models import FaceModels
 from node.face.vision.prompts import (
     SERIES_LENGTH,
-    draw_replacement,
     draw_series,
     is_fit_series,
+    redraw_series,
 )
 from node.face.vision.reasons import Reason
 
@@ -30,7 +30,7 @@ __all__ = [
     "Reason",
     "TestFinding",
     "decode_image",
-    "draw_replacement",
     "draw_series",
     "is_fit_series",
+    "redraw_series",
 ]

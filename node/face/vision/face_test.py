@@ -6,12 +6,11 @@ of at most two frames of the prompt under way; after the prompt only their embed
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from client_sdk.face.prompts import Prompt
-from node.face.vision.arrays import Floats, Image
+from node.face.vision.arrays import Image
 from node.face.vision.detector import DetectorScore
-from node.face.vision.embedding import embed, embed_portrait, similarity
+from node.face.vision.embedding import embed, embed_portrait
+from node.face.vision.judge import Judge, PromptFaces
 from node.face.vision.limits import Limits
 from node.face.vision.models import FaceModels
 from node.face.vision.reasons import Reason
@@ -79,13 +78,10 @@ class FaceTest:
         """
         self._models = models
         self._limits = limits or Limits()
-        self._with_portrait = portrait is not None
         self._portrait = None if portrait is None else embed_portrait(models, portrait)
+        self._judge = Judge(self._limits, self._portrait, with_portrait=portrait is not None)
         self._reader = WindowReader(models, self._limits)
         self._prompt: Prompt | None = None
-        self._followed: list[Prompt] = []
-        self._faces: list[Floats] = []
-        self._grid_peaks: list[float] = []
 
     @property
     def has_fit_portrait(self) -> bool:
@@ -119,32 +115,22 @@ class FaceTest:
         prompt, record = self._begun(), self._reader.record
         self._prompt = None
         self._reader.begin()
-        if record.grid_peak is not None:
-            self._grid_peaks.append(record.grid_peak)
-        reasons = judge_record(prompt, record, self._limits) or self._judge_identity(record)
-        if not reasons:
-            self._followed.append(prompt)
+        reasons = self._judge.judge_prompt(
+            prompt,
+            judge_record(prompt, record, self._limits),
+            record.grid_peak,
+            lambda: embed_faces(self._models, record),
+        )
         return PromptFinding(prompt, not reasons, reasons, len(record.features))
 
     def finish(self) -> TestFinding:
         """Say what the whole test showed. A prompt that was missed does no harm by itself."""
-        likeness = None
-        if self._portrait is not None and self._faces:
-            likeness = float(np.median([similarity(self._portrait, face) for face in self._faces]))
-        wrong = likeness is not None and likeness < self._limits.match.portrait
-        grid = float(np.median(self._grid_peaks)) if self._grid_peaks else 0.0
-        checks = (
-            (Reason.PROMPTS_MISSING, not self._followed),
-            (Reason.UNFIT_PORTRAIT, self._with_portrait and self._portrait is None),
-            (Reason.WRONG_PERSON, wrong),
-            (Reason.SCREEN_OR_PRINT, grid > self._limits.max_grid_peak),
-        )
-        reasons = tuple(reason for reason, found in checks if found)
+        reasons = self._judge.conclude()
         return TestFinding(
             accepted=not reasons,
             reasons=reasons,
-            accepted_prompts=tuple(self._followed),
-            similarity=likeness,
+            accepted_prompts=tuple(self._judge.followed),
+            similarity=self._judge.likeness,
             detector=self._reader.detector_score,
         )
 
@@ -153,16 +139,12 @@ class FaceTest:
             raise RuntimeError("no prompt was begun")
         return self._prompt
 
-    def _judge_identity(self, record: WindowRecord) -> tuple[Reason, ...]:
-        """Return whether the face at rest and in the last frame is that of the prompts before."""
-        if record.rest_face is None or record.last_face is None:
-            return (Reason.NOT_NEUTRAL_AT_START,)
-        at_rest = embed(self._models, record.rest_face)
-        last = embed(self._models, record.last_face, with_mirror=False)
-        first = self._faces[0] if self._faces else at_rest
-        match = self._limits.match
-        same = similarity(first, at_rest) >= match.same_face_in_test
-        if not same or similarity(at_rest, last) < match.same_face_turned:
-            return (Reason.FACE_CHANGED,)
-        self._faces.append(at_rest)
-        return ()
+
+def embed_faces(models: FaceModels, record: WindowRecord) -> PromptFaces | None:
+    """Return the embeddings of the face of one prompt; None where it was never seen at rest."""
+    if record.rest_face is None or record.last_face is None:
+        return None
+    return PromptFaces(
+        rest=embed(models, record.rest_face),
+        last=embed(models, record.last_face, with_mirror=False),
+    )

@@ -13,7 +13,9 @@ from node.face.vision.arrays import Image
 
 MAX_IMAGE_BYTES: Final = 8 * 1024 * 1024
 MAX_PIXELS: Final = 24_000_000
-# What no check needs more of. Larger pictures are made smaller while they are decoded.
+# Of what is not made smaller while it is decoded: OpenJPEG takes 12 bytes for each pixel, and more.
+MAX_WHOLE_PIXELS: Final = 6_000_000
+# What no check needs more of. Larger JPEG pictures are made smaller while they are decoded.
 _MAX_SIDE: Final = 1280
 _MIN_SIDE: Final = 64
 FORMATS: Final = ("JPEG", "JPEG2000", "PNG", "WEBP")
@@ -41,9 +43,12 @@ def decode_image(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
             with Pillow.open(io.BytesIO(data), formats=formats) as picture:
-                _check_size(*picture.size)
+                most = MAX_PIXELS if picture.format == "JPEG" else MAX_WHOLE_PIXELS
+                _check_size(*picture.size, most)
                 picture.draft("RGB", (max_side, max_side))
-                upright = ImageOps.exif_transpose(picture).convert("RGB")
+                ImageOps.exif_transpose(picture, in_place=True)
+                picture.load()
+                upright = picture if picture.mode == "RGB" else picture.convert("RGB")
     except Pillow.DecompressionBombError as error:
         raise ImageError(f"the picture has far more than {MAX_PIXELS} pixels; send less") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
@@ -54,9 +59,9 @@ def decode_image(
     return np.asarray(upright, dtype=np.uint8)
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"the picture has {width} x {height} pixels; we take at most {MAX_PIXELS}")
+def _check_size(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise ImageError(f"the picture has {width} x {height} pixels; we take at most {most}")
     if min(width, height) < _MIN_SIDE:
         raise ImageError(
             f"the picture has {width} x {height} pixels; a side must have at least {_MIN_SIDE}"

@@ -10,7 +10,7 @@ import pytest
 from client_sdk.face.prompts import Prompt
 from face_lab.clips import Attack, ClipFrame, attack_clip
 from face_lab.performer import Pose
-from face_lab.recordings import read_clip
+from face_lab.recordings import LIVE, Verdicts, read_clip
 from node.face.vision import FaceTest, Image, Limits, Reason
 from tests.support.faces import face_models, live, performers, show
 
@@ -36,11 +36,10 @@ def test_a_person_who_follows_a_prompt_is_accepted(prompt: Prompt) -> None:
 @pytest.mark.parametrize("shown", list(Prompt))
 def test_another_prompt_is_not_answered_by_it(shown: Prompt) -> None:
     limits = Limits()
-    recording = read_clip(
-        face_models(), clip_of(shown), person=0, prompt=shown, attack="live", limits=limits
-    )
+    recording = read_clip(face_models(), clip_of(shown), prompt=shown, kind=LIVE, limits=limits)
+    verdicts = Verdicts(limits)
     for asked in Prompt:
-        reasons = set(recording.judge(asked, limits))
+        reasons = set(verdicts.of(recording, asked))
         if asked is shown:
             assert not reasons
         else:
