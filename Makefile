@@ -136,7 +136,7 @@ face-models: $(LAB_STAMP) ## Make the face test's networks anew, from the packag
 
 face-train: $(LAB_STAMP) ## Train the deepfake detector anew; DATA=FOLDER, SIDE=PIXELS, FACES=FOLDER, HOLD_OUT="SET ...", TERMS="...", OUT=FOLDER
 	$(LAB_VENV)/bin/python -m face_lab.train $(if $(DATA),--data $(DATA)) $(if $(FACES),--faces $(FACES)) $(if $(SIDE),--side $(SIDE)) \
-	  $(addprefix --hold-out ,$(HOLD_OUT)) $(if $(TERMS),--terms "$(TERMS)") $(if $(OUT),--out $(OUT)) $(if $(PLOTS),--plots $(PLOTS))
+	  $(addprefix --hold-out ,$(HOLD_OUT)) $(if $(TERMS),--terms "$(TERMS)") $(if $(FILMS),--films $(FILMS)) $(if $(OUT),--out $(OUT)) $(if $(PLOTS),--plots $(PLOTS))
 
 face-calibrate: $(STAMP) ## Set the face test's thresholds on half of the people of SETS=FOLDER; FILMS=FOLDER, TERMS="..."
 	$(BIN)/python -m face_lab calibrate --sets $(SETS) $(if $(FILMS),--films $(FILMS)) $(if $(TERMS),--terms "$(TERMS)")

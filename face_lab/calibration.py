@@ -204,17 +204,23 @@ def _reach(frame: FrameMeasures) -> float:
 
 
 def _identity_samples(people: Sequence[Sequence[Recording]]) -> dict[str, Samples]:
+    """Of one person there is one photograph: how like himself he is says nothing of a living one.
+
+    So the threshold lies where other people end, as that of the portrait does.
+    """
     faces = [[c.faces for c in clips if c.kind == LIVE and c.faces is not None] for clips in people]
     pairs = list(combinations(faces, 2))
     return {
         "match.same_face_in_test": Samples(
             tuple(similarity(a.rest, b.rest) for own in faces for a, b in combinations(own, 2)),
             _thinned([similarity(a.rest, b.rest) for one, two in pairs for a in one for b in two]),
+            rule="false_match",
             edge=_FALSE_MATCH,
         ),
         "match.same_face_turned": Samples(
             tuple(similarity(face.rest, face.last) for own in faces for face in own),
             _thinned([similarity(a.rest, b.last) for one, two in pairs for a in one for b in two]),
+            rule="false_match",
             edge=_FALSE_MATCH,
         ),
     }

@@ -4,6 +4,7 @@ Trains on two thirds of the people, chooses and weighs on a sixth, reports on th
 where sets are held out whole, on those. Writes the networks, their card, and the curves.
 """
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from face_lab.detector_data import (
     read_samples,
     sources_of_folder,
 )
+from face_lab.films import kept
 from face_lab.manifest import DATA, write_manifest
 from face_lab.people import find_people, find_pictures, free_cast
 from face_lab.rates import area_under_curve, bootstrap, equal_error_rate
@@ -53,6 +55,7 @@ _BATCH: Final = 64
 @click.option("--epochs", default=12, show_default=True)
 @click.option("--clips", type=int, help="Made clips of each face; 1, and 28 of the free ones.")
 @click.option("--seed", default=1, show_default=True)
+@click.option("--films", type=click.Path(path_type=Path), help="Keep what was read of the data.")
 @click.option("--out", type=click.Path(path_type=Path), default=DATA, show_default=True)
 @click.option("--plots", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--terms", default="clips of two free photographs, split by clip",
@@ -66,6 +69,7 @@ def main(
     epochs: int,
     clips: int | None,
     seed: int,
+    films: Path | None,
     out: Path,
     plots: Path | None,
     terms: str,
@@ -73,11 +77,14 @@ def main(
     """Train the detector anew."""
     keras.utils.set_random_seed(seed)
     models = FaceModels.load()
-    sources = _sources(models, data, side, faces, most_faces, clips)
+    sources = _sources(models, data, side, faces, most_faces, clips, films)
     rng = np.random.default_rng(seed)
     with progress_bar("reading the faces", total=len(sources)) as advance:
-        samples = read_samples(models, sources, rng=rng, advance=advance)
-    splits = _split(sources, set(hold_out), rng)
+        samples = kept(
+            films, f"samples-{_digest(sources, side)}",
+            lambda: read_samples(models, sources, rng=rng, advance=advance),
+        )  # fmt: skip
+    splits = _split(sources, set(hold_out), np.random.default_rng(seed))
     labels = np.array([source.is_fake for source in sources], np.float32)
     appearance, looked = _fit(
         _network((96, 96, 6), (16, 32, 64, 96)), samples.appearance, samples.owners,
@@ -126,16 +133,22 @@ def _sources(
     faces: Path | None,
     most_faces: int,
     clips: int | None,
+    films: Path | None,
 ) -> list[Source]:
     found = sources_of_folder(data, side) if data else []
     if faces:
-        people = list(islice(find_people(models, find_pictures(faces)), most_faces))
+        people = list(islice(find_people(models, find_pictures(faces), films), most_faces))
         # A kind of swap that is held out has other people, too.
         found += made_sources(people[::2], clips or 1, Swap.BLENDED)
         found += made_sources(people[1::2], clips or 1, Swap.POISSON)
     if not found:
         found = made_sources(free_cast(models), clips or 28, Swap.BLENDED, split_by_clip=True)
     return found
+
+
+def _digest(sources: Sequence[Source], side: int | None) -> str:
+    told = [(source.set_name, source.person, source.is_fake) for source in sources]
+    return hashlib.sha256(repr((told, side)).encode()).hexdigest()[:12]
 
 
 def _split(

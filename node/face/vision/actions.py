@@ -183,19 +183,19 @@ def _measure(
     frame: FrameFeatures, rest: FrameFeatures, mouth: MouthShape, open_eyes: float | None
 ) -> FrameMeasures:
     # Onto the face at rest, then upright: a turned flat picture measures as it did at rest.
-    laid = geometry.apply(geometry.rectify(frame.landmarks, rest.landmarks), frame.landmarks[:, :2])
+    to_rest = geometry.rectify(frame.landmarks, rest.landmarks)
+    laid = geometry.apply(to_rest, frame.landmarks[:, :2])
     shape = mouth_shape(_upright_like(laid, rest.landmarks), rest.unit)
     eyes = None
     if frame.lids is not None and open_eyes:
-        lids = geometry.apply(geometry.rectify(frame.landmarks, rest.landmarks), frame.lids)
-        eyes = geometry.eye_openness(lids) / open_eyes
+        eyes = geometry.eye_openness(geometry.apply(to_rest, frame.lids)) / open_eyes
     return FrameMeasures(
         yaw=frame.pose.yaw - rest.pose.yaw,
         pitch=frame.pose.pitch - rest.pose.pitch,
         smile=(shape.width - mouth.width) + (shape.corners - mouth.corners),
         mouth_gap=shape.gap - mouth.gap,
         eyes=eyes,
-        parallax=geometry.parallax(frame.landmarks, rest.landmarks),
+        parallax=geometry.parallax(laid, rest.landmarks),
         shape=geometry.proportion(frame.landmarks) - geometry.proportion(rest.landmarks),
     )
 

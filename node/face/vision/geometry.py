@@ -79,15 +79,18 @@ def apply(homography: Floats, points: Floats) -> Floats:
     return (flat[:, :2] / flat[:, 2:]).reshape(points.shape).astype(np.float32)
 
 
-def parallax(landmarks: Floats, rest: Floats) -> float:
+def parallax(laid: Floats, rest: Floats) -> float:
     """Return how far the rigid points are from any flat picture of the face at rest.
 
     The residual of the homography, root mean square, in eye distances: a turned head leaves about
     0.08, a turned print 0.02.
+
+    Args:
+        laid: The points as `rectify` lays them onto the face at rest.
+        rest: The points of the face at rest.
     """
     rigid = list(RIGID)
-    laid = apply(rectify(landmarks, rest), landmarks[rigid, :2])
-    gaps = laid - rest[rigid, :2]
+    gaps = laid[rigid, :2] - rest[rigid, :2]
     return float(np.sqrt((gaps**2).sum(axis=1).mean())) / eye_distance(rest)
 
 
