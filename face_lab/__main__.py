@@ -33,6 +33,7 @@ from face_lab.filming import Studio
 from face_lab.people import Person, find_cast, free_cast, people_of
 from face_lab.rates import Rate, bits, percent
 from face_lab.recordings import LIVE, Verdicts
+from face_lab.report import tables
 from face_lab.trials import RULES, Trial
 from node.cli.progress import progress_bar
 from node.face.vision.arrays import Floats
@@ -155,6 +156,14 @@ def evaluate(
 def cost() -> None:
     """Measure what a test costs, and nothing else."""
     click.echo(json.dumps(measure_cost(FaceModels.load())))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+def report(file: Path) -> None:
+    """Print what `evaluate --json` kept as tables of Markdown."""
+    for line in tables(json.loads(file.read_text("utf-8"))):
+        click.echo(line)
 
 
 def _load(detector: Path | None) -> FaceModels:
