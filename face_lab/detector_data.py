@@ -193,6 +193,24 @@ def read_samples(
     )
 
 
+def join_samples(parts: Sequence[tuple[int, Samples]]) -> Samples:
+    """Return the samples of several lists of sources as those of one.
+
+    Args:
+        parts: Of each list how many sources it had, and their samples.
+    """
+    starts = np.cumsum([0, *(count for count, _ in parts)])[:-1].tolist()
+    several = [samples for _, samples in parts]
+    return Samples(
+        appearance=np.concatenate([s.appearance for s in several]),
+        owners=np.concatenate([s.owners + at for s, at in zip(several, starts, strict=True)]),
+        worn=np.concatenate([s.worn for s in several]),
+        motion=np.concatenate([s.motion for s in several]),
+        movers=np.concatenate([s.movers + at for s, at in zip(several, starts, strict=True)]),
+        worn_moves=np.concatenate([s.worn_moves for s in several]),
+    )
+
+
 def _read_frames(
     models: FaceModels, frames: Sequence[Image], spread: Floats
 ) -> Iterator[tuple[Floats | None, Floats | None]]:

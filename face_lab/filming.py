@@ -1,7 +1,8 @@
-"""Films people for trials and for the calibration. Each trial is a file of its own."""
+"""Films people for trials and for the calibration. What was read of a clip is a file of its own."""
 
 import hashlib
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from face_lab.clips import Attack, attack_clip, live_clip
 from face_lab.films import kept
 from face_lab.people import Person
 from face_lab.recordings import LIVE, Recording, Verdicts, read_clip
-from face_lab.trials import Actor, Trial, run_trial
+from face_lab.trials import Trial, run_trial
 from node.face.vision.limits import Limits
 from node.face.vision.models import FaceModels
 
@@ -45,17 +46,19 @@ class Studio:
             models: The networks.
             limits: The thresholds that trials are judged by.
             people: Who is filmed; each is the next one's impostor.
-            folder: Where what was read is kept, if anywhere; other thresholds have other files.
+            folder: Where what was read is kept, if anywhere. It is good for other thresholds, too:
+                what a frame must be alone decides of what is read.
         """
         self._models = models
         self._limits = limits
         self._people = people
         self._verdicts = Verdicts(limits)
-        digest = hashlib.sha256(repr(limits).encode()).hexdigest()[:12]
+        read_with = repr((limits.frame, limits.stream)).encode()
+        digest = hashlib.sha256(read_with).hexdigest()[:12]
         self._folder = None if folder is None else folder / digest
 
     def trial(self, place: int, kind: str, take: int) -> Trial:
-        """Film a whole test: clips are rendered for the prompts as they are drawn.
+        """Make a whole test: clips are rendered for the prompts as they are drawn.
 
         Args:
             place: Which person.
@@ -63,19 +66,27 @@ class Studio:
             take: Which of the person's tests.
         """
         person = self._people[place]
+        windows = count()
 
-        def film() -> Trial:
-            rng = _generator(person, kind, take)
-            return run_trial(
-                kind,
-                self._performing(place, kind, rng),
-                portrait=person.portrait,
-                limits=self._limits,
-                verdicts=self._verdicts,
-                rng=rng,
+        def show(asked: Prompt) -> Recording:
+            window = next(windows)
+            name = f"{person.name}-{kind}-{take}-{window}-{asked}"
+            return kept(
+                self._folder,
+                name,
+                lambda: self._film(
+                    place, kind, asked, _generator(name), start_ms=_PROMPT_MS * window
+                ),
             )
 
-        return kept(self._folder, f"{person.name}-{kind}-{take}", film)
+        return run_trial(
+            kind,
+            show,
+            portrait=person.portrait,
+            limits=self._limits,
+            verdicts=self._verdicts,
+            rng=_generator(f"{person.name}-{kind}-{take}"),
+        )
 
     def calibration_clips(self, place: int) -> list[Recording]:
         """Film what the thresholds are set on: every prompt followed, and attacks."""
@@ -83,16 +94,12 @@ class Studio:
 
         def film() -> list[Recording]:
             return [
-                self._film(place, kind, prompt, _generator(person, kind, place_of(prompt)))
+                self._film(place, kind, prompt, _generator(f"{person.name}-{kind}-{prompt}"))
                 for kind, prompts in _CALIBRATION
                 for prompt in prompts
             ]
 
         return kept(self._folder, f"{person.name}-calibration", film)
-
-    def _performing(self, place: int, kind: str, rng: np.random.Generator) -> Actor:
-        starts = iter(range(0, 1 << 40, _PROMPT_MS))
-        return lambda asked: self._film(place, kind, asked, rng, start_ms=next(starts))
 
     def _film(
         self,
@@ -118,11 +125,6 @@ class Studio:
         )
 
 
-def place_of(prompt: Prompt) -> int:
-    """Return a prompt's place among all."""
-    return list(Prompt).index(prompt)
-
-
-def _generator(person: Person, kind: str, take: int) -> np.random.Generator:
-    digest = hashlib.sha256(f"{person.name} {kind}".encode()).digest()
-    return np.random.default_rng((int.from_bytes(digest[:8], "big"), take))
+def _generator(name: str) -> np.random.Generator:
+    digest = hashlib.sha256(name.encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

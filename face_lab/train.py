@@ -8,7 +8,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from itertools import islice, product
+from itertools import groupby, islice, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,9 @@ from sklearn.linear_model import LogisticRegression
 from face_lab.build_models import halve_weights
 from face_lab.curves import plot_calibration, plot_losses
 from face_lab.detector_data import (
+    Samples,
     Source,
+    join_samples,
     made_sources,
     read_samples,
     sources_of_folder,
@@ -78,12 +80,7 @@ def main(
     keras.utils.set_random_seed(seed)
     models = FaceModels.load()
     sources = _sources(models, data, side, faces, most_faces, clips, films)
-    rng = np.random.default_rng(seed)
-    with progress_bar("reading the faces", total=len(sources)) as advance:
-        samples = kept(
-            films, f"samples-{_digest(sources, side)}",
-            lambda: read_samples(models, sources, rng=rng, advance=advance),
-        )  # fmt: skip
+    samples = _read(models, sources, side, seed, films)
     splits = _split(sources, set(hold_out), np.random.default_rng(seed))
     labels = np.array([source.is_fake for source in sources], np.float32)
     appearance, looked = _fit(
@@ -144,6 +141,22 @@ def _sources(
     if not found:
         found = made_sources(free_cast(models), clips or 28, Swap.BLENDED, split_by_clip=True)
     return found
+
+
+def _read(
+    models: FaceModels, sources: Sequence[Source], side: int | None, seed: int, films: Path | None
+) -> Samples:
+    """Read set by set, so that a run that is cut off goes on at the next one."""
+    parts = []
+    with progress_bar("reading the faces", total=len(sources)) as advance:
+        for _, group in groupby(sources, key=lambda source: source.set_name):
+            own = list(group)
+            rng = np.random.default_rng(seed)
+            parts.append((len(own), kept(
+                films, f"samples-{_digest(own, side)}",
+                lambda own=own, rng=rng: read_samples(models, own, rng=rng, advance=advance),
+            )))  # fmt: skip
+    return join_samples(parts)
 
 
 def _digest(sources: Sequence[Source], side: int | None) -> str:

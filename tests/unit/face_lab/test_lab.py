@@ -94,7 +94,12 @@ def test_what_was_filmed_is_not_filmed_again(
     monkeypatch.setattr("face_lab.filming.read_clip", None)
     again = Studio(face_models(), Limits(), cast, folder).trial(0, LIVE, 0)
     assert [each.asked for each in again.shown] == [each.asked for each in trials[0].shown]
-    others = replace(Limits(), max_grid_peak=1.0)
+    # Other thresholds judge the same clips.
+    strict = replace(Limits(), max_grid_peak=1.0)
+    judged = Studio(face_models(), strict, cast, folder).trial(0, LIVE, 0)
+    assert judged.reasons == (Reason.SCREEN_OR_PRINT,)
+    # What is read otherwise is filmed anew.
+    others = replace(Limits(), stream=replace(Limits().stream, spacing_ms=90))
     with pytest.raises(TypeError):
         Studio(face_models(), others, cast, folder).trial(0, LIVE, 0)
 

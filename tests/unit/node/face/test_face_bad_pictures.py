@@ -92,7 +92,9 @@ def with_a_friend(image: Image) -> Image:
 
 
 def without_anybody(image: Image) -> Image:
-    return np.random.default_rng(int(image.sum())).integers(90, 160, image.shape, np.uint8)
+    # A wall, never twice the same.
+    stains = np.random.default_rng(int(image.sum())).integers(90, 160, (12, 16, 3), np.uint8)
+    return np.asarray(cv2.resize(stains, image.shape[1::-1]), dtype=np.uint8)
 
 
 def claiming(side: int, jpeg: bytes) -> bytes:
@@ -153,9 +155,8 @@ def test_a_frame_that_is_no_fit_picture_is_refused_and_the_prompt_can_be_answere
         (claiming(6_000, to_jpeg(SMALL)), "6000 x 6000 pixels"),
         (claiming_jpeg_2000(3_000), "3000 x 3000 pixels"),
         (to_jpeg(SMALL), "no face was found"),
-        (to_jpeg(SMALL)[:300], "cannot be read"),
     ],
-    ids=["bomb", "huge", "huge JPEG 2000", "nobody", "cut"],
+    ids=["bomb", "huge", "huge JPEG 2000", "nobody"],
 )
 def test_a_portrait_that_is_none_makes_no_test(picture: bytes, said: str) -> None:
     world = seeing_world()
