@@ -157,7 +157,10 @@ def _action_samples(clips: Sequence[_Clip]) -> dict[str, Samples]:
     def shut(clip: _Clip) -> float:
         return min((frame.eyes for frame in clip.frames if frame.eyes is not None), default=1.0)
 
-    awake = [*of(live, Prompt.SMILE, Prompt.OPEN_MOUTH), *of(fakes, Prompt.BLINK)]
+    awake = tuple(
+        shut(c) for c in [*of(live, Prompt.SMILE, Prompt.OPEN_MOUTH), *of(fakes, Prompt.BLINK)]
+    )
+    lids = Samples(tuple(shut(c) for c in blinks), awake, done_is_above=False)
     return {
         "action.turn_yaw": Samples(turns, tuple(c.held(yaw) for c in [*faces, *of(live, *_NODS)])),
         "action.turn_pitch": Samples(
@@ -193,9 +196,9 @@ def _action_samples(clips: Sequence[_Clip]) -> dict[str, Samples]:
         "action.other_mouth_gap": Samples(
             tuple(c.held(lambda f: f.mouth_gap) for c in blinks), gaps, done_is_above=False
         ),
-        "action.eyes_shut": Samples(
-            tuple(shut(c) for c in blinks), tuple(shut(c) for c in awake), done_is_above=False
-        ),
+        "action.eyes_shut": lids,
+        # Open again is nearer to awake than to shut.
+        "action.eyes_open": Samples(awake, (lids.threshold(),)),
     }
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from itertools import groupby, islice, product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ from node.face.vision.models import FaceModels
 
 _OPSET: Final = 17
 _BATCH: Final = 64
+_READ_AT_ONCE: Final = 40
 
 
 @click.command()
@@ -146,15 +147,15 @@ def _sources(
 def _read(
     models: FaceModels, sources: Sequence[Source], side: int | None, seed: int, films: Path | None
 ) -> Samples:
-    """Read set by set, so that a run that is cut off goes on at the next one."""
+    """Read some sources after the other, so that a run that is cut off goes on at the next ones."""
     parts = []
     with progress_bar("reading the faces", total=len(sources)) as advance:
-        for _, group in groupby(sources, key=lambda source: source.set_name):
-            own = list(group)
-            rng = np.random.default_rng(seed)
-            parts.append((len(own), kept(
-                films, f"samples-{_digest(own, side)}",
-                lambda own=own, rng=rng: read_samples(models, own, rng=rng, advance=advance),
+        for start in range(0, len(sources), _READ_AT_ONCE):
+            some = sources[start : start + _READ_AT_ONCE]
+            rng = np.random.default_rng((seed, start))
+            parts.append((len(some), kept(
+                films, f"samples-{_digest(some, side)}",
+                lambda some=some, rng=rng: read_samples(models, some, rng=rng, advance=advance),
             )))  # fmt: skip
     return join_samples(parts)
 
