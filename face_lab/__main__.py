@@ -30,6 +30,7 @@ from face_lab.evaluation import (
     pair_scores,
 )
 from face_lab.filming import Studio
+from face_lab.films import kept
 from face_lab.people import Person, find_cast, free_cast, people_of
 from face_lab.rates import Rate, bits, percent
 from face_lab.recordings import LIVE, Verdicts
@@ -60,9 +61,13 @@ def main() -> None:
 @click.option("--terms", default="", help="Whose faces these are, for the file.")
 @click.option("--out", type=_FILE, default=calibration.FILE, show_default=True)
 def calibrate(sets: Path, people: int, films: Path | None, terms: str, out: Path) -> None:
-    """Set the thresholds on every second portrait and person; none of them is reported on."""
+    """Set the thresholds on every second portrait and person, and on the free faces.
+
+    Of none of them anything is reported where there are portraits.
+    """
     models, limits = FaceModels.load(), Limits()
     cast = list(find_cast(models, sets / "portraits", held_out=False, most=people, films=films))
+    cast += free_cast(models)
     studio = Studio(models, limits, cast, films)
     with progress_bar("filming", total=len(cast)) as advance:
         clips = []
@@ -72,7 +77,7 @@ def calibrate(sets: Path, people: int, films: Path | None, terms: str, out: Path
     samples = calibration.samples_of(clips)
     about: dict[str, Any] = {"portraits": [person.name for person in cast], "terms": terms}
     for folder in _subfolders(sets, "match"):
-        faces, owners = _embedded(models, folder, held_out=False)
+        faces, owners = _embedded(models, folder, films, held_out=False)
         samples["match.portrait"] = calibration.portrait_samples(*pair_scores(faces, owners))
         about[f"match, {folder.name}"] = f"{len(np.unique(owners))} people, {len(faces)} pictures"
     calibration.keep(out, samples, about | {"machine": asdict(read_machine(out.parent))})
@@ -132,8 +137,8 @@ def evaluate(
     )
     curves = {}
     for folder in _subfolders(sets, "match"):
-        everybody = _embedded(models, folder)
-        held_out = _embedded(models, folder, held_out=True)
+        everybody = _embedded(models, folder, films)
+        held_out = _embedded(models, folder, films, held_out=True)
         figures[f"match, {folder.name}"] = {
             **{f"{name}, everybody": each for name, each in measure_match(*everybody).items()},
             **{f"{name}, held out": each for name, each in measure_match(*held_out).items()},
@@ -197,7 +202,7 @@ def _film(
 
 
 def _embedded(
-    models: FaceModels, folder: Path, *, held_out: bool | None = None
+    models: FaceModels, folder: Path, films: Path | None, *, held_out: bool | None = None
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Return a set's embeddings and owners; of every second person where a half is asked for."""
     people = people_of(folder)
@@ -205,8 +210,9 @@ def _embedded(
     if held_out is not None:
         names = names[1 if held_out else 0 :: 2]
     chosen = {name: people[name] for name in names}
+    name = f"match-{folder.name}-{held_out}"
     with progress_bar(f"match, {folder.name}", total=sum(map(len, chosen.values()))) as advance:
-        faces, owners, missed = embed_people(models, chosen, advance)
+        faces, owners, missed = kept(films, name, lambda: embed_people(models, chosen, advance))
     if missed:
         click.echo(f"{folder.name}: {missed} pictures showed no face")
     return faces, owners

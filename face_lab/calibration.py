@@ -107,15 +107,11 @@ def samples_of(people: Sequence[Sequence[Recording]]) -> dict[str, Samples]:
             if clip.record.features
         ]
     )
-    peaks = [
-        (clip.kind, clip.record.grid_peak)
-        for clips in people
-        for clip in clips
-        if clip.record.grid_peak is not None
-    ]
     found["max_grid_peak"] = Samples(
-        done=tuple(peak for kind, peak in peaks if kind == LIVE),
-        other=tuple(peak for kind, peak in peaks if kind == Attack.SCREEN),
+        # A test's peak is the median of its prompts'. Of a living face the highest is taken, for
+        # all prompts of a test may be in the worst light.
+        done=tuple(max(_peaks(clips, LIVE)) for clips in people),
+        other=tuple(float(np.median(_peaks(clips, Attack.SCREEN))) for clips in people),
         done_is_above=False,
     )
     return found | _identity_samples(people)
@@ -200,6 +196,11 @@ def _action_samples(clips: Sequence[_Clip]) -> dict[str, Samples]:
         # Open again is nearer to awake than to shut.
         "action.eyes_open": Samples(awake, (lids.threshold(),)),
     }
+
+
+def _peaks(clips: Sequence[Recording], kind: str) -> list[float]:
+    found = [clip.record.grid_peak for clip in clips if clip.kind == kind]
+    return [peak for peak in found if peak is not None]
 
 
 def _reach(frame: FrameMeasures) -> float:

@@ -103,7 +103,7 @@ def find_people(
 
 
 def free_cast(models: FaceModels) -> list[Person]:
-    """Return the people of the free faces, who set no threshold."""
+    """Return the people of the free faces."""
     found = [_person(models, path) for path in find_pictures(FREE_FACES)]
     return [person for person in found if person is not None]
 

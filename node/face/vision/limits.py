@@ -47,25 +47,25 @@ class ActionLimits:
     rest_pitch: float = 22.0
     rest_mouth_gap: float = 0.13
     rest_frames: int = 2
-    turn_yaw: float = 11.0
-    turn_pitch: float = 8.3
+    turn_yaw: float = 10.1
+    turn_pitch: float = 8.4
     # In an up or down turn the sideways part, and the other way round.
     other_yaw: float = 12.0
     other_pitch: float = 9.0
-    still_yaw: float = 10.8
-    still_pitch: float = 8.1
-    parallax: float = 0.044
+    still_yaw: float = 9.9
+    still_pitch: float = 8.3
+    parallax: float = 0.042
     # Narrower or lower than this by itself (natural logarithm): a plane that was turned.
-    flattened: float = 0.112
-    smile: float = 0.07
-    other_smile: float = 0.068
-    mouth_gap: float = 0.13
-    other_mouth_gap: float = 0.106
+    flattened: float = 0.114
+    smile: float = 0.069
+    other_smile: float = 0.069
+    mouth_gap: float = 0.105
+    other_mouth_gap: float = 0.088
     # An open jaw moves the mesh as a nod does.
-    open_mouth_pitch: float = 7.3
+    open_mouth_pitch: float = 8.1
     # Openness of the eyes as a part of that at rest.
-    eyes_shut: float = 0.806
-    eyes_open: float = 0.853
+    eyes_shut: float = 0.825
+    eyes_open: float = 0.857
 
 
 @dataclass(frozen=True)
@@ -86,4 +86,4 @@ class Limits:
     action: ActionLimits = ActionLimits()
     match: MatchLimits = MatchLimits()
     # `grid_peak`, the median over the frames at rest.
-    max_grid_peak: float = 5.0
+    max_grid_peak: float = 5.3
