@@ -137,8 +137,12 @@ def evaluate(
     )
     curves = {}
     for folder in _subfolders(sets, "match"):
-        everybody = _embedded(models, folder, films)
+        calibrated = _embedded(models, folder, films, held_out=False)
         held_out = _embedded(models, folder, films, held_out=True)
+        everybody = (
+            np.concatenate([calibrated[0], held_out[0]]),
+            np.concatenate([calibrated[1], held_out[1] + calibrated[1].max() + 1]),
+        )
         figures[f"match, {folder.name}"] = {
             **{f"{name}, everybody": each for name, each in measure_match(*everybody).items()},
             **{f"{name}, held out": each for name, each in measure_match(*held_out).items()},
@@ -202,13 +206,11 @@ def _film(
 
 
 def _embedded(
-    models: FaceModels, folder: Path, films: Path | None, *, held_out: bool | None = None
+    models: FaceModels, folder: Path, films: Path | None, *, held_out: bool
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Return a set's embeddings and owners; of every second person where a half is asked for."""
+    """Return the embeddings and owners of every second person of a set."""
     people = people_of(folder)
-    names = sorted(people)
-    if held_out is not None:
-        names = names[1 if held_out else 0 :: 2]
+    names = sorted(people)[1 if held_out else 0 :: 2]
     chosen = {name: people[name] for name in names}
     name = f"match-{folder.name}-{held_out}"
     with progress_bar(f"match, {folder.name}", total=sum(map(len, chosen.values()))) as advance:
