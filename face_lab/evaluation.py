@@ -98,6 +98,7 @@ def measure_wrong_person(
     outcomes = []
     for name, of_one in trials.items():
         others = [portrait for other, portrait in portraits.items() if other != name]
+        own = []
         # Who did not pass as himself does not pass as somebody else.
         for trial in (t for t in of_one if t.kind == LIVE and t.passed):
             faces = [
@@ -106,7 +107,9 @@ def measure_wrong_person(
                 if not each.reasons and each.recording.faces is not None
             ]
             found = [likeness(portrait, faces) or 0.0 for portrait in others]
-            outcomes.append([cosine >= limits.match.portrait for cosine in found])
+            own += [cosine >= limits.match.portrait for cosine in found]
+        if own:
+            outcomes.append(own)
     return {"APCER, wrong person": _over_people(outcomes)} if outcomes else {}
 
 
