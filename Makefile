@@ -92,9 +92,18 @@ $(COMPOSE_GO_STAMP): | $(STAMP)
 	  go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO_VERSION) && touch $@; \
 	else echo "NOT TESTED: that compose understands deploy/compose.yaml. There is no Go to build compose-go with"; fi
 
+# Coverage doubles what Python costs. It is measured where parts are tested by themselves; the stories, with their dozens of
+# processes, run as fast as in earnest.
+MEASURED_TESTS := tests/unit tests/properties tests/conformance tests/cli
+OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/support tests/vectors,$(patsubst %/,%,$(wildcard tests/*/)))
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
+
 test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
 	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
+	@passed=true; \
+	$(PYTEST) --cov --cov-report= $(MEASURED_TESTS) || passed=false; \
+	$(PYTEST) $(OTHER_TESTS) || passed=false; \
+	$$passed
 	$(BIN)/coverage report --include='chaincode/*' --fail-under=100
 	$(BIN)/coverage report --include='client_sdk/*,node/*' --fail-under=90
 
