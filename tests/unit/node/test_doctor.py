@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import run_inside
 from support.gateway_world import write_config
 from support.http_stand import HttpStand, Reply, json_reply
 from support.presentation_world import World
@@ -13,14 +13,14 @@ from support.processes import LedgerFolder, NodeProcess
 
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
-from node.cli.doctor import EXIT_FINDINGS, doctor
+from node.cli.doctor import EXIT_FINDINGS
 from node.keypair import save_keypair
 from node.ledger.genesis import ADMIN_ACCOUNT, load_genesis
 
 
 def examine(*arguments: str) -> tuple[int, dict[str, Any]]:
     """Run the command; return its exit code and the findings by subject."""
-    done = CliRunner().invoke(doctor, [*arguments, "--json"])
+    done = run_inside("doctor", *arguments, "--json")
     return done.exit_code, {row["subject"]: row for row in json.loads(done.stdout)}
 
 
