@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaincode.encoding import JsonObject, encode_base64url
+from chaincode.encoding import JsonObject, decode_base64url, encode_base64url
 from client_sdk.credentials.bitstring_status_list import (
     MAX_ENTRIES,
     MIN_ENTRIES,
@@ -50,8 +50,15 @@ def test_exactly_the_set_bits_are_read_back(indices: set[int]) -> None:
     bits = Bitstring()
     for index in indices:
         bits[index] = True
-    again = Bitstring.decode(bits.encode())
-    assert {index for index in range(MIN_ENTRIES) if again[index]} == indices
+    encoded = bits.encode()
+    expected = bytearray(MIN_ENTRIES // 8)
+    for index in indices:
+        expected[index // 8] |= 0x80 >> index % 8
+    assert gzip.decompress(decode_base64url(encoded.removeprefix("u"))) == expected
+    again = Bitstring.decode(encoded)
+    assert again.digest() == bits.digest()
+    near = {index + step for index in indices for step in (-1, 0, 1)} & {*range(MIN_ENTRIES)}
+    assert {index for index in near if again[index]} == indices
     for index in indices:
         again[index] = False
     assert again.digest() == Bitstring().digest()
