@@ -1,3 +1,4 @@
+from itertools import count
 from typing import Any
 
 import pytest
@@ -115,6 +116,7 @@ def test_account_that_is_null_is_refused() -> None:
         "",
         "a.b.c",
     ],
+    ids=count(),
 )
 def test_wrong_proof_is_refused(proof: str) -> None:
     with pytest.raises(ClientError):

@@ -1,6 +1,7 @@
 """Encrypted responses. The published one is the example of OpenID4VP 1.0 section 8.3."""
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,7 @@ def test_a_portrait_fits_and_more_does_not() -> None:
             algorithms=["ECDH-ES", "A128CBC-HS256"],
         ),
     ],
+    ids=count(),
 )
 def test_what_is_no_response_to_this_request_is_refused(token: str) -> None:
     with pytest.raises(CredentialFormatError):
