@@ -197,6 +197,14 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         is_wanted: bool = super().readable()
         return is_wanted
 
+    def _flush_some(self, do_close: bool = True) -> bool:
+        """Send what there is to send; as waitress does, but never two threads at once."""
+        # waitress's own thread asks for no lock once the last request is answered. The thread
+        # that answered it may just then say "100 Continue" to the next.
+        with self.outbuf_lock:
+            has_sent: bool = super()._flush_some(do_close)
+        return has_sent
+
     def fileno(self) -> int:
         """Return the number of the socket's file."""
         number: int = self._fileno

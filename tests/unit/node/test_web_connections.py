@@ -1,6 +1,7 @@
 """Clients that wait, are slow, or send too much: whoever asks properly is answered all the same."""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -164,8 +165,11 @@ def test_a_body_that_is_too_long_is_refused(app: Flask, is_told: bool) -> None:
 
 def test_a_connection_serves_one_request_after_another(app: Flask) -> None:
     post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
-    with served(app) as address, connections(address, 1) as (caller,):
-        lines = caller.makefile("rb")
+    with (
+        served(app) as address,
+        connections(address, 1) as (caller,),
+        caller.makefile("rb") as lines,
+    ):
         # Two at once, with half of a third.
         caller.sendall(WHOLE + WHOLE + post + b"Expect: 100-continue\r\n\r\n")
         for body in (b"hello", b"hello"):
@@ -175,6 +179,29 @@ def test_a_connection_serves_one_request_after_another(app: Flask) -> None:
         caller.sendall(b"12345" + WHOLE)
         assert read_answer(lines) == (200, b"5")
         assert read_answer(lines) == (200, b"hello")
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads take turns as often as they can, so that those which race meet."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_who_asks_to_continue_is_told_once(app: Flask) -> None:
+    """Once the request before is answered two threads may want to say it."""
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    with served(app) as address:
+        for _ in range(1000):
+            with connections(address, 1) as (caller,), caller.makefile("rb") as lines:
+                caller.sendall(WHOLE + post)
+                assert read_answer(lines) == (200, b"hello")
+                assert read_answer(lines) == (100, b"")
+                caller.sendall(b"12345")
+                assert read_answer(lines) == (200, b"5")
 
 
 def read_answer(lines: Any) -> tuple[int, bytes]:
