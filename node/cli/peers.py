@@ -39,7 +39,13 @@ from node.network.layout import (
     write_peer,
 )
 from node.network.peer_processes import PeerProcesses
-from node.network.peer_status import NetworkStatus, NetworkWatch, header_hash, newest_header
+from node.network.peer_status import (
+    NetworkStatus,
+    NetworkWatch,
+    deciding_peers,
+    header_hash,
+    newest_header,
+)
 from node.network.refounding import refound as found_anew
 
 EXIT_NOT_LEVEL: Final = 1
@@ -168,8 +174,17 @@ def _state_sync(urls: Sequence[str]) -> StateSync:
 @click.argument("peer")
 @json_option
 def admit(folder: Path, peer: str, as_json: bool) -> None:
-    """Let PEER of the network in FOLDER, such as peer5, vote: its key becomes a validator's."""
-    _change_peers(folder, peer, lambda one: Command(add_peer=AddPeer(peer=one)), as_json=as_json)
+    """Let PEER of the network in FOLDER, such as peer5, vote: its key becomes a validator's.
+
+    Ends when it votes: with the block after the one that says so.
+    """
+    _change_peers(
+        folder,
+        peer,
+        lambda one: Command(add_peer=AddPeer(peer=one)),
+        votes=True,
+        as_json=as_json,
+    )
 
 
 @network.command()
@@ -177,11 +192,15 @@ def admit(folder: Path, peer: str, as_json: bool) -> None:
 @click.argument("peer")
 @json_option
 def dismiss(folder: Path, peer: str, as_json: bool) -> None:
-    """Let PEER of the network in FOLDER, such as peer2, vote no more; its key names it too."""
+    """Let PEER of the network in FOLDER, such as peer2, vote no more; its key names it too.
+
+    Ends when nobody waits for its vote any more: do not stop it before.
+    """
     _change_peers(
         folder,
         peer,
         lambda one: Command(remove_peer=RemovePeer(public_key=one.peer_key)),
+        votes=False,
         as_json=as_json,
     )
 
@@ -219,9 +238,12 @@ def refound(folder: Path, peer: str, as_json: bool) -> None:
 
 
 def _change_peers(
-    folder: Path, name: str, change: Callable[[Peer], Command], *, as_json: bool
+    folder: Path, name: str, change: Callable[[Peer], Command], *, votes: bool, as_json: bool
 ) -> None:
-    """Send the administrator's command about a peer to the first peer that answers."""
+    """Send the administrator's command about a peer to the first peer that answers.
+
+    Ends when it holds: whether the peer `votes` is then as told.
+    """
     folders = peer_folders(folder)
     peer = _named_peer(folders, name)
     key = AccountKey.load(folders[0].path / "keys" / f"{ADMIN_ACCOUNT}.priv")
@@ -235,7 +257,22 @@ def _change_peers(
             break
     else:
         raise PeerUnreachableError("no peer of the network can be reached")
+    _wait_until_deciding(one.rpc_url(), peer.peer_key, votes=votes)
     show({"peer": name, "key": peer.peer_key, "through": one.torii()}, as_json=as_json)
+
+
+def _wait_until_deciding(url: str, key: str, *, votes: bool) -> None:
+    """Wait until the peer of a key decides, or decides no more, by the word of a peer's RPC."""
+    http = HttpClient(timeout_s=5)
+    deadline = time.monotonic() + _PATIENCE_S
+    while (key in deciding_peers(url, http)) is not votes:
+        if time.monotonic() > deadline:
+            raise NetworkError(
+                "the change is in the ledger but does not hold yet: the block after it must be "
+                "decided by the peers of before, more than two thirds of whom must run "
+                "(tegata network status shows them)"
+            )
+        time.sleep(_PAUSE_S)
 
 
 def _named_peer(folders: Sequence[PeerFolder], name: str) -> Peer:

@@ -1,16 +1,20 @@
 """How the peers of a network are, as their CometBFT nodes tell it."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from chaincode.encoding import JsonObject
+from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.errors import TransportError
 from client_sdk.http_client import HttpClient
 from client_sdk.json_fields import JsonFields
 
 _MOST_BLOCKS: Final = 20
 """How many blocks one answer of CometBFT lists."""
+_MOST_VALIDATORS: Final = 100
+"""How many validators one answer of CometBFT lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +151,20 @@ def header_hash(url: str, http: HttpClient, height: int) -> str:
         TransportError: The peer cannot be reached, or does not have it.
     """
     return _header(_call(http, f"{url}/commit?height={height}"))[1]
+
+
+def deciding_peers(url: str, http: HttpClient) -> frozenset[str]:
+    """Return the keys of the peers that decide the next block, in the form that Iroha writes.
+
+    They are not the ledger's where a block has just changed those: its change holds from the next
+    block but one (ABCI 2.0, `FinalizeBlock`, `validator_updates`).
+
+    Raises:
+        TransportError: The peer cannot be reached.
+    """
+    found = _call(http, f"{url}/validators?per_page={_MOST_VALIDATORS}").objects("validators")
+    keys = (base64.b64decode(one.member("pub_key").text("value")) for one in found)
+    return frozenset(PublicKey(KeyAlgorithm.ED25519_SHA2, key).encode() for key in keys)
 
 
 def _header(commit: JsonFields) -> tuple[int, str]:

@@ -13,8 +13,10 @@ from support.command_line import COMMAND, run_inside
 from support.peer_lab import SNAPSHOT_INTERVAL, PeerLab, require_cometbft
 from support.port_ranges import first_of_free_ports
 
+from client_sdk.http_client import HttpClient
 from client_sdk.ledger.commands import set_account_detail
 from node.ledger.genesis import ADMIN_ACCOUNT
+from node.network.peer_status import deciding_peers
 
 pytestmark = pytest.mark.xdist_group("replication")
 
@@ -45,6 +47,13 @@ def test_a_new_peer_begins_with_the_state_of_two_others(lab: PeerLab) -> None:
     with lab.client(joining) as reader:
         found = reader.account_detail(ADMIN_ACCOUNT, "before", writer=ADMIN_ACCOUNT)
     assert found == str(SNAPSHOT_INTERVAL + 1)
+    # Each command ends when it holds: a peer that is dismissed may be stopped at once.
+    http = HttpClient(timeout_s=5)
+    key = joining.folder.peer().peer_key
+    for command, votes in (("admit", True), ("dismiss", False)):
+        result = run_inside("network", command, lab.folder, folder.name)
+        assert result.exit_code == 0, result.output
+        assert (key in deciding_peers(lab.peers[0].rpc, http)) is votes
     assert joining.stop() == 0
     lab.remove_place(joining)
 
