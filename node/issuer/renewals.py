@@ -124,7 +124,7 @@ class Renewals:
             raise _refused(f"the old credential: {error}") from None
         self._spend_nonce(proven.nonce)
         token, identifier = new_secret(), new_identifier(terms.named)
-        self._store.credentials.begin_renewal(
+        is_begun = self._store.credentials.begin_renewal(
             StoredRenewal(
                 record_id=record_id,
                 account_id=proven.account,
@@ -140,6 +140,8 @@ class Renewals:
                 expires_at_ms=self._now_ms() + TOKEN_SECONDS * 1000,
             ),
         )
+        if not is_begun:
+            raise _refused("the old credential is revoked; ask at the counter")
         _log.info("renewal_begun", record=record_id)
         return AccessToken(
             token=token,

@@ -223,7 +223,8 @@ class StoredRenewal(Base):
 
     Attributes:
         record_id: The record of the credential that is replaced.
-        account_id: The holder's account, which both credentials name.
+        account_id: The holder's account, which both credentials name; empty once the replaced one
+            is revoked by hand: then it is owed to nobody.
         token_hash: The hash of the access token that was given last.
         expires_at_ms: When the replaced credential expires, and so the new one.
         replaced_by: The record of the new credential; None until it was issued.

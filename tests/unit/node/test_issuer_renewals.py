@@ -290,6 +290,41 @@ def test_a_revocation_on_the_way_stops_the_renewal(city: Renewing) -> None:
     assert "is revoked" in city.refusal(city.redeem())
 
 
+def test_a_renewal_begun_while_the_operator_revokes_comes_to_nothing(
+    city: Renewing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger takes its time: until it has the revocation, the record says `active`."""
+    city.replace_key()
+    credentials, racing = city.world.store.credentials, []
+    cancel = credentials.cancel_renewal
+
+    def cancel_and_race(record_id: str) -> None:
+        cancel(record_id)
+        racing.append((city.state(), city.redeem()))
+
+    monkeypatch.setattr(credentials, "cancel_renewal", cancel_and_race)
+    assert city.world.operator(f"/credentials/{city.record_id}/revoke").status_code == 200
+    ((state, answer),) = racing
+    assert state == "active"
+    assert "is revoked" in city.refusal(answer)
+
+
+def test_a_revocation_before_a_renewal_is_written_stops_it(
+    city: Renewing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All checks have passed when the operator revokes."""
+    city.replace_key()
+    credentials = city.world.store.credentials
+    begin = credentials.begin_renewal
+
+    def begin_late(*arguments: Any) -> bool:
+        assert city.world.operator(f"/credentials/{city.record_id}/revoke").status_code == 200
+        return begin(*arguments)
+
+    monkeypatch.setattr(credentials, "begin_renewal", begin_late)
+    assert "is revoked" in city.refusal(city.redeem())
+
+
 def test_revoking_the_new_one_ends_the_old_ones_claim(city: Renewing) -> None:
     city.replace_key()
     new = record_of(city.renewed(city.token()))
