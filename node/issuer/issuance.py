@@ -238,6 +238,10 @@ class Issuance:
     def _issue(
         self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
     ) -> CredentialAnswer:
+        if offer.grant_id and self._store.refresh_tokens.has_suspended(offer.grant_id):
+            raise ProtocolError(
+                "credential_request_denied", "a credential of the same grant is suspended"
+            )
         with self._leased(token) as until_ms:
             credentials = self._sign_and_anchor(offer, token, keys, wanted)
             notification_id = new_secret()

@@ -184,6 +184,22 @@ def test_revocation_ends_the_access_tokens_of_the_grant_too(city: Refreshing) ->
     assert city.world.request_credential(second["access_token"], proof).status_code == 401
 
 
+def test_while_a_credential_is_suspended_its_grants_access_tokens_give_nothing(
+    city: Refreshing,
+) -> None:
+    first = city.first()
+    city.issue(first)
+    second = answer_of(city.refresh(first["refresh_token"]))
+    (record,) = city.records()
+    city.world.operator(f"/credentials/{record['record']}/suspend")
+    proof = city.world.proof(generate_key(), city.world.nonce())
+    answer = city.world.request_credential(second["access_token"], proof)
+    assert refused(answer) == "credential_request_denied"
+    assert len(city.records()) == 1
+    city.world.operator(f"/credentials/{record['record']}/reinstate")
+    assert city.issue(second)
+
+
 def test_rfc9396_6_token_reaches_no_further_than_its_grant(city: Refreshing) -> None:
     def named(name: str) -> str:
         return encode_json([details_of(name)]).decode()
