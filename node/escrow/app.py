@@ -150,7 +150,13 @@ def _open_recovery(config: RecoveryKey, resources: ExitStack) -> RecoveryParts:
         key = AccountKey.load(access.private_key_file)
     except KeyFormatError as error:
         raise ConfigError(f"recovery.ledger.private_key_file: {error}") from None
-    ledger = LedgerClient(access.address, access.account, key, timeout_s=LEDGER_TIMEOUT_S)
+    ledger = LedgerClient(
+        access.address,
+        access.account,
+        key,
+        timeout_s=LEDGER_TIMEOUT_S,
+        root_certificates=access.load_root_certificates(),
+    )
     resources.enter_context(ledger)
     try:
         found = ledger.ledger_id()

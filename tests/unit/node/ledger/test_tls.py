@@ -1,20 +1,27 @@
 """Torii over TLS, beside the plain port: who is let in, and which files are refused."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.command_line import run, run_json
 from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
+from support.threshold import deal
 from support.tls_files import TlsFiles, make_tls_files
 
+from client_sdk.credentials.jose import export_private_jwk, generate_key
 from client_sdk.errors import TransportError
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_account_detail
-from node.config import LedgerAccess, load_certificates
+from node.config import LedgerAccess, load_certificates, save_secret
 from node.errors import ConfigError
+from node.escrow.app import run_escrow
+from node.escrow.config import EscrowConfig, RecoveryKey
+from node.keypair import save_keypair
 from node.ledger.daemon import LedgerNode
 from node.ledger.genesis import ADMIN_ACCOUNT
+from node.threshold.share_file import save_share
 
 
 def make_folder(path: Path, certificate: Path, private_key: Path) -> LedgerFolder:
@@ -101,6 +108,35 @@ def test_a_service_reads_the_certificates_that_it_is_told(tmp_path: Path, tls: T
     values["root_certificates_file"] = tls.root.name
     access = LedgerAccess.model_validate(values, context={"folder": tls.root.parent})
     assert access.load_root_certificates() == load_certificates(tls.root)
+
+
+def test_an_escrow_agent_reads_the_ledger_over_tls(
+    folder: LedgerFolder, tls: TlsFiles, tls_address: str, tmp_path: Path
+) -> None:
+    """It does not start on another ledger than its own: so it has asked which one this is."""
+    save_secret(tmp_path / "agent.jwk", json.dumps(export_private_jwk(generate_key())))
+    save_keypair(folder.admin_key, tmp_path / "reader.priv")
+    save_share(deal(2, 3)[1], tmp_path / "share.json")
+    config = EscrowConfig(
+        name="Post office",
+        public_url="https://agent.example",
+        listen="nowhere",
+        signing_key_file=tmp_path / "agent.jwk",
+        database_url=f"sqlite:///{tmp_path}/escrow.db",
+        recovery=RecoveryKey(
+            escrow_account="escrow@tegata",
+            share_file=tmp_path / "share.json",
+            ledger=LedgerAccess(
+                address=tls_address,
+                account=ADMIN_ACCOUNT,
+                private_key_file=tmp_path / "reader.priv",
+                ledger_id="ab" * 32,
+                root_certificates_file=tls.root,
+            ),
+        ),
+    )
+    with pytest.raises(ConfigError, match="belongs to"):
+        run_escrow(config)
 
 
 def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path, tls: TlsFiles) -> None:
