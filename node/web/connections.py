@@ -197,12 +197,13 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         is_wanted: bool = super().readable()
         return is_wanted
 
-    def _flush_some(self, do_close: bool = True) -> bool:
+    def _flush_some(self, do_close: bool = True) -> bool:  # noqa: ARG002
         """Send what there is to send; as waitress does, but never two threads at once."""
         # waitress's own thread asks for no lock once the last request is answered. The thread
-        # that answered it may just then say "100 Continue" to the next.
+        # that answered it may just then say "100 Continue" to the next. Where its client has left,
+        # that thread must not close: the server's own hears of it from the system.
         with self.outbuf_lock:
-            has_sent: bool = super()._flush_some(do_close)
+            has_sent: bool = super()._flush_some(do_close=False)
         return has_sent
 
     def fileno(self) -> int:

@@ -1,6 +1,8 @@
 """Clients that wait, are slow, or send too much: whoever asks properly is answered all the same."""
 
+import queue
 import socket
+import struct
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,8 +11,9 @@ from http.client import HTTPConnection
 from typing import Any
 
 import pytest
-from flask import Flask, request
+from flask import Flask, Response, request
 
+from node.web.connections import Connection
 from node.web.server import WebServer
 
 HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "
@@ -36,7 +39,7 @@ def app() -> Flask:
 @contextmanager
 def served(app: Flask, **options: Any) -> Iterator[tuple[str, int]]:
     server = WebServer(app, "127.0.0.1:0", **{"threads": 1, **options})
-    loop = threading.Thread(target=server.run)
+    loop = threading.Thread(target=server.run, name="loop")
     loop.start()
     host, _, port = server.address.rpartition(":")
     try:
@@ -202,6 +205,36 @@ def test_who_asks_to_continue_is_told_once(app: Flask) -> None:
                 assert read_answer(lines) == (100, b"")
                 caller.sendall(b"12345")
                 assert read_answer(lines) == (200, b"5")
+
+
+def test_who_answers_closes_no_connection(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client left before it was told to continue: the server's own thread closes."""
+    has_left = threading.Event()
+    closing: queue.SimpleQueue[str] = queue.SimpleQueue()
+    close = Connection.handle_close
+
+    def note_and_close(connection: Connection) -> None:
+        closing.put(threading.current_thread().name)
+        close(connection)
+
+    @app.get("/answered")
+    def answered() -> Response:
+        response = Response("hello")
+        # Called once the answer is sent, before the next request is looked at.
+        response.call_on_close(lambda: has_left.wait(10))
+        return response
+
+    monkeypatch.setattr(Connection, "handle_close", note_and_close)
+    both = b"GET /answered HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\n"
+    with served(app) as address, connections(address, 1) as (caller,):
+        caller.sendall(both + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        with caller.makefile("rb") as lines:
+            assert read_answer(lines) == (200, b"hello")
+        # Closed so, the system refuses at once what is sent from then on.
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.close()
+        has_left.set()
+        assert closing.get(timeout=10) == "loop"
 
 
 def read_answer(lines: Any) -> tuple[int, bytes]:
