@@ -422,7 +422,13 @@ def run_issuer(config: IssuerConfig) -> None:
         purger = threading.Thread(target=purge, name="purge")
         purger.start()
         try:
-            serve(app, config.listen, service="issuer", metrics=config.metrics)
+            serve(
+                app,
+                config.listen,
+                service="issuer",
+                metrics=config.metrics,
+                trusted_proxy=config.trusted_proxy,
+            )
         finally:
             stopped.set()
             purger.join()

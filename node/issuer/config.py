@@ -163,6 +163,8 @@ class IssuerConfig(ProcessConfig):
             this machine.
         listen: `host:port` to bind; port 0 takes any free one.
         metrics: `host:port` where Prometheus finds `/metrics`; nowhere where it is left out.
+        trusted_proxy: The address of the proxy whose `X-Forwarded-For` tells who tries to log in;
+            None where browsers reach this service themselves.
         database_url: SQLAlchemy's URL of the store.
         display_name: What wallets show as the issuer's and the credential's name.
         operator_token_sha256: SHA-256 of the operator's token, 64 hex digits; the token has at
@@ -203,6 +205,7 @@ class IssuerConfig(ProcessConfig):
     public_url: Annotated[str, AfterValidator(_service_url)]
     listen: str = "127.0.0.1:8081"
     metrics: str | None = None
+    trusted_proxy: str | None = None
     database_url: DatabaseUrl = "sqlite:///issuer.db"
     display_name: str = Field(default="Certificate of residence", min_length=1, max_length=100)
     operator_token_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

@@ -267,7 +267,7 @@ def test_the_proxy_leads_to_every_public_service(city: City, tmp_path: Path) -> 
         assert "web" in OURS[name]["networks"]
     assert found == expected
     proxy = COMPOSE["services"]["caddy"]["networks"]["web"]["ipv4_address"]
-    for name in ("gateway", "face"):
+    for name in ("issuer", "gateway", "face"):
         assert OURS[name]["environment"][f"TEGATA_{name.upper()}_TRUSTED_PROXY"] == proxy
 
 
