@@ -19,6 +19,7 @@ from client_sdk.ledger.light_client.trust import TRUSTING_PERIOD_S, ChainTrust
 from client_sdk.ledger.light_client.verification import (
     NotEnoughTrustError,
     check_light_block,
+    check_rival,
     verify_light_block,
 )
 
@@ -122,7 +123,7 @@ class LightClient:
         known = self._get_known()
         if block.header.height == known.header.height:
             if block.header.hash() != known.header.hash():
-                check_light_block(block, self._trust.chain_id)
+                check_rival(known, block)
                 raise _fork(known, block)
             return known
         if block.header.height < known.header.height:
@@ -235,7 +236,7 @@ class LightClient:
             if other.header.height > known.header.height:
                 self._verify(known, other, witness)
             else:
-                check_light_block(other, self._trust.chain_id)
+                check_rival(found, other)
             raise _fork(found, other)
 
 

@@ -101,6 +101,23 @@ def verify_light_block(
     check_light_block(found, known.chain_id)
 
 
+def check_rival(known: LightBlock, found: LightBlock) -> None:
+    """Check that another header of the same height is one of a second history.
+
+    Anybody can sign a header by keys of his own: it says something against the chain's validators
+    where more than a third of them have signed it as well.
+
+    Args:
+        known: A block that is trusted.
+        found: Another one of its height.
+
+    Raises:
+        LightBlockError: It is none that they decided.
+    """
+    _check_trusted_power(known.validators, found.commit, known.header.chain_id)
+    check_light_block(found, known.header.chain_id)
+
+
 def check_trust_lasts(trusted: LightBlock, *, now_ns: int, trusting_period_s: int) -> None:
     """Check that a block is young enough to trust others by it.
 

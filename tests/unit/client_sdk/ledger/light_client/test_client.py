@@ -281,6 +281,22 @@ def test_two_histories_are_reported_with_both_headers(others: int) -> None:
     assert decode_light_block(caught.value.found) == other.blocks[others - 1]
 
 
+@pytest.mark.parametrize("names", [("eve",), ("ann", "eve", "fay")])
+def test_who_signs_by_keys_of_his_own_makes_no_second_history(names: Sequence[str]) -> None:
+    """One node that lies must not have the peers accused of what they did not sign."""
+    chain, kept = chain_of(*[FOUR] * 5), KeptBlock()
+    client_of(ChainNode(chain), kept=kept).newest()
+    liar = ChainNode(chain_of(*[FOUR] * 4, names), name="liar")
+    words = "signed by . of 4 of the power that is trusted, which is not more than a third"
+    with pytest.raises(LightBlockError, match=words):
+        client_of(liar, kept=kept).newest()
+    chain.extend(FOUR)
+    with pytest.raises(
+        ProofError, match=f"no other node confirms header 6 of node: liar: .*{words}"
+    ):
+        client_of(ChainNode(chain), liar, kept=kept).newest()
+
+
 def test_another_history_of_the_same_height_later() -> None:
     kept = KeptBlock()
     client_of(ChainNode(forked(b"one")), kept=kept).newest()
