@@ -4,6 +4,7 @@ A client that sends none, as those of Iroha 1, is answered as ever.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from google.protobuf.message import Message
 
@@ -25,7 +26,8 @@ def traced_services(
 
 
 def _traced(name: str, method: Method) -> Method:
-    return Method(
+    return replace(
+        method,
         unary=None if method.unary is None else _traced_unary(name, method.unary),
         streamed=None if method.streamed is None else _traced_stream(name, method.streamed),
         together=None if method.together is None else _traced_together(name, method.together),

@@ -11,14 +11,18 @@ from support.torii_gate import COMMANDS, QUERIES, STREAMS, TIMEOUT_S, UNARY, Gat
 from support.watching import watching
 
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxStatus, TxStatusRequest
+from client_sdk import tracing
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_account_detail
 from node.errors import ConfigError
 from node.ledger import native_server
 from node.ledger import orderer as orderer_module
 from node.ledger import torii as torii_module
+from node.ledger.call_tracing import traced_services
+from node.ledger.calls import CallContext, Method
 from node.ledger.daemon import LedgerNode
 from node.ledger.genesis import ADMIN_ACCOUNT
+from node.ledger.query_service import may_be_long
 
 SERVERS = [
     pytest.param(
@@ -173,3 +177,14 @@ def test_a_clients_trace_goes_on_and_a_client_without_one_is_answered(
         assert answered[f"iroha.protocol.CommandService_v1/{name}"].parent is None
     broken = answered["iroha.protocol.QueryService_v1/Find"]
     assert not broken.status.is_ok
+
+
+def test_long_queries_have_their_own_threads_also_where_calls_are_traced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def find(_data: bytes, _context: CallContext) -> ToriiResponse:
+        return ToriiResponse()
+
+    monkeypatch.setattr(tracing, "is_on", lambda: True)
+    services = traced_services({"Query": {"Find": Method(unary=find, may_be_long=may_be_long)}})
+    assert services["Query"]["Find"].may_be_long is may_be_long
