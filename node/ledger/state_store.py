@@ -133,11 +133,24 @@ class StateStore:
         Raises:
             StorageError: The disk refused; the store is as it was before.
         """
-        with self._changing() as writer:
-            writer.execute("DELETE FROM state")
-            writer.execute("DELETE FROM map_page")
-            yield StateRestore(writer, self._blocks)
+        try:
+            with self._changing() as writer:
+                writer.execute("DELETE FROM state")
+                writer.execute("DELETE FROM map_page")
+                yield StateRestore(writer, self._blocks)
+        except BaseException:
+            self.shrink_log()
+            raise
         self._count_rows(_RESTORED_ROWS)
+
+    def shrink_log(self) -> None:
+        """Give back the disk that SQLite's log keeps of what was undone, where nobody reads it.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        with self._storage_errors():
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

@@ -65,6 +65,7 @@ class LedgerStores:
             return
         with self.state.snapshot() as view:
             self.blocks.cut_back(view.tip().next_start)
+        self.state.shrink_log()
         marker.unlink()
 
     def _make_level(self, *, is_replicated: bool) -> int:

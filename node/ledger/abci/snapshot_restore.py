@@ -2,11 +2,13 @@
 
 Nothing in them is believed: at the end, all of it must lead to the app hash that CometBFT has
 verified by the signatures of the validators. Until then it stands in one transaction of the store,
-and behind the end of the chain in the block file.
+and behind the end of the chain in the block file. A liar can neither fill the disk nor the memory
+with it.
 """
 
 import hashlib
 import io
+import shutil
 import sqlite3
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -30,6 +32,7 @@ from chaincode.state_root import StateRoot, is_provable
 from chaincode.transactions import block_hash, transaction_hash
 from node.errors import StorageError
 from node.ledger.abci.snapshot_pb2 import SnapshotManifest, SnapshotRecord
+from node.ledger.abci.snapshot_writer import CHUNK_BYTES
 from node.ledger.block_store import BlockStore
 from node.ledger.candidate import block_rows
 from node.ledger.replication_rows import Position, ReplicationChange
@@ -42,6 +45,11 @@ HASH_BYTES: Final = 32
 _MAX_RECORD_BYTES: Final = 128 * 1024 * 1024
 _ENTRIES_AT_ONCE: Final = 5_000
 _ENTRY_BYTES_AT_ONCE: Final = 32 * 1024 * 1024
+_MAX_PENDING_BYTES: Final = 8 * LIMITS.size_bytes
+"""Signatures are taken beyond the limit of what waits: of those there are some more bytes."""
+_SPARE_BYTES: Final = 1024 * 1024 * 1024
+_SPARE_PART: Final = 20
+"""What a snapshot leaves of the disk: so many bytes, or of a small one this part of it."""
 _KINDS: Final = ("block", "pending", "entry")
 _IMPOSSIBLE: Final = (
     DecodeError,
@@ -99,8 +107,10 @@ class SnapshotRestore:
             expiration_ms: How long after its oldest creation time a batch expires.
 
         Raises:
+            SnapshotRefusedError: The disk has no room for it; nothing was begun.
             StorageError: The disk refused.
         """
+        _check_room(marker.parent, _least_bytes(manifest))
         self._marker = marker
         self._blocks = blocks
         self._signer = signer
@@ -114,6 +124,7 @@ class SnapshotRestore:
         self._set_hash = SetHash()
         self._map_root = EMPTY_ROOT
         self._pending = PendingBatches(expiration_ms, LIMITS)
+        self._pending_bytes = 0
         self._entries: dict[bytes, bytes | None] = {}
         self._entry_bytes = 0
         self._last_key = b""
@@ -129,9 +140,13 @@ class SnapshotRestore:
         """Write what the next chunk says.
 
         Raises:
-            SnapshotRefusedError: It cannot be part of a ledger.
+            SnapshotRefusedError: It cannot be part of a ledger, or the disk has no room for it.
             StorageError: The disk refused.
         """
+        if len(chunk) > CHUNK_BYTES:
+            raise SnapshotRefusedError(f"a chunk of {len(chunk)} bytes, {CHUNK_BYTES} are allowed")
+        # What little it says may take more of the disk than itself.
+        _check_room(self._marker.parent, len(chunk))
         data = io.BytesIO(self._rest + chunk)
         end = len(self._rest) + len(chunk)
         try:
@@ -187,9 +202,7 @@ class SnapshotRestore:
         if record.HasField("block"):
             self._take_block(record.block)
         elif record.HasField("pending"):
-            pending, arrival = record.pending, len(self._pending)
-            batch = decode_batch(pending.batch)
-            self._pending.put_back(PendingEntry(arrival, pending.payer, pending.since_ms, batch))
+            self._take_pending(record.pending)
         else:
             self._take_entry(record.entry.key, record.entry.value)
 
@@ -213,6 +226,13 @@ class SnapshotRestore:
         nodes = extend_log_by_hash(self._rows.view, payload.height - 1, past.leaf)
         committed = list(map(transaction_hash, payload.transactions))
         self._rows.write(block_rows(block, self._tip, start, committed, nodes))
+
+    def _take_pending(self, pending: SnapshotRecord.Pending) -> None:
+        self._pending_bytes += len(pending.payer) + len(pending.batch)
+        if len(self._pending) >= LIMITS.batches or self._pending_bytes > _MAX_PENDING_BYTES:
+            raise SnapshotRefusedError("more waits for signatures than may")
+        batch, arrival = decode_batch(pending.batch), len(self._pending)
+        self._pending.put_back(PendingEntry(arrival, pending.payer, pending.since_ms, batch))
 
     def _take_entry(self, key: bytes, value: bytes) -> None:
         if key <= self._last_key:
@@ -264,6 +284,30 @@ class SnapshotRestore:
             app_version=APP_VERSION,
         )
         return state_root, position
+
+
+def _least_bytes(manifest: SnapshotManifest) -> int:
+    """Return how long a snapshot is, but for its last chunk."""
+    return (len(manifest.chunk_hashes) // HASH_BYTES - 1) * CHUNK_BYTES
+
+
+def _check_room(folder: Path, size_bytes: int) -> None:
+    """Check that the disk has room for so many bytes, and some to spare.
+
+    Raises:
+        SnapshotRefusedError: It has not.
+        StorageError: The disk does not say.
+    """
+    try:
+        disk = shutil.disk_usage(folder)
+    except OSError as error:
+        raise StorageError(f"{folder}: {error.strerror}") from None
+    spare_bytes = min(_SPARE_BYTES, disk.total // _SPARE_PART)
+    if disk.free < size_bytes + spare_bytes:
+        raise SnapshotRefusedError(
+            f"it needs {size_bytes} bytes more of the disk of {folder}, which has {disk.free}, of "
+            f"which {spare_bytes} stay free"
+        )
 
 
 def _mark(marker: Path) -> None:

@@ -95,12 +95,11 @@ class StateSync:
             response.offer_snapshot.result = ResponseOfferSnapshot.REJECT_FORMAT
             return response
         try:
-            manifest = _check_offer(request)
+            self._restore = self._begin(_check_offer(request), request.app_hash)
         except SnapshotRefusedError as error:
             _log.warning("snapshot refused", height=offered.height, reason=str(error))
             response.offer_snapshot.result = ResponseOfferSnapshot.REJECT
             return response
-        self._restore = self._begin(manifest, request.app_hash)
         self._left = offered.chunks
         _log.info("restoring a snapshot", height=offered.height, chunks=offered.chunks)
         response.offer_snapshot.result = ResponseOfferSnapshot.ACCEPT

@@ -24,6 +24,7 @@ from support.abci_driver import (
     write,
 )
 
+from chaincode.multisignature import PendingLimits
 from client_sdk.ledger.commands import set_account_detail
 from node.errors import ReplicationError
 from node.ledger.abci import snapshot_restore, snapshot_writer
@@ -364,6 +365,75 @@ def test_a_forged_snapshot_leaves_nothing(
     # The next one that is offered is the true one.
     assert restore(target, snapshot, app_hash, chunks) == ACCEPT
     assert content(target) == content(source)
+
+
+def test_a_snapshot_leaves_room_on_the_disk(
+    source: AbciDriver, target: AbciDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its manifest may name chunks without end, and little in a chunk may take much of the disk."""
+    snapshot, app_hash = source.list_snapshots()[0], source.info()[1]
+    chunks, before = chunks_of(source, snapshot), content(target)
+    disk = shutil.disk_usage(tmp_path)
+    spare_bytes = min(2**30, disk.total // 20)
+
+    def leave(free: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=free))
+
+    least_bytes = (len(chunks) - 1) * snapshot_restore.CHUNK_BYTES
+    leave(spare_bytes + least_bytes - 1)
+    with capture_logs() as logs:
+        assert target.offer(snapshot, app_hash) == ResponseOfferSnapshot.REJECT
+    assert f"it needs {least_bytes} bytes more of the disk" in str(logs)
+    leave(spare_bytes + least_bytes)
+    assert target.offer(snapshot, app_hash) == ResponseOfferSnapshot.ACCEPT
+    assert target.apply_chunk(0, chunks[0]) == ACCEPT
+    leave(spare_bytes + len(chunks[1]) - 1)
+    assert target.apply_chunk(1, chunks[1]) == REFUSED
+    assert content(target) == before
+    # What it took is given back, and the next one has all the room that there was.
+    leave(spare_bytes + least_bytes)
+    assert restore(target, snapshot, app_hash, chunks) == ACCEPT
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_was_undone_keeps_no_room(
+    source: AbciDriver, target: AbciDriver, tmp_path: Path, *, is_killed: bool
+) -> None:
+    """SQLite's log would stay as long as it was, and with it the disk too full for another one."""
+    snapshot, app_hash = source.list_snapshots()[0], source.info()[1]
+    chunks = chunks_of(source, snapshot)
+    # What does not fit into SQLite's memory is in its log before it is committed.
+    target.stores.state._writer.execute("PRAGMA cache_size = 1")
+    target.offer(snapshot, app_hash)
+    for index, chunk in enumerate(chunks[:-1]):
+        target.apply_chunk(index, chunk)
+    log = tmp_path / "target" / "state.sqlite-wal"
+    assert log.stat().st_size > 100_000
+    if is_killed:
+        shutil.copytree(tmp_path / "target", tmp_path / "killed")
+        peer = AbciDriver(tmp_path / "killed", key=SECOND_KEY)
+        assert (tmp_path / "killed" / "state.sqlite-wal").stat().st_size < 100_000
+        peer.close()
+        return
+    assert target.offer(snapshot, app_hash) == ResponseOfferSnapshot.ACCEPT
+    assert log.stat().st_size < 100_000
+
+
+def test_a_snapshot_fills_no_memory(
+    source: AbciDriver, target: AbciDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app_hash = source.info()[1]
+    chunks = chunks_of(source, source.list_snapshots()[0])
+    data = b"".join(chunks)
+    with monkeypatch.context() as small:
+        small.setattr(snapshot_restore, "CHUNK_BYTES", len(data) - 1)
+        refuse(target, [data], app_hash)
+    for name, limit in (("LIMITS", PendingLimits(batches=0)), ("_MAX_PENDING_BYTES", 100)):
+        with monkeypatch.context() as small:
+            small.setattr(snapshot_restore, name, limit)
+            with capture_logs() as logs:
+                refuse(target, chunks, app_hash)
+        assert "more waits for signatures than may" in str(logs)
 
 
 @pytest.mark.parametrize("tail", [b"\x05", b"\xff\xff\xff\xff\x7f" + bytes(100)])
