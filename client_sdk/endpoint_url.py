@@ -30,7 +30,7 @@ def parse_endpoint(value: JsonValue, name: str) -> str:
         is_whole, host = False, ""
     if not is_whole or parts.fragment or parts.username is not None or not _URL.fullmatch(text):
         raise RequestError(f"{name}: a whole URL without user name and fragment is expected")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise RequestError(f"{name}: https is required, except on this machine")
     return text
 
@@ -46,7 +46,8 @@ def parse_identifier(value: JsonValue, name: str) -> str:
     return value
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host, a name or an address without brackets, is this machine itself."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -20,6 +20,7 @@ from chaincode.protocol.qry_responses_pb2 import HealthcheckData, QueryResponse
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.submission_pb2 import SubmitResponse
 from chaincode.protocol.transaction_pb2 import Transaction
+from client_sdk.endpoint_url import is_loopback
 from client_sdk.errors import TransportError
 from client_sdk.ledger.call_tracing import traced_channel
 
@@ -74,11 +75,16 @@ class ToriiChannel:
             # Else a thread is started for each stream.
             (ChannelOptions.SingleThreadedUnaryStream, 1),
         ]
+        self._hint = "is the node running, and is the address right?"
         if root_certificates is None:
             channel = grpc.insecure_channel(address, options)
         else:
             credentials = grpc.ssl_channel_credentials(root_certificates)
             channel = grpc.secure_channel(address, credentials, options)
+            self._hint += (
+                " Is it the port for TLS, and does the node's certificate name this host and lead "
+                "to the root certificates?"
+            )
         self._channel = traced_channel(channel, address)
         commands = "/iroha.protocol.CommandService_v1/"
         self.torii = self._channel.unary_unary(
@@ -130,9 +136,18 @@ class ToriiChannel:
             where = f"ledger node {self.address}: {name}"
             if isinstance(error, grpc.Call) and code not in NO_ANSWER:
                 raise TransportError(f"{where}: {error.details()}") from None
-            raise TransportError(
-                f"{where}; is the node running, and is the address right?"
-            ) from None
+            raise TransportError(f"{where}; {self._hint}") from None
+
+
+def is_exposed(address: str, root_certificates: object | None) -> bool:
+    """Return whether others can read and change what is said to a node: no TLS, over a network.
+
+    Args:
+        address: `host:port` of the node's Torii.
+        root_certificates: As for `ToriiChannel`, or the file that they are in.
+    """
+    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    return root_certificates is None and not is_loopback(host)
 
 
 def status_code(error: grpc.RpcError) -> grpc.StatusCode | None:

@@ -128,7 +128,19 @@ class WalletSession:
 
     def connect(self, account: LedgerAccount) -> LedgerClient:
         """Return a new connection to an account's node; its caller closes it."""
-        return LedgerClient(account.torii, account.account_id, self.key, timeout_s=self._timeout_s)
+        return LedgerClient(
+            account.torii,
+            account.account_id,
+            self.key,
+            timeout_s=self._timeout_s,
+            root_certificates=account.root_certificates.encode() or None,
+        )
+
+    def disconnect(self) -> None:
+        """Close the connection to the account's node; the next use makes one anew."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
 
     def open_part(self, verifier: str) -> "WalletSession":
         """Return the part of the wallet that one verifier meets, opened like the wallet itself.
@@ -148,6 +160,5 @@ class WalletSession:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._ledger is not None:
-            self._ledger.close()
+        self.disconnect()
         self.http.close()

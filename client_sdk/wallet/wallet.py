@@ -28,7 +28,7 @@ from client_sdk.wallet.parts import WalletParts
 from client_sdk.wallet.presentation import WalletPresentation
 from client_sdk.wallet.records import LedgerAccount, StoredCredential
 from client_sdk.wallet.recovery import WalletRecovery
-from client_sdk.wallet.registration import register
+from client_sdk.wallet.registration import register, use_node
 from client_sdk.wallet.session import WalletSession
 
 
@@ -159,21 +159,60 @@ class Wallet:
         return self._session.account
 
     @traced("wallet.register")
-    def register(self, issuer_url: str, enrolment_code: str, *, torii: str) -> LedgerAccount:
+    def register(
+        self,
+        issuer_url: str,
+        enrolment_code: str,
+        *,
+        torii: str,
+        root_certificates: bytes | None = None,
+    ) -> LedgerAccount:
         """Have an account made under a random name.
 
         Args:
             issuer_url: The service that makes accounts.
             enrolment_code: The code that it gave to the holder, good for one account.
             torii: `host:port` of the ledger node that the wallet is to use.
+            root_certificates: The certificates, PEM, that the node's own must lead to: it is spoken
+                to over TLS then, else in plain. The wallet keeps them.
 
         Raises:
+            KeyFormatError: `root_certificates` is no PEM text of certificates.
             OfferError: The wallet has an account, the service refused, or the node does not know
                 the new account. The same code can be used again.
             TransportError: The service or the node cannot be reached; try again, with the same
                 code.
         """
-        return register(self._session, issuer_url, enrolment_code, torii=torii)
+        return register(
+            self._session,
+            issuer_url,
+            enrolment_code,
+            torii=torii,
+            root_certificates=root_certificates,
+        )
+
+    def use_node(self, *, torii: str, root_certificates: bytes | None = None) -> None:
+        """Use another node of the same ledger from now on, or the same one over TLS.
+
+        Parts that use the node of the wallet go with it.
+
+        Args:
+            torii: As for `register`, and so the other.
+            root_certificates: The certificates.
+
+        Raises:
+            NotRegisteredError: The wallet has no account yet.
+            KeyFormatError: `root_certificates` is no PEM text of certificates.
+            OfferError: That node does not know the account; nothing was changed.
+            TransportError: It cannot be reached; nothing was changed.
+        """
+        left = self.account.torii
+        moving = [
+            session
+            for session in self._parts
+            if session.contents.account is not None and session.account.torii == left
+        ]
+        use_node(moving, torii=torii, root_certificates=root_certificates)
 
     @property
     def credentials(self) -> tuple[StoredCredential, ...]:

@@ -1,6 +1,5 @@
 """`tegata card-reader`: let My Number cards prove themselves to an issuer, on a desk's reader."""
 
-import ipaddress
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import cast
@@ -8,7 +7,7 @@ from typing import cast
 import click
 
 from client_sdk.card.smart_card import CardTransport
-from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.endpoint_url import is_loopback, parse_endpoint
 from node.card_reader.app import Reader, create_app
 from node.errors import ConfigError
 from node.log import configure_logging
@@ -28,18 +27,11 @@ def card_reader(issuer: str, listen: str, verbose: bool) -> None:
     A card proves itself to that issuer alone, and its password never leaves this machine.
     """
     host, _ = parse_address(listen)
-    if host != "localhost" and not _is_loopback(host):
+    if not is_loopback(host):
         raise ConfigError(f"--listen {listen}: others reach this address, and would use the reader")
     app = create_app(parse_endpoint(issuer.rstrip("/"), "--for"), _pcsc())
     configure_logging(verbose=verbose)
     serve(app, listen, service="card-reader", threads=2)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _pcsc() -> Reader:

@@ -22,6 +22,7 @@ from chaincode.transactions import block_hash
 from client_sdk.errors import ClientError, CredentialFormatError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from client_sdk.ledger.torii_channel import is_exposed
 from client_sdk.strict_json import parse_strict_json_object
 from node.cli.escrow import FILE_NAME as ESCROW_FILE
 from node.cli.face import FILE_NAME as FACE_FILE
@@ -167,10 +168,22 @@ def _examine_service(path: Path) -> Iterator[Finding]:
     yield from _examine_modes(path.parent)
     if isinstance(config, NodeConfig):
         yield _examine_node(path, config)
+        if is_exposed(config.torii, None):
+            yield _examine_exposure(path, config)
         return
     access = getattr(config, "ledger", None)
+    if isinstance(config, EscrowConfig) and config.recovery is not None:
+        access = config.recovery.ledger
     if isinstance(access, LedgerAccess):
         yield _examine_access(path, access)
+        if is_exposed(access.address, access.root_certificates_file):
+            yield Finding(
+                grade="note",
+                subject=f"{path.name}: ledger",
+                text=f"{access.address} is spoken to without TLS over a network",
+                mend="Name the node's port for TLS and root_certificates_file, or keep that "
+                "network private.",
+            )
     listen = getattr(config, "listen", None)
     if isinstance(listen, str):
         yield from _examine_http(path, listen)
@@ -211,6 +224,19 @@ def _examine_node(path: Path, config: NodeConfig) -> Finding:
         return _not_running(path, config.torii, f"tegata node start {path.parent}")
     text = f"runs at {config.torii}, height {height}, ledger {ledger[:16]}…"
     return Finding(grade="good", subject="ledger node", text=text)
+
+
+def _examine_exposure(path: Path, config: NodeConfig) -> Finding:
+    if config.torii_tls is None:
+        mend = f"Name a port for TLS, torii_tls, in {path}, and bind torii to 127.0.0.1."
+    else:
+        mend = f"Bind torii to 127.0.0.1 in {path}: clients have {config.torii_tls.address}."
+    return Finding(
+        grade="note",
+        subject="ledger node",
+        text=f"{config.torii} is reached from other machines, and has no TLS",
+        mend=mend,
+    )
 
 
 def _examine_access(path: Path, access: LedgerAccess) -> Finding:

@@ -17,10 +17,7 @@ from rich.progress import (
 )
 
 from client_sdk.credentials.jose import Key, export_private_jwk
-from client_sdk.errors import KeyFormatError
 from client_sdk.issuer import Issuer
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.client import LedgerClient
 from node.cli.output import json_option, show
 from node.config import load_config
 from node.errors import ConfigError
@@ -31,6 +28,7 @@ from node.issuer.config import FILE_NAME, IssuerConfig, load_signer
 from node.issuer.credential_certificates import load_credential_certificates
 from node.issuer.residents import CsvResidents, DatabaseResidents, Residents
 from node.issuer.store import IssuerStore
+from node.service_account import ServiceAccount
 
 _WORDS = {"checked": "Checking", "signed": "Signing", "sealed": "Sealing"}
 
@@ -97,16 +95,7 @@ def batch(
     signing_key = load_signer(config)
     if not isinstance(signing_key, Key):
         raise ConfigError("authorities read each credential that they sign: they make no batches")
-    try:
-        account_key = AccountKey.load(config.ledger.private_key_file)
-    except KeyFormatError as error:
-        raise ConfigError(f"ledger.private_key_file: {error}") from None
-    ledger = LedgerClient(
-        config.ledger.address,
-        config.ledger.account,
-        account_key,
-        root_certificates=config.ledger.load_root_certificates(),
-    )
+    ledger = ServiceAccount(config.ledger).connect()
     residents = _source(csv_file, database_url, table)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)

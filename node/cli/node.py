@@ -13,10 +13,11 @@ from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from node.cli.lazy_group import LazyGroup
+from node.cli.ledger_node import root_certificates_option
 from node.cli.output import json_option, show, show_rows
 from node.cli.progress import progress_bar
 from node.cli.toml import encode_toml
-from node.config import load_certificates, load_config, parse_config, save_secret
+from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
 from node.keypair import save_keypair
 from node.ledger.config import FILE_NAME, NodeConfig
@@ -96,13 +97,9 @@ def start(folder: Path, verbose: bool) -> None:
 @node.command()
 @_folder
 @click.option("--torii", help="The node's address; node.toml says it otherwise.")
-@click.option(
-    "--root-certificates",
-    type=click.Path(path_type=Path),
-    help="Ask over TLS; the node's certificate must lead to one of these (PEM).",
-)
+@root_certificates_option()
 @json_option
-def status(folder: Path, torii: str | None, root_certificates: Path | None, as_json: bool) -> None:
+def status(folder: Path, torii: str | None, root_certificates: bytes | None, as_json: bool) -> None:
     """Ask the running node in FOLDER how it is."""
     config = load_config(folder / FILE_NAME, NodeConfig)
     address = torii or config.torii
@@ -112,7 +109,7 @@ def status(folder: Path, torii: str | None, root_certificates: Path | None, as_j
         ADMIN_ACCOUNT,
         AccountKey.generate(),
         timeout_s=5,
-        root_certificates=load_certificates(root_certificates) if root_certificates else None,
+        root_certificates=root_certificates,
     ) as client:
         health = client.health()
     show(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,11 +20,13 @@ from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_record
 from client_sdk.ledger.grants import new_record_id
 from client_sdk.strict_json import parse_strict_json_object
+from node.cli.ledger_node import root_certificates_option
 from node.cli.output import Value, json_option, show, show_rows
 from node.errors import ConfigError
 
 _TIMEOUT_S = 15
 _torii = click.option("--torii", required=True, help="host:port of a ledger node.")
+_roots = root_certificates_option()
 _keys = click.option(
     "--key",
     "key_files",
@@ -41,11 +44,14 @@ def registry() -> None:
 
 @registry.command("list")
 @_torii
+@_roots
 @_keys
 @json_option
-def list_issuers(torii: str, key_files: tuple[Path, ...], as_json: bool) -> None:
+def list_issuers(
+    torii: str, root_certificates: bytes | None, key_files: tuple[Path, ...], as_json: bool
+) -> None:
     """List the issuers, also those that were withdrawn."""
-    with _client(torii, key_files[0]) as client:
+    with _client(torii, root_certificates, key_files[0]) as client:
         details = client.details(REGISTRY_ACCOUNT, writer=REGISTRY_ACCOUNT)
     rows: list[dict[str, Value]] = []
     for name, value in sorted(details.items()):
@@ -76,6 +82,7 @@ def list_issuers(torii: str, key_files: tuple[Path, ...], as_json: bool) -> None
     help="A public key that its credentials are signed with, a JWK; once for each.",
 )
 @_torii
+@_roots
 @_keys
 @json_option
 def add(
@@ -83,6 +90,7 @@ def add(
     types: tuple[str, ...],
     jwk_files: tuple[Path, ...],
     torii: str,
+    root_certificates: bytes | None,
     key_files: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -90,45 +98,67 @@ def add(
     record_id, keys = new_record_id(), tuple(map(_load_jwk, jwk_files))
     record = IssuerRecord(issuer=account, credential_types=types, keys=keys, state="active")
     with ExitStack() as stack:
-        _write(_clients(stack, torii, key_files), record_id, record)
+        _write(_clients(stack, torii, root_certificates, key_files), record_id, record)
     show({"record": record_id, "issuer": account, "state": "active"}, as_json=as_json)
 
 
 @registry.command()
 @click.argument("record_id", metavar="RECORD")
 @_torii
+@_roots
 @_keys
 @json_option
-def withdraw(record_id: str, torii: str, key_files: tuple[Path, ...], as_json: bool) -> None:
+def withdraw(
+    record_id: str,
+    torii: str,
+    root_certificates: bytes | None,
+    key_files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Withdraw the issuer of RECORD, an id that `list` shows: its credentials count no more."""
-    _set_state(record_id, torii, key_files, "withdrawn", as_json=as_json)
+    with ExitStack() as stack:
+        signers = _clients(stack, torii, root_certificates, key_files)
+        _set_state(record_id, signers, "withdrawn", as_json=as_json)
 
 
 @registry.command()
 @click.argument("record_id", metavar="RECORD")
 @_torii
+@_roots
 @_keys
 @json_option
-def reinstate(record_id: str, torii: str, key_files: tuple[Path, ...], as_json: bool) -> None:
+def reinstate(
+    record_id: str,
+    torii: str,
+    root_certificates: bytes | None,
+    key_files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Let the issuer of RECORD, which was withdrawn, count again."""
-    _set_state(record_id, torii, key_files, "active", as_json=as_json)
+    with ExitStack() as stack:
+        signers = _clients(stack, torii, root_certificates, key_files)
+        _set_state(record_id, signers, "active", as_json=as_json)
 
 
 def _set_state(
-    record_id: str, torii: str, key_files: tuple[Path, ...], state: str, *, as_json: bool
+    record_id: str,
+    signers: Sequence[LedgerClient],
+    state: Literal["active", "withdrawn"],
+    *,
+    as_json: bool,
 ) -> None:
-    with ExitStack() as stack:
-        signers = _clients(stack, torii, key_files)
-        record = signers[0].record(REGISTRY_ACCOUNT, record_id, IssuerRecord)
-        if record is None:
-            raise ConfigError(f"the registry holds no issuer {record_id}")
-        changed = replace(record, state="active" if state == "active" else "withdrawn")
-        _write(signers, record_id, changed)
+    record = signers[0].record(REGISTRY_ACCOUNT, record_id, IssuerRecord)
+    if record is None:
+        raise ConfigError(f"the registry holds no issuer {record_id}")
+    changed = replace(record, state=state)
+    _write(signers, record_id, changed)
     show({"record": record_id, "issuer": changed.issuer, "state": state}, as_json=as_json)
 
 
-def _clients(stack: ExitStack, torii: str, key_files: Sequence[Path]) -> list[LedgerClient]:
-    return [stack.enter_context(_client(torii, file)) for file in key_files]
+def _clients(
+    stack: ExitStack, torii: str, root_certificates: bytes | None, key_files: Sequence[Path]
+) -> list[LedgerClient]:
+    return [stack.enter_context(_client(torii, root_certificates, file)) for file in key_files]
 
 
 def _write(signers: Sequence[LedgerClient], record_id: str, record: IssuerRecord) -> None:
@@ -159,9 +189,14 @@ def _load_jwk(file: Path) -> JsonObject:
         raise ConfigError(f"{file}: {error}") from None
 
 
-def _client(torii: str, key_file: Path) -> LedgerClient:
-    key = AccountKey.load(key_file)
-    return LedgerClient(torii, REGISTRY_ACCOUNT, key, timeout_s=_TIMEOUT_S)
+def _client(torii: str, root_certificates: bytes | None, key_file: Path) -> LedgerClient:
+    return LedgerClient(
+        torii,
+        REGISTRY_ACCOUNT,
+        AccountKey.load(key_file),
+        timeout_s=_TIMEOUT_S,
+        root_certificates=root_certificates,
+    )
 
 
 def _row(record_id: str, value: str) -> dict[str, Value]:

@@ -20,6 +20,7 @@ from node.cli.consent_screen import consent, preview
 from node.cli.face_page import face_tester, receive_after_face_test
 from node.cli.json_value import JsonValue
 from node.cli.lazy_group import LazyGroup
+from node.cli.ledger_node import root_certificates_option, warn_of_plain
 from node.cli.output import Value, json_option, show, show_rows, when
 from node.cli.wallet_provider import load_anchors, load_provider, provider_options
 from node.log import configure_logging
@@ -51,6 +52,7 @@ def wallet_argument(command: _Command) -> _Command:
         "escrow-log": "node.cli.wallet_recovery:escrow_log",
         "paper": "node.cli.wallet_recovery:paper",
         "check-ledger": "node.cli.wallet_ledger:check_ledger",
+        "use-node": "node.cli.wallet_ledger:use_node",
         "guard": "node.cli.wallet_guard:guard",
         "history": "node.cli.wallet_history:history",
         "part": "node.cli.wallet_parts:part",
@@ -115,16 +117,24 @@ def create(wallet_file: Path, passphrase: str, trust: Path | None, as_json: bool
     required=True,
     help="host:port of the ledger node to use; or TEGATA_TORII.",
 )
+@root_certificates_option(envvar="TEGATA_ROOT_CERTIFICATES")
 @json_option
 def register(
-    wallet_file: Path, passphrase: str, issuer: str, code: str, torii: str, as_json: bool
+    wallet_file: Path,
+    passphrase: str,
+    issuer: str,
+    code: str,
+    torii: str,
+    root_certificates: bytes | None,
+    as_json: bool,
 ) -> None:
     """Have a ledger account made for WALLET, under a random name.
 
     `--code @FILE` takes the code from what `tegata issuer enrol --json` printed.
     """
+    warn_of_plain(torii, root_certificates)
     with Wallet.open(wallet_file, passphrase) as holder:
-        account = holder.register(issuer, code, torii=torii)
+        account = holder.register(issuer, code, torii=torii, root_certificates=root_certificates)
     show({"account": account.account_id, "ledger": account.ledger_id}, as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""`tegata wallet check-ledger`: whether the ledger still says what it said."""
+"""`tegata wallet check-ledger` and `use-node`: what the ledger says, and by which node."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 from client_sdk.errors import LedgerForkError, LightBlockError
 from client_sdk.ledger.light_client import parse_trusted_header
 from client_sdk.wallet import HeaderSources, Wallet
+from node.cli.ledger_node import root_certificates_option, warn_of_plain
 from node.cli.output import json_option, show
 from node.cli.wallet import wallet_argument
 
@@ -61,6 +62,29 @@ def check_ledger(
             },
             as_json=as_json,
         )
+
+
+@click.command("use-node")
+@wallet_argument
+@click.argument("torii", metavar="HOST:PORT")
+@root_certificates_option(envvar="TEGATA_ROOT_CERTIFICATES")
+@json_option
+def use_node(
+    wallet_file: Path,
+    passphrase: str,
+    torii: str,
+    root_certificates: bytes | None,
+    as_json: bool,
+) -> None:
+    """Have WALLET use the ledger node at HOST:PORT from now on, in plain or over TLS.
+
+    It must be of the same ledger. Also for a node whose certificates changed: the wallet keeps
+    those that it was given last. Parts of the wallet at the same node go with it.
+    """
+    warn_of_plain(torii, root_certificates)
+    with Wallet.open(wallet_file, passphrase) as wallet:
+        wallet.use_node(torii=torii, root_certificates=root_certificates)
+    show({"torii": torii, "tls": root_certificates is not None}, as_json=as_json)
 
 
 def _header_sources(urls: tuple[str, ...], trusted_header: str | None) -> HeaderSources | None:

@@ -8,6 +8,7 @@ import click
 import segno
 
 from client_sdk.openid4vp.access_certificate import load_certificates
+from node.cli.ledger_node import root_certificates_option
 from node.cli.output import Value, json_option, show
 from node.log import configure_logging
 from node.wallet.app import create_app
@@ -49,6 +50,10 @@ from node.web.server import bind, parse_address, serve
 @click.option(
     "--torii", default="", envvar=["TEGATA_WALLET_TORII", "TEGATA_TORII"], help="Fills in a form."
 )
+@root_certificates_option(
+    "Fills in a form: a node over TLS must lead to one of these (PEM).",
+    envvar=["TEGATA_WALLET_ROOT_CERTIFICATES", "TEGATA_ROOT_CERTIFICATES"],
+)
 @click.option(
     "--agent",
     "agents",
@@ -65,6 +70,7 @@ def serve_wallet(
     trust: Path | None,
     issuer: str,
     torii: str,
+    root_certificates: bytes | None,
     agents: tuple[str, ...],
     opens: bool,
     as_json: bool,
@@ -84,7 +90,12 @@ def serve_wallet(
     desk = Desk(
         WalletKeeper(wallet_file, trust_anchors=anchors),
         devices,
-        suggestions=Suggestions(issuer=issuer, torii=torii, agents=agents),
+        suggestions=Suggestions(
+            issuer=issuer,
+            torii=torii,
+            root_certificates=(root_certificates or b"").decode("ascii", errors="replace"),
+            agents=agents,
+        ),
         phone=access,
     )
     listener = bind(listen)

@@ -12,10 +12,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from client_sdk.credentials.jose import Key, export_public_jwk, thumbprint
-from client_sdk.errors import KeyFormatError, QueryFailedError, TransportError
+from client_sdk.errors import QueryFailedError, TransportError
 from client_sdk.frost.keys import KeyShare
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.client import LedgerClient
 from node.errors import ConfigError, StorageError
 from node.escrow.callers import CallerDesk
 from node.escrow.config import EscrowConfig, RecoveryKey
@@ -28,6 +26,7 @@ from node.escrow.routes import AgentDescription, create_routes
 from node.escrow.sealing import StoreSealer
 from node.escrow.store import EscrowStore
 from node.jwk_files import load_signing_key, load_trusted_keys
+from node.service_account import ServiceAccount
 from node.threshold.share_file import load_share
 from node.web.nonce import NonceSealer
 from node.web.server import serve
@@ -146,18 +145,8 @@ def _open_recovery(config: RecoveryKey, resources: ExitStack) -> RecoveryParts:
     share = load_share(config.share_file)
     resources.callback(share.wipe)
     access = config.ledger
-    try:
-        key = AccountKey.load(access.private_key_file)
-    except KeyFormatError as error:
-        raise ConfigError(f"recovery.ledger.private_key_file: {error}") from None
-    ledger = LedgerClient(
-        access.address,
-        access.account,
-        key,
-        timeout_s=LEDGER_TIMEOUT_S,
-        root_certificates=access.load_root_certificates(),
-    )
-    resources.enter_context(ledger)
+    account = ServiceAccount(access, table="recovery.ledger")
+    ledger = resources.enter_context(account.connect(timeout_s=LEDGER_TIMEOUT_S))
     try:
         found = ledger.ledger_id()
     except (TransportError, QueryFailedError) as error:

@@ -13,15 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from client_sdk.did.ledger_did import METHOD, DidLedger, DidTegata
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
-from client_sdk.errors import KeyFormatError
 from client_sdk.face.demand import FaceService
 from client_sdk.http_client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.client import LedgerClient
 from client_sdk.standing_client import ReceiptReader
 from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
-from node.errors import ConfigError, StorageError
+from node.errors import StorageError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig
 from node.gateway.event_feed import EventFeed
@@ -44,6 +42,7 @@ from node.gateway.verifier_profile import VerifierProfile
 from node.gateway.waci import WaciVerification
 from node.gateway.webhooks import WebhookSender, webhook_signer
 from node.jwk_files import load_trusted_keys
+from node.service_account import ServiceAccount
 from node.telemetry import configure_telemetry, end_telemetry
 from node.web.didcomm import agreement_key
 from node.web.pages import derive_session_key
@@ -270,30 +269,26 @@ def run_gateway(config: GatewayConfig) -> None:
         ConfigError: The configuration, a key or the address cannot be used.
         StorageError: The database cannot be used.
     """
-    try:
-        key = AccountKey.load(config.ledger.private_key_file)
-    except KeyFormatError as error:
-        raise ConfigError(f"ledger.private_key_file: {error}") from None
-    root_certificates = config.ledger.load_root_certificates()
+    account = ServiceAccount(config.ledger)
     listener = bind(config.listen)
     if config.workers == 1:
-        _run_process(config, key, root_certificates, listener)
+        _run_process(config, account, listener)
         return
     # The tables are made once, before several processes would.
     GatewayStore(config.database_url).close()
-    run_workers(config.workers, lambda: _run_process(config, key, root_certificates, listener))
+    run_workers(config.workers, lambda: _run_process(config, account, listener))
 
 
 def _run_process(
     config: GatewayConfig,
-    key: AccountKey,
-    root_certificates: bytes | None,
+    account: ServiceAccount,
     listener: socket.socket,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT."""
     # Here, since each worker has a thread of its own that sends spans.
     configure_telemetry("gateway")
     store = GatewayStore(config.database_url)
+    key = account.key
     events = build_events(config, store=store.events, seed=key.seed)
     sender = WebhookSender(
         store.events, events.signer, to_this_machine=config.webhooks_to_this_machine
@@ -301,13 +296,7 @@ def _run_process(
     stopped = threading.Event()
     with (
         closing(HttpClient(timeout_s=HEADER_TIMEOUT_S, retries=0)) as http,
-        LedgerClient(
-            config.ledger.address,
-            config.ledger.account,
-            key,
-            timeout_s=LEDGER_TIMEOUT_S,
-            root_certificates=root_certificates,
-        ) as ledger,
+        account.connect(timeout_s=LEDGER_TIMEOUT_S) as ledger,
     ):
         proven = build_reader(config, ledger, http)
         presentations = build_presentations(

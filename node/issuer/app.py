@@ -22,7 +22,6 @@ from client_sdk.credentials.jose import (
 )
 from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
 from client_sdk.errors import (
-    KeyFormatError,
     QueryFailedError,
     TransactionFailedError,
     TransportError,
@@ -30,7 +29,6 @@ from client_sdk.errors import (
 from client_sdk.face.client import FaceClient
 from client_sdk.http_client import HttpClient
 from client_sdk.issuer import Issuer
-from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.openid4vci.issuer_metadata import build_key_metadata
 from node.errors import ApiError, ConfigError, StorageError
@@ -73,6 +71,7 @@ from node.issuer.token_routes import Tokens, add_token_routes
 from node.issuer.waci import WaciIssuing
 from node.issuer.waci_routes import add_waci_routes
 from node.jwk_files import load_trusted_keys
+from node.service_account import ServiceAccount
 from node.web.app import create_api
 from node.web.didcomm import agreement_key
 from node.web.nonce import NonceSealer
@@ -385,11 +384,7 @@ def run_issuer(config: IssuerConfig) -> None:
         StorageError: The database cannot be used.
     """
     signing_key = load_signer(config)
-    try:
-        account_key = AccountKey.load(config.ledger.private_key_file)
-    except KeyFormatError as error:
-        raise ConfigError(f"ledger.private_key_file: {error}") from None
-    roots = config.ledger.load_root_certificates()
+    account = ServiceAccount(config.ledger)
     store = IssuerStore(config.database_url)
     stopped = threading.Event()
 
@@ -400,24 +395,17 @@ def run_issuer(config: IssuerConfig) -> None:
             except StorageError as error:
                 _log.error("purge_failed", detail=str(error))
 
-    address, account = config.ledger.address, config.ledger.account
-
-    def connect(timeout_s: float) -> LedgerClient:
-        return LedgerClient(
-            address, account, account_key, timeout_s=timeout_s, root_certificates=roots
-        )
-
-    with connect(_CHECK_S) as hasty:
+    with account.connect(timeout_s=_CHECK_S) as hasty:
         check_ledger(config, hasty, public_key_of(signing_key))
-    with connect(LEDGER_TIMEOUT_S) as ledger:
+    with account.connect(timeout_s=LEDGER_TIMEOUT_S) as ledger:
         app = create_app(
             config,
             store=store,
             ledger=ledger,
             signing_key=signing_key,
             # The same in every instance, also where authorities have the signing key.
-            nonce_key=key_from_seed(account_key.seed),
-            session_key=derive_session_key(account_key.seed, service="issuer"),
+            nonce_key=key_from_seed(account.key.seed),
+            session_key=derive_session_key(account.key.seed, service="issuer"),
         )
         purger = threading.Thread(target=purge, name="purge")
         purger.start()

@@ -7,9 +7,7 @@ from typing import Final
 
 from flask import Flask, Response
 
-from client_sdk.errors import KeyFormatError, TransportError
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.client import LedgerClient
+from client_sdk.errors import TransportError
 from node.errors import ApiError, ConfigError
 from node.observer.account_pages import add_account_pages
 from node.observer.block_index import BlockIndex
@@ -17,6 +15,7 @@ from node.observer.config import ObserverConfig
 from node.observer.observer import Observer
 from node.observer.pages import add_pages
 from node.observer.reader import BlockReader
+from node.service_account import ServiceAccount
 from node.web.app import create_api
 from node.web.languages import gettext_noop
 from node.web.logins import Logins
@@ -75,22 +74,13 @@ def run_observer(config: ObserverConfig) -> None:
     """
     if not config.logins:
         raise ConfigError("logins: nobody may see the page; see `tegata node page add-login`")
-    try:
-        key = AccountKey.load(config.ledger.private_key_file)
-    except KeyFormatError as error:
-        raise ConfigError(f"ledger.private_key_file: {error}") from None
+    account = ServiceAccount(config.ledger)
     index = BlockIndex(config.database_url)
     stopped = threading.Event()
-    with LedgerClient(
-        config.ledger.address,
-        config.ledger.account,
-        key,
-        timeout_s=LEDGER_TIMEOUT_S,
-        root_certificates=config.ledger.load_root_certificates(),
-    ) as ledger:
+    with account.connect(timeout_s=LEDGER_TIMEOUT_S) as ledger:
         reader = BlockReader(ledger, index)
         observer = Observer(config=config, ledger=ledger, index=index, reader=reader, now_ms=now_ms)
-        app = create_app(observer, session_key=derive_session_key(key.seed, service="page"))
+        app = create_app(observer, session_key=derive_session_key(account.key.seed, service="page"))
         thread = threading.Thread(target=reader.run, args=(stopped,), name="blocks")
         thread.start()
         try:

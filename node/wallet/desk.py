@@ -84,11 +84,13 @@ class Suggestions:
     Attributes:
         issuer: The address of the issuer's service.
         torii: `host:port` of a ledger node.
+        root_certificates: The certificates, PEM text, that a node over TLS must lead to.
         agents: The addresses of escrow agents.
     """
 
     issuer: str = ""
     torii: str = ""
+    root_certificates: str = ""
     agents: tuple[str, ...] = ()
 
 

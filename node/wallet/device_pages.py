@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from node.wallet.desk import Desk
-from node.wallet.errands import CheckLedger
+from node.wallet.errands import CheckLedger, NodeAddress, UseNode
 from node.wallet.job_pages import do
 from node.wallet.pairing import pairing_link
 from node.web.languages import gettext, gettext_noop
@@ -20,11 +20,13 @@ def add_device_pages(wallet: Blueprint, desk: Desk) -> None:
         """List the paired browsers."""
         own = devices.find(session.get("device", ""))
         with keeper.use() as opened:
+            account = opened.account if opened.is_registered else None
             return render_template(
                 "wallet/settings.html",
                 devices=devices.all,
                 own=own,
-                account=opened.account if opened.is_registered else None,
+                account=account,
+                is_exposed=account is not None and account.is_exposed,
                 has_phone=desk.phone is not None,
                 is_proven=request.args.get("proven") == "yes",
             )
@@ -47,6 +49,12 @@ def add_device_pages(wallet: Blueprint, desk: Desk) -> None:
         """Let a browser use the wallet no longer."""
         devices.remove(device_id)
         return redirect(url_for("wallet.settings"), 303)
+
+    @wallet.post("/settings/node")
+    def use_node() -> ResponseReturnValue:
+        """Use another ledger node."""
+        work = UseNode(keeper=keeper, node=NodeAddress.from_form(request.form))
+        return do(desk, gettext_noop("Another ledger node"), work, back="/settings")
 
     @wallet.post("/settings/ledger")
     def check_ledger() -> ResponseReturnValue:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from client_sdk.errors import WrongPassphraseError
 from node.wallet.desk import Desk
-from node.wallet.errands import Register
+from node.wallet.errands import NodeAddress, Register
 from node.wallet.job_pages import do
 from node.web.languages import gettext, gettext_noop
 
@@ -108,7 +108,7 @@ def add_account_pages(wallet: Blueprint, desk: Desk) -> None:
             keeper=keeper,
             issuer=request.form.get("issuer", "").strip(),
             code=request.form.get("code", "").strip(),
-            torii=request.form.get("torii", "").strip(),
+            node=NodeAddress.from_form(request.form),
         )
         return do(desk, gettext_noop("An account for your wallet"), work, back="/account")
 

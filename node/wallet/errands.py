@@ -1,9 +1,9 @@
 """What the pages have done in the background: each errand goes on where it broke off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 from client_sdk.errors import IssuanceDeferredError, LedgerForkError, RequestError
 from client_sdk.wallet import PreparedAnswer, Wallet
@@ -17,6 +17,27 @@ from node.web.languages import gettext_noop
 SENDING: Final = gettext_noop("Your permission is written to the ledger, and the answer is sent.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeAddress:
+    """A ledger node, as a form names it.
+
+    Attributes:
+        torii: `host:port`.
+        root_certificates: The certificates, PEM, that its own must lead to; None for no TLS.
+    """
+
+    torii: str
+    root_certificates: bytes | None
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str]) -> Self:
+        """Read the fields of the macro `node_fields`."""
+        certificates = form.get("root_certificates", "").strip()
+        return cls(
+            torii=form.get("torii", "").strip(), root_certificates=certificates.encode() or None
+        )
+
+
 @dataclass(kw_only=True)
 class Register:
     """Have an account made for the wallet."""
@@ -24,15 +45,35 @@ class Register:
     keeper: WalletKeeper
     issuer: str
     code: str = field(repr=False)
-    torii: str
+    node: NodeAddress
 
     def __call__(self, job: Job) -> str:
         """Ask the issuer's service; the same code can be used again where it broke off."""
         job.begin(gettext_noop("An account is made on the ledger, under a random name."))
         with self.keeper.use() as wallet:
             if not wallet.is_registered:
-                wallet.register(self.issuer, self.code, torii=self.torii)
+                wallet.register(
+                    self.issuer,
+                    self.code,
+                    torii=self.node.torii,
+                    root_certificates=self.node.root_certificates,
+                )
         return "/"
+
+
+@dataclass(kw_only=True)
+class UseNode:
+    """Have the wallet use another ledger node from now on."""
+
+    keeper: WalletKeeper
+    node: NodeAddress
+
+    def __call__(self, job: Job) -> str:
+        """Ask the node for the account before anything is changed."""
+        job.begin(gettext_noop("The node is asked whether it knows your account."))
+        with self.keeper.use() as wallet:
+            wallet.use_node(torii=self.node.torii, root_certificates=self.node.root_certificates)
+        return "/settings"
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,6 @@ A wallet is served to its holder alone. To anybody else it would be custody: who
 has the keys. So it listens on loopback, and on nothing else unless a phone is to be paired.
 """
 
-import ipaddress
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,6 +11,7 @@ import structlog
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
+from client_sdk.endpoint_url import is_loopback
 from node.errors import ConfigError
 from node.wallet.pairing import PhoneAccess
 from node.web.server import parse_address
@@ -31,11 +31,7 @@ def require_loopback(listen: str) -> tuple[str, int]:
         ConfigError: Others reach it; the text says what is meant instead.
     """
     host, port = parse_address(listen)
-    try:
-        is_own = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_own = host == "localhost"
-    if not is_own:
+    if not is_loopback(host):
         raise ConfigError(
             f"--listen {listen}: others reach this address. A wallet that is hosted for others is "
             "custody, and is refused; to use yours on your phone, give --phone HOST:PORT instead"

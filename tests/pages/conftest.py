@@ -73,7 +73,12 @@ def stand(
     path = tmp_path_factory.mktemp("home") / "wallet"
     anchors = wallet_town.trust_anchors
     with Wallet.create(path, PASSPHRASE, trust_anchors=anchors, profile=CHEAPEST) as wallet:
-        wallet.register(wallet_town.issuer_url, city.enrol(), torii=wallet_town.torii)
+        wallet.register(
+            wallet_town.issuer_url,
+            city.enrol(),
+            torii=wallet_town.torii_tls,
+            root_certificates=wallet_town.root_certificates,
+        )
         offer = city.offer(example_resident())
         wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
     with serve_wallet(path, suggestions=wallet_town.suggestions) as stand:

@@ -265,7 +265,7 @@ class TestRegistering:
         self, empty: Wallet, town: Town, city: IssuerClient, ledger_node: Any
     ) -> None:
         code = city.enrol()
-        with pytest.raises(OfferError, match="does not know the wallet's new account"):
+        with pytest.raises(OfferError, match="does not know the wallet's account"):
             empty.register(town.issuer_url, code, torii=ledger_node.address)
         empty.register(town.issuer_url, code, torii=town.torii)
 

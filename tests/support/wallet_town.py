@@ -1,4 +1,7 @@
-"""A town whose services a test can stop and start again, with its escrow agents."""
+"""A town whose services a test can stop and start again, with its escrow agents.
+
+Its services and wallets reach the ledger node over TLS.
+"""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -6,17 +9,19 @@ from typing import Self
 
 from support.face_stand import FaceStand
 from support.quick_town import QuickTown
+from support.tls_files import TlsFiles, make_tls_files
 
 from node.cli.demo.agents import EscrowAgents
-from node.cli.demo.town import ServiceProcess
+from node.cli.demo.town import ServiceProcess, free_addresses
 from node.wallet.desk import Suggestions
 
 
 class SeeingAgents(EscrowAgents):
     """Agents that want to see a face at each attempt."""
 
-    def __init__(self, town: QuickTown, faces: FaceStand) -> None:
+    def __init__(self, town: "WalletTown", faces: FaceStand) -> None:
         super().__init__(town)
+        self._city = town
         self._faces = faces
         self._started: dict[str, ServiceProcess] = {}
 
@@ -39,6 +44,7 @@ class SeeingAgents(EscrowAgents):
             config = folder / "escrow.toml"
             trusted = self._faces.trust(folder)
             config.write_text(f"face_required = true\n{config.read_text()}{trusted}")
+            self._city.have_tls(config)
         self._started[name] = super()._serve(name)
         return self._started[name]
 
@@ -55,6 +61,8 @@ class WalletTown(QuickTown):
         """
         super().__init__(folder)
         self.faces = faces
+        (self.torii_tls,) = free_addresses(1)
+        self._tls: TlsFiles = make_tls_files(folder)
         self.agents = SeeingAgents(self, faces)
         self._started: dict[str, tuple[tuple[str, ...], ServiceProcess]] = {}
         self._stack = ExitStack()
@@ -62,7 +70,25 @@ class WalletTown(QuickTown):
     @property
     def suggestions(self) -> Suggestions:
         """What a wallet's forms are filled in with here."""
-        return Suggestions(issuer=self.issuer_url, torii=self.torii, agents=tuple(self.agents.urls))
+        return Suggestions(
+            issuer=self.issuer_url,
+            torii=self.torii_tls,
+            root_certificates=self.root_certificates.decode(),
+            agents=tuple(self.agents.urls),
+        )
+
+    @property
+    def root_certificates(self) -> bytes:
+        """What the node's certificate leads to, PEM."""
+        return self._tls.root.read_bytes()
+
+    def have_tls(self, config: Path) -> None:
+        """Have a service reach the node over TLS, by its configuration file."""
+        text = config.read_text()
+        plain = f'address = "{self.torii}"'
+        assert plain in text
+        roots = f'root_certificates_file = "{self._tls.root}"'
+        config.write_text(text.replace(plain, f'address = "{self.torii_tls}"\n{roots}'))
 
     def stop(self, name: str) -> None:
         """Stop `node`, `issuer` or `gateway`."""
@@ -73,13 +99,28 @@ class WalletTown(QuickTown):
         self._serve(*self._started[name][0])
 
     def _serve(self, *arguments: str) -> ServiceProcess:
-        if arguments[0] == "gateway" and arguments[0] not in self._started:
-            folder = self.folder / "gateway"
-            with (folder / "gateway.toml").open("a", encoding="utf-8") as config:
-                config.write(self.faces.trust(folder))
+        if arguments[0] not in self._started:
+            self._prepare(arguments[0])
         service = super()._serve(*arguments)
         self._started[arguments[0]] = (arguments, service)
         return service
+
+    def _prepare(self, name: str) -> None:
+        folder = self.folder / ("ledger" if name == "node" else name)
+        config = folder / f"{name}.toml"
+        more = ""
+        if name == "node":
+            tls = self._tls
+            more = (
+                f'[torii_tls]\naddress = "{self.torii_tls}"\n'
+                f'certificate = "{tls.certificate}"\nprivate_key = "{tls.private_key}"\n'
+            )
+        else:
+            self.have_tls(config)
+            if name == "gateway":
+                more = self.faces.trust(folder)
+        with config.open("a", encoding="utf-8") as file:
+            file.write(more)
 
     def __enter__(self) -> Self:
         super().__enter__()

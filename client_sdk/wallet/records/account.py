@@ -5,6 +5,7 @@ from typing import Self
 
 from chaincode.encoding import JsonObject
 from client_sdk.json_fields import JsonFields
+from client_sdk.ledger.torii_channel import is_exposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class LedgerAccount:
         torii: `host:port` of the node that the wallet uses.
         registered_by: The account of the issuer that made it: whose credentials the wallet takes.
         issuer_url: Where that issuer's service is, as its credentials name it (`iss`).
+        root_certificates: The certificates, PEM text, that the node's own must lead to; empty for a
+            node that is spoken to in plain.
     """
 
     account_id: str
@@ -24,6 +27,12 @@ class LedgerAccount:
     torii: str
     registered_by: str
     issuer_url: str
+    root_certificates: str = ""
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others can read and change what the wallet says to its node."""
+        return is_exposed(self.torii, self.root_certificates.encode() or None)
 
     def to_fields(self) -> JsonObject:
         """Return the account as a JSON object."""
@@ -42,4 +51,5 @@ class LedgerAccount:
             torii=fields.text("torii"),
             registered_by=fields.text("registered_by"),
             issuer_url=fields.text("issuer_url"),
+            root_certificates=fields.optional_text("root_certificates") or "",
         )

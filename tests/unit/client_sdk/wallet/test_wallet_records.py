@@ -30,6 +30,7 @@ ACCOUNTS = st.builds(
     torii=TEXTS,
     registered_by=TEXTS,
     issuer_url=TEXTS,
+    root_certificates=TEXTS,
 )
 CREDENTIALS = st.builds(
     StoredCredential,
@@ -172,6 +173,7 @@ def _places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = _places(full_contents().to_fields())
 OPTIONAL = {
     ("account",),
+    ("account", "root_certificates"),
     ("protection",),
     ("presentations", 0, "purpose"),
     ("presentations", 0, "grant"),
