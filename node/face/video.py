@@ -42,8 +42,11 @@ _REFUSALS: Final = {
 }
 
 
-def read_video(data: bytes) -> list[Frame]:
-    """Return the frames of a WebM or MP4 file, at most 40, as PNG.
+def read_video(data: bytes) -> Iterator[Frame]:
+    """Yield the frames of a WebM or MP4 file, at most 40, as PNG.
+
+    It is decoded once the first is asked for: a decoder takes half a gigabyte and seconds, so that
+    whoever asks sees to it that few do at the same time.
 
     Args:
         data: The file.
@@ -69,10 +72,9 @@ def read_video(data: bytes) -> list[Frame]:
     if done.returncode != 0:
         # Ended by a signal or for want of memory: the limits did that.
         raise ImageRefusedError(*_REFUSALS.get(done.returncode, _REFUSALS[TOO_LARGE]))
-    frames = list(_records(done.stdout))
-    if not frames:
+    if not done.stdout:
         raise ImageRefusedError(*_REFUSALS[NOT_A_VIDEO])
-    return frames
+    yield from _records(done.stdout)
 
 
 def _records(output: bytes) -> Iterator[Frame]:

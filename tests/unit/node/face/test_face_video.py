@@ -1,7 +1,9 @@
 """Short videos instead of frames: what is one is read, and what is none costs nothing."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +39,7 @@ def film(tmp_path: Path) -> Film:
 
 @pytest.mark.parametrize(("codec", "container"), [("VP80", "webm"), ("vp09", "mp4")])
 def test_a_video_is_its_frames(film: Film, codec: str, container: str) -> None:
-    frames = read_video(film(codec, container))
+    frames = [*read_video(film(codec, container))]
     # Of two pictures 50 ms apart one is looked at.
     assert len(frames) == 15
     times = [frame.time_ms for frame in frames]
@@ -63,12 +65,12 @@ def test_what_is_no_video_has_its_own_answer(
     film: Film, make: Callable[[Film], bytes], code: str
 ) -> None:
     with pytest.raises(ImageRefusedError) as refused:
-        read_video(make(film))
+        next(read_video(make(film)))
     assert refused.value.code == code
 
 
 def test_of_a_long_video_the_beginning_is_read(film: Film) -> None:
-    frames = read_video(film(frames=260, side=64))
+    frames = [*read_video(film(frames=260, side=64))]
     assert len(frames) == 40
     assert frames[-1].time_ms < 5_000
 
@@ -116,3 +118,30 @@ def test_no_video_is_decoded_for_a_stranger(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ServiceRefusedError) as refused:
         world.client.send_video(stranger, 0, b"\x1a\x45\xdf\xa3", media_type="video/webm")
     assert refused.value.code == "unknown_challenge"
+
+
+def test_a_video_is_decoded_where_it_has_a_place(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come at the same time, no more are decoded than faces are looked at."""
+    world, steps = FaceWorld(), []
+    made, run = begun(world), subprocess.run
+
+    class Place:
+        def __enter__(self) -> None:
+            steps.append("taken")
+            world.clock.advance(seconds=50)
+
+        def __exit__(self, *_: object) -> None:
+            steps.append("free")
+
+    def decode(*arguments: Any, **options: Any) -> Any:
+        steps.append("decoded")
+        return run(*arguments, **options)
+
+    world.challenges._places = Place()  # type: ignore[assignment]
+    monkeypatch.setattr("subprocess.run", decode)
+    for window, passed in enumerate((1, 2)):
+        state = world.client.send_video(made, window, film(), media_type="video/webm")
+        assert state.passed == passed
+    assert steps == ["taken", "decoded", "free"] * 2
