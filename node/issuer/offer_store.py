@@ -76,6 +76,14 @@ class OfferStore:
         with self._database.transaction() as session:
             return session.scalars(tried).one_or_none()
 
+    def return_try(self, code_hash: str) -> None:
+        """Give back what `take_try` took, where the transaction code was right."""
+        self._database.change(
+            update(StoredOffer)
+            .where(StoredOffer.code_hash == code_hash, StoredOffer.token_hash.is_(None))
+            .values(tries_left=StoredOffer.tries_left + 1),
+        )
+
     def lock(self, code_hash: str) -> None:
         """Delete an offer whose tries are used up, with its attributes."""
         self._database.change(

@@ -232,6 +232,8 @@ class Offers:
         code = unseal(key.code, secret).decode("ascii")
         if key.needs_tx_code:
             is_open = tx_code is not None and self._take_try(code, tx_code) is not None
+            if is_open:
+                self._store.offers.return_try(hash_secret(code))
         else:
             is_open = self._store.offers.find_code(hash_secret(code), self._now_ms()) is not None
         return code if is_open else None
@@ -247,7 +249,12 @@ class Offers:
         offer = self._take_try(code, tx_code)
         if offer is None:
             raise ProtocolError("invalid_grant", _REFUSED)
-        return self._give(offer, code, terms)
+        try:
+            return self._give(offer, code, terms)
+        except ProtocolError:
+            # Whoever knows the transaction code has guessed nothing.
+            self._store.offers.return_try(hash_secret(code))
+            raise
 
     def give_back(self, code: str, token: AccessToken) -> None:
         """Undo `redeem`, where nobody was told the token and nothing was issued under it."""

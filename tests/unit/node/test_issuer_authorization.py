@@ -170,6 +170,13 @@ def test_wrong_digits_are_refused_and_lock_the_offer(wallet: Authorizing) -> Non
     assert wallet.decide(request_uri).status_code == 400
 
 
+def test_right_digits_use_up_no_try(wallet: Authorizing) -> None:
+    """A holder whose wallet did not get through approves again."""
+    for _ in range(TRANSACTION_CODE_TRIES + 1):
+        code = wallet.code()
+    assert wallet.token(code).status_code == 200
+
+
 def test_rfc6749_4_1_2_1_holder_declines(wallet: Authorizing) -> None:
     request_uri = wallet.pushed()
     back = wallet.back(wallet.decide(request_uri, decision="deny"))
