@@ -11,6 +11,7 @@ from node.face.challenges import Challenges, Lifetimes
 from node.face.config import FaceConfig
 from node.face.pages import add_pages
 from node.face.routes import ServiceDescription, create_routes
+from node.web.caller_address import caller_address
 from node.web.rate_limit import RateLimiter, parse_rate
 
 
@@ -67,6 +68,6 @@ def create_app(
     @app.before_request
     def bound_callers() -> None:
         if request.path.startswith("/challenges"):
-            limiter.count(rate, "caller", request.remote_addr or "")
+            limiter.count(rate, "caller", caller_address())
 
     return app, challenges

@@ -125,7 +125,7 @@ class GatewayConfig(ProcessConfig):
             standing grants have no encrypted responses: the deposit is sealed to the verifier.
         waci: Whether each request is also an invitation of WACI-DIDComm 1.0.
         verifier_rate: How often one API key may call, such as `600/minute`.
-        wallet_rate: How often one address may call what is for wallets.
+        wallet_rate: How often one address may call what is for wallets; of IPv6 one network (/64).
         trusted_proxy: The address of the proxy whose `X-Forwarded-For` tells who calls; None where
             callers reach this service themselves.
         workers: How many processes share the address and the database.

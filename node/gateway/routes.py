@@ -27,6 +27,7 @@ from node.gateway.verifier_routes import add_verifier_routes
 from node.gateway.waci import WaciVerification
 from node.gateway.waci_routes import add_waci_routes
 from node.web.app import create_api
+from node.web.caller_address import caller_address
 from node.web.problems import RETRY_AFTER_S, OAuthError, problem_of, problems
 from node.web.rate_limit import RateLimiter, parse_rate
 
@@ -111,7 +112,7 @@ def create_routes(
     @app.before_request
     def bound_wallets() -> None:
         if request.path.startswith(_WALLET_PATHS):
-            limiter.count(rate, "wallet", request.remote_addr or "")
+            limiter.count(rate, "wallet", caller_address())
 
     return app
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from flask import request
-
 from node.errors import ApiError
 from node.gateway.api_keys import ApiKeyStore, Caller, Scope
 from node.web.bearer import bearer_token, unauthorized
+from node.web.caller_address import caller_address
 from node.web.rate_limit import RateLimiter, parse_rate
 
 _WRONG_KEYS: Final = parse_rate("60/minute")
@@ -52,7 +51,7 @@ class VerifierAccess:
         token = bearer_token()
         caller = self._keys.find_caller(token, now_ms=self._now_ms()) if token else None
         if caller is None or caller.verifier not in self._verifiers:
-            self._limiter.count(_WRONG_KEYS, "wrong-key", request.remote_addr or "")
+            self._limiter.count(_WRONG_KEYS, "wrong-key", caller_address())
             raise unauthorized("An API key is needed")
         self._limiter.count(self._rate, "key", caller.key_id)
         if scope not in caller.scopes:

@@ -18,6 +18,7 @@ from limits import RateLimitItem
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import TooManyRequests
 
+from node.web.caller_address import caller_address
 from node.web.passwords import PasswordHash, matches_password
 from node.web.rate_limit import RateLimiter, parse_rate
 
@@ -136,7 +137,7 @@ class Logins:
         Raises:
             TooManyRequests: There were too many, from here or with this name.
         """
-        self._limiter.count(_PER_ADDRESS, "login", request.remote_addr or "")
+        self._limiter.count(_PER_ADDRESS, "login", caller_address())
         try:
             self._limiter.count(_PER_NAME, "login-name", name[:64])
         except TooManyRequests:

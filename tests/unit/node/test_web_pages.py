@@ -139,6 +139,25 @@ def test_logins_are_counted() -> None:
     assert log_in(client).status_code == 429
 
 
+@pytest.mark.parametrize(
+    ("addresses", "other"),
+    [
+        # Whoever has a network of IPv6 has as many addresses as he likes.
+        ([f"2001:db8:1:2::{at:x}" for at in range(1, 12)], "2001:db8:1:3::1"),
+        (["203.0.113.7", "::ffff:203.0.113.7"] * 6, "203.0.113.8"),
+    ],
+)
+def test_logins_are_counted_by_who_calls(addresses: list[str], other: str) -> None:
+    client = make_client()
+
+    def try_from(address: str) -> int:
+        client.environ_base["REMOTE_ADDR"] = address
+        return log_in(client, password="wrong").status_code
+
+    assert [try_from(address) for address in addresses[:11]] == [403] * 10 + [429]
+    assert try_from(other) == 403
+
+
 def test_a_session_ends_by_itself() -> None:
     clock = Clock()
     client = make_client(now_s=clock)
