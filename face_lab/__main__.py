@@ -31,8 +31,14 @@ from face_lab.evaluation import (
 )
 from face_lab.filming import Studio
 from face_lab.films import kept
-from face_lab.people import Person, find_cast, free_cast, people_of
-from face_lab.rates import Rate, bits, percent
+from face_lab.people import (
+    Person,
+    calibration_cast,
+    free_cast,
+    held_out_cast,
+    people_of,
+)
+from face_lab.rates import Rate, bits, needed, percent
 from face_lab.recordings import LIVE, Verdicts
 from face_lab.report import tables
 from face_lab.trials import RULES, Trial
@@ -46,6 +52,8 @@ _NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 # What takes little time to film, so that more people can be shown.
 _CHEAP: Final = (Attack.PHOTO, Attack.MOVED_PHOTO, Attack.FLAT_PRINT, Attack.BENT_PRINT)
+_MOST_PASSED: Final = 0.02
+_MOST_REFUSED: Final = 0.1
 _KINDS: Final = (LIVE, *(attack.value for attack in Attack))
 
 
@@ -66,7 +74,7 @@ def calibrate(sets: Path, people: int, films: Path | None, terms: str, out: Path
     Of none of them anything is reported where there are portraits.
     """
     models, limits = FaceModels.load(), Limits()
-    cast = list(find_cast(models, sets / "portraits", held_out=False, most=people, films=films))
+    cast = calibration_cast(models, sets / "portraits", most=people, films=films)
     cast += free_cast(models)
     studio = Studio(models, limits, cast, films)
     with progress_bar("filming", total=len(cast)) as advance:
@@ -90,9 +98,12 @@ def calibrate(sets: Path, people: int, films: Path | None, terms: str, out: Path
 @main.command()
 @click.option("--sets", type=_FOLDER, help="portraits/, match/NAME/PERSON/, "
               "detector/NAME/{real,fake}/; the free faces alone otherwise.")  # fmt: skip
-@click.option("--people", default=24, show_default=True, help="How many portraits are filmed.")
-@click.option("--more", default=76, show_default=True, help="Of how many more photographs and "
-              "prints are shown, and nothing else.")  # fmt: skip
+@click.option("--people", default=12, show_default=True, help="Of how many every kind of trial "
+              "is filmed.")  # fmt: skip
+@click.option("--living", default=24, show_default=True, help="Of how many more living faces, "
+              "photographs and prints.")  # fmt: skip
+@click.option("--more", default=147, show_default=True, help="Of how many more photographs and "
+              "prints, and nothing else.")  # fmt: skip
 @click.option("--live", default=2, show_default=True, help="Tests of each living face.")
 @click.option("--draws", default=REPLAY_DRAWS, show_default=True, help="Challenges replayed to.")
 @click.option("--minutes", default=600.0, help="Film for so long; what there is, is reported on.")
@@ -104,6 +115,7 @@ def calibrate(sets: Path, people: int, films: Path | None, terms: str, out: Path
 def evaluate(
     sets: Path | None,
     people: int,
+    living: int,
     more: int,
     live: int,
     draws: int,
@@ -119,14 +131,17 @@ def evaluate(
     models, limits = _load(detector), Limits()
     portraits = sets / "portraits" if sets and not short else None
     if portraits and portraits.is_dir():
-        cast = list(find_cast(models, portraits, held_out=True, most=people + more, films=films))
+        cast = held_out_cast(models, portraits, apart_from=calibration.portraits(), films=films)[
+            : people + living + more
+        ]
     else:
         cast = free_cast(models)
     # The detector is measured by itself: in a trial it has no word.
     studio = Studio(replace(models, detector=None), limits, cast, films)
-    trials = _film(studio, cast, people, live, time.monotonic() + 60 * minutes)
-    if not trials:
-        raise click.ClickException("nobody was filmed to the end; give it more --minutes")
+    plan = _plan(len(cast), people, living)
+    trials = _film(studio, cast, plan, live, time.monotonic() + 60 * minutes)
+    if not any(trial.kind == LIVE for own in trials.values() for trial in own):
+        raise click.ClickException("no living face was filmed; give it more --minutes")
     verdicts = Verdicts(limits)
     faces = {person.name: person.portrait for person in cast if person.name in trials}
     figures = {"whole tests": measure_trials(trials)}
@@ -187,20 +202,33 @@ def _load(detector: Path | None) -> FaceModels:
     return replace(models, detector=networks)
 
 
+def _plan(cast: int, people: int, living: int) -> list[tuple[int, str]]:
+    """Return who is filmed at what, the most telling first: a run may end before the last."""
+    first, second = range(min(people, cast)), range(people, min(people + living, cast))
+    return [
+        *((place, kind) for place in first for kind in _KINDS),
+        *((place, LIVE) for place in second),
+        *((place, kind) for place in range(people, cast) for kind in _CHEAP),
+    ]
+
+
 def _film(
-    studio: Studio, cast: Sequence[Person], people: int, live: int, until: float
+    studio: Studio,
+    cast: Sequence[Person],
+    plan: Sequence[tuple[int, str]],
+    live: int,
+    until: float,
 ) -> dict[str, list[Trial]]:
-    """Return the trials of everybody who was filmed to the end; people come one after the other."""
-    trials = {}
-    with progress_bar("filming", total=len(cast)) as advance:
-        for place, person in enumerate(cast):
+    """Return the trials of a plan, up to where the time ended."""
+    trials: dict[str, list[Trial]] = {}
+    with progress_bar("filming", total=len(plan)) as advance:
+        for place, kind in plan:
             own = []
-            for kind in _KINDS if place < people else _CHEAP:
-                for take in range(live if kind == LIVE else 1):
-                    if time.monotonic() > until:
-                        return trials
-                    own.append(studio.trial(place, kind, take))
-            trials[person.name] = own
+            for take in range(live if kind == LIVE else 1):
+                if time.monotonic() > until:
+                    return trials
+                own.append(studio.trial(place, kind, take))
+            trials.setdefault(cast[place].name, []).extend(own)
             advance(1)
     return trials
 
@@ -235,6 +263,10 @@ def _show(figures: Mapping[str, Mapping[str, Rate]], cost: Mapping[str, float]) 
         f"\nA series of {RULES.length}, {RULES.most_missed} missed at most: a wrong challenge has "
         f"{bits(replay.value):.1f} bits, at least {bits(replay.high):.1f}"
     )
+    for limit in (_MOST_PASSED, _MOST_REFUSED):
+        click.echo(
+            f"An interval that ends at {limit:.0%} takes {needed(limit)} people without error"
+        )
     click.echo(f"cost: {json.dumps(dict(cost))}")
 
 
@@ -264,9 +296,9 @@ def _plot(
 ) -> None:
     tests = figures["whole tests"]
     attacks = {name: found for name, found in tests.items() if name.startswith("APCER, ")}
-    plot_rates(folder / "face-attacks.png", "attacks, whole tests", attacks, 0.02)
+    plot_rates(folder / "face-attacks.png", "attacks, whole tests", attacks, _MOST_PASSED)
     prompts = {name: found for name, found in tests.items() if name.startswith("BPCER")}
-    plot_rates(folder / "face-refusals.png", "living faces refused", prompts, 0.1)
+    plot_rates(folder / "face-refusals.png", "living faces refused", prompts, _MOST_REFUSED)
     if curves:
         plot_trade_off(folder / "face-match.png", "face match", curves)
     if "detector" in figures:

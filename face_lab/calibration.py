@@ -268,6 +268,11 @@ def read(path: Path = FILE) -> tuple[dict[str, float], dict[str, Samples]]:
     return kept["thresholds"], samples
 
 
+def portraits(path: Path = FILE) -> frozenset[str]:
+    """Return the names of the portraits that the kept thresholds were set on."""
+    return frozenset(json.loads(path.read_text("utf-8"))["about"]["portraits"])
+
+
 def limit_of(limits: Limits, name: str) -> float:
     """Return a threshold by its name, such as `action.smile`."""
     found: Any = limits

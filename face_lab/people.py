@@ -1,7 +1,7 @@
 """Photographs of faces for rendered clips, and faces of the same people for the match."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,14 +12,15 @@ from face_lab.performer import HEIGHT, WIDTH, Performer
 from node.errors import ImageError
 from node.face.vision.arrays import Floats, Image
 from node.face.vision.embedding import embed_portrait
-from node.face.vision.geometry import eye_distance, find_pose, mouth_shape
+from node.face.vision.geometry import HeadPose, eye_distance, find_pose, mouth_shape
 from node.face.vision.images import decode_image
+from node.face.vision.limits import ActionLimits
 from node.face.vision.models import FaceModels
 
 # Public domain: see README.md beside them.
 FREE_FACES = Path(__file__).parent / "faces"
 _ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".jp2", ".pgm", ".bmp"}
-# Who begins a test looks at the camera with a shut mouth: degrees, eye distances.
+# Who follows prompts looks at the camera with a shut mouth first: degrees, eye distances.
 _MOST_YAW: Final = 10.0
 _MOST_GAP: Final = 0.06
 
@@ -53,52 +54,74 @@ class Person:
         name: The name of its file.
         performer: The photograph, ready to move.
         portrait: The embedding of the photograph.
+        pose: Where the head looks in it.
+        mouth_gap: How far the lips are apart, in eye distances.
     """
 
     name: str
     performer: Performer
     portrait: Floats
+    pose: HeadPose
+    mouth_gap: float
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the test takes the photograph for a face at rest: an attack can be made of it."""
+        limits = ActionLimits()
+        return (
+            abs(self.pose.yaw) <= limits.rest_yaw
+            and abs(self.pose.pitch) <= limits.rest_pitch
+            and self.mouth_gap <= limits.rest_mouth_gap
+        )
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the face at rest is so straight and shut that it can follow prompts."""
+        return self.is_at_rest and abs(self.pose.yaw) <= _MOST_YAW and self.mouth_gap <= _MOST_GAP
 
 
-def find_cast(
-    models: FaceModels,
-    folder: Path,
-    *,
-    held_out: bool,
-    most: int | None = None,
-    films: Path | None = None,
-) -> Iterator[Person]:
-    """Return the people of a folder of portraits, in the order of the files' names.
-
-    Every second file is of the half that is reported on; the rest is for the calibration. Who does
-    not look at the camera with a shut mouth is passed over, before anything is measured.
+def calibration_cast(
+    models: FaceModels, folder: Path, *, most: int, films: Path | None = None
+) -> list[Person]:
+    """Return the calm people of every second file of a folder, in the order of the files' names.
 
     Args:
         models: The networks.
         folder: The portraits.
-        held_out: Which half.
         most: How many people at most.
         films: Where what was found is kept, if anywhere.
     """
-    return islice(
-        find_people(models, find_pictures(folder)[1 if held_out else 0 :: 2], films), most
-    )
+    found = find_people(models, find_pictures(folder)[::2], films)
+    return list(islice((person for person in found if person.is_calm), most))
+
+
+def held_out_cast(
+    models: FaceModels, folder: Path, *, apart_from: Collection[str], films: Path | None = None
+) -> list[Person]:
+    """Return the people of a folder who set no threshold: calm ones first, then by their files.
+
+    Files that the calibration never takes come before those that it could have taken. Nobody is
+    chosen by what was measured of him.
+
+    Args:
+        models: The networks.
+        folder: The portraits.
+        apart_from: The names of those who set thresholds.
+        films: Where what was found is kept, if anywhere.
+    """
+    paths = find_pictures(folder)
+    left = [path for path in (*paths[1::2], *paths[::2]) if path.stem not in apart_from]
+    return sorted(find_people(models, left, films), key=lambda person: not person.is_calm)
 
 
 def find_people(
     models: FaceModels, paths: Iterable[Path], films: Path | None = None
 ) -> Iterator[Person]:
-    """Return those of photographs who look at the camera with a shut mouth."""
-
-    def fit_person(path: Path) -> Person | None:
-        person = _person(models, path)
-        fit = person is not None and _is_at_rest(person.performer, models.canonical_face)
-        return person if fit else None
-
-    folder = films / "people" if films else None
+    """Return those of photographs whom the test takes to be at rest."""
+    folder = films / "photographs" if films else None
     for path in paths:
-        person = kept(folder, path.stem, lambda path=path: fit_person(path))
-        if person is not None:
+        person = kept(folder, path.stem, lambda path=path: _person(models, path))
+        if person is not None and person.is_at_rest:
             yield person
 
 
@@ -117,13 +140,12 @@ def _person(models: FaceModels, path: Path) -> Person | None:
     except ImageError:
         return None
     portrait = embed_portrait(models, picture)
-    return None if portrait is None else Person(path.stem, performer, portrait)
-
-
-def _is_at_rest(performer: Performer, canonical: Floats) -> bool:
+    if portrait is None:
+        return None
     points = performer.landmarks
-    pose = find_pose(points, canonical, (WIDTH, HEIGHT))
-    return abs(pose.yaw) <= _MOST_YAW and mouth_shape(points, eye_distance(points)).gap <= _MOST_GAP
+    pose = find_pose(points, models.canonical_face, (WIDTH, HEIGHT))
+    gap = mouth_shape(points, eye_distance(points)).gap
+    return Person(path.stem, performer, portrait, pose, gap)
 
 
 def people_of(folder: Path) -> dict[str, list[Path]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,11 @@ def rate(hits: int, trials: int, text: str = "") -> Rate:
         value=hits / trials, low=float(interval.low), high=float(interval.high),
         trials=trials, text=text,
     )  # fmt: skip
+
+
+def needed(limit: float) -> int:
+    """Return how many it takes, none of whom errs, for the interval to end at a limit or below."""
+    return ceil(log((1 - _CONFIDENCE) / 2) / log(1 - limit))
 
 
 def equal_error_rate(genuine: Floats, impostor: Floats) -> tuple[float, float]:

@@ -135,7 +135,8 @@ def _sources(
 ) -> list[Source]:
     found = sources_of_folder(data, side) if data else []
     if faces:
-        people = list(islice(find_people(models, find_pictures(faces), films), most_faces))
+        found_people = find_people(models, find_pictures(faces), films)
+        people = list(islice((p for p in found_people if p.is_calm), most_faces))
         # A kind of swap that is held out has other people, too.
         found += made_sources(people[::2], clips or 1, Swap.BLENDED)
         found += made_sources(people[1::2], clips or 1, Swap.POISSON)

@@ -17,9 +17,9 @@ from face_lab.evaluation import (
     pair_scores,
 )
 from face_lab.filming import Studio
-from face_lab.people import Person, free_cast
+from face_lab.people import FREE_FACES, Person, free_cast, held_out_cast
 from face_lab.performer import HEIGHT, WIDTH, write_y4m
-from face_lab.rates import area_under_curve, bits, equal_error_rate, non_match_at, rate
+from face_lab.rates import area_under_curve, bits, equal_error_rate, needed, non_match_at, rate
 from face_lab.recordings import LIVE, Verdicts
 from face_lab.trials import Trial
 from node.face.vision import Limits, Reason
@@ -32,6 +32,22 @@ def test_an_interval_is_that_of_clopper_and_pearson() -> None:
     found = rate(0, 10)
     assert (found.value, found.low) == (0, 0)
     assert found.high == pytest.approx(0.3085, abs=1e-4)
+
+
+def test_a_limit_takes_so_many_people_without_error() -> None:
+    for limit in (0.02, 0.1):
+        assert rate(0, needed(limit)).high <= limit < rate(0, needed(limit) - 1).high
+    assert needed(0.02) == 183
+
+
+def test_who_set_a_threshold_is_not_reported_on() -> None:
+    names = calibration.portraits()
+    free = [person.name for person in free_cast(face_models())]
+    assert set(free) <= names
+    assert held_out_cast(face_models(), FREE_FACES, apart_from=names) == []
+    shown = held_out_cast(face_models(), FREE_FACES, apart_from=set(free[:1]))
+    assert [person.name for person in shown] == free[1:]
+    assert all(person.is_at_rest for person in shown)
 
 
 def test_scores_that_stand_apart_have_no_error_and_mixed_ones_have() -> None:
