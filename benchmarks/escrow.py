@@ -14,10 +14,10 @@ from client_sdk.escrow.agent_client import AgentClient, SealedBackup
 from client_sdk.escrow.agent_set import agent_set
 from client_sdk.escrow.deposit_statement import DepositStatement
 from client_sdk.escrow.recovery_card import RecoveryCard
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
+from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.threshold_oprf import KeyShare, blind, evaluate, public_share, share_key
 from client_sdk.threshold_oprf.ristretto255 import random_scalar
-from client_sdk.vault import CHEAPEST
 from node.cli.demo.town import ServiceProcess, free_addresses, run
 
 DEPOSITS: Final = 10_000

@@ -23,9 +23,9 @@ from benchmarks.figures import Figure, Step, Unit, percentile
 from benchmarks.load import post_all
 from benchmarks.open_town import OpenTown
 from client_sdk.credentials.resident import ResidentAttributes
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.issuer_client import IssuerClient
-from client_sdk.vault import CHEAPEST
+from client_sdk.issuer.client import IssuerClient
+from client_sdk.sealing.vault import CHEAPEST
+from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.thief import TappedLine
 

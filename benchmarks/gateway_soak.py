@@ -29,7 +29,7 @@ from benchmarks.figures import percentile
 from benchmarks.hostile_clients import HostileProcess
 from benchmarks.machine import read_machine
 from benchmarks.open_town import PASSWORD, OpenTown
-from client_sdk.gateway_client import GatewayClient
+from client_sdk.verifier.gateway_client import GatewayClient
 
 _CLIENTS: Final = 16
 _REQUESTS: Final = 40

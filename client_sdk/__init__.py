@@ -5,11 +5,17 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from client_sdk.issuer import Issuer as Issuer
+    from client_sdk.issuer.client import IssuerClient as IssuerClient
     from client_sdk.verifier import Verifier as Verifier
+    from client_sdk.verifier.gateway_client import GatewayClient as GatewayClient
+    from client_sdk.verifier.standing_client import StandingClient as StandingClient
     from client_sdk.wallet import Wallet as Wallet
 
 _MODULES: Final = {
+    "GatewayClient": "client_sdk.verifier.gateway_client",
     "Issuer": "client_sdk.issuer",
+    "IssuerClient": "client_sdk.issuer.client",
+    "StandingClient": "client_sdk.verifier.standing_client",
     "Verifier": "client_sdk.verifier",
     "Wallet": "client_sdk.wallet",
 }

@@ -12,7 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from client_sdk.open_telemetry import OpenTelemetryTracer
+from client_sdk.tracing.open_telemetry import OpenTelemetryTracer
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.telemetry")
 

@@ -16,9 +16,9 @@ from typing import Final, Literal, Protocol, TypeAlias, cast
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.selective_disclosure import Path, PathPattern, has_claim
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, RequestError, TransportError
-from client_sdk.http_client import HttpAnswer
+from client_sdk.http.client import HttpAnswer
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.strict_json import parse_strict_json_object
 
 MAX_EXTENSIONS: Final = 8
@@ -36,7 +36,7 @@ Sd: TypeAlias = Literal["always", "allowed", "never"]
 
 
 class Fetcher(Protocol):
-    """What the resolver needs of a `client_sdk.http_client.HttpClient`."""
+    """What the resolver needs of a `client_sdk.http.client.HttpClient`."""
 
     def get(self, url: str, *, accept: str = "application/json") -> HttpAnswer:
         """Fetch a resource."""

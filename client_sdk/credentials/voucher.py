@@ -6,7 +6,7 @@ from typing import Final
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, parse_compact, validate_times
 from client_sdk.errors import AttestationError, ClientError
-from client_sdk.json_fields import JsonFields
+from client_sdk.strict_json import JsonFields
 
 LEEWAY_S: Final = 30
 

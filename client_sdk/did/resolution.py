@@ -9,7 +9,6 @@ from chaincode.errors import DecodeError
 from client_sdk.credentials.jose import Key, export_public_jwk, parse_public_jwk
 from client_sdk.credentials.multikey import decode_multikey, encode_multikey
 from client_sdk.did.document import MAX_DID_CHARS, DidDocument, Relationship
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import (
     CredentialFormatError,
     DidError,
@@ -17,7 +16,8 @@ from client_sdk.errors import (
     KeyFormatError,
     RequestError,
 )
-from client_sdk.http_client import HttpAnswer
+from client_sdk.http.client import HttpAnswer
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.strict_json import encode_json, parse_strict_json
 
 _DID: Final = re.compile(r"did:([a-z0-9]+):([A-Za-z0-9._:%-]*[A-Za-z0-9._%-])")
@@ -43,7 +43,7 @@ class DidMethod(Protocol):
 
 
 class Fetcher(Protocol):
-    """What `did:web` needs of a `client_sdk.http_client.HttpClient`."""
+    """What `did:web` needs of a `client_sdk.http.client.HttpClient`."""
 
     def get(self, url: str, *, accept: str = "application/json") -> HttpAnswer:
         """Fetch a resource."""

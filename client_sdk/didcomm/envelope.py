@@ -14,8 +14,7 @@ from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.didcomm.message import Message
 from client_sdk.didcomm.peer_did import AgreementKey, PeerDid, PeerIdentity
 from client_sdk.errors import CredentialFormatError, MessageFormatError
-from client_sdk.json_fields import JsonFields
-from client_sdk.strict_json import encode_json, parse_strict_json
+from client_sdk.strict_json import JsonFields, encode_json, parse_strict_json
 
 ENCRYPTED_TYPE: Final = "application/didcomm-encrypted+json"
 MAX_BYTES: Final = 1 << 20

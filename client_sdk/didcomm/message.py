@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import MessageFormatError
-from client_sdk.json_fields import JsonFields
+from client_sdk.strict_json import JsonFields
 
 PLAIN_TYPE: Final = "application/didcomm-plain+json"
 PROBLEM_REPORT: Final = "https://didcomm.org/report-problem/2.0/problem-report"

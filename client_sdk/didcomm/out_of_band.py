@@ -8,8 +8,7 @@ from chaincode.encoding import decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
 from client_sdk.didcomm.message import Message
 from client_sdk.errors import CredentialFormatError, MessageFormatError
-from client_sdk.json_fields import JsonFields
-from client_sdk.strict_json import encode_json, parse_strict_json
+from client_sdk.strict_json import JsonFields, encode_json, parse_strict_json
 
 INVITATION: Final = "https://didcomm.org/out-of-band/2.0/invitation"
 _PARAMETER: Final = "_oob"

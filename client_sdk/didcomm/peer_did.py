@@ -15,8 +15,8 @@ from joserfc.jwk import ECKey, OKPKey
 from chaincode.encoding import JsonObject, JsonValue, decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
 from client_sdk.credentials.multikey import decode_base58btc, encode_base58btc
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, DidError, KeyFormatError, RequestError
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.strict_json import encode_json, parse_strict_json
 
 AgreementKey: TypeAlias = ECKey | OKPKey

@@ -19,7 +19,7 @@ from client_sdk.credentials.jose import (
     thumbprint,
 )
 from client_sdk.errors import AccessLogError, ClientError
-from client_sdk.json_fields import JsonFields
+from client_sdk.strict_json import JsonFields
 
 HEAD_TYP: Final = "tegata-log-head+jwt"
 START: Final = "0" * 64

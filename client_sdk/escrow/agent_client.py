@@ -11,9 +11,8 @@ from client_sdk.escrow.access_log import LogEntry
 from client_sdk.escrow.request_proof import PROOF_HEADER, sign_request
 from client_sdk.frost.keys import GroupKey
 from client_sdk.frost.signing import SignatureShare, SigningCommitment, SigningPackage
-from client_sdk.http_client import HttpAnswer, HttpClient
-from client_sdk.json_fields import JsonFields
-from client_sdk.strict_json import encode_json, text_list
+from client_sdk.http.client import HttpAnswer, HttpClient
+from client_sdk.strict_json import JsonFields, encode_json, text_list
 from client_sdk.threshold_oprf import Evaluation
 
 _WHAT = "the agent's answer"

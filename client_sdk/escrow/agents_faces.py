@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import TooFewAgentsError
 from client_sdk.escrow.agent_client import AgentClient
 from client_sdk.escrow.findings import Findings
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
+from client_sdk.http.endpoint_url import parse_endpoint
 
 
 def want_faces(urls: Sequence[str], *, http: HttpClient) -> bool:

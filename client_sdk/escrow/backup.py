@@ -22,8 +22,8 @@ from chaincode.encoding import JsonObject, encode_canonical_json
 from client_sdk.credentials.jose import Key, key_from_seed
 from client_sdk.errors import CredentialFormatError, EscrowError, EscrowFormatError
 from client_sdk.escrow.recovery_secret import RecoverySecret, encode_secret
+from client_sdk.sealing.vault import KdfProfile
 from client_sdk.strict_json import encode_json, parse_strict_json_object
-from client_sdk.vault import KdfProfile
 
 STEP_BYTES: Final = 4096
 MAX_PLAIN_BYTES: Final = (1 << 20) - STEP_BYTES

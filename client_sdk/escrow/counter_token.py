@@ -22,7 +22,7 @@ from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, sign_compact
 from client_sdk.credentials.voucher import verify_voucher
 from client_sdk.errors import AttestationError
-from client_sdk.json_fields import JsonFields
+from client_sdk.strict_json import JsonFields
 
 COUNTER_TYP: Final = "tegata-counter+jwt"
 ESCROW_AUDIENCE: Final = "tegata-escrow"

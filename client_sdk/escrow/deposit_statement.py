@@ -20,9 +20,9 @@ from client_sdk.credentials.jose import (
 )
 from client_sdk.errors import ClientError, EscrowFormatError, GroupFormatError
 from client_sdk.escrow.agent_set import AgentSet, agent_set
-from client_sdk.json_fields import JsonFields
+from client_sdk.sealing.vault import KdfProfile
+from client_sdk.strict_json import JsonFields
 from client_sdk.threshold_oprf.ristretto255 import Element, decode_element
-from client_sdk.vault import KdfProfile
 
 STATEMENT_TYP: Final = "tegata-deposit+jwt"
 HANDLE_CHARS: Final = 32

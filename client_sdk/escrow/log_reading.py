@@ -7,7 +7,7 @@ from client_sdk.escrow.access_log import LogEntry, verify_head, verify_log
 from client_sdk.escrow.agent_client import AgentClient
 from client_sdk.escrow.findings import AgentFinding, Findings
 from client_sdk.escrow.protection import Protection
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,11 @@ from shamir_mnemonic import (  # type: ignore[import-untyped]
     generate_mnemonics,
 )
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import EscrowFormatError, RequestError
 from client_sdk.escrow.agent_set import MAX_AGENTS
 from client_sdk.escrow.backup import WalletSecret
 from client_sdk.escrow.protection import Protection
+from client_sdk.http.endpoint_url import parse_endpoint
 
 SCHEME: Final = "tegata-paper:v1?"
 MAX_SHARES: Final = 16

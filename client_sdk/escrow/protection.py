@@ -6,7 +6,6 @@ from typing import Final, Self
 
 from chaincode.encoding import JsonObject, JsonValue, encode_base64url
 from client_sdk.credentials.jose import thumbprint
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import (
     ClientError,
     EscrowError,
@@ -34,12 +33,13 @@ from client_sdk.escrow.deposit_statement import DepositStatement
 from client_sdk.escrow.findings import AgentFinding, Findings
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret, validate_strength
-from client_sdk.http_client import HttpClient
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpClient
+from client_sdk.http.endpoint_url import parse_endpoint
+from client_sdk.sealing.vault import SENSITIVE, KdfProfile
+from client_sdk.strict_json import JsonFields
 from client_sdk.threshold_oprf import share_key
 from client_sdk.threshold_oprf.ristretto255 import random_scalar
 from client_sdk.threshold_oprf.voprf import evaluate_unblinded
-from client_sdk.vault import SENSITIVE, KdfProfile
 
 _WHAT: Final = "the wallet's protection"
 _FIRST_VERSION: Final = 1

@@ -30,7 +30,7 @@ from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.face.client import NewTest
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.threshold_oprf import blind, combine
 from client_sdk.tracing import traced
 

@@ -15,10 +15,10 @@ from nacl.utils import random as random_bytes
 from chaincode.encoding import decode_base64url, encode_base64url
 from chaincode.errors import DecodeError
 from client_sdk.credentials.jose import Key, key_from_seed, thumbprint
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import EscrowFormatError, RequestError
 from client_sdk.escrow.agent_set import MAX_AGENTS
 from client_sdk.escrow.deposit_statement import handle_of
+from client_sdk.http.endpoint_url import parse_endpoint
 
 SCHEME: Final = "tegata-recovery:v1?"
 SECRET_BYTES: Final = 32

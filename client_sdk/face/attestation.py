@@ -25,7 +25,7 @@ from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import Key, sign_compact
 from client_sdk.credentials.voucher import verify_voucher
 from client_sdk.errors import AttestationError
-from client_sdk.json_fields import JsonFields
+from client_sdk.strict_json import JsonFields
 
 ATTESTATION_TYP: Final = "tegata-face+jwt"
 RECENT_TYP: Final = "tegata-face-recent+jwt"

@@ -8,8 +8,8 @@ from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.errors import FaceTestRefusedError, ServiceRefusedError, TransportError
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.face.prompts import Prompt
-from client_sdk.http_client import HttpAnswer, HttpClient
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpAnswer, HttpClient
+from client_sdk.strict_json import JsonFields
 
 _WHAT: Final = "the face service's answer"
 _OUT_OF_ORDER: Final = (502, 503, 504)

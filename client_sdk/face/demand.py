@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
 
 from chaincode.encoding import JsonObject, JsonValue, encode_base64url, encode_canonical_json
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
 from client_sdk.face.attestation import MAX_RECENT_SECONDS
 from client_sdk.face.client import NewTest
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.endpoint_url import parse_endpoint
+from client_sdk.strict_json import JsonFields
 
 PRESENTATION_PURPOSE: Final = "tegata-presentation"
 MAX_SERVICES: Final = 8

@@ -21,10 +21,10 @@ from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import SeenRecord, encode_record, seen_id
 from client_sdk.errors import ReceiptError, SealError
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.commands import compare_and_set_account_detail
 from client_sdk.ledger.grants import ClaimPath, new_salt
-from client_sdk.sealing import SealingKey, seal
+from client_sdk.sealing.hpke import SealingKey, seal
+from client_sdk.strict_json import JsonFields
 
 _DOMAIN: Final = "tegata access receipt v1"
 _BLOCK_BYTES: Final = 512

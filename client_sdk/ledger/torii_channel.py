@@ -20,8 +20,8 @@ from chaincode.protocol.qry_responses_pb2 import HealthcheckData, QueryResponse
 from chaincode.protocol.queries_pb2 import Query
 from chaincode.protocol.submission_pb2 import SubmitResponse
 from chaincode.protocol.transaction_pb2 import Transaction
-from client_sdk.endpoint_url import is_loopback
 from client_sdk.errors import TransportError
+from client_sdk.http.endpoint_url import is_loopback
 from client_sdk.ledger.call_tracing import traced_channel
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024

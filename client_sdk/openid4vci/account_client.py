@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chaincode.encoding import JsonObject
 from client_sdk.errors import OfferError, TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message
 from client_sdk.openid4vci.credential_offer import parse_url

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from client_sdk.errors import OfferError, TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.authorization import (
     PendingAuthorization,
     build_authorization_url,

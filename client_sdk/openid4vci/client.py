@@ -16,7 +16,7 @@ from client_sdk.errors import (
     OfferError,
     TransportError,
 )
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.openid4vci.issuer_answers import accept_answer, host_of
 from client_sdk.openid4vci.issuer_channel import WalletProofs, post_with_token

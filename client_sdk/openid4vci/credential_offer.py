@@ -5,8 +5,8 @@ from typing import Final, Literal, Self, TypeAlias, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from chaincode.encoding import JsonObject, JsonValue
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, OfferError, RequestError
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.strict_json import encode_json, parse_strict_json_object, text_list
 
 LINK_SCHEME: Final = "openid-credential-offer"

@@ -14,7 +14,7 @@ from client_sdk.errors import (
     TransportError,
     VerificationError,
 )
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.openid4vci.issuer_metadata import ISSUER_METADATA, IssuerMetadata, well_known_url
 from client_sdk.openid4vci.signed_metadata import (
     METADATA_MEDIA_TYPE,

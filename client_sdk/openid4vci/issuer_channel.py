@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from client_sdk.credentials.jose import Key
 from client_sdk.errors import TransportError
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.openid4vci.client_attestation import WalletAttestation
 from client_sdk.openid4vci.dpop import HEADER, NONCE_HEADER, sign_dpop_proof
 from client_sdk.openid4vci.server_metadata import ServerMetadata

@@ -14,7 +14,7 @@ from client_sdk.credentials.jose import Key
 from client_sdk.did.resolution import DidResolver
 from client_sdk.errors import DidError, IssuerNotTrustedError, OfferError
 from client_sdk.formats import ReadCredential
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.certificate_chain import verify_x5c
 from client_sdk.openid4vci.credential_offer import parse_url
 from client_sdk.openid4vci.issuer_metadata import KEY_METADATA, find_published_key, well_known_url

@@ -6,7 +6,7 @@ The issuer keeps no attributes: the wallet shows it the old credential, which it
 from client_sdk.credentials.jose import Key
 from client_sdk.errors import OfferError
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.account_assertion import (
     JWT_BEARER,
     REPLACED_CREDENTIAL,

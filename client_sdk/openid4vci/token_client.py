@@ -8,7 +8,7 @@ from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.card.card_proof import CardProof
 from client_sdk.credentials.jose import Key
 from client_sdk.errors import OfferError, TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.card_grant import MY_NUMBER_CARD, card_parameters
 from client_sdk.openid4vci.credential_offer import (
     PRE_AUTHORIZED_CODE,

@@ -10,9 +10,9 @@ from cryptography import x509
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import ALGORITHMS
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, DidWeb
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError, TransportError
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.ledger.grants import new_salt
 from client_sdk.openid4vp.client_identifier import PREFIXES, parse_client_id
 from client_sdk.openid4vp.request_link import RequestLink, parse_link

@@ -18,8 +18,8 @@ from joserfc.jwk import ECKey
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key
 from client_sdk.did.resolution import DidResolver
-from client_sdk.endpoint_url import MAX_URI_CHARS, parse_endpoint
 from client_sdk.errors import DidError, RequestError
+from client_sdk.http.endpoint_url import MAX_URI_CHARS, parse_endpoint
 from client_sdk.openid4vp.access_certificate import (
     MAX_CHAIN,
     client_id_of,

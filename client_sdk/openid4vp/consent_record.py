@@ -25,11 +25,11 @@ from client_sdk.errors import (
     RequestError,
     SignatureError,
 )
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.grants import ClaimPath
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.openid4vp.grant_offer import GrantOffer, hash_transaction_data, parse_grant_offer
 from client_sdk.purposes import VOCABULARY
+from client_sdk.strict_json import JsonFields
 
 CONSENT_TYP: Final = "consent-record+jwt"
 SCHEMA: Final = "ISO/IEC TS 27560:2023"

@@ -33,7 +33,7 @@ from client_sdk.openid4vp.claims_path import sort_paths
 from client_sdk.openid4vp.dcql_query import CredentialQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
 from client_sdk.purposes import DEFAULT_TERM, PurposeTerm, parse_identifier
-from client_sdk.sealing import KEY_BYTES
+from client_sdk.sealing.hpke import KEY_BYTES
 from client_sdk.strict_json import parse_strict_json_object
 
 HASH_ALGORITHM: Final = "sha-256"

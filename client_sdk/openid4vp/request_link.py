@@ -5,8 +5,8 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from chaincode.encoding import JsonObject
-from client_sdk.endpoint_url import parse_endpoint, parse_identifier
 from client_sdk.errors import CredentialFormatError, RequestError
+from client_sdk.http.endpoint_url import parse_endpoint, parse_identifier
 from client_sdk.openid4vp.response import unique_fields
 from client_sdk.strict_json import parse_strict_json
 

@@ -9,8 +9,8 @@ from typing import Final, Self
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.credentials.jose import ALGORITHMS
-from client_sdk.endpoint_url import parse_endpoint, parse_identifier
 from client_sdk.errors import RequestError
+from client_sdk.http.endpoint_url import parse_endpoint, parse_identifier
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.dcql_query import SD_JWT_VC, DcqlQuery
 from client_sdk.openid4vp.response_encryption import ResponseEncryption

@@ -12,7 +12,6 @@ from cryptography import x509
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import UnverifiedToken, parse_compact, sign_compact, validate_times
 from client_sdk.did.resolution import DidResolver
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import (
     CredentialFormatError,
     KeyFormatError,
@@ -20,6 +19,7 @@ from client_sdk.errors import (
     RequestError,
     SignatureError,
 )
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.openid4vp.client_identifier import (
     RequestAuthor,
     check_response_uri,

@@ -29,11 +29,11 @@ from client_sdk.errors import (
     SealError,
     SignatureError,
 )
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof, hash_transaction_data
 from client_sdk.openid4vp.request_object import PresentationRequest
-from client_sdk.sealing import KEY_BYTES, SealingKey, seal
+from client_sdk.sealing.hpke import KEY_BYTES, SealingKey, seal
+from client_sdk.strict_json import JsonFields
 
 STATEMENT_TYP: Final = "tegata-deposit+jwt"
 MAX_SEALED_CHARS: Final = 1 << 19

@@ -28,13 +28,12 @@ from client_sdk.errors import (
     UnknownPurposeError,
 )
 from client_sdk.formats.interface import GENERAL_TYPES
-from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vp.access_certificate import AccessIdentity, organization_of, public_key_of
 from client_sdk.openid4vp.claims_path import ClaimsPath, name_path
 from client_sdk.openid4vp.dcql_query import SD_JWT_VC, CredentialQuery, DcqlQuery
 from client_sdk.openid4vp.plain_text import is_plain_text
 from client_sdk.purposes import PurposeTerm, parse_identifier
-from client_sdk.strict_json import text_list
+from client_sdk.strict_json import JsonFields, text_list
 
 FORMAT: Final = "registration_cert"
 TYP: Final = "rc-wrp+jwt"

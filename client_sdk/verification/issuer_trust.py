@@ -12,7 +12,7 @@ from client_sdk.credentials.jose import thumbprint
 from client_sdk.did.resolution import DidResolver
 from client_sdk.errors import IssuerNotTrustedError, SignatureError, TransportError
 from client_sdk.formats import ReadCredential
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.certificate_chain import claimed_x5c_key
 from client_sdk.openid4vci.issuer_keys import IssuerKeys
 

@@ -36,8 +36,8 @@ from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.ledger.proofs import record_entry
 from client_sdk.openid4vp.claims_path import ClaimsPath
 from client_sdk.openid4vp.grant_offer import GrantOffer, GrantProof
-from client_sdk.status_lists import StatusLists
 from client_sdk.verification.joint_reads import JointReads
+from client_sdk.verification.status_lists import StatusLists
 
 _Record = TypeVar("_Record", bound=IdentityRecord)
 

@@ -15,8 +15,7 @@ from client_sdk.errors import (
     RequestError,
     TransportError,
 )
-from client_sdk.http_client import HttpClient
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.client import read_issued
 from client_sdk.openid4vci.credential_offer import CredentialOffer
 from client_sdk.openid4vci.issuer_answers import fetch_metadata
@@ -27,6 +26,7 @@ from client_sdk.openid4vci.token_client import (
     choose_configuration,
     fetch_issuer_keys,
 )
+from client_sdk.strict_json import JsonFields
 from client_sdk.waci.messages import (
     CREDENTIAL_ACK,
     CREDENTIAL_OFFER,

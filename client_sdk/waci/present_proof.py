@@ -6,12 +6,12 @@ from cryptography import x509
 
 from client_sdk.didcomm.message import Attachment
 from client_sdk.didcomm.out_of_band import parse_invitation
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import DidError, MessageFormatError, RequestError
-from client_sdk.http_client import HttpClient
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpClient
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.openid4vp.client import verifier_resolver
 from client_sdk.openid4vp.signed_request import VerifiedRequest, verify_request
+from client_sdk.strict_json import JsonFields
 from client_sdk.waci.messages import (
     AUTHORIZATION_RESPONSE,
     PRESENTATION,

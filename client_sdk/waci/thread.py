@@ -9,7 +9,7 @@ from client_sdk.didcomm.message import PROBLEM_REPORT, Attachment, Message
 from client_sdk.didcomm.out_of_band import Invitation
 from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import DidError, MessageFormatError, RequestError, TransportError
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.openid4vp.plain_text import is_plain_text
 
 _MAX_COMMENT_CHARS: Final = 500

@@ -9,8 +9,8 @@ from nacl.utils import random as random_bytes
 from chaincode.encoding import JsonObject, JsonValue, encode_base64url
 from client_sdk.errors import OfferError, RequestError, VaultFormatError
 from client_sdk.escrow.protection import Protection
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.account_key import SEED_BYTES
+from client_sdk.strict_json import JsonFields
 from client_sdk.wallet.records import (
     LedgerAccount,
     StoredCredential,

@@ -25,8 +25,8 @@ from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.escrow.signing_agents import SigningAgents
 from client_sdk.formats import attributes_of
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.sealing.vault import SENSITIVE, KdfProfile, Vault
 from client_sdk.tracing import traced
-from client_sdk.vault import SENSITIVE, KdfProfile, Vault
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.session import WalletSession
 

@@ -12,8 +12,8 @@ from client_sdk.face.demand import (
     presentation_hash,
 )
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.json_fields import JsonFields
 from client_sdk.openid4vp.grant_offer import offers_for
+from client_sdk.strict_json import JsonFields
 from client_sdk.wallet.consent import PendingRequest, SharedCredential
 from client_sdk.wallet.session import WalletSession
 

@@ -7,13 +7,13 @@ from cryptography import x509
 
 from client_sdk.credentials.jose import ES256, Key, generate_key, key_from_seed
 from client_sdk.errors import NotRegisteredError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.openid4vci.issuer_channel import WalletProofs
 from client_sdk.openid4vci.signed_metadata import MetadataTrust
 from client_sdk.openid4vci.wallet_provider import WalletProvider
-from client_sdk.vault import Vault
+from client_sdk.sealing.vault import Vault
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount
 from client_sdk.wallet.wallet_file import WalletFile

@@ -10,13 +10,13 @@ from chaincode.encoding import JsonObject
 from client_sdk.errors import UnknownCredentialError
 from client_sdk.escrow.recovery import RecoveredBackup
 from client_sdk.formats import attributes_of
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.proofs import ProvenState
 from client_sdk.openid4vci.wallet_provider import WalletProvider
 from client_sdk.openid4vp.access_certificate import load_certificates
+from client_sdk.sealing.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.tracing import traced
-from client_sdk.vault import INTERACTIVE, KdfProfile, Vault
 from client_sdk.wallet.account_guard import AccountGuard
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.escrow import WalletEscrow, restore_vault

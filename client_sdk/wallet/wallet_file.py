@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chaincode.encoding import JsonObject
-from client_sdk.vault import Vault
+from client_sdk.sealing.vault import Vault
 from client_sdk.wallet.contents import WalletContents
 
 

@@ -11,10 +11,10 @@ from flask import Flask, Response, jsonify
 from flask_openapi.models.security_scheme import SecurityScheme
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from client_sdk.authority_client import ISSUER, group_jwk
 from client_sdk.credentials.jose import MAX_TOKEN_CHARS, parse_public_jwk, thumbprint
 from client_sdk.credentials.sd_jwt import MAX_DISCLOSURES
 from client_sdk.frost.keys import KeyShare
+from client_sdk.issuer.authority_client import ISSUER, group_jwk
 from node.authority.config import AuthorityConfig
 from node.authority.policy import CredentialTerms, check_credential
 from node.authority.status_policy import check_status_list, is_status_list

@@ -7,7 +7,7 @@ from typing import cast
 import click
 
 from client_sdk.card.smart_card import CardTransport
-from client_sdk.endpoint_url import is_loopback, parse_endpoint
+from client_sdk.http.endpoint_url import is_loopback, parse_endpoint
 from node.card_reader.app import Reader, create_app
 from node.errors import ConfigError
 from node.log import configure_logging

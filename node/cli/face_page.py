@@ -11,7 +11,7 @@ from client_sdk.errors import IssuanceDeferredError
 from client_sdk.face.client import FaceClient, NewTest
 from client_sdk.face.demand import FaceService, FaceTester
 from client_sdk.face.page import have_tested_at_page
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.wallet.records import StoredCredential
 from node.cli.output import plain
 

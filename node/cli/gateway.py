@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.openid4vp.access_certificate import (
     AccessIdentity,
     certify_verifier,

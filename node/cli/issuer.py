@@ -9,7 +9,7 @@ import click
 import segno
 
 from client_sdk.credentials.resident import ResidentAttributes, Sex
-from client_sdk.issuer_client import IssuerClient, MadeOffer, StateChange
+from client_sdk.issuer.client import IssuerClient, MadeOffer, StateChange
 from node.cli.card_on_reader import card_portrait_option, read_attributes, read_portrait
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, show, show_rows

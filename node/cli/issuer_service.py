@@ -10,9 +10,9 @@ import click
 
 from chaincode.encoding import JsonObject
 from chaincode.records import IssuerRecord
-from client_sdk.authority_client import group_jwk
 from client_sdk.credentials.jose import export_private_jwk, export_public_jwk, generate_key
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.issuer.authority_client import group_jwk
 from client_sdk.ledger.grants import new_record_id
 from node.cli.keygen import keygen_command, reshare_command
 from node.cli.logins import add_login as add_login_to

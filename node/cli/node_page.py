@@ -5,7 +5,7 @@ from typing import IO
 
 import click
 
-from client_sdk.endpoint_url import parse_endpoint
+from client_sdk.http.endpoint_url import parse_endpoint
 from node.cli.logins import add_login as add_login_to
 from node.cli.logins import password_option
 from node.cli.network import Network

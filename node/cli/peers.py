@@ -21,7 +21,7 @@ from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.signatures import parse_public_key
 from client_sdk.errors import TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from node.cli.output import json_option, show

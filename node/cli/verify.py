@@ -11,10 +11,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from client_sdk.gateway_client import FaceTestDemand, GatewayClient, RequestResult
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import DEFAULT_TERM, find_term
 from client_sdk.strict_json import parse_strict_json_object
+from client_sdk.verifier.gateway_client import FaceTestDemand, GatewayClient, RequestResult
 from node.cli.json_value import JsonValue
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show

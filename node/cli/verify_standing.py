@@ -6,10 +6,10 @@ import click
 import segno
 from rich.console import Console
 
-from client_sdk.gateway_client import RequestResult
 from client_sdk.purposes import DEFAULT_TERM, find_term
-from client_sdk.sealing import SealingKey
-from client_sdk.standing_client import StandingClient, StandingStatus
+from client_sdk.sealing.hpke import SealingKey
+from client_sdk.verifier.gateway_client import RequestResult
+from client_sdk.verifier.standing_client import StandingClient, StandingStatus
 from node.cli.json_value import JsonValue
 from node.cli.output import Value, json_option, show, show_rows
 from node.cli.verify import gateway_options, result_view

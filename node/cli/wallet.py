@@ -9,7 +9,7 @@ from rich.console import Console
 
 from client_sdk.errors import ClientError, RequestError, UnknownGrantError
 from client_sdk.formats import FORMATS
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vp.claims_path import name_path
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.consent import PendingRequest

@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 import click
 
 from client_sdk.credentials.jose import Key
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import ClientError, CredentialFormatError, DisclosureError
 from client_sdk.escrow.agents_faces import find_face_service
 from client_sdk.escrow.findings import AgentFinding
@@ -21,7 +20,8 @@ from client_sdk.escrow.recovery import recover as recover_backup
 from client_sdk.escrow.recovery_card import SCHEME, parse_recovery_card
 from client_sdk.face.demand import FaceService
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.wallet import Wallet
 from node.cli.face_page import face_tester
 from node.cli.output import Value, json_option, show, show_rows, when

@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chaincode.ids import ACCOUNT_ID
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
+from client_sdk.http.endpoint_url import parse_endpoint
 from node.config import ConfigPath, LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl
 from node.escrow.policy import GuessPolicy

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
 from client_sdk.face.attestation import MAX_RECENT_SECONDS, MAX_SECONDS
+from client_sdk.http.endpoint_url import parse_endpoint
 from node.config import ConfigPath, ProcessConfig
 from node.web.rate_limit import Rate
 

@@ -14,11 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from client_sdk.did.ledger_did import METHOD, DidLedger, DidTegata
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
 from client_sdk.face.demand import FaceService
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.standing_client import ReceiptReader
 from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
+from client_sdk.verifier.standing_client import ReceiptReader
 from node.errors import StorageError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig

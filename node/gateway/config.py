@@ -13,9 +13,9 @@ from pydantic import (
     model_validator,
 )
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import LightBlockError, RequestError
 from client_sdk.face.demand import MAX_SERVICES
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.ledger.light_client import parse_trusted_header
 from client_sdk.openid4vp.verifier_registration import MAX_REGISTRATIONS
 from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder

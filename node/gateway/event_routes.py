@@ -12,9 +12,9 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
-from client_sdk.webhooks import WebhookSigner
+from client_sdk.http.endpoint_url import parse_endpoint
+from client_sdk.verifier.webhooks import WebhookSigner
 from node.errors import ApiError
 from node.gateway.api_keys import Scope
 from node.gateway.event_feed import EventFeed, Listener

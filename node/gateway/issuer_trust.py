@@ -3,7 +3,7 @@
 from client_sdk.did.caching import CachedDidMethod
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, DidWeb
 from client_sdk.errors import KeyFormatError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vp.access_certificate import load_certificates
 from client_sdk.verification.issuer_trust import IssuerTrust
 from node.errors import ConfigError

@@ -3,7 +3,7 @@
 from typing import Final
 
 from client_sdk.errors import LightBlockError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.light_client import (
     CometBftRpc,
     LightBlockStore,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from client_sdk.credentials.jose import export_private_jwk
 from client_sdk.credentials.jwe import generate_encryption_key
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
 from client_sdk.face.demand import FaceDemand, FaceService
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.openid4vp.claims_path import sort_paths
 from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer

@@ -31,7 +31,7 @@ from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import unique_fields
 from client_sdk.openid4vp.signed_request import read_own_request, sign_request
 from client_sdk.openid4vp.standing import Deposit, verify_statement
-from client_sdk.standing_client import ReceiptReader
+from client_sdk.verifier.standing_client import ReceiptReader
 from node.errors import ApiError
 from node.gateway.presentations import ResponseRefusedError
 from node.gateway.question import Question

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from requests_hardened.ip_filter_adapter import IPFilterAdapter  # type: ignore[import-untyped]
 from sqlalchemy.exc import SQLAlchemyError
 
-from client_sdk.webhooks import SignedMessage, WebhookSigner
+from client_sdk.http.signed_message import SignedMessage
+from client_sdk.verifier.webhooks import WebhookSigner
 from node.errors import StorageError
 from node.gateway.event_store import EventStore, RequestEvent
 

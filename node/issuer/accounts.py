@@ -10,7 +10,7 @@ import structlog
 from chaincode.errors import DecodeError, SignatureInvalidError
 from chaincode.signatures import parse_public_key, verify_signature
 from client_sdk.errors import OfferError, QueryFailedError, TransactionFailedError
-from client_sdk.issuer_anchor import IssuerLedger
+from client_sdk.issuer.anchor import IssuerLedger
 from client_sdk.ledger.commands import create_account
 from client_sdk.openid4vci.account_enrolment import enrolment_message
 from node.errors import ApiError

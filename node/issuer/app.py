@@ -27,7 +27,7 @@ from client_sdk.errors import (
     TransportError,
 )
 from client_sdk.face.client import FaceClient
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.issuer import Issuer
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.openid4vci.issuer_metadata import build_key_metadata

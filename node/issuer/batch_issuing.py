@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 from chaincode.records import MAX_BATCH
 from client_sdk.credentials.resident import age_on
 from client_sdk.errors import CredentialFormatError
-from client_sdk.issuer_anchor import IssuerAnchor, ListPlace
+from client_sdk.issuer.anchor import IssuerAnchor, ListPlace
 from client_sdk.ledger.grants import new_record_id
 from node.errors import SourceError, StorageError
 from node.issuer.attributes import day_in_japan

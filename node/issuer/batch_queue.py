@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Final
 
 from chaincode.records import MAX_BATCH
-from client_sdk.issuer_anchor import IssuedCredential, IssuerAnchor, SignedCredential
+from client_sdk.issuer.anchor import IssuedCredential, IssuerAnchor, SignedCredential
 from node.errors import StorageError
 
 _Waiting = tuple[Sequence[SignedCredential], Future[list[IssuedCredential]]]

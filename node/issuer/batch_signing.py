@@ -17,8 +17,8 @@ from client_sdk.credentials.resident import (
     concealed_paths,
     resident_claims,
 )
-from client_sdk.issuer_anchor import ListPlace
-from client_sdk.issuer_signing import IssuerSigner
+from client_sdk.issuer.anchor import ListPlace
+from client_sdk.issuer.signing import IssuerSigner
 from client_sdk.openid4vci.credential_offer import OfferReference, build_offer_link
 from node.errors import StorageError
 from node.issuer.attributes import day_in_japan

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from werkzeug.datastructures import Headers
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import ClientError, RequestError
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.openid4vci.client_attestation import (
     ATTESTATION_HEADER,
     MAX_PROOF_AGE_S,

@@ -8,11 +8,11 @@ from cryptography import x509
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chaincode.ids import DOMAIN_ID, RECORD_ID
-from client_sdk.authority_client import AuthorityClient, ThresholdSigner
 from client_sdk.credentials.jose import Key
 from client_sdk.credentials.resident import MAX_MUNICIPALITY_CHARS
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import FrostFormatError, RequestError
+from client_sdk.http.endpoint_url import parse_endpoint
+from client_sdk.issuer.authority_client import AuthorityClient, ThresholdSigner
 from client_sdk.openid4vci.key_attestation import KeyDemand
 from node.config import ConfigPath, LedgerAccess, ProcessConfig, in_folder
 from node.database import DatabaseUrl

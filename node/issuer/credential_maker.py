@@ -13,7 +13,7 @@ from client_sdk.credentials.resident import (
     resident_claims,
 )
 from client_sdk.issuer import Issuer
-from client_sdk.issuer_anchor import IssuedCredential
+from client_sdk.issuer.anchor import IssuedCredential
 from node.errors import StorageError
 from node.issuer.batch_queue import BatchQueue
 from node.issuer.status_lists import StatusLists

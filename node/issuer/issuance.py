@@ -16,7 +16,7 @@ from client_sdk.errors import (
 )
 from client_sdk.formats import find_format
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
-from client_sdk.issuer_anchor import IssuedCredential
+from client_sdk.issuer.anchor import IssuedCredential
 from client_sdk.openid4vci.client import FACE_PAGE
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
 from client_sdk.strict_json import encode_json, parse_strict_json_object

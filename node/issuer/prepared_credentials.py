@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from client_sdk.issuer_anchor import IssuedCredential
+from client_sdk.issuer.anchor import IssuedCredential
 from client_sdk.strict_json import encode_json, parse_strict_json_object
 from node.errors import StorageError
 from node.issuer.credential_maker import HolderKey

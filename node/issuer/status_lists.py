@@ -23,7 +23,7 @@ from client_sdk.credentials.token_status_list import (
 )
 from client_sdk.credentials.vc_jose import sign_vc_jwt
 from client_sdk.errors import FrostError
-from client_sdk.issuer_anchor import IssuerAnchor, ListPlace
+from client_sdk.issuer.anchor import IssuerAnchor, ListPlace
 from client_sdk.ledger.grants import new_record_id
 from node.errors import StorageError
 from node.issuer.status_list_store import StatusListStore

@@ -13,9 +13,9 @@ from flask_openapi.openapi import OpenAPI
 from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field
 
-from client_sdk.bitstring_reading import VC_JWT_MEDIA_TYPE
 from client_sdk.credentials.token_status_list import STATUS_LIST_MEDIA_TYPE
 from client_sdk.errors import FrostError
+from client_sdk.verification.bitstring_reading import VC_JWT_MEDIA_TYPE
 from node.errors import ApiError
 from node.issuer.status_lists import StatusLists
 

@@ -5,7 +5,7 @@ from joserfc.jwk import OKPKey
 from chaincode.encoding import JsonObject
 from client_sdk.didcomm.message import Attachment, Message
 from client_sdk.errors import MessageFormatError
-from client_sdk.json_fields import JsonFields
+from client_sdk.strict_json import JsonFields
 from client_sdk.waci.messages import (
     CREDENTIAL_ACK,
     CREDENTIAL_OFFER,

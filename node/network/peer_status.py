@@ -8,8 +8,8 @@ from typing import Final
 from chaincode.encoding import JsonObject
 from chaincode.signatures import KeyAlgorithm, PublicKey
 from client_sdk.errors import TransportError
-from client_sdk.http_client import HttpClient
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpClient
+from client_sdk.strict_json import JsonFields
 
 _MOST_BLOCKS: Final = 20
 """How many blocks one answer of CometBFT lists."""

@@ -5,8 +5,8 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from chaincode.ids import DOMAIN_ID
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RequestError
+from client_sdk.http.endpoint_url import parse_endpoint
 from node.config import LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl
 from node.web.logins import LoginConfig, check_logins

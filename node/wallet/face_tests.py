@@ -7,14 +7,14 @@ a file that was kept with the recovery card.
 from dataclasses import dataclass, field
 from typing import Final
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import CredentialFormatError, DisclosureError
 from client_sdk.escrow.recovery import FaceTest, RecoveryFaceTest
 from client_sdk.face.client import FaceClient, NewTest
 from client_sdk.face.demand import FaceService, FaceTester
 from client_sdk.face.page import have_tested_at_page
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.wallet import Wallet
 from node.wallet.jobs import Job
 from node.web.languages import gettext_noop

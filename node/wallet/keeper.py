@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from client_sdk.escrow.recovery import RecoveredBackup
-from client_sdk.vault import INTERACTIVE, SENSITIVE, KdfProfile, Vault
+from client_sdk.sealing.vault import INTERACTIVE, SENSITIVE, KdfProfile, Vault
 from client_sdk.wallet import Wallet, WalletSession
 from node.errors import WalletLockedError
 

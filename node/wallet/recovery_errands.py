@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import RecoveryError, TooFewAgentsError, TransportError
 from client_sdk.escrow.agents_faces import find_face_service, want_faces
 from client_sdk.escrow.findings import AgentFinding
 from client_sdk.escrow.recovery import FaceTest, RecoveredBackup, recover
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.credential_renewal import bound_keys
 from node.errors import FaceWantedError

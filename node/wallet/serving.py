@@ -11,7 +11,7 @@ import structlog
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
-from client_sdk.endpoint_url import is_loopback
+from client_sdk.http.endpoint_url import is_loopback
 from node.errors import ConfigError
 from node.wallet.pairing import PhoneAccess
 from node.web.server import parse_address

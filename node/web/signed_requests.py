@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from flask import request
 
 from client_sdk.errors import RequestProofError
-from client_sdk.request_signature import verify_request_signature
-from client_sdk.webhooks import SignedMessage
+from client_sdk.http.request_signature import verify_request_signature
+from client_sdk.http.signed_message import SignedMessage
 from node.errors import ApiError
 
 

@@ -10,9 +10,9 @@ from click.testing import Result
 from support.command_line import run_inside
 from support.threshold import deal
 
-from client_sdk.authority_client import ThresholdSigner
 from client_sdk.credentials.jose import export_private_jwk, generate_key
 from client_sdk.errors import FrostFormatError
+from client_sdk.issuer.authority_client import ThresholdSigner
 from node.authority.config import AuthorityConfig
 from node.config import load_config
 from node.errors import ConfigError

@@ -30,7 +30,7 @@ from support.virtual_card import (
 
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount

@@ -10,11 +10,11 @@ from support.command_line import run_inside
 from support.moments import let_pass
 
 from client_sdk.errors import GuardRefusedError, ServiceRefusedError
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.guard_commands import open_recovery
-from client_sdk.vault import CHEAPEST
+from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.wallet import Wallet
 from node.cli.demo.town import Town
 from node.cli.network import Network

@@ -31,10 +31,10 @@ from client_sdk.errors import (
     UnknownGrantError,
     VaultError,
 )
-from client_sdk.http_client import HttpClient
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.http.client import HttpClient
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.contents import WalletContents
 from node.cli.demo.thief import TappedLine, steal_answer

@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from client_sdk.checks import Check
-from client_sdk.gateway_client import RequestResult
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.dcql_selection import AnswerableSet
 from client_sdk.openid4vp.grant_offer import GrantOffer
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.signed_request import VerifiedRequest
+from client_sdk.verifier.gateway_client import RequestResult
 from client_sdk.wallet.consent import PendingRequest, SharedAttribute, SharedCredential
 from client_sdk.wallet.records import StoredCredential
 from node.cli.consent_screen import consent

@@ -9,7 +9,6 @@ import pytest
 from support.authorities import TOKEN, AuthorityProcess, make_authority_folder
 from support.threshold import deal
 
-from client_sdk.authority_client import AuthorityClient, group_jwk
 from client_sdk.credentials.jose import (
     export_public_jwk,
     generate_key,
@@ -21,6 +20,7 @@ from client_sdk.credentials.sd_jwt_vc import issue_credential
 from client_sdk.errors import ServiceRefusedError
 from client_sdk.frost.keys import KeyShare
 from client_sdk.frost.signing import SigningPackage, aggregate, commit, sign_share
+from client_sdk.issuer.authority_client import AuthorityClient, group_jwk
 from client_sdk.ledger.grants import new_record_id, new_salt
 
 ISSUER_URL, ISSUER, LEDGER_ID = "http://127.0.0.1:8081", "aoba_city@issuer", "ab" * 32

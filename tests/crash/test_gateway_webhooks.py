@@ -13,9 +13,10 @@ from support.gateway_world import write_config
 from support.http_stand import HttpStand, Received, Reply
 from support.presentation_world import World
 
+from client_sdk.http.signed_message import SignedMessage
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vp.request_link import RequestLink, parse_link
-from client_sdk.webhooks import SignedMessage, verify_webhook
+from client_sdk.verifier.webhooks import verify_webhook
 from node.config import load_config
 from node.gateway.api_keys import Scope
 from node.gateway.config import GatewayConfig

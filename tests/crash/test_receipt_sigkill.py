@@ -12,12 +12,12 @@ from support.quick_town import QuickTown
 
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import ServiceRefusedError, TransportError
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.grants import new_record_id
-from client_sdk.sealing import SealingKey
-from client_sdk.standing_client import StandingClient
-from client_sdk.vault import CHEAPEST
+from client_sdk.sealing.hpke import SealingKey
+from client_sdk.sealing.vault import CHEAPEST
+from client_sdk.verifier.gateway_client import GatewayClient
+from client_sdk.verifier.standing_client import StandingClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.town import ServiceProcess
 

@@ -35,7 +35,7 @@ BEFORE_THE_BLOCKS = {
         from client_sdk import Wallet
         from client_sdk.escrow.printable_page import render_card
         from client_sdk.escrow.recovery import recover
-        from client_sdk.http_client import HttpClient
+        from client_sdk.http.client import HttpClient
         path: Path; wallet: Wallet; passphrase: str; password: str
     """,
     "docs/recovery.md": """
@@ -44,14 +44,14 @@ BEFORE_THE_BLOCKS = {
         from client_sdk import Wallet
         from client_sdk.escrow.recovery import recover
         from client_sdk.escrow.recovery_card import RecoveryCard
-        from client_sdk.http_client import HttpClient
+        from client_sdk.http.client import HttpClient
         path: Path; wallet: Wallet; passphrase: str; password: str; new_password: str
         now_ms: int; command: Command; card: RecoveryCard; agent_urls: list[str]
     """,
     "docs/face-service.md": """
         from client_sdk import Wallet
         from client_sdk.face import CaptureSource
-        from client_sdk.http_client import HttpClient
+        from client_sdk.http.client import HttpClient
         from client_sdk.wallet.records.credential import StoredCredential
         wallet: Wallet; credential: StoredCredential; http: HttpClient
         camera: CaptureSource; request_hash: str

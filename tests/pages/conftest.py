@@ -11,9 +11,9 @@ from support.fake_camera import show_qr_code
 from support.wallet_stand import PASSPHRASE, WalletStand, pair, serve_wallet
 from support.wallet_town import WalletTown
 
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.issuer_client import IssuerClient
-from client_sdk.vault import CHEAPEST
+from client_sdk.issuer.client import IssuerClient
+from client_sdk.sealing.vault import CHEAPEST
+from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.cast import example_resident
 

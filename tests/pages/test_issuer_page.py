@@ -26,7 +26,7 @@ from support.logins import PASSWORD, PASSWORD_HASH
 from support.virtual_card import ADDRESS, NAME, NUMBER_B, Authority, VirtualCard
 from support.virtual_card import PASSWORD as CARD_PASSWORD
 
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from node.card_reader.app import create_app as create_reader
 from node.cli.demo.town import free_addresses

@@ -14,9 +14,9 @@ from support.browser import (
 from support.wallet_stand import PASSPHRASE, WalletStand, paste, shown_rows
 from support.wallet_town import WalletTown
 
-from client_sdk.gateway_client import FaceTestDemand, GatewayClient
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import find_term
+from client_sdk.verifier.gateway_client import FaceTestDemand, GatewayClient
 
 pytestmark = pytest.mark.xdist_group("wallet_page")
 

@@ -26,12 +26,12 @@ from client_sdk.errors import ServiceRefusedError
 from client_sdk.escrow.recovery import RecoveryFaceTest, recover
 from client_sdk.escrow.recovery_card import parse_recovery_card
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.http_client import HttpClient
-from client_sdk.issuer_client import IssuerClient
-from client_sdk.sealing import SealingKey
-from client_sdk.standing_client import StandingClient
-from client_sdk.vault import CHEAPEST
+from client_sdk.http.client import HttpClient
+from client_sdk.issuer.client import IssuerClient
+from client_sdk.sealing.hpke import SealingKey
+from client_sdk.sealing.vault import CHEAPEST
+from client_sdk.verifier.gateway_client import GatewayClient
+from client_sdk.verifier.standing_client import StandingClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.cast import example_resident
 from node.cli.demo.town import free_addresses

@@ -6,8 +6,8 @@ from support.browser import check_view, person
 from support.wallet_stand import paste
 from support.wallet_town import WalletTown
 
-from client_sdk.gateway_client import FaceTestDemand, GatewayClient
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.issuer.client import IssuerClient
+from client_sdk.verifier.gateway_client import FaceTestDemand, GatewayClient
 from node.cli.demo.cast import example_resident
 
 pytestmark = pytest.mark.xdist_group("wallet_page")

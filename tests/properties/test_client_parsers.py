@@ -17,7 +17,6 @@ from support.mutation import encode_anyhow, mutate_bytes, mutate_json, mutate_te
 
 from chaincode.encoding import JsonObject, encode_base64url
 from chaincode.errors import DecodeError
-from client_sdk.bitstring_reading import VC_JWT_MEDIA_TYPE, read_bits
 from client_sdk.credentials import jose
 from client_sdk.credentials import sd_jwt_vc as vc
 from client_sdk.credentials.bitstring_status_list import (
@@ -38,7 +37,6 @@ from client_sdk.did.document import DidDocument
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, did_jwk, did_key
 from client_sdk.didcomm.message import Message
 from client_sdk.didcomm.out_of_band import parse_invitation
-from client_sdk.endpoint_url import parse_endpoint
 from client_sdk.errors import ClientError, VaultFormatError
 from client_sdk.escrow.access_log import verify_head
 from client_sdk.escrow.deposit_statement import verify_statement
@@ -52,8 +50,8 @@ from client_sdk.formats import (
     HolderBinding,
     find_format,
 )
-from client_sdk.http_client import HttpAnswer
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpAnswer
+from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.credential_place import CredentialPlace
 from client_sdk.ledger.proofs import decode_proof
@@ -71,7 +69,8 @@ from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import open_response, read_response
 from client_sdk.openid4vp.signed_request import verify_request
 from client_sdk.openid4vp.verifier_registration import read_registration
-from client_sdk.strict_json import parse_strict_json
+from client_sdk.strict_json import JsonFields, parse_strict_json
+from client_sdk.verification.bitstring_reading import VC_JWT_MEDIA_TYPE, read_bits
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import StoredRefresh
 

@@ -14,7 +14,7 @@ from support.presentation_world import LEDGER_ID, World
 
 from chaincode.replication import chain_id
 from client_sdk.errors import LightBlockError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account, set_account_detail
 from client_sdk.ledger.light_client import (
@@ -24,7 +24,7 @@ from client_sdk.ledger.light_client import (
     decode_light_block,
 )
 from client_sdk.ledger.proven_ledger import ProvenLedger
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount
 from node.config import load_config

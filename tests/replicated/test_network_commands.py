@@ -13,7 +13,7 @@ from support.command_line import COMMAND, run_inside
 from support.peer_lab import SNAPSHOT_INTERVAL, PeerLab, require_cometbft
 from support.port_ranges import first_of_free_ports
 
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.commands import set_account_detail
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.network.peer_status import deciding_peers

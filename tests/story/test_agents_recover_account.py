@@ -26,14 +26,14 @@ from client_sdk.escrow.agent_client import AgentClient
 from client_sdk.escrow.recovery import recover
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.frost.signing import SigningPackage, aggregate, commit, sign_share
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.http_client import HttpClient
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.http.client import HttpClient
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.grants import new_record_id
 from client_sdk.ledger.guard_commands import open_recovery
-from client_sdk.vault import CHEAPEST
+from client_sdk.sealing.vault import CHEAPEST
+from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.town import ISSUER_ACCOUNT, Town
 from node.cli.network import Network

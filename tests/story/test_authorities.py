@@ -8,12 +8,12 @@ import pytest
 from jwcrypto.jwk import JWK
 from sd_jwt.verifier import SDJWTVerifier
 
-from client_sdk.authority_client import group_jwk
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import TransportError
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.issuer_client import IssuerClient
-from client_sdk.vault import CHEAPEST
+from client_sdk.issuer.authority_client import group_jwk
+from client_sdk.issuer.client import IssuerClient
+from client_sdk.sealing.vault import CHEAPEST
+from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.town import ISSUER_ACCOUNT, ServiceProcess, Town, free_addresses, run
 from node.cli.network import Network

@@ -28,7 +28,8 @@ from client_sdk.escrow.deposit_statement import DepositStatement
 from client_sdk.escrow.protection import Protection, protect, update_backup
 from client_sdk.escrow.recovery import recover
 from client_sdk.escrow.recovery_card import RecoveryCard
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
+from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.threshold_oprf import (
     Evaluation,
     KeyShare,
@@ -45,7 +46,6 @@ from client_sdk.threshold_oprf.ristretto255 import (
     scalar_subtract,
 )
 from client_sdk.threshold_oprf.voprf import finalize
-from client_sdk.vault import CHEAPEST
 from node.cli.demo.town import free_addresses
 from node.escrow.deposits import share_place
 from node.escrow.sealing import StoreSealer

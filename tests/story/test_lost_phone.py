@@ -23,13 +23,13 @@ from client_sdk.errors import (
     RequestError,
     TransactionFailedError,
 )
-from client_sdk.gateway_client import GatewayClient, RequestResult
-from client_sdk.http_client import HttpAnswer, HttpClient
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.http.client import HttpAnswer, HttpClient
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.guard_state import GuardState, read_guard_state
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
+from client_sdk.verifier.gateway_client import GatewayClient, RequestResult
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from node.cli.demo.town import Town

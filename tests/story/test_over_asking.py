@@ -11,7 +11,7 @@ from support.verifier_stand import VerifierStand
 
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
 from client_sdk.errors import OverAskingError
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.openid4vp.access_certificate import certify_verifier, load_identity
 from client_sdk.openid4vp.verifier_registration import (
     RegisteredCredential,
@@ -19,7 +19,7 @@ from client_sdk.openid4vp.verifier_registration import (
     sign_registration,
 )
 from client_sdk.purposes import find_term
-from client_sdk.vault import CHEAPEST
+from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.wallet import Wallet
 from node.cli.demo.town import Town
 

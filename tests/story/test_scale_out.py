@@ -16,9 +16,9 @@ from support.proxy import find_caddy, running_proxy
 from support.story_town import canary_resident
 
 from client_sdk.errors import TransportError
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.issuer_client import IssuerClient
-from client_sdk.vault import CHEAPEST
+from client_sdk.issuer.client import IssuerClient
+from client_sdk.sealing.vault import CHEAPEST
+from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.town import ServiceProcess, Town, free_addresses, run
 

@@ -32,14 +32,14 @@ from client_sdk.errors import (
     VaultFormatError,
     WrongPassphraseError,
 )
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.issuer_client import IssuerClient, MadeOffer
+from client_sdk.issuer.client import IssuerClient, MadeOffer
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.credential_offer import OfferReference, build_offer_link
 from client_sdk.openid4vp.dcql import build_query
 from client_sdk.openid4vp.dcql_query import DcqlQuery
 from client_sdk.openid4vp.grant_offer import encode_grant_offer
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
+from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import StoredGrant

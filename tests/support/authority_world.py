@@ -11,7 +11,6 @@ from support.memory_ledger import START_MS
 from support.threshold import deal
 
 from chaincode.encoding import JsonObject
-from client_sdk.authority_client import ISSUER, group_jwk
 from client_sdk.credentials.jose import (
     Key,
     export_public_jwk,
@@ -23,8 +22,9 @@ from client_sdk.credentials.sd_jwt_vc import issue_credential
 from client_sdk.errors import NotEnoughSignersError
 from client_sdk.frost.keys import KeyShare
 from client_sdk.frost.signing import SignatureShare, SigningCommitment, SigningPackage, aggregate
+from client_sdk.http.request_signature import RequestSigner
+from client_sdk.issuer.authority_client import ISSUER, group_jwk
 from client_sdk.ledger.grants import new_record_id, new_salt
-from client_sdk.request_signature import RequestSigner
 from node.authority.app import create_app
 from node.authority.config import AuthorityConfig
 from node.authority.store import AuthorityStore

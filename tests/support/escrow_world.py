@@ -12,9 +12,9 @@ from support.issuer_world import Clock
 from client_sdk.credentials.jose import Key, generate_key
 from client_sdk.errors import TransportError
 from client_sdk.escrow.agent_client import AgentClient
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
+from client_sdk.sealing.vault import CHEAPEST, KdfProfile
 from client_sdk.strict_json import encode_json, parse_strict_json_object
-from client_sdk.vault import CHEAPEST, KdfProfile
 from node.escrow.app import RecoveryParts, create_app
 from node.escrow.config import EscrowConfig
 from node.escrow.deposits import Deposits

@@ -18,7 +18,7 @@ from client_sdk.face.capture import CaptureSource
 from client_sdk.face.client import CapturedFrame, FaceClient, NewTest, StartedTest, TestState
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.face.prompts import Prompt
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from node.errors import ImageError
 from node.face.app import create_app
 from node.face.challenge import Examination, Frame, Series, Vision

@@ -30,10 +30,10 @@ from urllib3 import HTTPResponse
 from chaincode.protocol.commands_pb2 import Command
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.records import IdentityRecord, SeenRecord, decode_record, parse_seen_id
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.http_client import HttpClient
-from client_sdk.standing_client import StandingClient
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.http.client import HttpClient
+from client_sdk.sealing.vault import CHEAPEST, Vault
+from client_sdk.verifier.gateway_client import GatewayClient
+from client_sdk.verifier.standing_client import StandingClient
 from client_sdk.wallet import Answer, Wallet, WalletSession
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.contents import WalletContents

@@ -16,7 +16,7 @@ from chaincode.records import IssuerRecord
 from client_sdk.credentials.jose import Key, export_public_jwk, generate_key
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.credentials.sd_jwt_vc import CredentialSigner, public_key_of
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.issuer import register_issuer
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.account_enrolment import account_name, enrolment_message

@@ -14,7 +14,7 @@ from support.wallet_provider import Authority
 
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.provider_key import ProviderKey

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from support.processes import DEADLINE_S
 
 from client_sdk import tracing
-from client_sdk.open_telemetry import OpenTelemetryTracer
+from client_sdk.tracing.open_telemetry import OpenTelemetryTracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ import pytest
 from support.processes import NodeProcess
 
 from client_sdk.errors import TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from node.ledger.genesis import ADMIN_ACCOUNT

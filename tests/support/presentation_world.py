@@ -44,8 +44,8 @@ from client_sdk.openid4vp.grant_offer import (
     parse_grant_offer,
 )
 from client_sdk.openid4vp.request_object import PresentationRequest
-from client_sdk.status_lists import StatusLists
 from client_sdk.verification.issuer_trust import IssuerTrust
+from client_sdk.verification.status_lists import StatusLists
 from client_sdk.verifier import Verifier
 
 RESIDENT = "urn:tegata:credential:resident:1"

@@ -17,11 +17,11 @@ from client_sdk.credentials.token_status_list import (
     sign_status_list,
 )
 from client_sdk.errors import TransportError
-from client_sdk.http_client import HttpAnswer
+from client_sdk.http.client import HttpAnswer
 from client_sdk.ledger.batches import Inclusion, build_batch
 from client_sdk.openid4vp.grant_offer import GrantProof
 from client_sdk.openid4vp.request_object import PresentationRequest
-from client_sdk.status_lists import StatusLists
+from client_sdk.verification.status_lists import StatusLists
 
 LIST_ID, BATCH_ID, URI = "1" * 32, "2" * 32, "https://issuer.example/status-lists/1"
 INDEX, SIZE = 417, 1024

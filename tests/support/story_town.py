@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from client_sdk.credentials.resident import ResidentAttributes
-from client_sdk.gateway_client import RequestResult
+from client_sdk.verifier.gateway_client import RequestResult
 from client_sdk.wallet.consent import PendingRequest
 from node.cli.demo.ledger_view import LedgerEntry
 from node.cli.demo.stage import Stage

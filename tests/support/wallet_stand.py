@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from client_sdk.vault import CHEAPEST
+from client_sdk.sealing.vault import CHEAPEST
 from node.wallet.app import create_app
 from node.wallet.desk import Desk, Suggestions
 from node.wallet.devices import Devices

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import generate_latest
 
 from client_sdk import tracing
-from client_sdk.open_telemetry import OpenTelemetryTracer
+from client_sdk.tracing.open_telemetry import OpenTelemetryTracer
 from node.log import configure_logging
 from node.metrics import REGISTRY
 

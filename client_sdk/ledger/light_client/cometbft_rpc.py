@@ -5,10 +5,10 @@ from urllib.parse import urlencode
 
 from chaincode.encoding import JsonObject
 from client_sdk.errors import HeaderUnavailableError, TransportError
-from client_sdk.http_client import HttpClient
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.light_client.light_block import LightBlock
 from client_sdk.ledger.light_client.rpc_forms import MAX_VALIDATORS, parse_light_block
+from client_sdk.strict_json import JsonFields
 
 _PAGE: Final = 100
 

@@ -13,7 +13,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from chaincode.encoding import JsonObject, JsonValue
 from client_sdk.errors import CredentialFormatError, LightBlockError
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.light_client.light_block import (
     ADDRESS_BYTES,
     NS_PER_S,
@@ -27,7 +26,7 @@ from client_sdk.ledger.light_client.light_block import (
     VoteFlag,
     timestamp,
 )
-from client_sdk.strict_json import encode_json, parse_strict_json
+from client_sdk.strict_json import JsonFields, encode_json, parse_strict_json
 
 MAX_VALIDATORS: Final = 1000
 _HASH_BYTES: Final = 32

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from chaincode.encoding import JsonObject
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.torii_channel import is_exposed
+from client_sdk.strict_json import JsonFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

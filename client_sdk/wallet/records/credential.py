@@ -7,9 +7,9 @@ from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.errors import CredentialFormatError, VaultFormatError
 from client_sdk.formats import ReadCredential, find_format
 from client_sdk.formats.dc_sd_jwt import DcSdJwt
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.ledger.batches import Inclusion
+from client_sdk.strict_json import JsonFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ from typing import Self
 from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.credentials.jose import export_private_jwk, parse_private_jwk
 from client_sdk.errors import KeyFormatError, VaultFormatError
-from client_sdk.http_client import HttpClient
-from client_sdk.json_fields import JsonFields
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import SEED_BYTES
 from client_sdk.openid4vci.issuer_answers import fetch_metadata
 from client_sdk.openid4vci.signed_metadata import MetadataTrust
 from client_sdk.openid4vci.token_client import AcceptedOffer, fetch_issuer_keys
+from client_sdk.strict_json import JsonFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from chaincode.encoding import JsonObject, encode_base64url
-from client_sdk.json_fields import JsonFields
 from client_sdk.ledger.grants import ClaimPath
+from client_sdk.strict_json import JsonFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Self
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, parse_private_jwk
 from client_sdk.errors import KeyFormatError, VaultFormatError
-from client_sdk.json_fields import JsonFields
+from client_sdk.strict_json import JsonFields
 from client_sdk.wallet.records.issuance import StoredIssuance
 
 

@@ -8,11 +8,11 @@ from typing import Final, Self
 
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import ClientError
-from client_sdk.gateway_client import CreatedRequest, GatewayClient, RequestResult
-from client_sdk.http_client import HttpClient
-from client_sdk.issuer_client import IssuerClient
+from client_sdk.http.client import HttpClient
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from client_sdk.verifier.gateway_client import CreatedRequest, GatewayClient, RequestResult
 from client_sdk.wallet import Wallet
 from node.cli.demo.stage import Stage
 from node.cli.demo.thief import (

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from client_sdk.gateway_client import RequestResult
+from client_sdk.verifier.gateway_client import RequestResult
 from client_sdk.wallet.consent import PendingRequest
 from node.cli.consent_screen import consent
 from node.cli.demo.ledger_view import LedgerEntry

@@ -9,7 +9,7 @@ from chaincode.encoding import JsonObject, decode_base64url, encode_base64url
 from client_sdk.credentials.jose import generate_key, parse_compact
 from client_sdk.credentials.sd_jwt import Disclosure, SdJwt, parse_sd_jwt
 from client_sdk.credentials.sd_jwt_key_binding import sign_key_binding
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import build_response
 from client_sdk.wallet import Wallet

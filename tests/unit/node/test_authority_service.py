@@ -17,7 +17,6 @@ from support.authority_world import (
 from support.threshold import SHA3, deal
 
 from chaincode.encoding import JsonObject
-from client_sdk.authority_client import ISSUER, AuthorityClient, ThresholdSigner
 from client_sdk.credentials.jose import thumbprint, verify_compact
 from client_sdk.credentials.token_status_list import (
     Status,
@@ -26,8 +25,9 @@ from client_sdk.credentials.token_status_list import (
     verify_status_list,
 )
 from client_sdk.errors import FrostFormatError
+from client_sdk.http.request_signature import RequestSigner
+from client_sdk.issuer.authority_client import ISSUER, AuthorityClient, ThresholdSigner
 from client_sdk.ledger.grants import new_record_id
-from client_sdk.request_signature import RequestSigner
 from node.authority.policy import SignedPlace
 from node.authority.status_policy import ListToSign
 from node.authority.store import AuthorityStore

@@ -17,8 +17,9 @@ from support.http_stand import HttpStand, Received, Reply
 
 from chaincode.encoding import JsonObject
 from client_sdk.errors import ServiceRefusedError, WebhookError
-from client_sdk.gateway_client import GatewayClient
-from client_sdk.webhooks import SignedMessage, WebhookEvent, WebhookSigner, verify_webhook
+from client_sdk.http.signed_message import SignedMessage
+from client_sdk.verifier.gateway_client import GatewayClient
+from client_sdk.verifier.webhooks import WebhookEvent, WebhookSigner, verify_webhook
 from node.gateway.api_keys import Scope
 from node.gateway.app import THREADS, is_stream
 from node.gateway.event_feed import EventFeed

@@ -13,7 +13,7 @@ from client_sdk.didcomm.message import PROBLEM_REPORT, Attachment, Message
 from client_sdk.didcomm.out_of_band import Invitation, parse_invitation
 from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import RequestError, TransportError
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.openid4vp.response import build_error_response, build_response
 from client_sdk.waci.messages import (
     AUTHORIZATION_RESPONSE,

@@ -14,7 +14,7 @@ from client_sdk.errors import IssuanceDeferredError, IssuerRefusedError, Transpo
 from client_sdk.face.portrait import PortraitOpening, portrait_commitments
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount

@@ -29,8 +29,8 @@ from client_sdk.credentials.token_status_list import (
 )
 from client_sdk.credentials.vc_jose import verify_vc_jwt
 from client_sdk.errors import StatusListError, TransportError
-from client_sdk.http_client import HttpAnswer
-from client_sdk.issuer_anchor import (
+from client_sdk.http.client import HttpAnswer
+from client_sdk.issuer.anchor import (
     IssuedCredential,
     IssuerAnchor,
     ListPlace,
@@ -40,7 +40,7 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.batches import Inclusion
 from client_sdk.ledger.commands import create_account
 from client_sdk.ledger.grants import new_record_id
-from client_sdk.status_lists import StatusLists
+from client_sdk.verification.status_lists import StatusLists
 from node.errors import StorageError
 from node.issuer.batch_queue import BatchQueue
 from node.issuer.store import IssuerStore

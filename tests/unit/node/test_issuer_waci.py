@@ -16,7 +16,7 @@ from client_sdk.didcomm.message import PROBLEM_REPORT, Attachment, Message
 from client_sdk.didcomm.out_of_band import Invitation, parse_invitation
 from client_sdk.didcomm.peer_did import PeerDid, PeerIdentity
 from client_sdk.errors import OfferError, TransportError
-from client_sdk.http_client import HttpAnswer, HttpClient
+from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.openid4vci.received_credential import ReceivedCredential
 from client_sdk.waci.issue_credential import WaciReceiver

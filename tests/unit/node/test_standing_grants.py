@@ -26,8 +26,8 @@ from client_sdk.errors import (
 from client_sdk.ledger.receipts import open_receipt, receipt_key
 from client_sdk.openid4vp.grant_offer import GrantProof, parse_grant_offer
 from client_sdk.openid4vp.standing import Deposit, build_deposit
-from client_sdk.sealing import SealingKey
-from client_sdk.standing_client import LookedUp, ReceiptReader, StandingClient
+from client_sdk.sealing.hpke import SealingKey
+from client_sdk.verifier.standing_client import LookedUp, ReceiptReader, StandingClient
 from node.gateway.app import build_standing
 
 KEY = SealingKey(bytes(range(32)))

@@ -3,8 +3,8 @@
 from typing import Final
 
 from client_sdk.errors import ServiceRefusedError
-from client_sdk.sealing import SealingKey
-from client_sdk.standing_client import StandingClient
+from client_sdk.sealing.hpke import SealingKey
+from client_sdk.verifier.standing_client import StandingClient
 from client_sdk.wallet import Wallet
 from node.cli.consent_screen import consent
 from node.cli.demo.cast import Cast

@@ -18,7 +18,7 @@ from client_sdk.credentials.type_metadata import (
     verify_integrity,
 )
 from client_sdk.errors import ClientError, CredentialFormatError, TransportError
-from client_sdk.http_client import HttpAnswer
+from client_sdk.http.client import HttpAnswer
 
 BASE, CITY = "https://types.example/base", "https://types.example/city"
 

@@ -10,7 +10,7 @@ from client_sdk.credentials.multikey import encode_multikey
 from client_sdk.did.document import DidDocument
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, DidWeb, did_jwk, did_key
 from client_sdk.errors import DidError
-from client_sdk.http_client import HttpAnswer
+from client_sdk.http.client import HttpAnswer
 
 KEY = generate_key("EdDSA")
 OTHER = generate_key("ES256")

@@ -11,7 +11,7 @@ from chaincode.encoding import JsonObject, encode_canonical_json
 from chaincode.records import SeenRecord, encode_record
 from client_sdk.errors import ReceiptError
 from client_sdk.ledger.receipts import Access, build_receipt, open_receipt, receipt_key
-from client_sdk.sealing import SealingKey, seal
+from client_sdk.sealing.hpke import SealingKey, seal
 
 LEDGER, ACCOUNT, GRANT = "ab" * 32, "h1@holder", "0123456789abcdef" * 2
 KEY = receipt_key(bytes(32), GRANT)

@@ -24,7 +24,7 @@ from client_sdk.credentials.sd_jwt_vc import issue_credential
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, DidWeb, did_jwk, did_key
 from client_sdk.errors import IssuerNotTrustedError, SignatureError
 from client_sdk.formats import CredentialTerms, find_format
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.issuer_keys import IssuerKeys
 from client_sdk.openid4vp.access_certificate import certify_verifier, create_access_authority
 

@@ -27,7 +27,7 @@ from client_sdk.errors import (
     TransportError,
 )
 from client_sdk.formats import FORMATS, attributes_of, find_format
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from client_sdk.openid4vci.account_client import register_account

@@ -21,7 +21,7 @@ from client_sdk.errors import (
     OfferError,
     TransportError,
 )
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vci.authorization_client import (
     StartedAuthorization,
     begin_authorization,

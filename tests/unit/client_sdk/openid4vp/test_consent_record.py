@@ -22,7 +22,7 @@ from client_sdk.openid4vp.consent_record import (
     verify_consent,
 )
 from client_sdk.openid4vp.signed_request import read_own_request, verify_request
-from client_sdk.sealing import SealingKey
+from client_sdk.sealing.hpke import SealingKey
 
 GRANT = "0123456789abcdef" * 2
 KEY = generate_key()

@@ -10,7 +10,7 @@ from support.verifier_stand import VerifierStand
 
 from client_sdk.credentials.jwe import generate_encryption_key
 from client_sdk.errors import RequestError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.openid4vp.access_certificate import AccessIdentity, create_access_authority
 from client_sdk.openid4vp.client import fetch_request
 from client_sdk.openid4vp.client_identifier import ClientIdentifier, RequestAuthor

@@ -28,7 +28,7 @@ from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.response_encryption import ResponseEncryption, decrypt_response
 from client_sdk.openid4vp.signed_request import REQUEST_TYP
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Answer, Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import StoredCredential

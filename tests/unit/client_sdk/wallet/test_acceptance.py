@@ -10,7 +10,7 @@ from support.odd_issuer import NOW_MS, OddIssuer, odd_issuer
 
 from client_sdk.errors import NotRegisteredError, OfferError
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount, StoredCredential

@@ -16,7 +16,7 @@ from client_sdk.errors import CredentialFormatError, FaceTestRefusedError, Reque
 from client_sdk.face.capture import CaptureSource, run_test
 from client_sdk.face.client import NewTest
 from client_sdk.face.demand import FaceService
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.parts import WalletParts
 from client_sdk.wallet.presentation import PreparedAnswer, WalletPresentation

@@ -10,7 +10,7 @@ from chaincode.records import GrantRecord
 from client_sdk.errors import LedgerForkError, NotRegisteredError, StaleProofError
 from client_sdk.ledger.commands import set_account_detail
 from client_sdk.ledger.grants import GrantTerms
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount, StoredGrant

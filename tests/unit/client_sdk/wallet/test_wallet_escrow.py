@@ -13,7 +13,7 @@ from client_sdk.credentials.jose import generate_key
 from client_sdk.errors import NotProtectedError, VaultFormatError, WeakPasswordError
 from client_sdk.escrow.recovery import RecoveredBackup, recover
 from client_sdk.ledger.account_key import AccountKey
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount, StoredCredential

@@ -23,7 +23,7 @@ from client_sdk.face.capture import run_test
 from client_sdk.face.client import CapturedFrame, FaceClient, NewTest
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.face.prompts import Prompt
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from node.cli.main import tegata
 
 MARK = b"a-mark-that-stands-in-every-frame"

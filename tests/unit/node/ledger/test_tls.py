@@ -18,7 +18,7 @@ from client_sdk.errors import KeyFormatError, OfferError, TransportError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import create_account, set_account_detail
-from client_sdk.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.records import LedgerAccount

@@ -12,7 +12,7 @@ from client_sdk.errors import CredentialFormatError, FaceTestRefusedError, Reque
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.face.demand import FaceService
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.vault import CHEAPEST
+from client_sdk.sealing.vault import CHEAPEST
 from node.errors import FaceWantedError
 from node.wallet.face_tests import FACE_TEST, RecoveryFace, face_tester, page_address
 from node.wallet.jobs import Job, Jobs

@@ -15,7 +15,7 @@ from support.header_chain import KeptBlock
 from support.http_stand import HttpStand, Received, Reply, json_reply
 
 from client_sdk.errors import HeaderUnavailableError, ProofError, TransportError
-from client_sdk.http_client import HttpClient
+from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.light_client import (
     ChainTrust,

@@ -1,0 +1,1 @@
+"""HTTP as the SDK speaks it: a client bounded in time and size, addresses, signed requests."""

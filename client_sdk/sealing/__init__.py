@@ -1,0 +1,1 @@
+"""What is kept from everybody else: sealed to a public key, or in a file under a passphrase."""
