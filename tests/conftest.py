@@ -8,7 +8,6 @@ import pytest
 from hypothesis import settings
 from support.databases import PostgreSql, find_programs, running_postgresql
 from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
-from support.quick_town import QuickTown
 
 from client_sdk.ledger.client import LedgerClient
 from node.cli.demo.town import Town
@@ -69,5 +68,5 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A ledger node, an issuer and a gateway as processes, for the whole session."""
-    with QuickTown(tmp_path_factory.mktemp("shared_town")) as town:
+    with Town(tmp_path_factory.mktemp("shared_town")) as town:
         yield town

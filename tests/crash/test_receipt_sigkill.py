@@ -8,7 +8,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.quick_town import QuickTown
 
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import ServiceRefusedError, TransportError
@@ -19,7 +18,7 @@ from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.verifier.standing_client import StandingClient
 from client_sdk.wallet import Wallet
-from node.cli.demo.town import ServiceProcess
+from node.cli.demo.town import ServiceProcess, Town
 
 POINTS = ["held", "written"]
 ADDRESS = "青葉市緑町 1-2-3"
@@ -33,7 +32,7 @@ RESIDENT = ResidentAttributes(
 SCRIPT = Path(__file__).with_name("die_at_release.py")
 
 
-class FragileTown(QuickTown):
+class FragileTown(Town):
     """A town whose gateway can be ended and started again."""
 
     gateway: ServiceProcess | None = None

@@ -12,7 +12,6 @@ import pytest
 from support.command_line import run_inside
 from support.escrow_town import EscrowTown
 from support.moments import let_pass
-from support.quick_town import QuickTown
 from support.story_town import canary_resident
 
 from chaincode.protocol.primitive_pb2 import Signature
@@ -57,7 +56,7 @@ def run_command(*arguments: str | Path, env: dict[str, str] | None = None) -> di
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with QuickTown(tmp_path_factory.mktemp("town")) as town:
+    with Town(tmp_path_factory.mktemp("town")) as town:
         yield town
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from support.face_stand import FaceStand
-from support.quick_town import QuickTown
 from support.tls_files import TlsFiles, make_tls_files
 
 from node.cli.demo.agents import EscrowAgents
-from node.cli.demo.town import ServiceProcess, free_addresses
+from node.cli.demo.town import ServiceProcess, Town, free_addresses
 from node.wallet.desk import Suggestions
 
 
@@ -49,7 +48,7 @@ class SeeingAgents(EscrowAgents):
         return self._started[name]
 
 
-class WalletTown(QuickTown):
+class WalletTown(Town):
     """A ledger node, an issuer, a gateway and three agents, as processes."""
 
     def __init__(self, folder: Path, faces: FaceStand) -> None:
