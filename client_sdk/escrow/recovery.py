@@ -1,8 +1,8 @@
 """Getting a backup back on a new phone: any t agents are enough, and one that lies is named."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, TypeAlias
+from typing import TypeAlias
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, thumbprint
@@ -11,8 +11,7 @@ from client_sdk.errors import (
     TooFewAgentsError,
     WrongPasswordError,
 )
-from client_sdk.escrow.access_log import verify_head
-from client_sdk.escrow.agent_client import AgentClient, DepositState
+from client_sdk.escrow.agent_client import AgentClient
 from client_sdk.escrow.backup import (
     RecoveryKeys,
     WalletSecret,
@@ -20,7 +19,14 @@ from client_sdk.escrow.backup import (
     open_backup,
     oprf_input,
 )
-from client_sdk.escrow.deposit_statement import DepositStatement, verify_statement
+from client_sdk.escrow.deposit_search import (
+    FoundDeposit,
+    Pinned,
+    choose_deposit,
+    find_deposit,
+    index_of,
+)
+from client_sdk.escrow.deposit_statement import DepositStatement
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE, evaluation_hash
 from client_sdk.escrow.evaluations import Evaluations, Patience
 from client_sdk.escrow.findings import AgentFinding, Findings
@@ -33,8 +39,6 @@ from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http.client import HttpClient
 from client_sdk.threshold_oprf import blind, combine
 from client_sdk.tracing import traced
-
-_WHAT: Final = "recovery"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,22 +78,6 @@ FaceTest: TypeAlias = Callable[[RecoveryFaceTest], str]
 """Has the holder's face tested, and returns the attestation."""
 
 
-class Pinned(Protocol):
-    """What a recovery card and a sheet of a paper backup pin."""
-
-    @property
-    def handle(self) -> str:
-        """The recovery card's name."""
-
-    @property
-    def agent_set(self) -> str:
-        """The digest of the agents' verification keys."""
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Where the agents are reached, in the order of their indices."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterHelp:
     """What an issuer's counter gave, for a lost card or used-up attempts.
@@ -124,15 +112,6 @@ class RecoveredBackup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """What the agents themselves say of a holder who has no card."""
-
-    handle: str
-    agent_set: str
-    urls: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asking:
     """How evaluations are asked for: with whose key, and with which words of others."""
 
@@ -140,15 +119,6 @@ class _Asking:
     counter: CounterHelp | None
     face_test: FaceTest | None
     patience: Patience | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Deposit:
-    """A deposit that enough agents keep, who they are, and how many attempts each has left."""
-
-    terms: DepositStatement
-    agents: tuple[AgentClient, ...]
-    attempts_left: Mapping[str, int] = field(default_factory=dict)
 
 
 @traced("escrow.recover")
@@ -179,7 +149,7 @@ def recover(
         TooFewAgentsError: Fewer agents than needed did their part; it names each, and why.
     """
     findings = Findings()
-    deposit = _choose_deposit(card, card.key, http=http, findings=findings)
+    deposit = choose_deposit(card, card.key, http=http, findings=findings)
     asking = _Asking(
         key=card.key if counter is None else counter.key,
         counter=counter,
@@ -217,26 +187,7 @@ def recover_at_counter(
         TooFewAgentsError: Fewer agents than needed did their part; it names each, and why.
     """
     findings = Findings()
-    keepers: dict[str, dict[int, AgentClient]] = {}
-    terms_of: dict[str, DepositStatement] = {}
-    for url in urls:
-        agent = AgentClient(url, http)
-        for token, terms, index in findings.ask(agent, lambda a: _find(a, counter)) or ():
-            terms_of[token] = terms
-            keepers.setdefault(token, {})[index] = agent
-    newest = _newest_whole(keepers, terms_of, findings)
-    terms, agents = terms_of[newest], keepers[newest]
-    known = {agent.url for agent in agents.values()}
-    others = iter([url for url in urls if url.rstrip("/") not in known])
-    found = _Found(
-        handle=terms.handle,
-        agent_set=terms.agents.id,
-        urls=tuple(
-            agents[index].url if index in agents else next(others, "")
-            for index in range(1, len(terms.agents.keys) + 1)
-        ),
-    )
-    deposit = _Deposit(terms=terms, agents=tuple(agents.values()))
+    deposit, found = find_deposit(urls, counter.key, counter.token, http=http, findings=findings)
     asking = _Asking(key=counter.key, counter=counter, face_test=face_test)
     return _recover(deposit, secret, found, asking, http=http, findings=findings, version=version)
 
@@ -252,7 +203,7 @@ def recover_from_paper(
         TooFewAgentsError: Fewer agents than needed did their part; it names each, and why.
     """
     secret, findings = join_shares(sheets), Findings()
-    deposit = _choose_deposit(sheets[0], secret.owner_key, http=http, findings=findings)
+    deposit = choose_deposit(sheets[0], secret.owner_key, http=http, findings=findings)
     protection = _protection(sheets[0], deposit.terms, secret)
     return fetch_backup(protection, http=http, findings=findings, version=version)
 
@@ -296,7 +247,7 @@ def fetch_backup(
 
 
 def _recover(
-    deposit: _Deposit,
+    deposit: FoundDeposit,
     secret: RecoverySecret,
     pinned: Pinned,
     asking: _Asking,
@@ -324,18 +275,6 @@ def _recover(
             return replace(backup, success_key=keys.success_key)
 
 
-def _find(agent: AgentClient, counter: CounterHelp) -> list[tuple[str, DepositStatement, int]]:
-    """Return the statements that an agent finds for a holder, and the agent's index in each."""
-    found: list[tuple[str, DepositStatement, int]] = []
-    for status in agent.find(counter.key, counter.token):
-        head = verify_head(status.log_head, expected_handle=status.handle)
-        for kept in status.deposits:
-            terms = verify_statement(kept.statement, expected_handle=status.handle)
-            if kept.is_active and kept.is_usable:
-                found.append((kept.statement, terms, terms.agents.index_of(head.agent_key)))
-    return found
-
-
 def _protection(pinned: Pinned, terms: DepositStatement, secret: WalletSecret) -> Protection:
     return Protection(
         handle=pinned.handle,
@@ -357,96 +296,8 @@ def _read(agent: AgentClient, protection: Protection) -> dict[int, JsonObject]:
     }
 
 
-def _choose_deposit(pinned: Pinned, key: Key, *, http: HttpClient, findings: Findings) -> _Deposit:
-    """Return the newest deposit that a threshold of agents keeps, as the card signed it.
-
-    Raises:
-        TooFewAgentsError: There is none; it names each agent that did not do its part.
-    """
-    keepers: dict[str, list[AgentClient]] = {}
-    terms_of: dict[str, DepositStatement] = {}
-    confirmed: set[str] = set()
-    attempts_left: dict[str, int] = {}
-    for url in pinned.urls:
-        agent = AgentClient(url, http)
-        read = findings.ask(agent, lambda asked: _read_deposits(asked, pinned, key))
-        if read is None:
-            continue
-        attempts_left[agent.url] = read[0]
-        for kept, terms in read[1]:
-            terms_of[kept.statement] = terms
-            keepers.setdefault(kept.statement, []).append(agent)
-            if kept.is_active:
-                confirmed.add(kept.statement)
-    # A wallet confirms a deposit once every agent has it: one that no agent saw confirmed was
-    # broken off, and the one before it holds.
-    found = {token: agents for token, agents in keepers.items() if token in confirmed}
-    newest = _newest_whole(found, terms_of, findings)
-    for agents in keepers.values():
-        for agent in agents:
-            if agent not in keepers[newest]:
-                findings.add(agent.url, "outdated", "it has not the deposit that the others have")
-    return _Deposit(
-        terms=terms_of[newest], agents=tuple(keepers[newest]), attempts_left=attempts_left
-    )
-
-
-def _newest_whole(
-    keepers: Mapping[str, Collection[object]],
-    terms_of: Mapping[str, DepositStatement],
-    findings: Findings,
-) -> str:
-    """Return the newest statement that as many agents keep as it needs.
-
-    Raises:
-        TooFewAgentsError: There is none; it tells of the one that lacks the fewest.
-    """
-    lacking = {
-        token: terms_of[token].agents.threshold - len(agents) for token, agents in keepers.items()
-    }
-    nearest = min(lacking, key=lambda token: lacking[token], default=None)
-    findings.require(
-        () if nearest is None else tuple(keepers[nearest]),
-        needed=1 if nearest is None else terms_of[nearest].agents.threshold,
-        what=_WHAT,
-    )
-    whole = [token for token, lack in lacking.items() if lack <= 0]
-    return max(whole, key=lambda token: terms_of[token].epoch)
-
-
-def _read_deposits(
-    agent: AgentClient, pinned: Pinned, key: Key
-) -> tuple[int, list[tuple[DepositState, DepositStatement]]]:
-    """Return the attempts that an agent has left, and its deposits.
-
-    The deposits are known to be the card's, and the agent to be the right one.
-
-    Raises:
-        EscrowFormatError: They are not, or another agent answers at this address.
-        AccessLogError: The agent signs its log wrongly.
-        TransportError: The agent cannot be reached.
-        ServiceRefusedError: The agent refuses.
-    """
-    status = agent.status(key, pinned.handle)
-    head = verify_head(status.log_head, expected_handle=pinned.handle)
-    deposits: list[tuple[DepositState, DepositStatement]] = []
-    for kept in status.deposits:
-        terms = verify_statement(kept.statement, expected_handle=pinned.handle)
-        if terms.agents.id != pinned.agent_set:
-            raise EscrowFormatError("its statement names other agents than the recovery card")
-        if terms.agents.index_of(head.agent_key) != _index_of(agent, pinned):
-            raise EscrowFormatError("another agent answers at this address")
-        if kept.is_usable:
-            deposits.append((kept, terms))
-    return status.attempts_left, deposits
-
-
-def _index_of(agent: AgentClient, pinned: Pinned) -> int:
-    return pinned.urls.index(agent.url) + 1
-
-
 def _open_with_password(
-    deposit: _Deposit,
+    deposit: FoundDeposit,
     secret: RecoverySecret,
     pinned: Pinned,
     asking: _Asking,
@@ -481,7 +332,7 @@ def _open_with_password(
         key=asking.key,
         counter_token=None if asking.counter is None else asking.counter.token,
         face_attestation=attestation,
-        index_of=lambda agent: _index_of(agent, pinned),
+        index_of=lambda agent: index_of(agent, pinned),
         attempts_left=deposit.attempts_left,
     )
     answers = guess.gather(deposit.agents, findings=findings, patience=asking.patience)
