@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from node.cli.main import run
-from node.ledger.abci import application, replicated_ledger
-from node.ledger.abci.replicated_ledger import Decision, ReplicatedLedger
+from node.ledger.abci import app_state, application, replicated_ledger
+from node.ledger.abci.decision import Decision
+from node.ledger.abci.replicated_ledger import ReplicatedLedger
 from node.ledger.daemon import LedgerNode
 from node.log import configure_logging
 
@@ -39,6 +40,6 @@ _ledger: Any = ReplicatedLedger
 if _VERSION == "faulty":
     _ledger.finalize = _finalize_or_fail
 else:
-    for _module in (application, replicated_ledger):
+    for _module in (app_state, application, replicated_ledger):
         _module.APP_VERSION = 2
 run("tegata", _run)

@@ -30,7 +30,8 @@ from node.ledger.abci.abci_pb2 import (
     ValidatorUpdate,
 )
 from node.ledger.abci.batch_decoder import parse_batch
-from node.ledger.abci.replicated_ledger import Decision, Outcome, ReplicatedLedger
+from node.ledger.abci.decision import Decision, Outcome
+from node.ledger.abci.replicated_ledger import ReplicatedLedger
 from node.ledger.abci.state_sync import StateSync
 from node.ledger.block_statuses import told
 from node.ledger.engine import Engine

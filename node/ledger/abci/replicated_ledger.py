@@ -7,28 +7,22 @@ batch may wait for signatures, to which the app hash commits (ADR 0056).
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Final
-
-import structlog
 
 from chaincode.batches import Batch
-from chaincode.blocks import Receipt, Verdict
+from chaincode.blocks import Verdict
 from chaincode.errors import (
     DecodeError,
     InvalidTransactionError,
     PendingFullError,
     UnknownSignatoryError,
 )
-from chaincode.merkle_log import LogNode, log_root
 from chaincode.multisignature import PendingBatches, keep_signatories
 from chaincode.protocol.endpoint_pb2 import TxStatus
-from chaincode.protocol.replication_pb2 import BatchResult
 from chaincode.replication import (
     APP_VERSION,
     VALIDATOR_POWER,
-    AppState,
     BatchCode,
     chain_id,
     validator_address,
@@ -38,7 +32,9 @@ from chaincode.transition import SIGNATURES_VALIDATION
 from chaincode.validators import validator_changes
 from chaincode.world_state import get_voters
 from node.errors import ConfigError, HaltError, ReplicationError, StorageError
+from node.ledger.abci.app_state import app_state, beginning, check_position
 from node.ledger.abci.batch_decoder import BatchDecoder
+from node.ledger.abci.decision import Decision, Outcome, outcome_of
 from node.ledger.block_statuses import final_status, log_block, told, validation_status
 from node.ledger.candidate import Candidate
 from node.ledger.commit_notices import CommitNotices
@@ -49,53 +45,6 @@ from node.ledger.signature_collector import LIMITS
 from node.ledger.state_snapshot import StateSnapshot
 from node.ledger.state_store import StateStore
 from node.ledger.statuses import Status, StatusBoard
-
-_DAMAGED: Final = "the state is damaged, and must come anew from the other peers, by state sync"
-_log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a block of CometBFT did with one of its transactions.
-
-    Attributes:
-        code: The code of its result.
-        statuses: What is told of the batch's transactions; nothing where the bytes are no batch.
-        text: Words for a log; the peers need not agree on them.
-    """
-
-    code: BatchCode
-    statuses: Sequence[Status] = ()
-    text: str = ""
-
-    def data(self) -> bytes:
-        """Return what the next header commits to: a serialised `BatchResult`."""
-        return BatchResult(
-            statuses=[status.response() for status in self.statuses]
-        ).SerializeToString()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What a block of CometBFT does.
-
-    Attributes:
-        outcomes: Of its transactions, in their order.
-        validators: The new power of each validator that comes or goes, by its 32-byte key.
-        position: How far CometBFT has come then.
-        change: What is written beside the state.
-        candidate: The block that it makes, or None.
-        told: What is told of transactions once it is written.
-        has_new_rules: Whether the blocks below were decided by rules of another version.
-    """
-
-    outcomes: Sequence[Outcome]
-    validators: Sequence[tuple[bytes, int]]
-    position: Position
-    change: ReplicationChange
-    candidate: Candidate | None
-    told: Sequence[Status]
-    has_new_rules: bool
 
 
 class ReplicatedLedger:
@@ -153,8 +102,8 @@ class ReplicatedLedger:
             with self._state.snapshot() as view:
                 for entry in view.pending():
                     pending.put_back(entry)
-                position = view.position() or _beginning(view, pending.digest())
-                _check_position(view, position, pending)
+                position = view.position() or beginning(view, pending.digest())
+                check_position(view, position, pending)
         except DecodeError as error:
             raise StorageError(f"the state on disk is damaged: {error}") from None
         self._check_rules(position)
@@ -292,7 +241,7 @@ class ReplicatedLedger:
         digest = self._pending.digest() if taken.touched else below.pending_digest
         with self._state.newest() as view:
             validators = validator_changes(view, candidate.changes) if candidate else []
-            app_hash = _app_state(view, digest, candidate).app_hash()
+            app_hash = app_state(view, digest, candidate).app_hash()
         position = Position(
             height=height,
             app_hash=app_hash,
@@ -363,7 +312,7 @@ class ReplicatedLedger:
         candidate = self._engine.finalize(time_ms, [batch for _, batch in taken.ready])
         receipts = iter(candidate.receipts)
         for place, batch in taken.ready:
-            taken.outcomes[place] = _outcome(list(islice(receipts, len(batch.transactions))))
+            taken.outcomes[place] = outcome_of(list(islice(receipts, len(batch.transactions))))
         decided = [each for each in candidate.receipts if each.verdict is not Verdict.REPLAYED]
         if not decided:
             return None
@@ -407,67 +356,3 @@ class _Taken:
         self.touched: set[bytes] = set()
         """The hashes of batches that may wait now, or not any more."""
         self.told: list[Status] = []
-
-
-def _outcome(receipts: Sequence[Receipt]) -> Outcome:
-    if receipts[0].verdict is Verdict.REPLAYED:
-        return Outcome(code=BatchCode.REPLAYED, text="decided before")
-    statuses = [
-        validation_status(receipt) if receipt.verdict is Verdict.REJECTED else final_status(receipt)
-        for receipt in receipts
-    ]
-    failure = next((each for each in receipts if each.verdict is Verdict.REJECTED), None)
-    if failure is None:
-        return Outcome(code=BatchCode.COMMITTED, statuses=statuses)
-    return Outcome(code=BatchCode.REJECTED, statuses=statuses, text=failure.reason)
-
-
-class _GrownLog:
-    """The log of blocks with the hashes that a block adds to it."""
-
-    def __init__(self, view: StateSnapshot, candidate: Candidate | None) -> None:
-        self._view = view
-        self._added = {} if candidate is None else candidate.rows.log_nodes
-
-    def get_log_node(self, node: LogNode) -> bytes | None:
-        """Return the hash at a place, or None."""
-        return self._added.get(node) or self._view.get_log_node(node)
-
-
-def _beginning(view: StateSnapshot, pending_digest: bytes) -> Position:
-    """Return where a ledger stands before CometBFT's first block."""
-    app_hash = _app_state(view, pending_digest).app_hash()
-    return Position(
-        height=0,
-        app_hash=app_hash,
-        pending_digest=pending_digest,
-        header_height=1,
-        app_version=APP_VERSION,
-    )
-
-
-def _check_position(view: StateSnapshot, position: Position, pending: PendingBatches) -> None:
-    """Check that the rows are those that the peers agreed on.
-
-    Raises:
-        StorageError: They are not.
-    """
-    if pending.digest() != position.pending_digest:
-        raise StorageError(
-            "what waits for signatures is not what the peers agreed on: "
-            "`mst_expiration_minutes` of node.toml must be the same on all peers, and stay; else "
-            f"{_DAMAGED}"
-        )
-    if _app_state(view, position.pending_digest).app_hash() != position.app_hash:
-        raise StorageError(f"the state on disk does not lead to its own app hash: {_DAMAGED}")
-
-
-def _app_state(
-    view: StateSnapshot, pending_digest: bytes, candidate: Candidate | None = None
-) -> AppState:
-    height = view.height() if candidate is None else candidate.entry.height
-    return AppState(
-        height=height,
-        log_root=log_root(_GrownLog(view, candidate), height),
-        pending_digest=pending_digest,
-    )
