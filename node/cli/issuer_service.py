@@ -23,8 +23,8 @@ from node.cli.store_migration import migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
-from node.issuer.app import run_issuer
 from node.issuer.config import FILE_NAME, IssuerConfig, load_token
+from node.issuer.process import run_issuer
 from node.issuer.tables import SCHEMA
 from node.keypair import load_or_make_keypair
 from node.log import configure_logging

@@ -17,10 +17,11 @@ from client_sdk.openid4vci.dpop import HEADER, NONCE_HEADER
 from client_sdk.openid4vci.message_encryption import MEDIA_TYPE, MessageEncryption, encrypt_message
 from client_sdk.strict_json import parse_strict_json_object
 from node.errors import ApiError
+from node.issuer.credential_answers import CredentialAnswer
 from node.issuer.credential_requests import MessageReader
 from node.issuer.dpop_proofs import DpopProofs
 from node.issuer.errors import ProtocolError
-from node.issuer.issuance import CredentialAnswer, Issuance
+from node.issuer.issuance import Issuance
 from node.issuer.offers import Offers
 from node.web.problems import OAuthError
 

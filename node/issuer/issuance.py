@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final, cast, get_args
 
 import structlog
@@ -14,15 +13,13 @@ from client_sdk.errors import (
     TransactionFailedError,
     TransportError,
 )
-from client_sdk.formats import find_format
-from client_sdk.formats.dc_sd_jwt import DcSdJwt
 from client_sdk.issuer.anchor import IssuedCredential
-from client_sdk.openid4vci.client import FACE_PAGE
 from client_sdk.openid4vci.key_proof import ACCOUNT_CLAIM
-from client_sdk.strict_json import encode_json, parse_strict_json_object
+from client_sdk.strict_json import parse_strict_json_object
 from node.issuer.access_tokens import TOKEN_SECONDS, attributes_of
 from node.issuer.accounts import AccountLedger
 from node.issuer.attributes import day_in_japan
+from node.issuer.credential_answers import CredentialAnswer, Wanted
 from node.issuer.credential_maker import HolderKey, Press, make_credentials
 from node.issuer.credential_requests import validate_wanted
 from node.issuer.errors import ProtocolError
@@ -37,26 +34,9 @@ from node.web.nonce import NonceSealer
 
 LEASE_MS: Final = 180_000
 """How long one request may issue; more than a ledger client waits for the ledger."""
-POLL_S: Final = 30
-"""What a wallet is told to wait before it asks again for a deferred credential, in seconds."""
-FACE_POLL_S: Final = 2
-"""The same where the holder's face is being tested."""
 _DAY_MS: Final = 86_400_000
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.issuer")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialAnswer:
-    """The answer to a credential request.
-
-    Attributes:
-        fields: The members of the answer.
-        is_deferred: Whether the credential comes later.
-    """
-
-    fields: JsonObject = field(repr=False)
-    is_deferred: bool
 
 
 class Issuance:
@@ -130,16 +110,17 @@ class Issuance:
             ProtocolError: The request is refused; the code says why.
         """
         offer = self.check_token(token)
-        wanted = validate_wanted(request, offer, self._configurations)
+        credential_format = validate_wanted(request, offer, self._configurations)
         proven = self._proofs.verify(request.get("proofs"), client_id=offer.client_id)
+        wanted = Wanted(keys=proven.keys, format=credential_format)
         with self._nonces_spent(proven.nonces):
             if offer.issued is not None:
-                return _given_again(offer.issued, token, proven.keys, wanted)
+                return wanted.give_again(unseal(offer.issued, token))
             if offer.review in ("waiting", "refused"):
-                return self._defer(offer, token, proven.keys, wanted)
+                return self._defer(offer, token, wanted)
             if self._face_tests is not None and self._is_face_tested(offer, token):
-                return self._begin_face_test(self._face_tests, offer, token, proven.keys, wanted)
-            return self._issue(offer, token, proven.keys, wanted)
+                return self._begin_face_test(self._face_tests, offer, token, wanted)
+            return self._issue(offer, token, wanted)
 
     def collect(self, token: str, transaction_id: JsonValue) -> CredentialAnswer:
         """Issue what was deferred, or say that it takes longer (section 9).
@@ -155,22 +136,20 @@ class Issuance:
         ):
             raise ProtocolError("invalid_transaction_id", "transaction_id: unknown or used")
         if offer.review == "waiting":
-            return _deferred(transaction_id)
+            return CredentialAnswer.deferred(transaction_id)
         if offer.review == "refused":
             raise ProtocolError("credential_request_denied", "the review refused it")
-        requested = unseal(offer.requested, token)
-        keys, wanted = _read_keys(requested), _read_format(requested)
+        wanted, case = Wanted.read(unseal(offer.requested, token))
         if self._face_tests is not None and self._is_face_tested(offer, token):
-            case = _read_face_case(requested)
             portrait = attributes_of(offer, token).portrait
-            subject = self._face_tests.subject_of_issuance(token, keys, portrait)
+            subject = self._face_tests.subject_of_issuance(token, wanted.keys, portrait)
             is_passed = case and self._face_tests.is_passed(case, subject)
             if case is not None and is_passed is None:
-                return _deferred(transaction_id, case)
+                return CredentialAnswer.deferred(transaction_id, case)
             if not is_passed:
                 # Not passed: the person may try again.
-                return self._begin_face_test(self._face_tests, offer, token, keys, wanted)
-        return self._issue(offer, token, keys, wanted)
+                return self._begin_face_test(self._face_tests, offer, token, wanted)
+        return self._issue(offer, token, wanted)
 
     def notify(self, token: str, request: JsonObject) -> None:
         """Note what a wallet says has become of its credentials (section 11).
@@ -184,7 +163,9 @@ class Issuance:
             raise ProtocolError("invalid_notification_request", "notification_id is missing")
         if event not in get_args(NotificationEvent):
             raise ProtocolError("invalid_notification_request", "event: not one of section 11.1")
-        issued = {} if offer.issued is None else _read(unseal(offer.issued, token))
+        issued: JsonObject = {}
+        if offer.issued is not None:
+            issued = parse_strict_json_object(unseal(offer.issued, token))
         if issued.get("notification_id") != notification_id:
             raise ProtocolError("invalid_notification_id", "notification_id: not this token's")
         self._store.credentials.set_event(
@@ -198,57 +179,38 @@ class Issuance:
         return offer.prepared_record is None and not is_renewal
 
     def _begin_face_test(
-        self,
-        face_tests: FaceTests,
-        offer: StoredOffer,
-        token: str,
-        keys: tuple[HolderKey, ...],
-        wanted: str,
+        self, face_tests: FaceTests, offer: StoredOffer, token: str, wanted: Wanted
     ) -> CredentialAnswer:
-        self._check_accounts(keys)
+        self._check_accounts(wanted.keys)
         portrait = attributes_of(offer, token).portrait
-        case = face_tests.begin(face_tests.subject_of_issuance(token, keys, portrait))
-        return self._defer(offer, token, keys, wanted, case)
+        case = face_tests.begin(face_tests.subject_of_issuance(token, wanted.keys, portrait))
+        return self._defer(offer, token, wanted, case)
 
     def _defer(
-        self,
-        offer: StoredOffer,
-        token: str,
-        keys: tuple[HolderKey, ...],
-        wanted: str,
-        case: FaceCase | None = None,
+        self, offer: StoredOffer, token: str, wanted: Wanted, case: FaceCase | None = None
     ) -> CredentialAnswer:
         if offer.review == "refused":
             raise ProtocolError("credential_request_denied", "the review refused it")
-        self._check_accounts(keys)
+        self._check_accounts(wanted.keys)
         transaction_id = new_secret()
-        fields: JsonObject = {"keys": [key.to_fields() for key in keys], "format": wanted}
-        if case is not None:
-            fields["face"] = case.to_fields()
-        requested = encode_json(fields)
         # Who asks again gets another id: an earlier answer may have been lost on its way.
         self._store.offers.defer(
             hash_secret(token),
             transaction_hash=hash_secret(transaction_id),
-            requested=seal(requested, token),
+            requested=seal(wanted.keep(case), token),
         )
         _log.info("credential_deferred")
-        return _deferred(transaction_id, case)
+        return CredentialAnswer.deferred(transaction_id, case)
 
-    def _issue(
-        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
-    ) -> CredentialAnswer:
+    def _issue(self, offer: StoredOffer, token: str, wanted: Wanted) -> CredentialAnswer:
         if offer.grant_id and self._store.refresh_tokens.has_suspended(offer.grant_id):
             raise ProtocolError(
                 "credential_request_denied", "a credential of the same grant is suspended"
             )
         with self._leased(token) as until_ms:
-            credentials = self._sign_and_anchor(offer, token, keys, wanted)
+            credentials = self._sign_and_anchor(offer, token, wanted)
             notification_id = new_secret()
-            answer: JsonObject = {
-                "credentials": [_handed_out(made) for made in credentials],
-                "notification_id": notification_id,
-            }
+            answer = CredentialAnswer.given_out(credentials, notification_id)
             now_ms = self._now_ms()
             rows = [
                 StoredCredential(
@@ -266,16 +228,11 @@ class Issuance:
                 for made in credentials
                 if offer.prepared_record is None
             ]
-            kept: JsonObject = {
-                **answer,
-                "keys": [key.to_fields() for key in keys],
-                "format": wanted,
-            }
             is_recorded = self._store.offers.record_issuance(
                 hash_secret(token),
                 until_ms,
                 credentials=rows,
-                issued=seal(encode_json(kept), token),
+                issued=seal(wanted.keep_answered(answer), token),
                 expires_at_ms=now_ms + TOKEN_SECONDS * 1000,
             )
             if not is_recorded:
@@ -287,7 +244,7 @@ class Issuance:
                 )
         for made in credentials:
             _log.info("credential_issued", record=made.record_id)
-        return CredentialAnswer(fields=answer, is_deferred=False)
+        return answer
 
     @contextmanager
     def _nonces_spent(self, nonces: dict[str, int]) -> Iterator[None]:
@@ -324,8 +281,9 @@ class Issuance:
                 self._store.offers.end_lease(token_hash, until_ms)
 
     def _sign_and_anchor(
-        self, offer: StoredOffer, token: str, keys: tuple[HolderKey, ...], wanted: str
+        self, offer: StoredOffer, token: str, wanted: Wanted
     ) -> tuple[IssuedCredential, ...]:
+        keys = wanted.keys
         if offer.prepared_record is not None:
             self._check_accounts(keys)
             return (collect_prepared(self._store, offer, token, keys),)
@@ -345,7 +303,7 @@ class Issuance:
                 keys,
                 today=day_in_japan(now_ms),
                 expires_at_ms=expires_at_ms,
-                credential_format=wanted,
+                credential_format=wanted.format,
             )
 
     def _check_accounts(self, keys: tuple[HolderKey, ...]) -> None:
@@ -388,47 +346,3 @@ def _ledger_errors() -> Iterator[None]:
     except (TransactionFailedError, QueryFailedError) as error:
         _log.error("ledger_refused", detail=str(error))
         raise ProtocolError("server_error", "the ledger refuses this issuer", status=500) from None
-
-
-def _handed_out(made: IssuedCredential) -> JsonObject:
-    credential = find_format(made.format).to_wire(made.credential)
-    if made.inclusion is None:
-        return {"credential": credential}
-    return {"credential": credential, "tegata_inclusion": made.inclusion.to_json()}
-
-
-def _deferred(transaction_id: str, case: FaceCase | None = None) -> CredentialAnswer:
-    fields: JsonObject = {"transaction_id": transaction_id, "interval": POLL_S}
-    if case is not None:
-        fields |= {"interval": FACE_POLL_S, FACE_PAGE: case.page_link}
-    return CredentialAnswer(fields=fields, is_deferred=True)
-
-
-def _given_again(
-    issued: bytes, token: str, keys: tuple[HolderKey, ...], wanted: str
-) -> CredentialAnswer:
-    kept = _read(unseal(issued, token))
-    if (kept.pop("keys"), kept.pop("format", wanted)) != (
-        [key.to_fields() for key in keys],
-        wanted,
-    ):
-        raise ProtocolError("credential_request_denied", "it was issued otherwise")
-    return CredentialAnswer(fields=kept, is_deferred=False)
-
-
-def _read(plain: bytes) -> JsonObject:
-    return parse_strict_json_object(plain)
-
-
-def _read_face_case(plain: bytes) -> FaceCase | None:
-    case = _read(plain).get("face")
-    return None if case is None else FaceCase.from_fields(case)
-
-
-def _read_format(plain: bytes) -> str:
-    return str(_read(plain).get("format", DcSdJwt.identifier))
-
-
-def _read_keys(plain: bytes) -> tuple[HolderKey, ...]:
-    keys = _read(plain).get("keys")
-    return tuple(HolderKey.from_fields(key) for key in keys) if isinstance(keys, list) else ()

@@ -19,8 +19,9 @@ from client_sdk.waci.messages import (
 )
 from node.errors import ApiError
 from node.issuer.access_tokens import AccessToken, TokenTerms
+from node.issuer.credential_answers import CredentialAnswer
 from node.issuer.errors import ProtocolError, log_refusal, words_of
-from node.issuer.issuance import CredentialAnswer, Issuance
+from node.issuer.issuance import Issuance
 from node.issuer.offers import Offers
 from node.web.didcomm import InvitingService
 

@@ -103,7 +103,7 @@ def test_what_it_holds_can_be_built_and_run(tmp_path: Path) -> None:
             command = re.sub(r"^python -m venv", f"{sys.executable} -m venv", command)
             subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
     python = tmp_path / "opt" / "tegata" / "bin" / "python"
-    services = ("ledger.daemon", "issuer.app", "gateway.app", "escrow.app", "face.process")
+    services = ("ledger.daemon", "issuer.process", "gateway.app", "escrow.app", "face.process")
     program = "; ".join(f"import node.{one}" for one in services)
     native = "import tegata_ed25519, tegata_es256, tegata_grpc"
     subprocess.run([python, "-c", f"{program}; {native}"], cwd=tmp_path, check=True)

@@ -21,9 +21,9 @@ from client_sdk.credentials.sd_jwt_vc import anchor_hash, parse_credential, veri
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from node.errors import ConfigError
-from node.issuer.app import check_ledger
 from node.issuer.config import IssuerConfig
 from node.issuer.offers import TRANSACTION_CODE_TRIES
+from node.issuer.process import check_ledger
 
 
 @pytest.fixture
