@@ -8,28 +8,16 @@ import structlog
 from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import Key, thumbprint
 from client_sdk.errors import EscrowFormatError, GroupFormatError, ShareError
-from client_sdk.escrow.access_log import sign_head
 from client_sdk.escrow.deposit_statement import DepositStatement, verify_statement
 from client_sdk.threshold_oprf import KeyShare, verify_share
 from client_sdk.threshold_oprf.ristretto255 import decode_scalar
 from node.escrow.callers import Caller, CallerDesk, Role
-from node.escrow.deposit_forms import (
-    DepositedBackup,
-    HolderStatus,
-    KeptDeposit,
-    NewDeposit,
-    check_backup,
-)
+from node.escrow.deposit_forms import DepositedBackup, HolderStatus, NewDeposit, check_backup
 from node.escrow.errors import DepositRefusedError, UnknownHandleError
-from node.escrow.policy import (
-    NO_ATTEMPTS,
-    Attempts,
-    GuessPolicy,
-    is_to_be_erased,
-    next_attempt_at,
-)
-from node.escrow.sealing import StoreSealer
-from node.escrow.store import EscrowStore, HolderTransaction, StoredDeposit, StoredHolder
+from node.escrow.holder_status import StatusTeller, attempts_of, holder_of
+from node.escrow.policy import GuessPolicy, is_to_be_erased
+from node.escrow.sealing import StoreSealer, share_place
+from node.escrow.store import EscrowStore, HolderTransaction, StoredDeposit
 
 AGENT: Final = "agent"
 """Who is named in the log where the agent acts by itself."""
@@ -64,8 +52,8 @@ class Deposits:
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
-        self._signing_key = signing_key
         self._key = thumbprint(signing_key)
+        self._teller = StatusTeller(signing_key, policy)
         self._desk = desk
         self._sealer = sealer
         self._policy = policy
@@ -102,7 +90,7 @@ class Deposits:
                 if not pending.is_active:
                     transaction.delete(pending)
             transaction.append_log("deposited", caller=role, now_ms=self._now_ms())
-            holder = _holder(transaction)
+            holder = holder_of(transaction)
             holder.account = terms.account
             transaction.session.add(
                 StoredDeposit(
@@ -117,7 +105,7 @@ class Deposits:
                 )
             )
             transaction.session.flush()
-            return self._status(transaction)
+            return self._teller.status(transaction)
 
         status = self._store.change(handle, work)
         self._kept += 1
@@ -140,12 +128,12 @@ class Deposits:
             for other in transaction.deposits():
                 if other.epoch < epoch:
                     transaction.delete(other)
-            holder = _holder(transaction)
+            holder = holder_of(transaction)
             holder.attempts, holder.last_attempt_ms = 0, 0
             holder.withdraw_at_ms = None
             transaction.append_log("confirmed", caller=role, now_ms=self._now_ms())
             transaction.session.flush()
-            return self._status(transaction)
+            return self._teller.status(transaction)
 
         return self._store.change(handle, work)
 
@@ -161,7 +149,7 @@ class Deposits:
             statements = [deposit.terms for deposit in kept]
             role = caller.require(handle, statements, Role.OWNER, Role.SUCCESS)
             caller.spend_nonce(transaction)
-            holder = _holder(transaction)
+            holder = holder_of(transaction)
             now_ms = self._now_ms()
             if role is Role.SUCCESS or self._withdrawal_delay_ms == 0:
                 _delete_all(transaction)
@@ -170,7 +158,7 @@ class Deposits:
                 holder.withdraw_at_ms = now_ms + self._withdrawal_delay_ms
                 transaction.append_log("withdrawal asked for", caller=role, now_ms=now_ms)
             transaction.session.flush()
-            return self._status(transaction)
+            return self._teller.status(transaction)
 
         return self._store.change(handle, work)
 
@@ -185,10 +173,10 @@ class Deposits:
             statements = [deposit.terms for deposit in _kept(transaction)]
             role = caller.require(handle, statements, Role.CARD, Role.SUCCESS)
             caller.spend_nonce(transaction)
-            _holder(transaction).withdraw_at_ms = None
+            holder_of(transaction).withdraw_at_ms = None
             transaction.append_log("withdrawal vetoed", caller=role, now_ms=self._now_ms())
             transaction.session.flush()
-            return self._status(transaction)
+            return self._teller.status(transaction)
 
         return self._store.change(handle, work)
 
@@ -201,7 +189,7 @@ class Deposits:
 
         def work(transaction: HolderTransaction) -> HolderStatus:
             self._note_reading(transaction, caller, "status read")
-            return self._status(transaction)
+            return self._teller.status(transaction)
 
         return self._store.change(handle, work)
 
@@ -220,7 +208,7 @@ class Deposits:
             event = "found by the counter's word"
             transaction.append_log(event, caller=Role.COUNTER, now_ms=self._now_ms())
             transaction.session.flush()
-            return self._status(transaction)
+            return self._teller.status(transaction)
 
         handles = self._store.handles_of_account(word.account)
         found = [self._store.change(handle, work) for handle in handles]
@@ -283,7 +271,7 @@ class Deposits:
             deposit.backup_stored_ms = now_ms
             transaction.append_log("backup stored", caller=role, now_ms=now_ms)
             transaction.session.flush()
-            return self._status(transaction)
+            return self._teller.status(transaction)
 
         return self._store.change(handle, work)
 
@@ -297,7 +285,7 @@ class Deposits:
         def work(transaction: HolderTransaction) -> tuple[list[JsonObject], str]:
             self._note_reading(transaction, caller, "log read")
             entries = [entry.to_fields() for entry in transaction.log()]
-            return entries, self._head(transaction)
+            return entries, self._teller.head(transaction)
 
         return self._store.change(handle, work)
 
@@ -308,7 +296,7 @@ class Deposits:
         self._kept = self._store.count_deposits()
 
         def work(transaction: HolderTransaction) -> None:
-            holder = _holder(transaction)
+            holder = holder_of(transaction)
             if holder.withdraw_at_ms is not None and holder.withdraw_at_ms <= now_ms:
                 _delete_all(transaction)
                 transaction.append_log("withdrawn", caller=AGENT, now_ms=now_ms)
@@ -339,57 +327,12 @@ class Deposits:
             )
 
     def _note_reading(self, transaction: HolderTransaction, caller: Caller, event: str) -> None:
-        holder = transaction.holder
-        if holder is None:
-            raise UnknownHandleError
+        holder_of(transaction)
         statements = [deposit.terms for deposit in transaction.deposits()]
         role = caller.require(transaction.handle, statements, Role.CARD, Role.OWNER, Role.SUCCESS)
         caller.spend_nonce(transaction)
         transaction.append_log(event, caller=role, now_ms=self._now_ms())
         transaction.session.flush()
-
-    def _status(self, transaction: HolderTransaction) -> HolderStatus:
-        holder = _holder(transaction)
-        attempts = attempts_of(holder)
-        return HolderStatus(
-            handle=holder.handle,
-            deposits=tuple(
-                KeptDeposit(
-                    epoch=deposit.epoch,
-                    is_active=deposit.is_active,
-                    is_usable=deposit.sealed_share is not None,
-                    statement=deposit.statement,
-                    backup_version=deposit.backup_version,
-                )
-                for deposit in transaction.deposits()
-            ),
-            attempts_used=attempts.used,
-            attempts_left=max(self._policy.budget - attempts.used, 0),
-            next_attempt_ms=next_attempt_at(self._policy, attempts),
-            withdraw_at_ms=holder.withdraw_at_ms,
-            log_head=self._head(transaction),
-        )
-
-    def _head(self, transaction: HolderTransaction) -> str:
-        holder = _holder(transaction)
-        return sign_head(
-            self._signing_key,
-            handle=holder.handle,
-            sequence=holder.log_sequence,
-            entry_hash=holder.log_hash,
-        )
-
-
-def share_place(handle: str, epoch: int, index: int) -> str:
-    """Return the place that a share at rest is bound to."""
-    return f"{handle}/{epoch}/{index}"
-
-
-def attempts_of(holder: StoredHolder) -> Attempts:
-    """Return a handle's attempts in the policy's form."""
-    if holder.attempts == 0:
-        return NO_ATTEMPTS
-    return Attempts(used=holder.attempts, last_ms=holder.last_attempt_ms)
 
 
 def erase_shares(transaction: HolderTransaction, *, now_ms: int) -> None:
@@ -405,15 +348,9 @@ def erase_shares(transaction: HolderTransaction, *, now_ms: int) -> None:
 def _delete_all(transaction: HolderTransaction) -> None:
     for deposit in transaction.deposits():
         transaction.delete(deposit)
-    holder = _holder(transaction)
+    holder = holder_of(transaction)
     holder.account = None
     holder.withdraw_at_ms = None
-
-
-def _holder(transaction: HolderTransaction) -> StoredHolder:
-    if transaction.holder is None:
-        raise UnknownHandleError
-    return transaction.holder
 
 
 def _kept(transaction: HolderTransaction) -> list[StoredDeposit]:

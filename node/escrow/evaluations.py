@@ -16,15 +16,16 @@ from client_sdk.threshold_oprf import Evaluation, KeyShare, evaluate, public_sha
 from client_sdk.threshold_oprf.ristretto255 import Element, Scalar, decode_element
 from node.errors import ApiError
 from node.escrow.callers import Caller, CallerDesk, Role
-from node.escrow.deposits import attempts_of, erase_shares, share_place
+from node.escrow.deposits import erase_shares
 from node.escrow.errors import (
     CallerRefusedError,
     GuessDeniedError,
     TokenRefusedError,
     UnknownHandleError,
 )
+from node.escrow.holder_status import attempts_of
 from node.escrow.policy import GuessPolicy, GuessRefusedError, count_attempt, is_to_be_erased
-from node.escrow.sealing import StoreSealer
+from node.escrow.sealing import StoreSealer, share_place
 from node.escrow.store import EscrowStore, HolderTransaction, StoredDeposit
 
 _MS: Final = 1000

@@ -37,3 +37,8 @@ class StoreSealer:
             return self._box.decrypt(sealed, aad=place.encode())
         except (CryptoError, ValueError):
             raise StorageError(f"the store's entry {place} does not open with this key") from None
+
+
+def share_place(handle: str, epoch: int, index: int) -> str:
+    """Return the place that a share at rest is bound to."""
+    return f"{handle}/{epoch}/{index}"

@@ -47,8 +47,7 @@ from client_sdk.threshold_oprf.ristretto255 import (
 )
 from client_sdk.threshold_oprf.voprf import finalize
 from node.cli.demo.town import free_addresses
-from node.escrow.deposits import share_place
-from node.escrow.sealing import StoreSealer
+from node.escrow.sealing import StoreSealer, share_place
 from node.escrow.store import EscrowStore, StoredDeposit
 from node.ledger.daemon import now_ms
 

@@ -27,8 +27,7 @@ from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.request_proof import PROOF_HEADER, sign_request
 from client_sdk.face.attestation import FaceAttestation
 from client_sdk.threshold_oprf import BlindedInput, blind, combine
-from node.escrow.deposits import share_place
-from node.escrow.sealing import StoreSealer
+from node.escrow.sealing import StoreSealer, share_place
 
 ISSUER = "aoba_city@issuer"
 ACCOUNT = "h123@holder"
