@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Final, Protocol
 
@@ -31,6 +31,8 @@ from node.gateway.ledger_reader import HEADER_TIMEOUT_S, build_reader
 from node.gateway.pages import add_pages
 from node.gateway.presentations import Presentations
 from node.gateway.receipts import GatewayLedger, Receipts
+from node.gateway.request_draft import RequestDrafts
+from node.gateway.request_maker import RequestMaker
 from node.gateway.routes import create_routes
 from node.gateway.standing_grants import StandingGrants
 from node.gateway.standing_ledger import DetailLedger, RecordReader
@@ -95,28 +97,31 @@ def build_presentations(
             authorities cannot be used.
     """
     account, ledger_id = config.ledger.account, config.ledger.ledger_id
+    profiles = _load_profiles(config)
+    verifier = Verifier(
+        reader or ledger,
+        ledger_id,
+        gateway=account,
+        face_keys=load_trusted_keys(config.face_services),
+        issuer_trust=load_issuer_trust(config),
+        now_ms=now_ms,
+    )
     return Presentations(
         store=store,
-        verifier=Verifier(
-            reader or ledger,
-            ledger_id,
-            gateway=account,
-            face_keys=load_trusted_keys(config.face_services),
-            issuer_trust=load_issuer_trust(config),
-            now_ms=now_ms,
+        maker=RequestMaker(
+            _build_drafts(config, profiles, now_ms),
+            verifier=verifier,
+            encrypt_responses=config.encrypt_responses,
+            haip=config.haip,
+            face_services=tuple(
+                FaceService(name=one.name, url=one.url) for one in config.face_services
+            ),
         ),
+        verifier=verifier,
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
-        profiles=_load_profiles(config),
+        profiles=profiles,
         public_url=config.public_url,
-        gateway=account,
-        ledger_id=ledger_id,
-        request_seconds=config.request_seconds,
         result_seconds=config.result_seconds,
-        encrypt_responses=config.encrypt_responses,
-        haip=config.haip,
-        face_services=tuple(
-            FaceService(name=one.name, url=one.url) for one in config.face_services
-        ),
         now_ms=now_ms,
     )
 
@@ -126,6 +131,19 @@ def _load_profiles(config: GatewayConfig) -> dict[str, VerifierProfile]:
         verifier.id: VerifierProfile.load(verifier, public_url=config.public_url, haip=config.haip)
         for verifier in config.verifiers
     }
+
+
+def _build_drafts(
+    config: GatewayConfig, profiles: Mapping[str, VerifierProfile], now_ms: Callable[[], int]
+) -> RequestDrafts:
+    return RequestDrafts(
+        profiles=profiles,
+        public_url=config.public_url,
+        gateway=config.ledger.account,
+        ledger_id=config.ledger.ledger_id,
+        request_seconds=config.request_seconds,
+        now_ms=now_ms,
+    )
 
 
 def create_app(
@@ -233,13 +251,12 @@ def build_standing(
     account, ledger_id = config.ledger.account, config.ledger.ledger_id
     grants = StandingGrants(
         store=store,
+        drafts=_build_drafts(config, _load_profiles(config), now_ms),
         ledger=reader or ledger,
         receipts=Receipts(ledger, gateway=account, ledger_id=ledger_id),
-        profiles=_load_profiles(config),
         public_url=config.public_url,
         gateway=account,
         ledger_id=ledger_id,
-        request_seconds=config.request_seconds,
         now_ms=now_ms,
     )
     return Standing(grants=grants, records=RecordReader(ledger))

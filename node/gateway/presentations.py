@@ -1,7 +1,6 @@
 """The life of a request: made for a verifier, fetched by a wallet, answered once."""
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, cast
 
 import structlog
@@ -10,7 +9,6 @@ from joserfc.jwk import ECKey
 from client_sdk.checks import Check, list_checks, receipt_check
 from client_sdk.credentials.jose import parse_private_jwk
 from client_sdk.errors import CredentialFormatError, ReceiptRefusedError, RequestError
-from client_sdk.face.demand import FaceService
 from client_sdk.formats import find_format
 from client_sdk.ledger.receipts import digest_shown
 from client_sdk.openid4vp.grant_offer import parse_grant_offer
@@ -56,52 +54,31 @@ class Presentations:
         self,
         *,
         store: RequestStore,
+        maker: RequestMaker,
         verifier: Verifier,
         receipts: Receipts,
-        profiles: dict[str, VerifierProfile],
+        profiles: Mapping[str, VerifierProfile],
         public_url: str,
-        gateway: str,
-        ledger_id: str,
-        request_seconds: int,
         result_seconds: int,
-        encrypt_responses: bool = True,
-        haip: bool = False,
-        face_services: tuple[FaceService, ...] = (),
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int],
     ) -> None:
         """Wire the parts.
 
         Args:
             store: Where requests are kept.
+            maker: What makes requests.
             verifier: What checks presentations.
             receipts: What writes the receipts of accesses.
             profiles: Who each verifier is, by its id.
             public_url: Where wallets reach the gateway.
-            gateway: The gateway's ledger account.
-            ledger_id: The ledger's id.
-            request_seconds: How long a wallet has to answer.
             result_seconds: How long a verifier can read values.
-            encrypt_responses: Whether wallets encrypt their responses (`direct_post.jwt`).
-            haip: Whether requests keep to the high assurance profile.
-            face_services: The face services whose word is taken.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._verifier = verifier
         self._profiles = profiles
         self._public_url = public_url
-        self._maker = RequestMaker(
-            verifier=verifier,
-            profiles=profiles,
-            public_url=public_url,
-            gateway=gateway,
-            ledger_id=ledger_id,
-            request_seconds=request_seconds,
-            encrypt_responses=encrypt_responses,
-            haip=haip,
-            face_services=face_services,
-            now_ms=now_ms,
-        )
+        self._maker = maker
         self._result_ms = result_seconds * 1000
         self._releases = Releases(store, receipts, result_ms=self._result_ms, now_ms=now_ms)
         self._now_ms = now_ms

@@ -21,23 +21,21 @@ from client_sdk.errors import (
     QueryFailedError,
     ReceiptRefusedError,
 )
-from client_sdk.ledger.grants import new_record_id, new_salt
 from client_sdk.ledger.receipts import Access
-from client_sdk.openid4vp.claims_path import sort_paths
 from client_sdk.openid4vp.consent_record import verify_consent
-from client_sdk.openid4vp.grant_offer import GrantOffer, encode_grant_offer, parse_grant_offer
+from client_sdk.openid4vp.grant_offer import parse_grant_offer
 from client_sdk.openid4vp.request_link import RequestLink, build_link
 from client_sdk.openid4vp.request_object import PresentationRequest
 from client_sdk.openid4vp.response import unique_fields
-from client_sdk.openid4vp.signed_request import read_own_request, sign_request
+from client_sdk.openid4vp.signed_request import read_own_request
 from client_sdk.openid4vp.standing import Deposit, verify_statement
 from client_sdk.verifier.standing_client import ReceiptReader
 from node.errors import ApiError
 from node.gateway.presentations import ResponseRefusedError
 from node.gateway.question import Question
 from node.gateway.receipts import Receipts
+from node.gateway.request_draft import RequestDrafts
 from node.gateway.standing_store import StandingAccess, StandingGrant, StandingState, StandingStore
-from node.gateway.verifier_profile import VerifierProfile
 
 _ATTEMPTS: Final = 8
 """How often one access tries to get a number, where others take them at the same time."""
@@ -70,36 +68,33 @@ class StandingGrants:
         self,
         *,
         store: StandingStore,
+        drafts: RequestDrafts,
         ledger: ReceiptReader,
         receipts: Receipts,
-        profiles: Mapping[str, VerifierProfile],
         public_url: str,
         gateway: str,
         ledger_id: str,
-        request_seconds: int,
         now_ms: Callable[[], int],
     ) -> None:
         """Wire the parts.
 
         Args:
             store: Where requests and deposits are kept.
+            drafts: Begins requests.
             ledger: Where grants, keys and receipts are read.
             receipts: What writes receipts.
-            profiles: Who each verifier is, and what it may ask, by its id.
             public_url: Where wallets reach the gateway.
             gateway: The gateway's ledger account.
             ledger_id: The ledger's id.
-            request_seconds: How long a wallet has to answer.
             now_ms: The clock: milliseconds since 1970, UTC.
         """
         self._store = store
         self._ledger = ledger
         self._receipts = receipts
-        self._profiles = profiles
+        self._drafts = drafts
         self._public_url = public_url
         self._gateway = gateway
         self._ledger_id = ledger_id
-        self._request_ms = request_seconds * 1000
         self._now_ms = now_ms
 
     def create(
@@ -117,49 +112,22 @@ class StandingGrants:
             RequestError: The question cannot be asked; the text says which part of it.
             ApiError: The verifier is not registered to ask it.
         """
-        profile, now_ms = self._profiles[verifier_id], self._now_ms()
-        request_id = new_record_id()
-        response_uri = f"{self._public_url}/standing/deposits/{request_id}"
-        identity = profile.identify(response_uri)
-        profile.check_registered(question.query, question.purpose_term)
+        draft = self._drafts.begin(verifier_id, question, answered_at="standing/deposits")
         (query,) = question.query.credentials
-        offer = GrantOffer(
-            query_id=query.id,
-            verifier=identity.client_id,
-            verifier_name=identity.name,
-            attributes=sort_paths({claim.path for claim in query.claims}),
-            purpose=question.purpose,
-            expires_at_ms=now_ms + question.grant_seconds * 1000,
-            uses=uses,
-            gateway=self._gateway,
-            ledger=self._ledger_id,
-            purpose_term=question.purpose_term,
-            deposit_key=deposit_key,
-        )
-        request = PresentationRequest(
-            client_id=identity.client_id,
-            response_uri=response_uri,
-            nonce=new_salt(),
-            state=new_salt(),
-            query=question.query,
-            transaction_data=(encode_grant_offer(offer),),
-            issued_at=now_ms // 1000,
-            expires_at=(now_ms + self._request_ms) // 1000,
-            registrations=profile.registration_tokens,
-        )
+        offer = draft.offer(query, uses=uses, deposit_key=deposit_key)
         stored = StandingGrant(
-            id=request_id,
+            id=draft.id,
             verifier=verifier_id,
-            request_object=sign_request(request, identity=identity),
+            request_object=draft.sign(draft.request(offer)),
             attributes="\n".join(question.attributes),
             purpose=question.purpose,
             uses=uses,
-            answer_until_ms=now_ms + self._request_ms,
+            answer_until_ms=draft.until_ms,
             grant_until_ms=offer.expires_at_ms,
             state="pending",
         )
         self._store.add(stored)
-        _log.info("standing_requested", request=request_id, verifier=verifier_id)
+        _log.info("standing_requested", request=draft.id, verifier=verifier_id)
         return stored
 
     def link(self, stored: StandingGrant) -> str:
