@@ -334,6 +334,7 @@ class MemoryTorii:
     """Answers a client's remote calls by a `MemoryLedger`: what `ToriiChannel` has."""
 
     address = "memory.invalid:1"
+    _hint = "is the node running, and is the address right?"
 
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
