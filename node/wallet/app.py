@@ -22,15 +22,15 @@ from node.wallet.entry_pages import (
 from node.wallet.explanations import detail_of, explain
 from node.wallet.job_pages import add_job_pages
 from node.wallet.jobs import is_passing
+from node.wallet.paper_pages import add_paper_pages, add_paper_recovery
 from node.wallet.recovery_pages import add_protection_pages, add_recovery_pages
+from node.wallet.serving import MAX_BODY_BYTES
 from node.wallet.shell import add_shell
 from node.web.languages import gettext_noop
 from node.web.pages import NavigationItem, Pages, page_policy
 from node.web.problems import register_problems
 from node.web.request_tracing import trace_requests
 
-MAX_BODY_BYTES: Final = 2 << 20
-"""The largest is a picture of the camera, in which a QR code is looked for."""
 PAIRED: Final = timedelta(days=90)
 """How long a browser stays paired that does not come."""
 RETRY_S: Final = 3
@@ -48,7 +48,10 @@ _UNPAIRED: Final = frozenset(
 )
 # What a script asks for by itself: it is no sign that the holder is here.
 _UNATTENDED: Final = frozenset({"wallet.job_state"})
-_WITH_CAMERA: Final = frozenset({"wallet.scan", "wallet.recovery", "wallet.recover"})
+_WITH_CAMERA: Final = frozenset(
+    f"wallet.{name}"
+    for name in ("scan", "recovery", "recover", "paper_recovery", "recover_from_sheets")
+)
 _POLICY: Final = page_policy(manifest_src="'self'", worker_src="'self'", media_src="'self' blob:")
 
 
@@ -92,6 +95,8 @@ def create_app(desk: Desk, *, origin: str) -> Flask:
         add_history_pages,
         add_protection_pages,
         add_recovery_pages,
+        add_paper_pages,
+        add_paper_recovery,
         add_device_pages,
         add_job_pages,
     ):

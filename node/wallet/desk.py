@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from client_sdk.escrow.paper_backup import PaperShare
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.offer_review import ReviewedOffer
 from node.wallet.devices import Devices
@@ -94,6 +95,19 @@ class Suggestions:
     agents: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSheets:
+    """A paper backup that its holder prints.
+
+    Attributes:
+        sheets: The sheets.
+        needed: How many of them bring the wallet back.
+    """
+
+    sheets: tuple[PaperShare, ...] = field(repr=False)
+    needed: int
+
+
 class Desk:
     """Everything that the pages share, at this computer and at a paired phone."""
 
@@ -122,6 +136,7 @@ class Desk:
         self.requests: Shelf[PendingRequest] = Shelf()
         self.outcomes: Shelf[Outcome] = Shelf()
         self.cards: Shelf[MadeCard] = Shelf()
+        self.papers: Shelf[PaperSheets] = Shelf()
         self._recovery: Job | None = None
         keeper.on_lock = self._clear
 
@@ -143,5 +158,5 @@ class Desk:
 
     def _clear(self) -> None:
         # Not the recovery cards: each exists once, and is shown until its holder has it on paper.
-        for shelf in (self.offers, self.requests, self.outcomes):
+        for shelf in (self.offers, self.requests, self.outcomes, self.papers):
             shelf.clear()

@@ -103,6 +103,15 @@ class WalletKeeper:
             self._open = opened
         self.touch()
 
+    def confirm(self, passphrase: str) -> None:
+        """See whether the holder is here: before what an unlocked wallet is not enough for.
+
+        Raises:
+            WrongPassphraseError: The passphrase does not open the wallet.
+            VaultError: Its file cannot be read.
+        """
+        Vault.open(self.path, passphrase).close()
+
     def lock(self) -> None:
         """Forget the key; what is under way with it is done first."""
         with self._changing:

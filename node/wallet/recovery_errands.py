@@ -8,7 +8,13 @@ from typing import Final
 from client_sdk.errors import RecoveryError, TooFewAgentsError, TransportError
 from client_sdk.escrow.agents_faces import find_face_service, want_faces
 from client_sdk.escrow.findings import AgentFinding
-from client_sdk.escrow.recovery import FaceTest, RecoveredBackup, recover
+from client_sdk.escrow.paper_backup import PaperShare
+from client_sdk.escrow.recovery import (
+    FaceTest,
+    RecoveredBackup,
+    recover,
+    recover_from_paper,
+)
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http.client import HttpClient
@@ -24,6 +30,7 @@ from node.web.languages import gettext_noop
 _LOOK_S: Final = 5.0
 _ASK_AGAIN_S: Final = 2.0
 _ASKING: Final = gettext_noop("The agents are asked for the backup.")
+_ANEW: Final = gettext_noop("Your wallet is made anew, with a new key.")
 
 
 @dataclass(kw_only=True)
@@ -143,7 +150,7 @@ class Recover:
         if self._recovered is None:
             self._recovered = self._recover(job)
         if self.passphrase is not None:
-            job.begin(gettext_noop("Your wallet is made anew, with a new key."))
+            job.begin(_ANEW)
             self.keeper.restore(self.passphrase, self._recovered)
             self.passphrase = None
         with self.keeper.use() as wallet:
@@ -179,6 +186,27 @@ class Recover:
     def _face_test(self, face: RecoveryFace, job: Job, http: HttpClient) -> FaceTest:
         service = face.service or find_face_service(self.card.urls, http=http)
         return face.tester(job, service)
+
+
+@dataclass(kw_only=True)
+class RecoverFromPaper:
+    """Make the wallet anew from its backup, by the sheets of a paper backup."""
+
+    keeper: WalletKeeper
+    sheets: tuple[PaperShare, ...] = field(repr=False)
+    passphrase: str = field(repr=False)
+
+    def __call__(self, job: Job) -> str:
+        """Get the backup; nothing is made before it is here whole."""
+        job.begin(_ASKING)
+        http = HttpClient()
+        try:
+            recovered = recover_from_paper(self.sheets, http=http)
+        finally:
+            http.close()
+        job.begin(_ANEW)
+        self.keeper.restore(self.passphrase, recovered)
+        return "/"
 
 
 @dataclass(kw_only=True)

@@ -4,24 +4,23 @@ A wallet is served to its holder alone. To anybody else it would be custody: who
 has the keys. So it listens on loopback, and on nothing else unless a phone is to be paired.
 """
 
+import ssl
 import threading
 from typing import TYPE_CHECKING, Final, Self
-
-import structlog
-from cheroot.ssl.builtin import BuiltinSSLAdapter
-from cheroot.wsgi import Server
 
 from client_sdk.http.endpoint_url import is_loopback
 from node.errors import ConfigError
 from node.wallet.pairing import PhoneAccess
-from node.web.server import parse_address
+from node.web.server import WebServer, bind, parse_address
+from node.web.tls_front import TlsFront
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.wallet")
-_THREADS: Final = 8
-_TIMEOUT_S: Final = 20
+MAX_BODY_BYTES: Final = 2 << 20
+"""The largest is a picture of the camera, in which a QR code is looked for."""
+_CONNECTIONS: Final = 64
+_PATIENCE_S: Final = 20
 
 
 def require_loopback(listen: str) -> tuple[str, int]:
@@ -39,39 +38,53 @@ def require_loopback(listen: str) -> tuple[str, int]:
     return host, port
 
 
-class _TlsServer(Server):
-    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG002
-        """Log that a connection failed; the server's own text may hold what a stranger sent."""
-        _log.info("phone_connection_failed")
-
-
 class PhoneServer:
     """The page over TLS, for paired phones. Use it as a context."""
 
-    def __init__(self, app: "WSGIApplication", phone: PhoneAccess, *, listen: str) -> None:
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        phone: PhoneAccess,
+        *,
+        listen: str,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
         """Bind the address.
 
         Args:
             app: The application for this address.
             phone: The certificate.
             listen: `host:port` of this machine.
+            patience_s: How long a client may take to shake hands, and then for each request.
 
         Raises:
             ConfigError: It is in use, or not this machine's.
         """
-        host, port = parse_address(listen)
-        self._server = _TlsServer((host, port), app, numthreads=_THREADS, timeout=_TIMEOUT_S)
-        self._server.ssl_adapter = BuiltinSSLAdapter(str(phone.certificate), str(phone.private_key))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(phone.certificate, phone.private_key)
         try:
-            self._server.prepare()
-        except OSError as error:
-            raise ConfigError(f"--phone {listen} cannot be used: {error.strerror}") from None
-        self._thread = threading.Thread(target=self._server.serve, daemon=True)
+            listener = bind(listen)
+        except ConfigError as error:
+            raise ConfigError(f"--phone: {error}") from None
+        self._server = WebServer(
+            app,
+            "127.0.0.1:0",
+            connections=_CONNECTIONS,
+            memory_body_bytes=MAX_BODY_BYTES,
+            patience_s=patience_s,
+            is_behind_tls=True,
+        )
+        self._front = TlsFront(
+            listener, context, behind=parse_address(self._server.address), patience_s=patience_s
+        )
+        self._thread = threading.Thread(target=self._server.run, name="phone")
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._front.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._front.__exit__()
         self._server.stop()
         self._thread.join()

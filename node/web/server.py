@@ -62,6 +62,7 @@ class WebServer:
         streams: int = 0,
         is_stream: Callable[[str], bool] = lambda _: False,
         patience_s: float = _PATIENCE_S,
+        is_behind_tls: bool = False,
     ) -> None:
         """Bind the address; requests are answered once `run` is called.
 
@@ -78,6 +79,7 @@ class WebServer:
             streams: How many requests may be open beside that only wait.
             is_stream: Tells by its path whether a request is such a one.
             patience_s: How long a connection may wait for a request, and then for the rest of it.
+            is_behind_tls: Whether all come through a `TlsFront`: the scheme is https then.
 
         Raises:
             ConfigError: The address is malformed, in use, or not this machine's.
@@ -104,6 +106,7 @@ class WebServer:
                 sockets=[listener],
                 channel_timeout=math.ceil(patience_s),
                 ident="tegata",
+                url_scheme="https" if is_behind_tls else "http",
                 **_body_settings(memory_body_bytes),
                 **_proxy_settings(trusted_proxy),
             ),

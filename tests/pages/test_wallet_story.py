@@ -68,6 +68,8 @@ def test_the_whole_story(
         show_the_address_and_nothing_else(page, office)
         permit_for_a_year_look_and_revoke(page, wallet_town)
         card, portrait = protect(page, stand, wallet_town, tmp_path)
+        sheets = back_up_on_paper(page, stand)
+        bring_it_back_from_paper(browser, sheets, wallet_town, camera, tmp_path)
         stop_the_recovery_of_a_thief(page, card, portrait, wallet_town, tmp_path)
         recover_on_a_phone(
             page=page,
@@ -195,6 +197,56 @@ def protect(page: Page, stand: WalletStand, town: WalletTown, folder: Path) -> t
     page.get_by_role("button", name="I have it on paper").click()
     expect(page.get_by_text("The guard stands.")).to_be_visible()
     return card, portrait
+
+
+def back_up_on_paper(page: Page, stand: WalletStand) -> list[str]:
+    """Make two of three sheets; return what their QR codes hold."""
+    page.get_by_role("link", name="Make a paper backup").click()
+    check_page(page, "wallet-paper")
+    page.get_by_label("Passphrase").fill("another one")
+    page.get_by_role("button", name="Make the sheets").click()
+    expect(page.get_by_role("alert")).to_contain_text("does not open this wallet")
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    page.get_by_role("button", name="Make the sheets").click()
+    expect(page.get_by_role("heading", name="Sheet 3 of 3")).to_be_visible()
+    check_page(page, "wallet-paper-sheets")
+    sheets = page.locator(".sheet-text").all_inner_texts()
+    address = page.url
+    page.get_by_role("button", name="I have them on paper").click()
+    expect(page.get_by_text("The guard stands.")).to_be_visible()
+    page.goto(address)
+    expect(page.get_by_text("no longer kept")).to_be_visible()
+    page.goto(f"{stand.origin}/protection")
+    return sheets
+
+
+def bring_it_back_from_paper(
+    browser: Browser, sheets: list[str], town: WalletTown, camera: Path, folder: Path
+) -> None:
+    with (
+        serve_wallet(folder / "paper", trust_anchors=town.trust_anchors) as stand,
+        person(browser) as page,
+    ):
+        pair(page, stand.link)
+        page.get_by_role("link", name="Bring it back").click()
+        page.get_by_role("link", name="I have sheets of a paper backup").click()
+        check_page(page, "wallet-recover-paper")
+        field = page.get_by_label("What the QR codes of your sheets hold")
+        for place, seen in ((2, sheets[2:]), (0, [sheets[2], sheets[0]])):
+            show_qr_code(camera, sheets[place])
+            page.get_by_role("button", name="Start the camera").click()
+            expect(field).to_have_value("".join(f"{sheet}\n" for sheet in seen))
+        page.get_by_label("New passphrase").fill(PASSPHRASE)
+        page.get_by_label("once more").fill(PASSPHRASE)
+        field.fill(sheets[1])
+        page.get_by_role("button", name="Bring it back").click()
+        expect(page.get_by_role("alert")).to_contain_text("These sheets are too few")
+        field.fill(f"{sheets[2]} {sheets[0]}")
+        page.get_by_label("New passphrase").fill(PASSPHRASE)
+        page.get_by_label("once more").fill(PASSPHRASE)
+        page.get_by_role("button", name="Bring it back").click()
+        expect(page.get_by_text(NAME)).to_be_visible()
+        expect(page.get_by_text("still bound to the key that was lost")).to_be_visible()
 
 
 def stop_the_recovery_of_a_thief(

@@ -2,6 +2,7 @@
 "use strict";
 
 const scanner = document.querySelector("#scanner");
+const { behaviour } = scanner.dataset;
 const field = document.querySelector("#link");
 const csrf = document.querySelector("input[name=csrf_token]").value;
 const LONG_SIDE = 800;
@@ -33,10 +34,10 @@ async function scan(video, text) {
     });
     if (!answer.ok) return location.reload();
     const found = (await answer.json()).text;
-    if (!found) continue;
+    if (!found || (behaviour === "adds" && field.value.includes(found))) continue;
     text.textContent = text.dataset.found;
-    field.value = found;
-    return found;
+    field.value = behaviour === "adds" ? `${field.value}${found}\n` : found;
+    return;
   }
 }
 
@@ -57,7 +58,8 @@ if (navigator.mediaDevices) {
     await scan(video, text);
     for (const track of video.srcObject.getTracks()) track.stop();
     video.hidden = true;
-    if ("keeps" in scanner.dataset) field.focus();
-    else field.form.requestSubmit();
+    event.target.hidden = behaviour !== "adds";
+    if (behaviour === "sends") field.form.requestSubmit();
+    else field.focus();
   });
 }
