@@ -18,7 +18,8 @@ from client_sdk.http.client import HttpClient
 from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.threshold_oprf import KeyShare, blind, evaluate, public_share, share_key
 from client_sdk.threshold_oprf.ristretto255 import random_scalar
-from node.cli.demo.town import ServiceProcess, free_addresses, run
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceProcess, run
 
 DEPOSITS: Final = 10_000
 _CLIENTS: Final = 8

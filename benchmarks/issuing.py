@@ -22,7 +22,8 @@ from benchmarks.figures import Figure, Step, Unit
 from client_sdk.credentials import jose
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.ledger.account_key import AccountKey
-from node.cli.demo.town import ServiceProcess, free_addresses, run
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceProcess, run
 from node.issuer.residents import COLUMNS
 
 _FEW: Final = 1_000

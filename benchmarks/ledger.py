@@ -16,7 +16,8 @@ from chaincode.signatures import KeyAlgorithm
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import create_account, set_account_detail
-from node.cli.demo.town import ServiceProcess, free_addresses, run
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceProcess, run
 from node.ledger.genesis import ADMIN_ACCOUNT
 
 _ROUNDS: Final = 3

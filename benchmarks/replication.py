@@ -37,7 +37,8 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import create_account
-from node.cli.demo.town import ServiceProcess, free_addresses
+from node.cli.demo.free_ports import free_addresses, free_ports
+from node.cli.demo.town import ServiceProcess
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.network.cometbft_config import CometBftNode, config_toml, genesis_json
 from node.network.cometbft_keys import key_address, save_node_key, save_validator_key
@@ -258,7 +259,7 @@ class ReplicationBench:
         self._account = Account("bench@holder", AccountKey.generate())
 
     def __enter__(self) -> Self:
-        first_port = int(free_addresses(1)[0].rpartition(":")[2]) // 100 * 100
+        first_port = free_ports(10 * PEERS)[0]
         places = [PeerPlace.on_one_machine(n, first_port) for n in range(1, PEERS + 1)]
         write_network(self._folder, places, created_time_ms=time.time_ns() // 1_000_000)
         # Where the nodes look for their CometBFT.

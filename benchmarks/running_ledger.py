@@ -14,7 +14,8 @@ from chaincode.signatures import KeyAlgorithm
 from client_sdk.errors import ClientError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from node.cli.demo.town import ServiceProcess, free_addresses
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceProcess
 from node.keypair import save_keypair
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, save_genesis
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 
 DEADLINE_S = 30
 

@@ -19,7 +19,8 @@ from chaincode.merkle import check_inclusion
 from chaincode.records import BatchRecord, StatusListRecord
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from node.cli.demo.town import ServiceProcess, free_addresses, run
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceProcess, run
 from node.issuer.store import IssuerStore
 
 TEGATA = Path(sys.executable).parent / "tegata"

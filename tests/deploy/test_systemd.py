@@ -10,8 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.deployed_city import City, free_port
+from support.deployed_city import City
 from support.processes import DEADLINE_S, NodeProcess
+
+from node.cli.demo.free_ports import free_addresses
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -108,16 +110,16 @@ def test_the_commands_start_every_service(city: City, monkeypatch: pytest.Monkey
         health = []
         for unit in UNITS:
             name = unit.stem.removeprefix("tegata-")
-            port = free_port()
+            (listen,) = free_addresses(1)
             *command, folder = exec_start(unit)
             assert folder == f"{STATE}/{name}"
             if name == "ledger":
-                monkeypatch.setenv("TEGATA_NODE_HEALTH", f"127.0.0.1:{port}")
-                health.append(f"http://127.0.0.1:{port}/healthcheck")
+                monkeypatch.setenv("TEGATA_NODE_HEALTH", listen)
+                health.append(f"http://{listen}/healthcheck")
             else:
                 prefix = "OBSERVER" if name == "page" else name.upper()
-                monkeypatch.setenv(f"TEGATA_{prefix}_LISTEN", f"127.0.0.1:{port}")
-                health.append(f"http://127.0.0.1:{port}/healthz")
+                monkeypatch.setenv(f"TEGATA_{prefix}_LISTEN", listen)
+                health.append(f"http://{listen}/healthz")
             process = NodeProcess(
                 folder_of(name, city),
                 command=[word.replace(VENV, str(Path(sys.prefix))) for word in command],

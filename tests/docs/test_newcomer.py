@@ -18,9 +18,9 @@ import requests
 from support.command_line import run_inside
 from support.documents import ROOT, Block, blocks_of
 from support.newcomer import BIN, Machine, Newcomer, running
-from support.port_ranges import first_of_free_ports
 
-from node.cli.demo.town import ServiceProcess, free_addresses
+from node.cli.demo.free_ports import free_addresses, free_ports
+from node.cli.demo.town import ServiceProcess
 from node.cli.machine import INSTALL_FACE, LOGIN, PORTS, VERIFIER
 
 pytestmark = pytest.mark.xdist_group("newcomer")
@@ -66,7 +66,7 @@ def machine(home: Path) -> Iterator[Machine]:
     """The README's `tegata up`, on ports that are free here."""
     assert START_ALL in [block.code for block in blocks_of("README.md")]
     program, *words = START_ALL.split()
-    command = [str(BIN / program), *words, "--port", str(first_of_free_ports(len(PORTS)))]
+    command = [str(BIN / program), *words, "--port", str(free_ports(len(PORTS))[0])]
     with running(command, home, signal.SIGINT) as machine:
         yield machine
 
@@ -92,11 +92,11 @@ def add_logins(folder: Path) -> None:
 def log_in(url: str, password: str, *, name: str = LOGIN) -> requests.Response:
     """Log in at a page as a browser does, and return the page behind it."""
     with requests.Session() as browser:
-        page = browser.get(url, headers={"Accept-Language": "en"}, timeout=10)
+        page = browser.get(url, headers={"Accept-Language": "en"}, timeout=60)
         found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
         assert found
         form = {"csrf_token": found[1], "name": name, "password": password}
-        return browser.post(page.url, data=form, timeout=10)
+        return browser.post(page.url, data=form, timeout=60)
 
 
 def test_the_story_is_told_on_a_narrow_terminal(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_resident_serves_the_wallet_as_the_page_says(machine: Machine, tmp_pat
             page = requests.get(
                 f"http://127.0.0.1:{link.port}{link.path}?{link.query}",
                 headers={"Host": link.netloc, "Accept-Language": "en"},
-                timeout=10,
+                timeout=60,
             )
             assert "Pair this browser" in page.text
         finally:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +14,8 @@ from support.command_line import type_line
 from support.irohad_blocks import VECTORS, recorded_blocks, write_flat_files
 from support.processes import DEADLINE_S, NodeProcess
 
+from node.cli.demo.free_ports import free_ports
+
 PAGE = Path(__file__).parents[2] / "docs" / "operating-a-node.md"
 PORTS = ("50051", "50052", "50061", "10001", "50508", "7001", "55552")
 BIN = Path(sys.executable).parent
@@ -23,12 +24,7 @@ BIN = Path(sys.executable).parent
 @pytest.fixture
 def ports() -> dict[str, str]:
     """A free port for each that the page names."""
-    with ExitStack() as held:
-        listeners = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
-        return {
-            name: str(listener.getsockname()[1])
-            for name, listener in zip(PORTS, listeners, strict=True)
-        }
+    return dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
 
 
 @pytest.fixture

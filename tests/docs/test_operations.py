@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support.command_line import type_line
 from support.peer_lab import require_cometbft
-from support.port_ranges import first_of_free_ports
 from support.processes import NodeProcess
 
+from node.cli.demo.free_ports import free_ports
 from node.network.layout import PeerPlace
 
 pytestmark = pytest.mark.xdist_group("replication")
@@ -51,7 +51,7 @@ def test_every_drill_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Monke
     require_cometbft()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
-    first = str(first_of_free_ports(PORTS_NEEDED))
+    first = str(free_ports(PORTS_NEEDED)[0])
     commands = [line.replace("27000", first) for line in commands_of(PAGE)]
     assert len(commands) > 30
     with ExitStack() as stack:

@@ -29,7 +29,7 @@ from support.virtual_card import PASSWORD as CARD_PASSWORD
 from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from node.card_reader.app import create_app as create_reader
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 from node.issuer.config import FaceTestConfig
 from node.web.logins import LoginConfig
 

@@ -34,7 +34,7 @@ from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.verifier.standing_client import StandingClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.cast import example_resident
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 
 pytestmark = pytest.mark.xdist_group("wallet_page")
 

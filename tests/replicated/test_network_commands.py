@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from support.command_line import COMMAND, run_inside
 from support.peer_lab import SNAPSHOT_INTERVAL, PeerLab, require_cometbft
-from support.port_ranges import first_of_free_ports
 
 from client_sdk.http.client import HttpClient
 from client_sdk.ledger.commands import set_account_detail
+from node.cli.demo.free_ports import free_ports
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.network.peer_status import deciding_peers
 
@@ -75,7 +75,7 @@ def test_how_the_peers_are(lab: PeerLab) -> None:
 def test_all_peers_on_this_machine(tmp_path: Path, flags: tuple[str, ...], peers: int) -> None:
     """They run until SIGTERM, are shown meanwhile, and are stopped then."""
     require_cometbft()
-    folder, first = tmp_path / "n", first_of_free_ports(10 * peers)
+    folder, first = tmp_path / "n", free_ports(10 * peers)[0]
     words = ("network", "init", folder, "--peers", peers, "--first-port", first)
     assert run_inside(*map(str, words)).exit_code == 0
     process = subprocess.Popen(

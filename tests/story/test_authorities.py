@@ -15,7 +15,8 @@ from client_sdk.issuer.client import IssuerClient
 from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
-from node.cli.demo.town import ISSUER_ACCOUNT, ServiceProcess, Town, free_addresses, run
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ISSUER_ACCOUNT, ServiceProcess, Town, run
 from node.cli.network import Network
 from node.threshold.share_file import load_group
 

@@ -46,7 +46,7 @@ from client_sdk.threshold_oprf.ristretto255 import (
     scalar_subtract,
 )
 from client_sdk.threshold_oprf.voprf import finalize
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 from node.escrow.sealing import StoreSealer, share_place
 from node.escrow.store import EscrowStore, StoredDeposit
 from node.ledger.daemon import now_ms

@@ -131,7 +131,7 @@ def read_metrics(log: Path) -> bytes:
     ]
     if any(line["event"] == "stopped" for line in lines):
         return b""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         text: bytes = answer.read()
     return text
 

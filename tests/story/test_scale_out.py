@@ -20,7 +20,8 @@ from client_sdk.issuer.client import IssuerClient
 from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
-from node.cli.demo.town import ServiceProcess, Town, free_addresses, run
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceProcess, Town, run
 
 DIES = Path(__file__).parents[1] / "crash" / "die_at_release.py"
 pytestmark = [

@@ -1,7 +1,6 @@
 """A city as it is deployed: the folders of all services, made as deploy/README.md says."""
 
 import shutil
-import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,8 @@ from support.command_line import run_inside
 from support.docker_stand import DockerStand
 from support.documents import blocks_of
 from support.processes import NodeProcess
+
+from node.cli.demo.free_ports import free_addresses
 
 DOMAIN: Final = "city.example.jp"
 PEERS: Final = ("peer1", "peer2", "peer3", "peer4")
@@ -33,17 +34,10 @@ class City:
     started: list[tuple[str, ...]] = field(default_factory=list)
 
 
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def make_city(root: Path) -> City:
     """Follow the page; the node that the services' accounts are on has ended when this returns."""
     city = City(folder=root / "city", ledger=root / "ledger")
-    torii = f"127.0.0.1:{free_port()}"
+    (torii,) = free_addresses(1)
     with ExitStack() as stack:
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("CITY", str(city.folder))

@@ -11,7 +11,7 @@ from support.command_line import run_inside
 from support.processes import NodeProcess
 
 from client_sdk.credentials.jose import Key, parse_private_jwk
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 
 _START: Final = (sys.executable, "-X", "faulthandler", "-m", "node.cli.main", "escrow", "start")
 

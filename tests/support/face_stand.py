@@ -13,7 +13,7 @@ from support.issuer_world import Clock
 from client_sdk.face.capture import run_test
 from client_sdk.face.client import CapturedFrame, NewTest
 from client_sdk.face.prompts import Prompt
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 from node.face.challenge import Examination
 from node.face.uploads import MAX_BODY_BYTES
 from node.web.server import WebServer

@@ -5,11 +5,9 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from chaincode.replication import chain_id
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from node.cli.demo.free_ports import free_ports
 from node.keypair import save_keypair
 from node.ledger.genesis import ADMIN_ACCOUNT, build_genesis, save_genesis
 
@@ -101,7 +100,7 @@ class ReplicatedNetwork:
             registry_key=self.registry_key.public_key,
             created_time_ms=1,
         )
-        ports = iter(_free_ports(2 * count))
+        ports = iter(free_ports(2 * count))
         self.peers = [
             ReplicatedPeer(path=folder / f"peer{number}", key=key, p2p=next(ports), rpc=next(ports))
             for number, key in enumerate(keys)
@@ -115,7 +114,7 @@ class ReplicatedNetwork:
         Args:
             settings: Of the table `statesync` of CometBFT's configuration.
         """
-        p2p, rpc = _free_ports(2)
+        p2p, rpc = free_ports(2)
         path = self._folder / f"peer{len(self.peers)}"
         peer = ReplicatedPeer(path=path, key=AccountKey.generate(), p2p=p2p, rpc=rpc)
         self._write(peer, self.peers, **settings)
@@ -218,22 +217,3 @@ def _json_key(key: AccountKey) -> dict[str, Any]:
             "value": base64.b64encode(private).decode(),
         },
     }
-
-
-# Below those that systems give to connections, and for each process its own: between the look at a
-# port and CometBFT's taking it lies a second.
-_ports = iter(range(20_000 + os.getpid() * 50 % 12_000, 32_700))
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody has: CometBFT cannot let the system choose."""
-    return list(islice(filter(_is_free, _ports), count))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as candidate:
-        try:
-            candidate.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -11,7 +11,8 @@ from support.face_stand import FaceStand
 from support.tls_files import TlsFiles, make_tls_files
 
 from node.cli.demo.agents import EscrowAgents
-from node.cli.demo.town import ServiceProcess, Town, free_addresses
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceProcess, Town
 from node.wallet.desk import Suggestions
 
 

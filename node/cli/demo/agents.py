@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from chaincode.signatures import KeyAlgorithm
-from node.cli.demo.town import ServiceGroup, ServiceProcess, Town, free_addresses, run
+from node.cli.demo.free_ports import free_addresses
+from node.cli.demo.town import ServiceGroup, ServiceProcess, Town, run
 from node.cli.escrow import FILE_NAME
 from node.config import load_config
 from node.errors import KeygenError

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import click
 
 from chaincode.errors import ChaincodeError
 from client_sdk.errors import ClientError
+from node.cli.demo.free_ports import free_addresses
 from node.cli.main import tegata
 from node.errors import ConfigError, NodeError
 
@@ -222,15 +222,6 @@ def run(*arguments: str) -> dict[str, str]:
         raise ConfigError(f"tegata {' '.join(arguments)}: {error}") from None
     told: dict[str, str] = json.loads(printed.getvalue())
     return told
-
-
-def free_addresses(count: int) -> list[str]:
-    """Return addresses on this machine that nothing listens on."""
-    with ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [f"127.0.0.1:{listener.getsockname()[1]}" for listener in sockets]
 
 
 def _event_of(line: str) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any
 import requests
 
 from client_sdk.ledger.account_key import AccountKey
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 from node.network.cometbft_config import CometBftNode, config_toml, genesis_json
 from node.network.cometbft_keys import key_address, save_node_key, save_validator_key
 
@@ -27,7 +27,7 @@ PATIENCE_S = 60
 
 
 def ask(url: str, method: str, **parameters: Any) -> Any:
-    answer = requests.get(f"{url}/{method}", params=parameters, timeout=10).json()
+    answer = requests.get(f"{url}/{method}", params=parameters, timeout=60).json()
     if "result" not in answer:
         raise RuntimeError(f"{method}: {answer}")
     return answer["result"]

@@ -3,7 +3,6 @@
 import itertools
 import json
 import shutil
-import socket
 import sys
 import threading
 import tomllib
@@ -33,6 +32,7 @@ from client_sdk.errors import (
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.commands import set_account_detail
+from node.cli.demo.free_ports import free_addresses
 from node.errors import ConfigError
 from node.keypair import save_keypair
 from node.ledger.daemon import LedgerNode
@@ -45,14 +45,9 @@ from node.ledger.verification import ChainReport, verify_chain
 def primary(tmp_path: Path) -> LedgerFolder:
     """The folder of a node that orders, with a port for peers that stays the same."""
     folder = make_ledger_folder(tmp_path / "primary")
-    set_config(folder.path, internal=f"127.0.0.1:{free_port()}")
+    (internal,) = free_addresses(1)
+    set_config(folder.path, internal=internal)
     return folder
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def set_config(folder: Path, **values: object) -> None:
@@ -146,7 +141,7 @@ def test_signatures_are_collected_by_the_peer_that_orders(
 def test_replicas_can_be_chained(
     primary: LedgerFolder, replica: LedgerFolder, tmp_path: Path
 ) -> None:
-    address = f"127.0.0.1:{free_port()}"
+    (address,) = free_addresses(1)
     set_config(replica.path, follow=[internal_of(primary)], internal=address)
     last = make_replica(primary, tmp_path / "last", address)
     with (
@@ -340,7 +335,7 @@ def test_a_peer_that_lies_is_not_believed(
 def test_irohads_flag_follows_the_initial_peers(tmp_path: Path) -> None:
     """A migrated ledger is followed from where the import ended."""
     write_flat_files(tmp_path / "blocks", recorded_blocks())
-    internal = f"127.0.0.1:{free_port()}"
+    (internal,) = free_addresses(1)
     common = {"torii_port": 0, "healthcheck_port": 0, "max_proposal_size": 10}
     primary_config = {
         **common,

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from support.wallet_stand import PASSPHRASE, WalletStand, serve_wallet
 
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 
 PAGES = ("/", "/unlock", "/welcome", "/history", "/grants", "/protection", "/settings", "/recovery")
 ACTIONS = (
@@ -215,7 +215,7 @@ def test_after_unlocking_nobody_is_sent_elsewhere(holder: Somebody, target: str)
         params={"then": target},
         data={"csrf_token": holder.token("/unlock"), "passphrase": PASSPHRASE},
         allow_redirects=False,
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/"
@@ -240,7 +240,7 @@ def test_an_idle_wallet_locks_itself(tmp_path: Path) -> None:
         keeper = stand.desk.keeper
         keeper.on_lock = locked.set
         keeper.create(PASSPHRASE)
-        assert locked.wait(20)
+        assert locked.wait(60)
         assert not keeper.is_open
 
 
@@ -260,7 +260,7 @@ def test_a_picture_without_a_code_is_no_error(holder: Somebody, body: bytes) -> 
         f"http://{holder.stand.address}/scan/picture?width=640",
         data=body,
         headers={"X-CSRFToken": holder.token(), "Content-Type": "application/octet-stream"},
-        timeout=10,
+        timeout=60,
     )
     assert (answer.status_code, answer.json()) == (200, {"text": None})
 
@@ -283,7 +283,7 @@ def test_a_phone_is_paired_over_tls(stand: WalletStand, phone_address: str) -> N
     assert stat.S_IMODE(phone.private_key.stat().st_mode) == 0o600
     with requests.Session() as session:
         session.mount("https://", Pinned(phone.fingerprint))
-        page = session.get(link, timeout=10)
+        page = session.get(link, timeout=60)
         assert page.headers["Strict-Transport-Security"]
         token = re.search('name="csrf_token" value="([^"]+)"', page.text)
         code = re.search('name="code" value="([^"]+)"', page.text)
@@ -294,11 +294,11 @@ def test_a_phone_is_paired_over_tls(stand: WalletStand, phone_address: str) -> N
             data={"csrf_token": token[1], "code": code[1]},
             headers={"Referer": f"https://{phone_address}/pair"},
             allow_redirects=False,
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == 303
         assert "__Host-tegata-wallet=" in answer.headers["Set-Cookie"]
         assert "Secure" in answer.headers["Set-Cookie"]
-        assert session.get(f"https://{phone_address}/settings", timeout=10).status_code == 200
+        assert session.get(f"https://{phone_address}/settings", timeout=60).status_code == 200
     with suppress(requests.ConnectionError):
-        assert requests.get(f"http://{phone_address}/pair", timeout=10).status_code == 400
+        assert requests.get(f"http://{phone_address}/pair", timeout=60).status_code == 400

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
-from node.cli.demo.town import free_addresses
+from node.cli.demo.free_ports import free_addresses
 from node.errors import ConfigError
 from node.wallet.pairing import PhoneAccess, prepare_phone
 from node.wallet.serving import MAX_BODY_BYTES, PhoneServer
