@@ -199,21 +199,28 @@ class EmbeddedOrderer:
 
     def _next_batches(self) -> list[Batch]:
         """Wait until something waits; return what the next block takes, or nothing at the end."""
-        with self._changed:
+        while True:
             self._expire()
-            while not self._waiting and not self._stopping:
+            with self._changed:
+                if self._waiting or self._stopping:
+                    return self._take_out()
                 self._changed.wait(self._patience_s())
-                self._expire()
-            batches = self._engine.propose(self._waiting)
-            for batch in batches:
-                self._waiting.popleft()
-                self._waiting_count -= len(batch.transactions)
-                self._waiting_bytes -= batch.size_bytes
-            return batches
+
+    def _take_out(self) -> list[Batch]:
+        batches = self._engine.propose(self._waiting)
+        for batch in batches:
+            self._waiting.popleft()
+            self._waiting_count -= len(batch.transactions)
+            self._waiting_bytes -= batch.size_bytes
+        return batches
 
     def _expire(self) -> None:
-        for batch in self._collector.expire(self._now_ms()):
-            self._statuses.publish(told(batch, TxStatus.MST_EXPIRED))
+        if self._patience_s() != 0:
+            return
+        # Who takes a batch in says that it waits before another one says that it waits no more.
+        with self._taking:
+            for batch in self._collector.expire(self._now_ms()):
+                self._statuses.publish(told(batch, TxStatus.MST_EXPIRED))
 
     def _patience_s(self) -> float | None:
         """Return how long there is nothing to do, unless something arrives."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
@@ -47,7 +47,7 @@ class HeldEngine(Engine):
 
     def commit(self, candidate: Candidate) -> None:
         self.writing.set()
-        assert self.may_write.wait(30)
+        assert self.may_write.wait(60)
         super().commit(candidate)
 
 
@@ -197,7 +197,7 @@ def test_committed_is_told_only_when_it_is_written(
 ) -> None:
     transaction = ledger.detail("a", "1")
     held.orderer.submit(lone(transaction))
-    assert held_engine.writing.wait(30)
+    assert held_engine.writing.wait(60)
     assert held.newest(transaction) == TxStatus.STATEFUL_VALIDATION_SUCCESS
     assert ledger.tip().height == 1
     held_engine.may_write.set()
@@ -211,7 +211,7 @@ def test_what_arrives_while_a_block_is_written_makes_the_next_one_in_order(
     first = ledger.detail("first", "x")
     rest = [ledger.detail(f"key_{n}", "x") for n in range(50)]
     held.orderer.submit(lone(first))
-    assert held_engine.writing.wait(30)
+    assert held_engine.writing.wait(60)
     held.orderer.submit(lone(*rest[:20]))
     for transaction in rest[20:]:
         held.orderer.submit(lone(transaction))
@@ -230,7 +230,7 @@ def test_more_than_a_block_holds_makes_several(
     first = ledger.detail("first", "x")
     rest = [ledger.detail(f"key_{n}", "x") for n in range(10)]
     held.orderer.submit(lone(first))
-    assert held_engine.writing.wait(30)
+    assert held_engine.writing.wait(60)
     held.orderer.submit(lone(*rest))
     held_engine.may_write.set()
     held.final(rest[-1])
@@ -247,7 +247,7 @@ def test_a_duplicate_waits_once(
 ) -> None:
     first, repeated = ledger.detail("first", "x"), ledger.detail("repeated", "x")
     held.orderer.submit(lone(first))
-    assert held_engine.writing.wait(30)
+    assert held_engine.writing.wait(60)
     held.orderer.submit(lone(repeated, repeated))
     held.orderer.submit(lone(first))
     held.orderer.submit(lone(repeated))
@@ -282,7 +282,7 @@ def test_a_full_pool_refuses_a_list_whole(
     size = rest[0].message.ByteSize() if limit == "MAX_WAITING_BYTES" else 1
     monkeypatch.setattr(orderer_module, limit, 5 * size)
     held.orderer.submit(lone(first))
-    assert held_engine.writing.wait(30)
+    assert held_engine.writing.wait(60)
     held.orderer.submit(lone(*rest[:3]))
     with pytest.raises(PoolFullError, match="3 transactions wait for a block"):
         held.orderer.submit(lone(*rest[3:]))
@@ -321,7 +321,7 @@ def test_stop_decides_what_waits(
     first = ledger.detail("first", "x")
     rest = [ledger.detail(f"key_{n}", "x") for n in range(5)]
     held.orderer.submit(lone(first))
-    assert held_engine.writing.wait(30)
+    assert held_engine.writing.wait(60)
     held.orderer.submit(lone(*rest))
     stopper = threading.Thread(target=held.orderer.stop)
     stopper.start()
@@ -397,7 +397,7 @@ def test_what_is_being_decided_waits_for_no_signature(
     message = Transaction(payload=part.message.payload)
     sign_transaction(message, admin, AccountKey.generate())
     held.orderer.submit(lone(ledger.check(message)))
-    assert held_engine.writing.wait(30)
+    assert held_engine.writing.wait(60)
     held.orderer.submit(lone(part))
     assert held.collector.counts() == (0, 0)
     held_engine.may_write.set()
@@ -406,12 +406,13 @@ def test_what_is_being_decided_waits_for_no_signature(
 
 def test_what_waits_expires_at_its_moment(ledger: LedgerStores) -> None:
     """The thread sleeps until then; what arrives meanwhile with an earlier end wakes it."""
-    began_ms = time.time_ns() // 1_000_000
-    ordering = Ordering(
-        ledger,
-        expiration_ms=200,
-        now_ms=lambda: NOW_MS + time.time_ns() // 1_000_000 - began_ms,
-    )
+    began_ms: list[int] = []
+
+    def now_ms() -> int:
+        """Stand still until all has been taken in."""
+        return NOW_MS + sum(time.monotonic_ns() // 1_000_000 - began for began in began_ms)
+
+    ordering = Ordering(ledger, expiration_ms=200, now_ms=now_ms)
     ordering.orderer.start()
     admin = ledger.folder.admin_key
     late, early = ledger.part_signed("late", admin), ledger.part_signed("early", admin)
@@ -422,11 +423,43 @@ def test_what_waits_expires_at_its_moment(ledger: LedgerStores) -> None:
     for transaction in transactions:
         ordering.orderer.submit(lone(transaction))
     assert ordering.collector.counts() == (2, 2)
+    began_ms.append(time.monotonic_ns() // 1_000_000)
     for transaction in reversed(transactions):
         said = ordering.until(transaction, {TxStatus.MST_EXPIRED})
         assert said[-1].status == TxStatus.MST_EXPIRED
     assert ordering.collector.next_expiry_ms is None
     assert ordering.store.load() == []
+    ordering.stop()
+
+
+def test_what_has_expired_is_not_called_waiting_after_that(
+    ledger: LedgerStores, held_engine: HeldEngine
+) -> None:
+    """A block ends just when a batch is taken in whose time is over already."""
+    ordering = Ordering(ledger, held_engine, expiration_ms=200, now_ms=lambda: NOW_MS + 201)
+    ordering.orderer.start()
+    block = ledger.detail("a", "1")
+    late = ledger.check(ledger.part_signed("late", ledger.folder.admin_key))
+    ordering.orderer.submit(lone(block))
+    assert held_engine.writing.wait(60)
+    has_expired = threading.Event()
+    publish = ordering.statuses.publish
+
+    def publish_after_the_block(statuses: Iterable[Status]) -> None:
+        said = list(statuses)
+        if any(status.status == TxStatus.MST_PENDING for status in said):
+            held_engine.may_write.set()
+            # The thread that makes blocks has the time to say so first, if it ever does.
+            has_expired.wait(0.2)
+        publish(said)
+        if any(status.status == TxStatus.MST_EXPIRED for status in said):
+            has_expired.set()
+
+    ordering.statuses.publish = publish_after_the_block  # type: ignore[method-assign]
+    ordering.orderer.submit(lone(late))
+    assert has_expired.wait(60)
+    assert ordering.newest(late) == TxStatus.MST_EXPIRED
+    assert ordering.collector.counts() == (0, 0)
     ordering.stop()
 
 
@@ -496,7 +529,7 @@ def test_a_fault_of_the_machine_still_stops_the_node(
     ordering = Ordering(ledger)
     ordering.orderer.start()
     ordering.orderer.submit(lone(ledger.detail("poison", "x"), ledger.detail("a", "x")))
-    assert ordering.failed.wait(30)
+    assert ordering.failed.wait(60)
     assert ordering.failures == [fault]
     ordering.stop()
     assert ledger.tip().height == 1
@@ -521,7 +554,7 @@ def test_a_node_that_cannot_write_says_so_and_takes_no_more(
     ordering.orderer.start()
     transaction = ledger.detail("a", "1")
     ordering.orderer.submit(lone(transaction))
-    assert ordering.failed.wait(30)
+    assert ordering.failed.wait(60)
     assert ordering.failures == [failure]
     with pytest.raises(StoppingError, match="the node is stopping"):
         ordering.orderer.submit(lone(ledger.detail("b", "1")))
