@@ -83,15 +83,17 @@ def _ending(job: Job) -> ResponseReturnValue:
 
 def _text(job: Job) -> str:
     text = gettext(job.step) if job.step else gettext(job.title)
-    if job.until_ms is None:
+    # The job goes on meanwhile: what is looked at twice must not change.
+    if (until_ms := job.until_ms) is None:
         return text
     expected = gettext("Expected:")
-    return f"{text} {expected} {show_moment(job.until_ms)}"
+    return f"{text} {expected} {show_moment(until_ms)}"
 
 
 def _share(job: Job) -> float | None:
     """Return how much of a wait is over, from 0 to 1; None where nobody knows."""
-    if job.until_ms is None or job.until_ms <= job.from_ms:
+    from_ms, until_ms = job.from_ms, job.until_ms
+    if until_ms is None or until_ms <= from_ms:
         return None
     now_ms = time.time_ns() // 1_000_000
-    return max(0.0, min(1.0, (now_ms - job.from_ms) / (job.until_ms - job.from_ms)))
+    return max(0.0, min(1.0, (now_ms - from_ms) / (until_ms - from_ms)))

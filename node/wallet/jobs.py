@@ -39,7 +39,7 @@ class JobStoppedError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """One piece of work.
+    """One piece of work. Whoever reads `state` first finds the rest as it says.
 
     Attributes:
         job_id: Its random id.
@@ -74,8 +74,8 @@ class Job:
             JobStoppedError: The holder gave it up.
         """
         self._check()
-        self.state, self.step, self.problem, self.until_ms = "working", step, None, None
-        self.link = None
+        self.step, self.problem, self.until_ms, self.link = step, None, None, None
+        self.state = "working"
 
     def wait_until(self, step: str, *, from_ms: int, until_ms: int, at_most_s: float) -> None:
         """Wait for a time to come, or for some seconds, and tell what for.
@@ -83,8 +83,9 @@ class Job:
         Raises:
             JobStoppedError: The holder gave it up.
         """
-        self.state, self.step, self.problem, self.link = "waiting", step, None, None
+        self.step, self.problem, self.link = step, None, None
         self.from_ms, self.until_ms = from_ms, until_ms
+        self.state = "waiting"
         left_s = (until_ms - time.time_ns() // 1_000_000) / 1000
         self.pause(max(0.0, min(left_s, at_most_s)))
 
@@ -94,8 +95,8 @@ class Job:
         Raises:
             JobStoppedError: The holder gave it up.
         """
-        self.state, self.step, self.problem = "waiting", step, None
-        self.until_ms, self.link = None, link
+        self.step, self.problem, self.until_ms, self.link = step, None, None, link
+        self.state = "waiting"
         self.pause(delay_s)
 
     def wait_for(self, problem: Exception, delay_s: float) -> None:
@@ -105,8 +106,9 @@ class Job:
             JobStoppedError: The holder gave it up.
         """
         is_locked = isinstance(problem, WalletLockedError)
-        self.state, self.step = "waiting", LOCKED if is_locked else UNREACHABLE
+        self.step = LOCKED if is_locked else UNREACHABLE
         self.problem, self.until_ms, self.link = problem, None, None
+        self.state = "waiting"
         self.pause(delay_s)
 
     def pause(self, seconds: float) -> None:
@@ -128,7 +130,8 @@ class Job:
 
     def end(self, state: State, *, problem: Exception | None = None, target: str = "/") -> None:
         """Note how it ended."""
-        self.state, self.problem, self.target = state, problem, target
+        self.problem, self.target = problem, target
+        self.state = state
         self._ended.set()
 
     def _check(self) -> None:
