@@ -62,19 +62,19 @@ def test_an_event_outlives_the_process(tmp_path: Path) -> None:
     # Bound, but nobody answers there yet: the first process cannot tell.
     with gateway(path) as (base, process):
         body = {"url": f"{heard.url}/tegata"}
-        assert requests.put(f"{base}/webhook", json=body, headers=headers, timeout=10).ok
+        assert requests.put(f"{base}/webhook", json=body, headers=headers, timeout=60).ok
         question = {"attributes": ["address"], "purpose": "Residence certificate"}
-        created = requests.post(f"{base}/requests", json=question, headers=headers, timeout=10)
+        created = requests.post(f"{base}/requests", json=question, headers=headers, timeout=60)
         link = parse_link(created.json()["link"])
         assert isinstance(link, RequestLink)
         uri = link.request_uri
-        fetched = requests.get(uri.replace("http://127.0.0.1:8080", base), timeout=10)
+        fetched = requests.get(uri.replace("http://127.0.0.1:8080", base), timeout=60)
         assert fetched.status_code == 200
         process.send_signal(signal.SIGKILL)
         process.wait()
     with heard, gateway(path) as (base, _):
         received = _first(heard)
-        key_set = requests.get(f"{base}/webhook-keys", timeout=10).json()
+        key_set = requests.get(f"{base}/webhook-keys", timeout=60).json()
     message = SignedMessage("POST", f"{heard.url}/tegata", dict(received.headers), received.body)
     told = verify_webhook(message, key_set)
     assert (told.name, told.request_id) == ("fetched", created.json()["id"])

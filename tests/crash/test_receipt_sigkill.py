@@ -66,7 +66,7 @@ class FragileTown(Town):
                     break
             try:
                 yield
-                assert process.wait(30) < 0
+                assert process.wait(60) < 0
             finally:
                 process.kill()
         self.start_gateway()

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 from support.ledger_stores import signed_transaction
-from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
+from support.processes import DEADLINE_S, LedgerFolder, NodeProcess, make_ledger_folder
 
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.transaction_pb2 import Transaction
@@ -111,7 +111,9 @@ def test_fifty_kills_lose_nothing_that_was_committed(tmp_path: Path) -> None:
             for writer in writers:
                 writer.start()
             with ledger.told:
-                assert ledger.told.wait_for(lambda aim=aim: len(ledger.committed) >= aim, 30)
+                assert ledger.told.wait_for(
+                    lambda aim=aim: len(ledger.committed) >= aim, DEADLINE_S
+                )
             # Not at the moment of a commit, but at any: the random instant is the test.
             threading.Event().wait(randomness.random() * 0.03)
             process.kill()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 from support.ledger_stores import signed_transaction
-from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
+from support.processes import DEADLINE_S, LedgerFolder, NodeProcess, make_ledger_folder
 
 from chaincode.protocol.endpoint_pb2 import ToriiResponse, TxList, TxStatus, TxStatusRequest
 from chaincode.protocol.primitive_pb2 import Signature
@@ -69,7 +69,9 @@ class Round:
             for thread in threads:
                 thread.start()
             with self.news:
-                assert self.news.wait_for(lambda: len(self.told) >= aim and self.streamed, 30)
+                assert self.news.wait_for(
+                    lambda: len(self.told) >= aim and self.streamed, DEADLINE_S
+                )
             # Not at the moment of a commit, but at any: the random instant is the test.
             threading.Event().wait(pause_s)
             process.kill()

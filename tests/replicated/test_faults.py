@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from support.peer_lab import LabPeer, PeerLab, require_namespaces, wait_until
+from support.peer_lab import LabPeer, PeerLab, require_namespaces
+from support.processes import wait_until
 from support.register_history import RegisterClients
 
 from client_sdk.errors import TransportError
@@ -158,14 +159,11 @@ def test_a_peer_that_signs_twice_is_found_out(lab: PeerLab) -> None:
     twin.start((LIAR, "empty"))
     twin.wait_ready()
     witnesses = [peer.process for peer in lab.peers[:3] if peer.process is not None]
-
-    def is_found_out() -> bool:
-        """Tell whether every witness names it."""
-        logs = [[str(line.get("event")) for line in [*witness.log]] for witness in witnesses]
-        return all(any("broken the rules of consensus" in event for event in log) for log in logs)
-
     with at_work(lab) as clients:
-        wait_until(is_found_out, "evidence against the key that signs twice")
+        for witness in witnesses:
+            witness.wait_for_line(
+                lambda line: "broken the rules of consensus" in str(line.get("event"))
+            )
         lab.remove_place(twin)
         clients.wait_for_more(10)
     check(lab, clients)

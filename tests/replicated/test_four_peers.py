@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from support.batches import ATOMIC, set_meta
 from support.memory_ledger import sign_transaction
-from support.processes import NodeProcess
+from support.processes import NodeProcess, wait_until
 from support.replicated_peers import (
     ReplicatedNetwork,
     ReplicatedPeer,
     needs_cometbft,
 )
-from support.torii_gate import Gate, sign_query, wait_until
+from support.torii_gate import Gate, sign_query
 
 from chaincode.batches import decode_batch
 from chaincode.blocks import Verdict
@@ -191,7 +191,7 @@ def test_signatures_are_collected_across_peers_and_restarts(running: RunningNetw
     message = signed(first, "together")
     running.gates[0].send(message)
     for gate in running.gates:
-        wait_until(lambda: gate.status(message).tx_status == TxStatus.MST_PENDING)  # noqa: B023
+        gate.wait_for_status(message, TxStatus.MST_PENDING)
         assert pending(gate, second) == [message]
     with pytest.raises(Exception, match="no signature is by a signatory"):
         running.gates[1].send(signed(stranger, "strange"))

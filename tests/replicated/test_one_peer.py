@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import NodeProcess
+from support.processes import NodeProcess, wait_until
 from support.replicated_peers import ReplicatedNetwork, ReplicatedPeer, needs_cometbft
-from support.torii_gate import Gate, wait_until
+from support.torii_gate import Gate
 
 from client_sdk.errors import TransactionFailedError
 from client_sdk.ledger.client import LedgerClient

@@ -4,13 +4,13 @@ import json
 import os
 import time
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import pytest
 from support.memory_ledger import sign_transaction
+from support.processes import wait_until
 from support.replicated_peers import ReplicatedNetwork, needs_cometbft
-from support.torii_gate import Gate, wait_until
+from support.torii_gate import Gate
 
 from chaincode.protocol.endpoint_pb2 import TxStatus
 from chaincode.protocol.transaction_pb2 import Transaction
@@ -41,7 +41,7 @@ def test_a_new_peer_joins_by_a_snapshot(tmp_path: Path) -> None:
         waiting = half_signed(network.admin_key)
         gate = Gate(process.address)
         gate.send(waiting)
-        wait_until(lambda: gate.status(waiting).tx_status == TxStatus.MST_PENDING)
+        gate.wait_for_status(waiting, TxStatus.MST_PENDING)
         gate.close()
         for number in range(6, 10):
             admin.submit(set_account_detail(ADMIN_ACCOUNT, f"key_{number}", str(number)))
@@ -92,7 +92,7 @@ def test_a_fifth_peer_joins_a_chain_of_100_000_transactions(tmp_path: Path) -> N
                 admin.sign_transaction(message)
             gate.send_list(*messages)
             for message in messages:
-                wait_until(partial(is_committed, gate, message))
+                gate.wait_for_status(message, TxStatus.COMMITTED)
         # The newest snapshot has nearly all of them; the rest are blocks.
         nearly_all = 2 * LONG_CHAIN // AT_ONCE - 40
         written = processes[0].wait_for_line(lambda line: is_snapshot_above(line, nearly_all))
@@ -113,10 +113,6 @@ def test_a_fifth_peer_joins_a_chain_of_100_000_transactions(tmp_path: Path) -> N
         print(f"restored after {restored_s:.1f} s, joined after {joined_s:.1f} s")
         assert joined_s < MINUTE_S
         assert reader.account_detail(ADMIN_ACCOUNT, "k7_7", writer=ADMIN_ACCOUNT) == "v"
-
-
-def is_committed(gate: Gate, message: Transaction) -> bool:
-    return gate.status(message).tx_status == TxStatus.COMMITTED
 
 
 def is_snapshot_above(line: dict[str, object], height: int) -> bool:

@@ -160,13 +160,13 @@ class Authorizing:
 def answer_page(url: str, **typed: str) -> str:
     """Do what a holder does at the issuer's page; return where the browser goes back to."""
     with requests.Session() as browser:
-        page = browser.get(url, timeout=5)
+        page = browser.get(url, timeout=60)
         token = _CSRF_TOKEN.search(page.text)
         assert token, page.text
         query = dict(parse_qsl(urlsplit(url).query))
         form = {**query, "csrf_token": token[1], "decision": "approve", **typed}
         address = url.partition("?")[0]
-        answer = browser.post(address, data=form, allow_redirects=False, timeout=5)
+        answer = browser.post(address, data=form, allow_redirects=False, timeout=60)
     assert answer.status_code == 302, answer.text
     return answer.headers["Location"]
 

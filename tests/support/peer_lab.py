@@ -9,13 +9,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
 import pytest
-from support.processes import NodeProcess
+from support.processes import NodeProcess, wait_until
 
 from client_sdk.errors import TransportError
 from client_sdk.http.client import HttpClient
@@ -26,10 +26,8 @@ from node.network.layout import PeerFolder, PeerPlace, write_network
 from node.network.peer_processes import search_path
 from node.network.peer_status import NetworkStatus, NetworkWatch
 
-PATIENCE_S: Final = 120.0
 SNAPSHOT_INTERVAL: Final = 10
 """After how many blocks of CometBFT a peer of a lab writes a snapshot."""
-_PAUSE_S: Final = 0.05
 _labs = itertools.count()
 
 
@@ -55,15 +53,6 @@ def _ip(*words: str, check: bool = True) -> int:
     if check and done.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")
     return done.returncode
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Return when a condition holds; fail with what was awaited when it does not in time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"in {PATIENCE_S:.0f} s it did not come to this: {what}")
-        time.sleep(_PAUSE_S)
 
 
 class LabPeer:
@@ -101,13 +90,8 @@ class LabPeer:
 
     def wait_ready(self) -> None:
         """Return when clients can connect; several nodes that start at once take their time."""
-        process = self.process
-        assert process is not None
-
-        def is_ready() -> bool:
-            return any(line.get("event") == "ledger node ready" for line in [*process.log])
-
-        wait_until(is_ready, f"{self.folder.name} ready")
+        assert self.process is not None
+        self.process.wait_for_log("ledger node ready")
 
     def kill(self) -> None:
         """End all its processes at once, as a power cut would."""

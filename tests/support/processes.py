@@ -24,6 +24,24 @@ DEADLINE_S = 120
 """Of a machine that is busy with other tests: nothing takes longer where it works."""
 
 
+_PAUSE_S = 0.05
+
+
+def wait_until(condition: Callable[[], bool], what: str = "what the test waits for") -> None:
+    """Ask again and again until it is so, where nothing tells of it; fail when it does not come.
+
+    Args:
+        condition: What is asked.
+        what: What is awaited, for the failure.
+    """
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"in {DEADLINE_S} s it did not come to this: {what}")
+        # A loop without it takes the processor from those who are waited for.
+        time.sleep(_PAUSE_S)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFolder:
     """A folder that a node can run in, and the keys of its first accounts."""

@@ -1,8 +1,5 @@
 """Torii over real gRPC, for tests: every method, with the bytes that the test gives."""
 
-import time
-from collections.abc import Callable
-
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
@@ -75,6 +72,13 @@ class Gate:
         """Follow a transaction to its end."""
         return list(self.open_stream(transaction_hash(transaction).hex()))
 
+    def wait_for_status(self, transaction: Transaction, status: TxStatus) -> None:
+        """Follow a transaction until the node says this of it."""
+        stream = self.open_stream(transaction_hash(transaction).hex())
+        while next(stream).tx_status != status:
+            pass
+        stream.cancel()
+
     def find(self, query: Query) -> QueryResponse:
         (answer,) = self.raw(QUERIES + "Find", query.SerializeToString())
         return QueryResponse.FromString(answer)
@@ -107,10 +111,3 @@ def sign_query(payload: Query.Payload, key: AccountKey, *, creator: str = ADMIN_
 def code_of(error: grpc.RpcError) -> grpc.StatusCode:
     assert isinstance(error, grpc.Call)
     return error.code()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Ask the node again and again, until it is so or the deadline has passed."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline

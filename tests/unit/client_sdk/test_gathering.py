@@ -22,7 +22,7 @@ class Counter:
         self.calls.append(list(questions))
         if len(self.calls) == 1:
             self.is_out.set()
-            assert self.may_answer.wait(10)
+            assert self.may_answer.wait(60)
         return [ValueError(number) if number < 0 else number * 10 for number in questions]
 
 
@@ -43,7 +43,7 @@ def test_what_comes_while_a_call_is_out_is_asked_together() -> None:
     gathering = Gathering(counter, most=4)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(ask, gathering, 1)
-        assert counter.is_out.wait(10)
+        assert counter.is_out.wait(60)
         others = []
         for number in range(2, 8):
             others.append(pool.submit(ask, gathering, number))
@@ -51,8 +51,8 @@ def test_what_comes_while_a_call_is_out_is_asked_together() -> None:
                 pass
         assert not any(other.done() for other in others)
         counter.may_answer.set()
-        assert first.result(10) == 10
-        assert [other.result(10) for other in others] == [number * 10 for number in range(2, 8)]
+        assert first.result(60) == 10
+        assert [other.result(60) for other in others] == [number * 10 for number in range(2, 8)]
     assert counter.calls == [[1], [2, 3, 4, 5], [6, 7]]
     # Whoever comes later leads again.
     assert ask(gathering, 9) == 90
@@ -99,11 +99,11 @@ def test_nobody_waits_for_his_turn_longer_than_he_will() -> None:
     gathering = Gathering(counter, most=4)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(ask, gathering, 1)
-        assert counter.is_out.wait(10)
+        assert counter.is_out.wait(60)
         with pytest.raises(TimeoutError):
             gathering.ask(2, patience_s=0.05)
         counter.may_answer.set()
-        assert first.result(10) == 10
+        assert first.result(60) == 10
     # It was not asked, and the next one is.
     assert ask(gathering, 3) == 30
     assert counter.calls == [[1], [3]]

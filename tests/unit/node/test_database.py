@@ -194,7 +194,7 @@ def test_writes_of_many_threads_go_together_and_fail_alone(database_url: str) ->
 
     def first(connection: Connection) -> str:
         # The others wait for this one, and are written by the next transaction.
-        all_there.wait(30)
+        all_there.wait(60)
         connection.execute(insert(Counter).values(name="first", value=0))
         return "first"
 
@@ -205,7 +205,7 @@ def test_writes_of_many_threads_go_together_and_fail_alone(database_url: str) ->
                 connection.execute(insert(Counter).values(name=str(number // 2), value=number))
                 return number
 
-            all_there.wait(30)
+            all_there.wait(60)
             return database.write(work)
 
         written = pool.submit(database.write, first)

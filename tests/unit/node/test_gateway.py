@@ -292,7 +292,7 @@ def test_of_answers_at_the_same_time_one_counts(gateway: GatewayWorld) -> None:
 
     def send(form: dict[str, str]) -> None:
         client = gateway.app.test_client()
-        start.wait(10)
+        start.wait(60)
         response = client.post(f"/oid4vp/responses/{created['id']}", data=form)
         statuses.append(response.status_code)
 
@@ -300,7 +300,7 @@ def test_of_answers_at_the_same_time_one_counts(gateway: GatewayWorld) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert sorted(statuses) == [200, 400, 400, 400]
     assert gateway.read(created["id"])["status"] == "accepted"
 
@@ -562,20 +562,20 @@ def test_over_a_real_connection(gateway: GatewayWorld) -> None:
             f"{base}/requests",
             json={"attributes": ["address"], "purpose": "Residence certificate"},
             headers=gateway.headers(),
-            timeout=10,
+            timeout=60,
         ).json()
         link = parse_link(created["link"])
         assert isinstance(link, RequestLink)
         uri = link.request_uri.replace(gateway.config.public_url, base)
         request = verify_request(
-            requests.get(uri, timeout=10).text,
+            requests.get(uri, timeout=60).text,
             expected_client_id=link.client_id,
             trust_anchors=gateway.world.authority.chain,
             now_s=NOW_MS // 1000,
         ).request
         form = build_response({"resident": [gateway.world.present(request)]}, request=request)
         target = request.response_uri.replace(gateway.config.public_url, base)
-        answer = requests.post(target, data=form, timeout=10)
+        answer = requests.post(target, data=form, timeout=60)
         assert (answer.status_code, answer.json()) == (200, {})
         result = requests.get(
             f"{base}/requests/{created['id']}", headers=gateway.headers(), timeout=10
@@ -583,7 +583,7 @@ def test_over_a_real_connection(gateway: GatewayWorld) -> None:
         assert result["attributes"] == {"address": ATTRIBUTES["address"]}
     finally:
         server.stop()
-        loop.join(10)
+        loop.join(60)
 
 
 def test_the_configuration_is_what_the_file_says(gateway: GatewayWorld) -> None:

@@ -200,7 +200,7 @@ def test_the_process_serves_and_stops_cleanly(tmp_path: Path, workers: int) -> N
             ready = process.stderr.readline()
             assert '"event": "ready"' in ready, ready + process.stderr.read()
         address = ready.split('"address": "')[1].split('"')[0]
-        health = requests.get(f"http://{address}/healthz", timeout=10).json()
+        health = requests.get(f"http://{address}/healthz", timeout=60).json()
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
     assert health["service"] == "gateway"

@@ -347,7 +347,7 @@ class SlowAnchor:
         assert all(one.list_place and one.list_place.list_id == status_list for one in members)
         self.sizes.append(len(members))
         self.began.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(60)
         if self.failure is not None:
             raise self.failure
         return [
@@ -392,7 +392,7 @@ def test_what_waits_is_anchored_together(queue: BatchQueue, anchor: SlowAnchor) 
     other_list = members(5, list_id="2" * 32)
     with ThreadPoolExecutor() as callers:
         first = callers.submit(queue.anchor, groups[0])
-        assert anchor.began.wait(30)
+        assert anchor.began.wait(60)
         later = [callers.submit(queue.anchor, group) for group in (*groups[1:], other_list)]
         while queue.waiting < 4:
             threading.Event().wait(0.001)
@@ -408,7 +408,7 @@ def test_a_failure_is_told_to_all_who_wait(queue: BatchQueue, anchor: SlowAnchor
     anchor.failure = TransportError("the node cannot be reached")
     with ThreadPoolExecutor() as callers:
         first = callers.submit(queue.anchor, members(1))
-        assert anchor.began.wait(30)
+        assert anchor.began.wait(60)
         later = [callers.submit(queue.anchor, members(2)) for _ in range(2)]
         anchor.go_on.set()
         for future in (first, *later):

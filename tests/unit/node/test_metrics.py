@@ -60,7 +60,7 @@ def test_metrics_have_an_address_of_their_own() -> None:
     for server in (first, second):
         server.start()
     assert int(second.address.rpartition(":")[2]) > port
-    with urllib.request.urlopen(f"http://{second.address}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{second.address}/metrics", timeout=60) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     assert "tegata_http_requests" in {family.name for family in families}
     for server in (first, second):

@@ -34,7 +34,7 @@ def served(app: Flask) -> Iterator[str]:
         yield f"http://{server.address}"
     finally:
         server.stop()
-        loop.join(10)
+        loop.join(60)
 
 
 def check_document(address: str, token: str, folder: Path, *options: str) -> None:

@@ -53,7 +53,7 @@ def test_a_request_under_way_is_finished_before_the_server_stops() -> None:
     @app.get("/slow")
     def slow() -> str:
         started.set()
-        assert may_finish.wait(10)
+        assert may_finish.wait(60)
         return "done"
 
     server = WebServer(app, "127.0.0.1:0")
@@ -62,19 +62,19 @@ def test_a_request_under_way_is_finished_before_the_server_stops() -> None:
     answers: list[str] = []
     asking = threading.Thread(
         target=lambda: answers.append(
-            requests.get(f"http://{server.address}/slow", timeout=10).text
+            requests.get(f"http://{server.address}/slow", timeout=60).text
         )
     )
     asking.start()
-    assert started.wait(10)
+    assert started.wait(60)
     server.stop()
     may_finish.set()
-    loop.join(10)
-    asking.join(10)
+    loop.join(60)
+    asking.join(60)
     assert not loop.is_alive()
     assert answers == ["done"]
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://{server.address}/slow", timeout=10)
+        requests.get(f"http://{server.address}/slow", timeout=60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -86,7 +86,7 @@ def test_a_signal_stops_the_process_cleanly(number: signal.Signals) -> None:
         ready = process.stderr.readline()
         assert '"event": "ready"' in ready
         address = ready.split('"address": "')[1].split('"')[0]
-        assert requests.get(f"http://{address}/healthz", timeout=10).status_code == 200
+        assert requests.get(f"http://{address}/healthz", timeout=60).status_code == 200
         process.send_signal(number)
         rest = process.stderr.read()
     assert process.returncode == 0
@@ -101,6 +101,6 @@ def test_stop_may_come_again_and_late() -> None:
     for stopper in stoppers:
         stopper.start()
     for thread in (*stoppers, runner):
-        thread.join(10)
+        thread.join(60)
     server.stop()
     assert not runner.is_alive()

@@ -130,7 +130,7 @@ def test_a_server_that_does_not_answer() -> None:
     done = threading.Event()
 
     def serve(_connection: socket.socket) -> None:
-        done.wait(10)
+        done.wait(60)
 
     http = HttpClient(timeout_s=0.2)
     with raw_server(serve) as url:
@@ -148,14 +148,14 @@ def test_a_server_that_answers_drop_by_drop() -> None:
         while not done.wait(0.05):
             connection.sendall(b"x")
 
-    http = HttpClient(timeout_s=0.4)
+    http = HttpClient(timeout_s=1)
     started = time.monotonic()
     with raw_server(serve) as url:
-        with pytest.raises(TransportError, match=r"took longer than 0.4 s"):
+        with pytest.raises(TransportError, match=r"took longer than 1 s"):
             http.get(url)
         done.set()
         http.close()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nX-Long: "])
@@ -174,7 +174,7 @@ def test_a_server_whose_headers_come_drop_by_drop(begun: bytes) -> None:
             http.post_form(url, {})
         done.set()
         http.close()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_a_server_cannot_make_a_wallet_wait(http: HttpClient) -> None:

@@ -280,7 +280,7 @@ def test_a_transaction_outlives_a_restart_of_the_node(tmp_path: Path, how: str) 
         ]
         for writer in writers:
             writer.start()
-        assert some.wait(30)
+        assert some.wait(60)
         if how == "killed":
             process.kill()
         else:

@@ -415,7 +415,7 @@ def test_of_two_histories_at_a_time_the_second_is_found_out(
     reader = ProvenLedger(node, first.ledger_id(), trust=trust_in(first), now_ms=clock)
     with ThreadPoolExecutor(2) as pool:
         before = pool.submit(reader.signatories, HOLDER)
-        assert node.asked.wait(30)
+        assert node.asked.wait(60)
         second = pool.submit(reader.signatories, HOLDER)
     assert before.result()
     with pytest.raises(LedgerForkError):

@@ -167,7 +167,7 @@ def test_what_others_ask_by_the_same_call_is_linked(spans: Spans) -> None:
 
     def ask_all(questions: object) -> list[int]:
         first_is_out.set()
-        assert may_answer.wait(10)
+        assert may_answer.wait(60)
         return [1] * len(list(questions))  # type: ignore[call-overload]
 
     gathering: Gathering[int, int] = Gathering(ask_all, most=8)
@@ -178,7 +178,7 @@ def test_what_others_ask_by_the_same_call_is_linked(spans: Spans) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(ask, 0)]
-        assert first_is_out.wait(10)
+        assert first_is_out.wait(60)
         asked += [pool.submit(ask, 1), pool.submit(ask, 2)]
         while len(gathering._waiting) < 2:
             threading.Event().wait(0.001)

@@ -128,7 +128,7 @@ def served(world: FaceWorld) -> Iterator[tuple[str, int]]:
         yield host, int(port)
     finally:
         server.stop()
-        loop.join(10)
+        loop.join(60)
 
 
 def test_a_slow_client_holds_nobody_up_and_no_body_is_in_a_file(

@@ -257,7 +257,7 @@ def test_sigterm_under_load_keeps_all_that_was_committed(
     folder: LedgerFolder, tmp_path: Path
 ) -> None:
     committed: list[str] = []
-    enough = threading.Event()
+    enough, stops = threading.Event(), threading.Event()
 
     def write(address: str, writer: int) -> None:
         with folder.admin(address, timeout_s=3) as admin:
@@ -266,7 +266,9 @@ def test_sigterm_under_load_keeps_all_that_was_committed(
                 try:
                     admin.submit(set_account_detail(ADMIN_ACCOUNT, key, "x"))
                 except ClientError:
-                    return
+                    if stops.is_set():
+                        return
+                    continue
                 committed.append(key)
                 if len(committed) > 100:
                     enough.set()
@@ -275,7 +277,8 @@ def test_sigterm_under_load_keeps_all_that_was_committed(
         writers = [threading.Thread(target=write, args=(process.address, n)) for n in range(6)]
         for writer in writers:
             writer.start()
-        assert enough.wait(30)
+        assert enough.wait(60)
+        stops.set()
         assert process.stop() == 0
         for writer in writers:
             writer.join()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from support.processes import LedgerFolder, make_ledger_folder
+from support.processes import LedgerFolder, make_ledger_folder, wait_until
 from support.small_ledger import create_domain, create_role
-from support.torii_gate import QUERIES, TIMEOUT_S, Gate, code_of, wait_until
+from support.torii_gate import QUERIES, TIMEOUT_S, Gate, code_of
 
 from chaincode.protocol.block_pb2 import Block
 from chaincode.protocol.primitive_pb2 import Signature

@@ -25,7 +25,7 @@ def test_what_does_not_fit_waits_until_something_ends() -> None:
     with requests.hold(LARGE_BYTES), requests.hold(LARGE_BYTES - 1):
         assert not begun.is_set()
     held.close()
-    assert begun.wait(30)
+    assert begun.wait(60)
     thread.join()
     with requests.hold(MAX_BYTES_AT_A_TIME):
         pass

@@ -65,7 +65,7 @@ def test_a_request_keeps_its_place_when_its_client_leaves() -> None:
             # server hears of the first who left behind one of these calls.
             for _ in range(20):
                 with pytest.raises(grpc.RpcError) as caught:
-                    call(b"", timeout=1)
+                    call(b"", timeout=TIMEOUT_S)
                 assert code_of(caught.value) == grpc.StatusCode.RESOURCE_EXHAUSTED
         finally:
             goes_on.set()

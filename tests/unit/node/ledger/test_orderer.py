@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -437,30 +437,32 @@ def test_what_has_expired_is_not_called_waiting_after_that(
 ) -> None:
     """A block ends just when a batch is taken in whose time is over already."""
     ordering = Ordering(ledger, held_engine, expiration_ms=200, now_ms=lambda: NOW_MS + 201)
-    ordering.orderer.start()
-    block = ledger.detail("a", "1")
-    late = ledger.check(ledger.part_signed("late", ledger.folder.admin_key))
-    ordering.orderer.submit(lone(block))
-    assert held_engine.writing.wait(60)
-    has_expired = threading.Event()
-    publish = ordering.statuses.publish
+    with ExitStack() as ends:
+        ends.callback(ordering.stop)
+        ends.callback(held_engine.may_write.set)
+        ordering.orderer.start()
+        block = ledger.detail("a", "1")
+        late = ledger.check(ledger.part_signed("late", ledger.folder.admin_key))
+        ordering.orderer.submit(lone(block))
+        assert held_engine.writing.wait(60)
+        has_expired = threading.Event()
+        publish = ordering.statuses.publish
 
-    def publish_after_the_block(statuses: Iterable[Status]) -> None:
-        said = list(statuses)
-        if any(status.status == TxStatus.MST_PENDING for status in said):
-            held_engine.may_write.set()
-            # The thread that makes blocks has the time to say so first, if it ever does.
-            has_expired.wait(0.2)
-        publish(said)
-        if any(status.status == TxStatus.MST_EXPIRED for status in said):
-            has_expired.set()
+        def publish_after_the_block(statuses: Iterable[Status]) -> None:
+            said = list(statuses)
+            if any(status.status == TxStatus.MST_PENDING for status in said):
+                held_engine.may_write.set()
+                # The thread that makes blocks has the time to say so first, if it ever does.
+                has_expired.wait(0.2)
+            publish(said)
+            if any(status.status == TxStatus.MST_EXPIRED for status in said):
+                has_expired.set()
 
-    ordering.statuses.publish = publish_after_the_block  # type: ignore[method-assign]
-    ordering.orderer.submit(lone(late))
-    assert has_expired.wait(60)
-    assert ordering.newest(late) == TxStatus.MST_EXPIRED
-    assert ordering.collector.counts() == (0, 0)
-    ordering.stop()
+        ordering.statuses.publish = publish_after_the_block  # type: ignore[method-assign]
+        ordering.orderer.submit(lone(late))
+        assert has_expired.wait(60)
+        assert ordering.newest(late) == TxStatus.MST_EXPIRED
+        assert ordering.collector.counts() == (0, 0)
 
 
 def test_what_the_rules_fail_on_does_not_stop_the_node_at_each_start(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.ledger_stores import WINDOW, opened, signed_transaction
-from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
+from support.processes import LedgerFolder, NodeProcess, make_ledger_folder, wait_until
 from support.torii_gate import (
     COMMANDS,
     QUERIES,
@@ -24,7 +24,6 @@ from support.torii_gate import (
     code_of,
     names_of,
     sign_query,
-    wait_until,
 )
 
 from chaincode.ids import REGISTRY_ACCOUNT
