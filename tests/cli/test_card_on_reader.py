@@ -12,14 +12,13 @@ from typing import Any, Self
 import pytest
 import structlog
 from click.testing import Result
-from cryptography.hazmat.primitives.serialization import Encoding
+from support.card_world import CardWorld
 from support.command_line import run_inside
-from support.issuer_world import ISSUER, OPERATOR_TOKEN, IssuerWorld
-from support.odd_issuer import served
+from support.issuer_world import OPERATOR_TOKEN, IssuerWorld
+from support.resident_wallet import make_wallet_at, served_issuer
 from support.virtual_card import (
     ADDRESS,
     NAME,
-    NOW,
     NUMBER_B,
     PASSWORD,
     PIN,
@@ -28,49 +27,18 @@ from support.virtual_card import (
     VirtualCard,
 )
 
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.commands import create_account
-from client_sdk.sealing.vault import CHEAPEST, Vault
 from client_sdk.wallet import Wallet
-from client_sdk.wallet.contents import WalletContents
-from client_sdk.wallet.records import LedgerAccount
-from node.issuer.config import CardConfig
 
-HOLDER, PASSPHRASE = "h4f2@holder", "pass"
+PASSPHRASE = "pass"
 
 
 class Town:
     """A city that takes cards, a resident's wallet, and her card on the reader."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        authority = Authority()
-        (folder / "cards.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-        listed = authority.revocation_list(next_update=NOW.replace(year=2030))
-        (folder / "cards.crl").write_bytes(listed.public_bytes(Encoding.DER))
-        self.card = VirtualCard(authority)
-        self.url, self.wallet = url, folder / "wallet"
-        self.world = IssuerWorld(
-            folder,
-            public_url=url,
-            card=CardConfig(
-                authority_file=folder / "cards.pem",
-                revocation_list_files=(folder / "cards.crl",),
-                municipality="仙台市",
-                addresses=("宮城県仙台市",),
-                self_service="on",
-            ),
-        )
-        key = AccountKey.generate()
-        self.world.ledger.submit("admin@tegata", create_account(HOLDER, key.public_key))
-        account = LedgerAccount(
-            account_id=HOLDER,
-            ledger_id=self.world.ledger_id,
-            torii="memory.invalid:1",
-            registered_by=ISSUER,
-            issuer_url=url,
-        )
-        contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
-        Vault.create(self.wallet, PASSPHRASE, contents.to_fields(), profile=CHEAPEST).close()
+    def __init__(self, world: IssuerWorld, card: VirtualCard, folder: Path) -> None:
+        self.world, self.card = world, card
+        self.url, self.wallet = world.config.public_url, folder / "wallet"
+        make_wallet_at(world, self.wallet, passphrase=PASSPHRASE)
 
     def receive(self, link: str, *more: str, **secrets: str) -> Result:
         environment = {"TEGATA_PASSPHRASE": PASSPHRASE, **secrets}
@@ -88,14 +56,11 @@ class Town:
 
 @pytest.fixture
 def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
-    towns: list[Town] = []
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        return towns[0].world.app(environ, start)
-
-    with served(app) as url:
-        made = Town(tmp_path, url)
-        towns.append(made)
+    authority = Authority()
+    with served_issuer(
+        lambda url: CardWorld(tmp_path, authority, self_service="on", public_url=url)
+    ) as world:
+        made = Town(world, VirtualCard(authority), tmp_path)
 
         class Reader:
             """Stands for pyscard, which needs a reader's driver to build."""
@@ -121,7 +86,6 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
         # The service's log would stand in the command's output.
         with structlog.testing.capture_logs():
             yield made
-    made.world.store.close()
 
 
 def test_card_alone_gets_its_holders_credential(town: Town) -> None:

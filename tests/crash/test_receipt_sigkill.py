@@ -8,13 +8,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from support.resident_wallet import resident_wallet
 
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import ServiceRefusedError, TransportError
-from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.grants import new_record_id
 from client_sdk.sealing.hpke import SealingKey
-from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.verifier.standing_client import StandingClient
 from client_sdk.wallet import Wallet
@@ -84,15 +83,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileTown]:
 @pytest.fixture(scope="module")
 def wallet(town: FragileTown, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
     file = tmp_path_factory.mktemp("wallet") / "wallet"
-    with (
-        IssuerClient(town.issuer_url, town.operator_token) as city,
-        Wallet.create(
-            file, "passphrase", trust_anchors=town.trust_anchors, profile=CHEAPEST
-        ) as wallet,
-    ):
-        wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
-        offer = city.offer(RESIDENT)
-        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
+    with resident_wallet(file, town, RESIDENT) as wallet:
         yield wallet
 
 

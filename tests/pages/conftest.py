@@ -8,13 +8,12 @@ from playwright.sync_api import Browser, Page
 from support.browser import chromium, person, reset
 from support.face_stand import FaceStand, serve_faces
 from support.fake_camera import show_qr_code
+from support.resident_wallet import resident_wallet
 from support.wallet_stand import PASSPHRASE, WalletStand, pair, serve_wallet
 from support.wallet_town import WalletTown
 
 from client_sdk.issuer.client import IssuerClient
-from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.verifier.gateway_client import GatewayClient
-from client_sdk.wallet import Wallet
 from node.cli.demo.cast import example_resident
 
 
@@ -67,20 +66,19 @@ def office(wallet_town: WalletTown) -> Iterator[GatewayClient]:
 
 @pytest.fixture(scope="session")
 def stand(
-    wallet_town: WalletTown, city: IssuerClient, tmp_path_factory: pytest.TempPathFactory
+    wallet_town: WalletTown, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WalletStand]:
     """The page of a wallet with an account and a credential; it was not made by the page."""
     path = tmp_path_factory.mktemp("home") / "wallet"
-    anchors = wallet_town.trust_anchors
-    with Wallet.create(path, PASSPHRASE, trust_anchors=anchors, profile=CHEAPEST) as wallet:
-        wallet.register(
-            wallet_town.issuer_url,
-            city.enrol(),
-            torii=wallet_town.torii_tls,
-            root_certificates=wallet_town.root_certificates,
-        )
-        offer = city.offer(example_resident())
-        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
+    with resident_wallet(
+        path,
+        wallet_town,
+        example_resident(),
+        passphrase=PASSPHRASE,
+        torii=wallet_town.torii_tls,
+        root_certificates=wallet_town.root_certificates,
+    ):
+        pass
     with serve_wallet(path, suggestions=wallet_town.suggestions) as stand:
         yield stand
 

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from pathlib import Path
 
 import pytest
 from jwcrypto.jwk import JWK
 from sd_jwt.verifier import SDJWTVerifier
+from support.resident_wallet import resident_wallet
 
 from client_sdk.credentials.resident import ResidentAttributes
 from client_sdk.errors import TransportError
 from client_sdk.issuer.authority_client import group_jwk
 from client_sdk.issuer.client import IssuerClient
-from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.free_ports import free_addresses
@@ -83,14 +82,8 @@ def city(town: TownOfAuthorities) -> Iterator[IssuerClient]:
 
 
 @pytest.fixture(scope="module")
-def wallet(
-    town: TownOfAuthorities, city: IssuerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Wallet]:
-    path: Path = tmp_path_factory.mktemp("wallet") / "wallet"
-    with Wallet.create(
-        path, "a passphrase for this test", trust_anchors=town.trust_anchors, profile=CHEAPEST
-    ) as wallet:
-        wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
+def wallet(town: TownOfAuthorities, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
+    with resident_wallet(tmp_path_factory.mktemp("wallet") / "wallet", town) as wallet:
         yield wallet
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.command_line import run_inside
+from support.resident_wallet import resident_wallet
 from support.verifier_stand import VerifierStand
 
 from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE, ResidentAttributes
 from client_sdk.errors import OverAskingError
-from client_sdk.issuer.client import IssuerClient
 from client_sdk.openid4vp.access_certificate import certify_verifier, load_identity
 from client_sdk.openid4vp.verifier_registration import (
     RegisteredCredential,
@@ -19,7 +19,6 @@ from client_sdk.openid4vp.verifier_registration import (
     sign_registration,
 )
 from client_sdk.purposes import find_term
-from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.wallet import Wallet
 from node.cli.demo.town import Town
 
@@ -39,15 +38,8 @@ RESIDENT = ResidentAttributes(
 def file(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wallet with a credential, which trusts the town's access authority."""
     path = tmp_path_factory.mktemp("hanako") / "wallet"
-    anchors = town.trust_anchors
-    with (
-        IssuerClient(town.issuer_url, town.operator_token) as city,
-        Wallet.create(path, PASSPHRASE, trust_anchors=anchors, profile=CHEAPEST) as wallet,
-    ):
-        wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
-        offer = city.offer(RESIDENT)
-        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
-    return path
+    with resident_wallet(path, town, RESIDENT, passphrase=PASSPHRASE):
+        return path
 
 
 class Shop(VerifierStand):

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from support.databases import PostgreSql
 from support.proxy import find_caddy, running_proxy
+from support.resident_wallet import resident_wallet
 from support.story_town import canary_resident
 
 from client_sdk.errors import TransportError
 from client_sdk.issuer.client import IssuerClient
-from client_sdk.sealing.vault import CHEAPEST
 from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.wallet import Wallet
 from node.cli.demo.free_ports import free_addresses
@@ -137,15 +137,7 @@ def city(
 @pytest.fixture(scope="module")
 def wallet(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
     file = tmp_path_factory.mktemp("wide_wallet") / "wallet"
-    with (
-        IssuerClient(city.issuer_url, city.operator_token) as counter,
-        Wallet.create(
-            file, "passphrase", trust_anchors=city.trust_anchors, profile=CHEAPEST
-        ) as wallet,
-    ):
-        wallet.register(city.issuer_url, counter.enrol(), torii=city.torii)
-        offer = counter.offer(canary_resident())
-        wallet.issuance.receive(offer.link, tx_code=offer.tx_code)
+    with resident_wallet(file, city, canary_resident()) as wallet:
         yield wallet
 
 

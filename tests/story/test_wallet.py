@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.http_stand import HttpStand, Reply, json_reply
+from support.resident_wallet import PASSPHRASE, resident_wallet
 from support.verifier_stand import VerifierStand
 
 from chaincode.encoding import JsonObject
@@ -47,7 +48,6 @@ from node.cli.demo.town import Town
 
 pytestmark = pytest.mark.xdist_group("town")
 
-PASSPHRASE = "a passphrase for this test"
 RESIDENT = ResidentAttributes(
     name="手形 太郎",
     address="青葉市緑町 [1-2-3]",
@@ -82,14 +82,10 @@ def stand(ledger_id: str) -> Iterator[VerifierStand]:
 
 
 @pytest.fixture(scope="module")
-def resident(
-    town: Town, city: IssuerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Wallet]:
+def resident(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
     """A wallet with an account and one credential."""
     file = tmp_path_factory.mktemp("resident") / "wallet"
-    with create(file, trust_anchors=town.trust_anchors) as wallet:
-        wallet.register(town.issuer_url, city.enrol(), torii=town.torii)
-        receive(wallet, city.offer(RESIDENT))
+    with resident_wallet(file, town, RESIDENT) as wallet:
         yield wallet
 
 

@@ -7,21 +7,16 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from support.authorizing import answer_page
-from support.issuer_world import ISSUER, IssuerWorld
+from support.issuer_world import IssuerWorld
 from support.memory_ledger import START_MS
-from support.odd_issuer import served
+from support.resident_wallet import make_wallet_at, served_issuer
 from support.wallet_provider import Authority
 
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.commands import create_account
-from client_sdk.sealing.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import Vault
 from client_sdk.wallet import Wallet, WalletSession
-from client_sdk.wallet.contents import WalletContents
 from client_sdk.wallet.provider_key import ProviderKey
-from client_sdk.wallet.records import LedgerAccount
 from node.issuer.config import KeyAttestations
 
-HOLDER: Final = "h4f2@holder"
 AUTHORITY: Final = Authority(START_MS)
 DEMAND: Final = KeyAttestations(key_storage=("iso_18045_high", "iso_18045_moderate"))
 
@@ -58,17 +53,8 @@ class Town:
 
     def __init__(self, world: IssuerWorld, folder: Path) -> None:
         self.world = world
-        self.path, key = folder / "wallet", AccountKey.generate()
-        world.ledger.submit("admin@tegata", create_account(HOLDER, key.public_key))
-        account = LedgerAccount(
-            account_id=HOLDER,
-            ledger_id=world.ledger_id,
-            torii="memory.invalid:1",
-            registered_by=ISSUER,
-            issuer_url=world.config.public_url,
-        )
-        contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
-        Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
+        self.path = folder / "wallet"
+        make_wallet_at(world, self.path)
 
     def open(self, made_by: ProviderKey | None, **more: Any) -> Wallet:
         vault = Vault.open(self.path, "pass")
@@ -77,20 +63,9 @@ class Town:
 
 @contextmanager
 def town_of(folder: Path, **settings: Any) -> Iterator[Town]:
-    worlds: list[IssuerWorld] = []
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        return worlds[0].app(environ, start)
-
-    (folder / "providers.pem").write_bytes(AUTHORITY.pem)
-    with served(app) as url:
-        worlds.append(
-            IssuerWorld(
-                folder,
-                public_url=url,
-                wallet_providers_file=folder / "providers.pem",
-                **settings,
-            )
-        )
-        yield Town(worlds[0], folder)
-    worlds[0].store.close()
+    providers = folder / "providers.pem"
+    providers.write_bytes(AUTHORITY.pem)
+    with served_issuer(
+        lambda url: IssuerWorld(folder, public_url=url, wallet_providers_file=providers, **settings)
+    ) as world:
+        yield Town(world, folder)

@@ -6,44 +6,24 @@ from typing import Any
 
 import pytest
 from support.face_world import URL, FaceWorld
-from support.issuer_world import ISSUER, RESIDENT, Clock, IssuerWorld
-from support.odd_issuer import served
+from support.issuer_world import RESIDENT, Clock, IssuerWorld
+from support.resident_wallet import make_wallet_at, served_issuer
 
 from client_sdk.credentials.jose import generate_key
 from client_sdk.errors import IssuanceDeferredError, IssuerRefusedError, TransportError
 from client_sdk.face.portrait import PortraitOpening, portrait_commitments
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.commands import create_account
-from client_sdk.sealing.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import Vault
 from client_sdk.wallet import Wallet, WalletSession
-from client_sdk.wallet.contents import WalletContents
-from client_sdk.wallet.records import LedgerAccount
 from node.issuer.config import FaceTestConfig
-
-HOLDER = "h4f2@holder"
 
 
 class Town:
     """A city that wants to see faces, a face service, and a resident's wallet."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.clock = Clock()
-        self.face = FaceWorld(clock=self.clock, test_rate="10/hour")
-        config = FaceTestConfig.model_validate({**self.face.trust(folder), "url": URL})
-        self.issuer = IssuerWorld(
-            folder, public_url=url, face_http=self.face.http, face=config, clock=self.clock
-        )
-        self.path, key = folder / "wallet", AccountKey.generate()
-        self.issuer.ledger.submit("admin@tegata", create_account(HOLDER, key.public_key))
-        account = LedgerAccount(
-            account_id=HOLDER,
-            ledger_id=self.issuer.ledger_id,
-            torii="memory.invalid:1",
-            registered_by=ISSUER,
-            issuer_url=url,
-        )
-        contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
-        Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
+    def __init__(self, issuer: IssuerWorld, face: FaceWorld, folder: Path) -> None:
+        self.clock, self.issuer, self.face = issuer.clock, issuer, face
+        self.path = folder / "wallet"
+        make_wallet_at(issuer, self.path)
 
     def open(self) -> Wallet:
         return Wallet(WalletSession(Vault.open(self.path, "pass"), now_ms=self.clock))
@@ -54,15 +34,15 @@ class Town:
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
-    towns: list[Town] = []
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        return towns[0].issuer.app(environ, start)
-
-    with served(app) as url:
-        towns.append(Town(tmp_path, url))
-        yield towns[0]
-    towns[0].issuer.store.close()
+    clock = Clock()
+    face = FaceWorld(clock=clock, test_rate="10/hour")
+    config = FaceTestConfig.model_validate({**face.trust(tmp_path), "url": URL})
+    with served_issuer(
+        lambda url: IssuerWorld(
+            tmp_path, public_url=url, face_http=face.http, face=config, clock=clock
+        )
+    ) as issuer:
+        yield Town(issuer, face, tmp_path)
 
 
 def face_page(wallet: Wallet, offer: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from support.issuer_world import ISSUER
-from support.issuing_town import DEMAND, HOLDER, HolderAtPage, Town, provider, town_of
+from support.issuing_town import DEMAND, HolderAtPage, Town, provider, town_of
+from support.resident_wallet import HOLDER
 
 from client_sdk.credentials.jose import export_public_jwk, key_from_seed
 from client_sdk.errors import IssuerRefusedError, OfferError, TransportError, VaultFormatError

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from support.card_world import CardWorld
 from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
-from support.odd_issuer import served
-from support.virtual_card import ADDRESS, NOW, PASSWORD, Authority, VirtualCard
+from support.resident_wallet import make_wallet_at, served_issuer
+from support.virtual_card import ADDRESS, PASSWORD, Authority, VirtualCard
 
 from chaincode.encoding import encode_base64url
 from client_sdk.card.card_proof import CardProof, prove_card
@@ -21,44 +21,21 @@ from client_sdk.errors import (
     TransportError,
     VaultFormatError,
 )
-from client_sdk.ledger.account_key import AccountKey
-from client_sdk.ledger.commands import create_account
-from client_sdk.sealing.vault import CHEAPEST, Vault
+from client_sdk.sealing.vault import Vault
 from client_sdk.wallet import Wallet, WalletSession
 from client_sdk.wallet.contents import WalletContents
-from client_sdk.wallet.records import LedgerAccount, StoredCredential, StoredIssuance
-from node.issuer.config import CardConfig
+from client_sdk.wallet.records import StoredCredential, StoredIssuance
 
-HOLDER = "h4f2@holder"
 AUTHORITY = Authority()
 
 
 class Town:
     """A city's service, and a resident's wallet at it."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        (folder / "cards.pem").write_bytes(AUTHORITY.certificate.public_bytes(Encoding.PEM))
-        listed = AUTHORITY.revocation_list(next_update=NOW.replace(year=2030))
-        (folder / "cards.crl").write_bytes(listed.public_bytes(Encoding.DER))
-        card = CardConfig(
-            authority_file=folder / "cards.pem",
-            revocation_list_files=(folder / "cards.crl",),
-            municipality="仙台市",
-            addresses=("宮城県仙台市",),
-            self_service="reviewed",
-        )
-        self.world = IssuerWorld(folder, public_url=url, card=card)
-        self.path, key = folder / "wallet", AccountKey.generate()
-        self.world.ledger.submit("admin@tegata", create_account(HOLDER, key.public_key))
-        account = LedgerAccount(
-            account_id=HOLDER,
-            ledger_id=self.world.ledger_id,
-            torii="memory.invalid:1",
-            registered_by=ISSUER,
-            issuer_url=url,
-        )
-        contents = WalletContents(seed=key.seed, trust_anchors="", account=account)
-        Vault.create(self.path, "pass", contents.to_fields(), profile=CHEAPEST).close()
+    def __init__(self, world: IssuerWorld, folder: Path) -> None:
+        self.world = world
+        self.path = folder / "wallet"
+        make_wallet_at(world, self.path)
 
     def open(self) -> Wallet:
         return Wallet(WalletSession(Vault.open(self.path, "pass"), now_ms=self.world.clock))
@@ -72,15 +49,10 @@ class Town:
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
-    towns: list[Town] = []
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        return towns[0].world.app(environ, start)
-
-    with served(app) as url:
-        towns.append(Town(tmp_path, url))
-        yield towns[0]
-    towns[0].world.store.close()
+    with served_issuer(
+        lambda url: CardWorld(tmp_path, AUTHORITY, self_service="reviewed", public_url=url)
+    ) as world:
+        yield Town(world, tmp_path)
 
 
 def sign_with_card(audience: str, nonce: str) -> CardProof:
