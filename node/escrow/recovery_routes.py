@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Final, TypeAlias
 
-import structlog
 from flask import Response, jsonify, request
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
@@ -19,13 +18,11 @@ from node.escrow.callers import Caller, CallerDesk
 from node.escrow.recovery_signing import NewBinding, RecoverySigning
 from node.escrow.routes import HandlePath
 from node.threshold.signing_rounds import CommitmentFields, OpenedSession, SignatureShareFields
-from node.web.problems import problem_of
+from node.web.problems import register_ledger_unavailable
 
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _TAGS: Final[_Tags] = [{"name": "signing"}]
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"proof_of_possession": []}]
-_RETRY_AFTER_S: Final = 5
-_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.escrow")
 
 Payload = Annotated[
     str,
@@ -99,8 +96,13 @@ def add_recovery_routes(
     escrow_account: str,
 ) -> None:
     """Add the routes of an agent that holds a share of the escrow account's key."""
-    for kind in (TransportError, QueryFailedError):
-        app.register_error_handler(kind, _ledger_unavailable)
+    register_ledger_unavailable(
+        app,
+        TransportError,
+        QueryFailedError,
+        title="The ledger cannot be asked now",
+        detail="Nothing was signed. Send the same again in a moment.",
+    )
 
     def identify() -> Caller:
         return desk.identify(
@@ -187,16 +189,3 @@ def _payload_of(body: SessionRequest) -> bytes:
         raise ApiError(
             422, "invalid_fields", "The request's fields are not acceptable", f"payload: {error}"
         ) from None
-
-
-def _ledger_unavailable(error: Exception) -> Response:
-    _log.error("ledger_unavailable", error=type(error).__name__, detail=str(error))
-    return problem_of(
-        ApiError(
-            503,
-            "ledger_unavailable",
-            "The ledger cannot be asked now",
-            "Nothing was signed. Send the same again in a moment.",
-            retry_after_s=_RETRY_AFTER_S,
-        )
-    )

@@ -28,7 +28,7 @@ from node.gateway.waci import WaciVerification
 from node.gateway.waci_routes import add_waci_routes
 from node.web.app import create_api
 from node.web.caller_address import caller_address
-from node.web.problems import RETRY_AFTER_S, OAuthError, problem_of, problems
+from node.web.problems import OAuthError, problem_of, problems, register_ledger_unavailable
 from node.web.rate_limit import RateLimiter, parse_rate
 
 # A presentation may hold a portrait.
@@ -94,8 +94,13 @@ def create_routes(
         max_body_bytes=MAX_BODY_BYTES,
         security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")},
     )
-    app.register_error_handler(TransportError, _ledger_unavailable)
-    app.register_error_handler(QueryFailedError, _ledger_unavailable)
+    register_ledger_unavailable(
+        app,
+        TransportError,
+        QueryFailedError,
+        title="The ledger cannot be asked now",
+        detail="Nothing was decided. Send the same again in a moment.",
+    )
     app.register_error_handler(ProofError, _ledger_unproven)
     add_verifier_routes(app, presentations, access, waci=waci)
     _add_wallet_routes(app, presentations)
@@ -155,19 +160,6 @@ def _add_wallet_routes(app: OpenAPI, presentations: Presentations) -> None:
             # An OAuth error, since wallets read no problem documents; always the same.
             return jsonify({"error": error.code, "error_description": error.detail}), 400
         return jsonify({} if redirect_uri is None else {"redirect_uri": redirect_uri}), 200
-
-
-def _ledger_unavailable(error: Exception) -> Response:
-    _log.error("ledger_unavailable", error=type(error).__name__, detail=str(error))
-    return problem_of(
-        ApiError(
-            503,
-            "ledger_unavailable",
-            "The ledger cannot be asked now",
-            "Nothing was decided. Send the same again in a moment.",
-            retry_after_s=RETRY_AFTER_S,
-        )
-    )
 
 
 def _ledger_unproven(error: Exception) -> Response:

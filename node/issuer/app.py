@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Final, Protocol
 
 import structlog
-from flask import Flask, Response
+from flask import Flask
 from flask_openapi.models.security_scheme import SecurityScheme
 
 from chaincode.encoding import decode_base64url
@@ -24,7 +24,6 @@ from client_sdk.face.client import FaceClient
 from client_sdk.http.client import HttpClient
 from client_sdk.issuer import Issuer
 from client_sdk.openid4vci.issuer_metadata import build_key_metadata
-from node.errors import ApiError
 from node.issuer.account_routes import add_account_routes
 from node.issuer.accounts import AccountLedger, Accounts
 from node.issuer.approval_routes import add_approval_routes
@@ -43,7 +42,7 @@ from node.issuer.credential_maker import Press
 from node.issuer.credential_requests import MessageReader
 from node.issuer.credential_routes import add_credential_routes
 from node.issuer.dpop_proofs import DpopProofs
-from node.issuer.errors import RETRY_AFTER_S, register_protocol_errors
+from node.issuer.errors import register_protocol_errors
 from node.issuer.face_tests import FaceTests
 from node.issuer.issuance import Issuance
 from node.issuer.key_proofs import AttestationPolicy, KeyProofs
@@ -67,7 +66,7 @@ from node.jwk_files import load_trusted_keys
 from node.web.app import create_api
 from node.web.didcomm import agreement_key
 from node.web.nonce import NonceSealer
-from node.web.problems import problem_of
+from node.web.problems import register_ledger_unavailable
 from node.web.rate_limit import RateLimiter
 
 # An offer may hold a portrait.
@@ -213,8 +212,15 @@ def create_app(
     )
     metadata = build_metadata(config, public_key, encryption_key, configurations)
     register_protocol_errors(app)
-    for kind in (TransportError, QueryFailedError, TransactionFailedError):
-        app.register_error_handler(kind, _ledger_unavailable)
+    register_ledger_unavailable(
+        app,
+        TransportError,
+        QueryFailedError,
+        TransactionFailedError,
+        title="The ledger cannot be asked now, or refuses this issuer",
+        detail="Nothing was used up. Send the same again in a moment; if this lasts, tell the "
+        "issuer's operator.",
+    )
     add_metadata_routes(
         app,
         issuer=metadata,
@@ -334,17 +340,3 @@ def build_status_lists(
     except (TransportError, TransactionFailedError, QueryFailedError) as error:
         _log.error("status_lists_not_anchored", detail=str(error))
     return made
-
-
-def _ledger_unavailable(error: Exception) -> Response:
-    _log.error("ledger_unavailable", error=type(error).__name__, detail=str(error))
-    return problem_of(
-        ApiError(
-            503,
-            "ledger_unavailable",
-            "The ledger cannot be asked now, or refuses this issuer",
-            "Nothing was used up. Send the same again in a moment; if this lasts, tell the "
-            "issuer's operator.",
-            retry_after_s=RETRY_AFTER_S,
-        )
-    )

@@ -142,6 +142,28 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected_error)
 
 
+def register_ledger_unavailable(
+    app: Flask, *kinds: type[Exception], title: str, detail: str
+) -> None:
+    """Make `app` answer that the ledger is away, and the log say so, where these are raised.
+
+    Args:
+        app: The service.
+        kinds: What is raised where the ledger cannot be asked, or refuses.
+        title: The problem's title.
+        detail: What has become of the request.
+    """
+
+    def answer(error: Exception) -> Response:
+        _log.error("ledger_unavailable", error=type(error).__name__, detail=str(error))
+        return problem_of(
+            ApiError(503, "ledger_unavailable", title, detail, retry_after_s=RETRY_AFTER_S)
+        )
+
+    for kind in kinds:
+        app.register_error_handler(kind, answer)
+
+
 def null_character() -> ApiError:
     """Return the refusal of a text with a NUL, which PostgreSQL cannot keep."""
     return ApiError(
