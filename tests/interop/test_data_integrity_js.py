@@ -3,14 +3,11 @@
 `npm ci --prefix tests/interop/js` installs it; the Makefile does so before the tests.
 """
 
-import json
-import shutil
-import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.node_scripts import run_script
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials import jose
@@ -18,8 +15,6 @@ from client_sdk.did.resolution import DidJwk, DidKey, DidResolver, did_jwk, did_
 from client_sdk.errors import SignatureError
 from client_sdk.formats import CredentialTerms, ExpectedBinding, HolderBinding, find_format
 
-SCRIPTS = Path(__file__).parent / "js"
-NODE = shutil.which("node")
 RESOLVER = DidResolver({"jwk": DidJwk(), "key": DidKey()})
 CONTEXT = "https://www.w3.org/ns/credentials/v2"
 TYPE = "urn:tegata:credential:resident:1"
@@ -30,20 +25,7 @@ LDP = find_format("ldp_vc")
 
 
 def run_node(**task: Any) -> Any:
-    assert NODE, "Node.js is needed: see CONTRIBUTING.md"
-    assert (SCRIPTS / "node_modules").is_dir(), "run: npm ci --prefix tests/interop/js"
-    done = subprocess.run(
-        [NODE, "data_integrity.mjs"],
-        cwd=SCRIPTS,
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_script("data_integrity.mjs", task)
 
 
 def documents(*dids: str) -> JsonObject:

@@ -5,38 +5,21 @@
 
 import json
 import random
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.node_scripts import run_script
 
 from client_sdk.errors import RequestError
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.openid4vp.dcql_selection import CredentialView, find_sets, select_claims
 
-SCRIPTS = Path(__file__).parent / "js"
-NODE = shutil.which("node")
 CASES = 600
 TYPES, NAMES, SCALARS = ["t1", "t2"], ["a", "b", "c"], ["x", "y", 1, True]
 
 
 def run_node(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    assert NODE, "Node.js is needed: see CONTRIBUTING.md"
-    assert (SCRIPTS / "node_modules").is_dir(), "run: npm ci --prefix tests/interop/js"
-    done = subprocess.run(
-        [NODE, "dcql.mjs"],
-        cwd=SCRIPTS,
-        input=json.dumps({"cases": cases}),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results: list[dict[str, Any]] = json.loads(done.stdout)
+    results: list[dict[str, Any]] = run_script("dcql.mjs", {"cases": cases}, timeout_s=120)
     return results
 
 

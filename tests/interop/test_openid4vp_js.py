@@ -4,14 +4,13 @@
 """
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.gateway_world import GatewayWorld
+from support.node_scripts import run_script
 from support.presentation_world import ATTRIBUTES, NOW_MS, RESIDENT, World, key_of_account
 
 from client_sdk.credentials.sd_jwt_vc import present_credential
@@ -19,26 +18,10 @@ from client_sdk.openid4vp.request_link import RequestLink, parse_link
 from client_sdk.openid4vp.response import build_response
 from client_sdk.openid4vp.signed_request import verify_request
 
-SCRIPTS = Path(__file__).parent / "js"
-NODE = shutil.which("node")
-
 
 def run_node(**task: Any) -> dict[str, Any]:
-    assert NODE, "Node.js is needed: see CONTRIBUTING.md"
-    assert (SCRIPTS / "node_modules").is_dir(), "run: npm ci --prefix tests/interop/js"
-    done = subprocess.run(
-        [NODE, "openid4vp.mjs"],
-        cwd=SCRIPTS,
-        input=json.dumps({"nowMs": NOW_MS, **task}),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    answer: dict[str, Any] = run_script("openid4vp.mjs", {"nowMs": NOW_MS, **task})
+    return answer
 
 
 @pytest.fixture

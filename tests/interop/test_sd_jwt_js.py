@@ -3,20 +3,14 @@
 `npm ci --prefix tests/interop/js` installs it; the Makefile does so before the tests.
 """
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.node_scripts import run_script
 
 from chaincode.encoding import JsonObject
 from client_sdk.credentials import jose
 from client_sdk.credentials import sd_jwt_vc as vc
-
-SCRIPTS = Path(__file__).parent / "js"
-NODE = shutil.which("node")
 
 VCT = "https://city.example/residence"
 AUDIENCE = "x509_san_dns:bank.example"
@@ -31,20 +25,7 @@ ALGORITHMS = pytest.mark.parametrize("algorithm", jose.ALGORITHMS)
 
 
 def run_node(**task: Any) -> dict[str, Any]:
-    assert NODE, "Node.js is needed: see CONTRIBUTING.md"
-    assert (SCRIPTS / "node_modules").is_dir(), "run: npm ci --prefix tests/interop/js"
-    done = subprocess.run(
-        [NODE, "sd_jwt_vc.mjs"],
-        cwd=SCRIPTS,
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, Any] = run_script("sd_jwt_vc.mjs", task)
     return result
 
 

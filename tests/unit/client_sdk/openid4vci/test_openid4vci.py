@@ -7,6 +7,7 @@ import pytest
 from support.issuer_world import ISSUER, RESIDENT, IssuerWorld
 from support.odd_issuer import NOW_MS, OddIssuer, answered, odd_issuer, served
 from support.presentation_world import key_of_account
+from support.resident_wallet import served_issuer
 from werkzeug import Response
 
 from chaincode.records import BatchRecord
@@ -53,15 +54,8 @@ def http() -> Iterator[HttpClient]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[IssuerWorld]:
-    worlds: list[IssuerWorld] = []
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        return worlds[0].app(environ, start)
-
-    with served(app) as url:
-        worlds.append(IssuerWorld(tmp_path, public_url=url))
-        yield worlds[0]
-    worlds[0].store.close()
+    with served_issuer(lambda url: IssuerWorld(tmp_path, public_url=url)) as world:
+        yield world
 
 
 def receive(

@@ -1,14 +1,15 @@
 """The wallet at a real issuer, over HTTP: each flow of OpenID4VCI 1.0 and HAIP 1.0."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.authorizing import answer_page
 from support.issuer_world import RESIDENT, START_MS, IssuerWorld
-from support.odd_issuer import NOW_MS, OddIssuer, answered, odd_issuer, served
+from support.odd_issuer import NOW_MS, OddIssuer, answered, odd_issuer
+from support.resident_wallet import served_issuer
 from support.wallet_provider import Authority, WalletProvider
 from werkzeug import Request, Response
 
@@ -47,17 +48,8 @@ def http() -> Iterator[HttpClient]:
     client.close()
 
 
-@contextmanager
-def issuer(folder: Path, **settings: Any) -> Iterator[IssuerWorld]:
-    worlds: list[IssuerWorld] = []
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        return worlds[0].app(environ, start)
-
-    with served(app) as url:
-        worlds.append(IssuerWorld(folder, public_url=url, **settings))
-        yield worlds[0]
-    worlds[0].store.close()
+def issuer(folder: Path, **settings: Any) -> AbstractContextManager[IssuerWorld]:
+    return served_issuer(lambda url: IssuerWorld(folder, public_url=url, **settings))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from chaincode.protocol.commands_pb2 import Command
 from chaincode.records import NO_ID, CredentialRecord, GrantRecord, IssuerRecord
 from chaincode.records.recovery import RecoveryStatus
 from client_sdk import errors
-from client_sdk.checks import CHECKS
+from client_sdk.checks import CHECKS, VerifiedAttributes
 from client_sdk.credentials.jose import export_public_jwk, generate_key
 from client_sdk.credentials.sd_jwt_vc import anchor_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -451,141 +451,116 @@ def test_a_changed_character_never_passes(place: int, character: str) -> None:
         refusal(_WORLD, changed, _REQUEST)
 
 
+class OnRealRules:
+    """A ledger with the real rules, on which a city issued a credential to an account."""
+
+    city, gateway = "city@issuer", "counter@gateway"
+
+    def __init__(self, holder: str, *others: str) -> None:
+        self.ledger = MemoryLedger.tegata(clock=lambda: NOW_MS)
+        self.world = World()
+        for account in (self.city, self.gateway, *others):
+            self.ledger.add_account(account)
+        self.ledger.submit("admin@tegata", create_account(holder, self.world.holder.public_key))
+        self.ledger.keys[holder] = self.world.holder
+        self.reader = self.ledger.client(self.gateway)
+        self.ledger_id = self.reader.ledger_id()
+        registered = IssuerRecord(
+            issuer=self.city,
+            credential_types=(RESIDENT,),
+            keys=(export_public_jwk(self.world.issuer_key),),
+            state="active",
+        )
+        self.ledger.write_record(REGISTRY_ACCOUNT, self.world.registry_id, registered)
+        place = {"ledger": self.ledger_id, "issuer": self.city, "account": holder}
+        self.credential = self.world.issue(place=place, anchored=False)
+        self.anchor = CredentialRecord(
+            salted_hash=anchor_hash(self.credential.partition("~")[0]),
+            issuer_record=self.world.registry_id,
+            expires_at_ms=NOW_MS + 86_400_000,
+            state="active",
+        )
+        self.ledger.write_record(self.city, self.world.record_id, self.anchor)
+        self.verifier = Verifier(
+            self.reader, self.ledger_id, gateway=self.gateway, now_ms=lambda: NOW_MS
+        )
+
+    def ask_granted_by(self, account: str) -> tuple[PresentationRequest, GrantProof, GrantRecord]:
+        """Return a request for the address, and the grant that an account made for it."""
+        request = self.world.request("address")
+        offer = dataclasses.replace(
+            parse_grant_offer(request.transaction_data[0]),
+            gateway=self.gateway,
+            ledger=self.ledger_id,
+        )
+        proof = GrantProof(
+            ledger=self.ledger_id,
+            account=account,
+            grant=new_record_id(),
+            receipt_key=bytes(32),
+            opening=new_salt(),
+        )
+        grant = GrantRecord(
+            commitment=offer.terms(self.world.record_id).commitment(proof.opening),
+            gateway=self.gateway,
+            expires_at_ms=offer.expires_at_ms,
+            uses=1,
+            state="live",
+        )
+        self.ledger.write_record(account, proof.grant, grant)
+        asked = dataclasses.replace(request, transaction_data=(encode_grant_offer(offer),))
+        return asked, proof, grant
+
+    def verify(self, request: PresentationRequest, proof: GrantProof) -> VerifiedAttributes:
+        presentation = self.world.present(request, proof, credential=self.credential)
+        return self.verifier.verify(presentation, request)
+
+
 def test_against_a_ledger_with_the_real_rules() -> None:
     """Issuer, holder and gateway write and read through `LedgerClient`."""
-    ledger = MemoryLedger.tegata(clock=lambda: NOW_MS)
-    world = World()
-    issuer, holder, gateway = "city@issuer", "h4f2@holder", "counter@gateway"
-    for account in (issuer, gateway):
-        ledger.add_account(account)
-    ledger.submit("admin@tegata", create_account(holder, world.holder.public_key))
-    ledger.keys[holder] = world.holder
-    ledger_id = ledger.client(gateway).ledger_id()
-    registered = IssuerRecord(
-        issuer=issuer,
-        credential_types=(RESIDENT,),
-        keys=(export_public_jwk(world.issuer_key),),
-        state="active",
-    )
-    ledger.write_record(REGISTRY_ACCOUNT, world.registry_id, registered)
-    credential = world.issue(
-        place={"ledger": ledger_id, "issuer": issuer, "account": holder}, anchored=False
-    )
-    anchor = CredentialRecord(
-        salted_hash=anchor_hash(credential.partition("~")[0]),
-        issuer_record=world.registry_id,
-        expires_at_ms=NOW_MS + 86_400_000,
-        state="active",
-    )
-    ledger.write_record(issuer, world.record_id, anchor)
-    request = world.request("address")
-    offer = dataclasses.replace(
-        parse_grant_offer(request.transaction_data[0]), gateway=gateway, ledger=ledger_id
-    )
-    request = dataclasses.replace(request, transaction_data=(encode_grant_offer(offer),))
-    proof = GrantProof(
-        ledger=ledger_id,
-        account=holder,
-        grant=new_record_id(),
-        receipt_key=bytes(32),
-        opening=new_salt(),
-    )
-    grant = GrantRecord(
-        commitment=offer.terms(world.record_id).commitment(proof.opening),
-        gateway=gateway,
-        expires_at_ms=offer.expires_at_ms,
-        uses=1,
-        state="live",
-    )
-    ledger.write_record(holder, proof.grant, grant)
-    presentation = world.present(request, proof, credential=credential)
-    verifier = Verifier(ledger.client(gateway), ledger_id, gateway=gateway, now_ms=lambda: NOW_MS)
-    assert verifier.verify(presentation, request).grant.id == proof.grant
+    holder = "h4f2@holder"
+    real = OnRealRules(holder)
+    request, proof, grant = real.ask_granted_by(holder)
+    assert real.verify(request, proof).grant.id == proof.grant
 
-    ledger.write_record(issuer, world.record_id, dataclasses.replace(anchor, state="suspended"))
+    ledger, record_id, anchor = real.ledger, real.world.record_id, real.anchor
+    ledger.write_record(real.city, record_id, dataclasses.replace(anchor, state="suspended"))
     with pytest.raises(errors.RevokedError):
-        verifier.verify(presentation, request)
-    ledger.write_record(issuer, world.record_id, anchor)
+        real.verify(request, proof)
+    ledger.write_record(real.city, record_id, anchor)
     ledger.write_record(holder, proof.grant, dataclasses.replace(grant, state="revoked"))
     with pytest.raises(errors.GrantError):
-        verifier.verify(presentation, request)
-    unknown = dataclasses.replace(proof, account="nobody@holder")
+        real.verify(request, proof)
     with pytest.raises(errors.HolderKeyError):
-        verifier.verify(world.present(request, unknown, credential=credential), request)
+        real.verify(request, dataclasses.replace(proof, account="nobody@holder"))
     ledger.reachable = False
     with pytest.raises(errors.TransportError):
-        verifier.verify(presentation, request)
+        real.verify(request, proof)
 
 
 def test_a_replaced_key_is_of_no_use_on_the_thiefs_account() -> None:
     """By the ledger's own rules anybody may add anybody's key to an account of one's own."""
-    ledger = MemoryLedger.tegata(clock=lambda: NOW_MS)
-    world, fresh = World(), AccountKey.generate()
-    issuer, victim, thief = "city@issuer", "v1ct1m@holder", "th13f@holder"
-    gateway = "counter@gateway"
-    for account in (issuer, gateway, thief):
-        ledger.add_account(account)
-    ledger.submit("admin@tegata", create_account(victim, world.holder.public_key))
-    ledger.keys[victim] = world.holder
-    ledger_id = ledger.client(gateway).ledger_id()
-    registered = IssuerRecord(
-        issuer=issuer,
-        credential_types=(RESIDENT,),
-        keys=(export_public_jwk(world.issuer_key),),
-        state="active",
-    )
-    ledger.write_record(REGISTRY_ACCOUNT, world.registry_id, registered)
-    credential = world.issue(
-        place={"ledger": ledger_id, "issuer": issuer, "account": victim}, anchored=False
-    )
-    anchor = CredentialRecord(
-        salted_hash=anchor_hash(credential.partition("~")[0]),
-        issuer_record=world.registry_id,
-        expires_at_ms=NOW_MS + 86_400_000,
-        state="active",
-    )
-    ledger.write_record(issuer, world.record_id, anchor)
+    victim, thief, fresh = "v1ct1m@holder", "th13f@holder", AccountKey.generate()
+    real = OnRealRules(victim, thief)
+    old_key = real.world.holder.public_key
     add, remove = Command(), Command()
     add.add_signatory.account_id = remove.remove_signatory.account_id = victim
     add.add_signatory.public_key = fresh.public_key
-    remove.remove_signatory.public_key = world.holder.public_key
-    ledger.submit(victim, add)
-    ledger.submit(victim, remove)
+    remove.remove_signatory.public_key = old_key
+    real.ledger.submit(victim, add)
+    real.ledger.submit(victim, remove)
     steal = Command()
     steal.add_signatory.account_id = thief
-    steal.add_signatory.public_key = world.holder.public_key
-    ledger.submit(thief, steal)
-    reader = ledger.client(gateway)
-    assert reader.signatories(victim) == {fresh.public_key}
-    assert world.holder.public_key in reader.signatories(thief)
+    steal.add_signatory.public_key = old_key
+    real.ledger.submit(thief, steal)
+    assert real.reader.signatories(victim) == {fresh.public_key}
+    assert old_key in real.reader.signatories(thief)
 
-    request = world.request("address")
-    offer = dataclasses.replace(
-        parse_grant_offer(request.transaction_data[0]), gateway=gateway, ledger=ledger_id
-    )
-    request = dataclasses.replace(request, transaction_data=(encode_grant_offer(offer),))
-    proof = GrantProof(
-        ledger=ledger_id,
-        account=thief,
-        grant=new_record_id(),
-        receipt_key=bytes(32),
-        opening=new_salt(),
-    )
-    grant = GrantRecord(
-        commitment=offer.terms(world.record_id).commitment(proof.opening),
-        gateway=gateway,
-        expires_at_ms=offer.expires_at_ms,
-        uses=1,
-        state="live",
-    )
-    ledger.write_record(thief, proof.grant, grant)
-    verifier = Verifier(reader, ledger_id, gateway=gateway, now_ms=lambda: NOW_MS)
-    presentation = world.present(request, proof, credential=credential)
+    request, proof, _ = real.ask_granted_by(thief)
     with pytest.raises(errors.HolderKeyError, match="another account"):
-        verifier.verify(presentation, request)
-    own = dataclasses.replace(proof, account=victim)
+        real.verify(request, proof)
     with pytest.raises(errors.HolderKeyError, match="no longer"):
-        verifier.verify(world.present(request, own, credential=credential), request)
+        real.verify(request, dataclasses.replace(proof, account=victim))
 
 
 def test_an_answer_to_a_request_that_has_expired(world: World) -> None:
