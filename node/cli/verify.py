@@ -14,7 +14,12 @@ from rich.text import Text
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import DEFAULT_TERM, find_term
 from client_sdk.strict_json import parse_strict_json_object
-from client_sdk.verifier.gateway_client import FaceTestDemand, GatewayClient, RequestResult
+from client_sdk.verifier.gateway_client import (
+    CreatedRequest,
+    FaceTestDemand,
+    GatewayClient,
+    RequestResult,
+)
 from node.cli.json_value import JsonValue
 from node.cli.lazy_group import LazyGroup
 from node.cli.output import Value, json_option, plain, show
@@ -90,6 +95,12 @@ def ask(
         else:
             query = parse_query(parse_strict_json_object(query_file.read_bytes()))
             created = client.ask_query(query, purpose=purpose, purpose_term=term, face=demand)
+    following = f"tegata verify result {created.request_id} --wait --gateway {gateway}"
+    show_request(created, following, qr=qr, as_json=as_json)
+
+
+def show_request(created: CreatedRequest, following: str, *, qr: bool, as_json: bool) -> None:
+    """Show a new request, the command that reads what becomes of it, and a code for a wallet."""
     if qr and not as_json:
         segno.make(created.link, micro=False).terminal(compact=True)
     show(
@@ -97,7 +108,7 @@ def ask(
             "request": created.request_id,
             "link": created.link,
             "expires_at": created.expires_at,
-            "next": f"tegata verify result {created.request_id} --wait --gateway {gateway}",
+            "next": following,
         },
         as_json=as_json,
     )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import segno
 from rich.console import Console
 
 from client_sdk.purposes import DEFAULT_TERM, find_term
@@ -12,7 +11,7 @@ from client_sdk.verifier.gateway_client import RequestResult
 from client_sdk.verifier.standing_client import StandingClient, StandingStatus
 from node.cli.json_value import JsonValue
 from node.cli.output import Value, json_option, show, show_rows
-from node.cli.verify import gateway_options, result_view
+from node.cli.verify import gateway_options, result_view, show_request
 from node.config import save_secret
 from node.errors import ConfigError
 
@@ -78,17 +77,8 @@ def ask(
             days=days,
             deposit_key=key.public_bytes,
         )
-    if qr and not as_json:
-        segno.make(created.link, micro=False).terminal(compact=True)
-    show(
-        {
-            "request": created.request_id,
-            "link": created.link,
-            "expires_at": created.expires_at,
-            "next": f"tegata verify standing status {created.request_id} --gateway {gateway}",
-        },
-        as_json=as_json,
-    )
+    following = f"tegata verify standing status {created.request_id} --gateway {gateway}"
+    show_request(created, following, qr=qr, as_json=as_json)
 
 
 @standing.command()
