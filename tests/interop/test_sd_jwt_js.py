@@ -5,62 +5,28 @@
 
 from typing import Any
 
-import pytest
 from support.node_scripts import run_script
+from support.sd_jwt_peer import (
+    ALGORITHMS,
+    AUDIENCE,
+    CLAIMS,
+    EXPIRES_AT,
+    ISSUED_AT,
+    NONCE,
+    VCT,
+    issue,
+    verify,
+)
 
-from chaincode.encoding import JsonObject
 from client_sdk.credentials import jose
 from client_sdk.credentials import sd_jwt_vc as vc
 
-VCT = "https://city.example/residence"
-AUDIENCE = "x509_san_dns:bank.example"
-NONCE = "n-0S6_WzA2Mj"
-ISSUED_AT, NOW_S, EXPIRES_AT = 1_700_000_000, 1_700_000_100, 1_700_001_000
-CLAIMS: JsonObject = {
-    "given_name": "太郎",
-    "address": {"locality": "港区", "street_address": "芝公園4-2-8"},
-    "nationalities": ["JP", "DE"],
-}
-ALGORITHMS = pytest.mark.parametrize("algorithm", jose.ALGORITHMS)
+NOW_S = ISSUED_AT + 100
 
 
 def run_node(**task: Any) -> dict[str, Any]:
     result: dict[str, Any] = run_script("sd_jwt_vc.mjs", task)
     return result
-
-
-def verify(presentation: str, issuer_key: jose.Key) -> vc.VerifiedPresentation:
-    return vc.verify_presentation(
-        presentation,
-        find_issuer_key=lambda _header, _payload: issuer_key,
-        expected_vcts=[VCT],
-        expected_audience=AUDIENCE,
-        expected_nonce=NONCE,
-        now_s=NOW_S,
-        max_age_s=60,
-        leeway_s=0,
-    )
-
-
-def issue(issuer_key: jose.Key, holder_key: jose.Key) -> str:
-    return vc.issue_credential(
-        claims=CLAIMS,
-        concealed=[
-            ("given_name",),
-            ("address",),
-            ("address", "locality"),
-            ("address", "street_address"),
-            ("nationalities", 0),
-            ("nationalities", 1),
-        ],
-        vct=VCT,
-        issuer="https://city.example",
-        issuer_key=issuer_key,
-        issued_at=ISSUED_AT,
-        expires_at=EXPIRES_AT,
-        holder_key=jose.export_public_jwk(holder_key),
-        decoy_count=1,
-    )
 
 
 @ALGORITHMS
@@ -81,7 +47,7 @@ def test_they_verify_what_we_present(algorithm: str) -> None:
         "now": NOW_S,
     }
     result = run_node(**task, nonce=NONCE)
-    ours = verify(presentation, issuer_key)
+    ours = verify(presentation, issuer_key, NOW_S)
     assert result["claims"] == ours.claims
     assert result["claims"]["address"] == {"locality": "港区"}
     assert result["claims"]["nationalities"] == ["DE"]
@@ -114,7 +80,7 @@ def test_they_present_what_we_issue_and_we_verify(algorithm: str) -> None:
         frame={"address": {"locality": True}, "nationalities": {"0": True}},
         keyBinding={"iat": NOW_S, "aud": AUDIENCE, "nonce": NONCE},
     )
-    shown = verify(result["presentation"], issuer_key)
+    shown = verify(result["presentation"], issuer_key, NOW_S)
     assert set(shown.disclosed_paths) == {
         ("address",),
         ("address", "locality"),
@@ -156,5 +122,5 @@ def test_we_take_and_present_what_they_issue(algorithm: str) -> None:
         nonce=NONCE,
         issued_at=NOW_S,
     )
-    shown = verify(presentation, issuer_key)
+    shown = verify(presentation, issuer_key, NOW_S)
     assert shown.disclosed_paths == (("address",), ("address", "street_address"))

@@ -9,47 +9,25 @@ from sd_jwt.common import SDObj
 from sd_jwt.holder import SDJWTHolder
 from sd_jwt.issuer import SDJWTIssuer
 from sd_jwt.verifier import SDJWTVerifier
+from support.sd_jwt_peer import (
+    ALGORITHMS,
+    AUDIENCE,
+    CLAIMS,
+    EXPIRES_AT,
+    ISSUED_AT,
+    NONCE,
+    VCT,
+    issue,
+    verify,
+)
 
-from chaincode.encoding import JsonObject
 from client_sdk.credentials import jose
 from client_sdk.credentials import sd_jwt_vc as vc
-
-VCT = "https://city.example/residence"
-AUDIENCE = "https://bank.example"
-NONCE = "n-0S6_WzA2Mj"
-ISSUED_AT, EXPIRES_AT = 1_700_000_000, 4_000_000_000
-CLAIMS: JsonObject = {
-    "given_name": "太郎",
-    "address": {"locality": "港区", "street_address": "芝公園4-2-8"},
-    "nationalities": ["JP", "DE"],
-}
-ALGORITHMS = pytest.mark.parametrize("algorithm", jose.ALGORITHMS)
 
 
 def jwk_of(key: jose.Key, *, private: bool = False) -> JWK:
     members = jose.export_private_jwk(key) if private else jose.export_public_jwk(key)
     return JWK(**members)
-
-
-def issue(issuer_key: jose.Key, holder_key: jose.Key) -> str:
-    return vc.issue_credential(
-        claims=CLAIMS,
-        concealed=[
-            ("given_name",),
-            ("address",),
-            ("address", "locality"),
-            ("address", "street_address"),
-            ("nationalities", 0),
-            ("nationalities", 1),
-        ],
-        vct=VCT,
-        issuer="https://city.example",
-        issuer_key=issuer_key,
-        issued_at=ISSUED_AT,
-        expires_at=EXPIRES_AT,
-        holder_key=jose.export_public_jwk(holder_key),
-        decoy_count=1,
-    )
 
 
 def their_claims(presentation: str, issuer_key: jose.Key, **expected: str) -> dict[str, Any]:
@@ -73,19 +51,6 @@ def their_presentation(
         jose.algorithm_of(holder_key),
     )
     return holder.sd_jwt_presentation, holder.key_binding_jwt_payload["iat"]
-
-
-def verify(presentation: str, issuer_key: jose.Key, now_s: int) -> vc.VerifiedPresentation:
-    return vc.verify_presentation(
-        presentation,
-        find_issuer_key=lambda _header, _payload: issuer_key,
-        expected_vcts=[VCT],
-        expected_audience=AUDIENCE,
-        expected_nonce=NONCE,
-        now_s=now_s,
-        max_age_s=0,
-        leeway_s=0,
-    )
 
 
 @ALGORITHMS
