@@ -102,6 +102,7 @@ def test_the_commands() -> None:
         "wallet lift-guard",
         "wallet resume",
         "wallet serve",
+        "wallet use-node",
         "verify ask",
         "verify result",
         "verify standing",
