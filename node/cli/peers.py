@@ -4,8 +4,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -13,8 +12,6 @@ from typing import Final
 
 import click
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from chaincode.errors import DecodeError
 from chaincode.protocol.commands_pb2 import AddPeer, Command, RemovePeer
@@ -24,6 +21,7 @@ from client_sdk.errors import TransportError
 from client_sdk.http.client import HttpClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
+from node.cli.network_view import network_view, status_table
 from node.cli.output import json_option, show
 from node.errors import NetworkError, PeerUnreachableError
 from node.ledger.daemon import now_ms
@@ -40,7 +38,6 @@ from node.network.layout import (
 )
 from node.network.peer_processes import PeerProcesses
 from node.network.peer_status import (
-    NetworkStatus,
     NetworkWatch,
     deciding_peers,
     header_hash,
@@ -312,7 +309,7 @@ def status(folder: Path, wait_s: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found) | {"is_level": found.is_level}, indent=2))
     else:
-        Console().print(_table(found, {}, None))
+        Console().print(status_table(found, {}))
     if not found.is_level:
         raise SystemExit(EXIT_NOT_LEVEL)
 
@@ -331,7 +328,7 @@ def start(folder: Path, seconds: float, as_json: bool) -> None:
     folders = peer_folders(folder)
     watch = _watch(folders)
     ends = _end_signal()
-    with PeerProcesses(folders) as processes, _view(as_json=as_json) as view:
+    with PeerProcesses(folders) as processes, network_view(as_json=as_json) as view:
         started, batches = time.monotonic(), 0
         while not ends.wait(seconds):
             status, now = watch.look(), time.monotonic()
@@ -358,62 +355,3 @@ def _end_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     return ends
-
-
-class _View:
-    """What is shown of a network, again and again."""
-
-    def __init__(self, live: Live | None) -> None:
-        self._live = live
-
-    def update(
-        self, status: NetworkStatus, ended: dict[str, str | None], batches_per_s: float
-    ) -> None:
-        if self._live is not None:
-            self._live.update(_table(status, ended, batches_per_s), refresh=True)
-            return
-        peers = [{**asdict(peer), "ended": ended[peer.name]} for peer in status.peers]
-        values = {
-            "height": status.height,
-            "batches_per_s": round(batches_per_s, 1),
-            "is_agreed": status.is_agreed,
-            "peers": peers,
-        }
-        click.echo(json.dumps(values))
-
-
-@contextmanager
-def _view(*, as_json: bool) -> Iterator[_View]:
-    if as_json:
-        yield _View(None)
-        return
-    with Live(console=Console(), auto_refresh=False) as live:
-        yield _View(live)
-
-
-def _table(
-    status: NetworkStatus, ended: dict[str, str | None], batches_per_s: float | None
-) -> Table:
-    agreed = {None: "-", True: "[green]agrees[/]", False: "[bold red]DIFFERS[/]"}[status.is_agreed]
-    rate = "" if batches_per_s is None else f"{batches_per_s:.0f} batches/s   "
-    table = Table(
-        title=f"height {status.height}   {rate}state {agreed}",
-        header_style="cyan",
-        box=None,
-    )
-    for name in ("peer", "height", "neighbours", "votes", "state", ""):
-        table.add_column(name)
-    for peer in status.peers:
-        doing = ended.get(peer.name) or ("catching up" if peer.is_catching_up else "")
-        if peer.height is None:
-            table.add_row(peer.name, "-", "-", "-", "-", f"[red]{doing or 'does not answer'}[/]")
-            continue
-        table.add_row(
-            peer.name,
-            str(peer.height),
-            str(peer.neighbours),
-            "yes" if peer.power else "no",
-            peer.app_hash[:12].lower(),
-            doing,
-        )
-    return table
