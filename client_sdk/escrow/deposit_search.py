@@ -1,7 +1,8 @@
 """Which deposit comes back: the newest that enough agents keep, with the card or without it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 
 from client_sdk.credentials.jose import Key
@@ -80,10 +81,7 @@ def choose_deposit(
     # broken off, and the one before it holds.
     found = {token: agents for token, agents in keepers.items() if token in confirmed}
     newest = _newest_whole(found, terms_of, findings)
-    for agents in keepers.values():
-        for agent in agents:
-            if agent not in keepers[newest]:
-                findings.add(agent.url, "outdated", "it has not the deposit that the others have")
+    _note_outdated(chain.from_iterable(keepers.values()), keepers[newest], findings)
     return FoundDeposit(
         terms=terms_of[newest], agents=tuple(keepers[newest]), attempts_left=attempts_left
     )
@@ -115,9 +113,13 @@ def find_deposit(
             findings.ask(agent, lambda asked: _find(asked, key, counter_token)) or ()
         ):
             terms_of[token] = terms
-            keepers.setdefault(token, {})[index] = agent
-    newest = _newest_whole(keepers, terms_of, findings)
+            # Whoever answers under several keys is one agent all the same.
+            if agent not in keepers.setdefault(token, {}).values():
+                keepers[token][index] = agent
+    newest = _newest_whole(_credible(keepers, terms_of), terms_of, findings)
     terms, agents = terms_of[newest], keepers[newest]
+    showing = chain.from_iterable(each.values() for each in keepers.values())
+    _note_outdated(showing, agents.values(), findings)
     known = {agent.url for agent in agents.values()}
     others = iter([url for url in urls if url.rstrip("/") not in known])
     found = _Found(
@@ -134,6 +136,34 @@ def find_deposit(
 def index_of(agent: AgentClient, pinned: Pinned) -> int:
     """Return the index that an agent is known under."""
     return pinned.urls.index(agent.url) + 1
+
+
+def _credible(
+    keepers: Mapping[str, Mapping[int, AgentClient]], terms_of: Mapping[str, DepositStatement]
+) -> Mapping[str, Collection[AgentClient]]:
+    """Return the statements that no card has to vouch for, with the agents that show each.
+
+    A statement names its own threshold, so that one agent could make up a newer one of which it
+    alone is all. What as many agents show as another needs, fewer of them do not supersede.
+    """
+    whole = [
+        terms_of[token].agents.threshold
+        for token, agents in keepers.items()
+        if len(agents) >= terms_of[token].agents.threshold
+    ]
+    needed = max(whole, default=0)
+    return {
+        token: tuple(agents.values()) for token, agents in keepers.items() if len(agents) >= needed
+    }
+
+
+def _note_outdated(
+    agents: Iterable[AgentClient], keepers: Collection[AgentClient], findings: Findings
+) -> None:
+    """Note which agents have not the deposit that is taken."""
+    for agent in agents:
+        if agent not in keepers:
+            findings.add(agent.url, "outdated", "it has not the deposit that the others have")
 
 
 def _newest_whole(

@@ -22,10 +22,11 @@ from client_sdk.errors import (
     WeakPasswordError,
     WrongPasswordError,
 )
-from client_sdk.escrow.access_log import LogEntry, sign_head
+from client_sdk.escrow.access_log import START, LogEntry, sign_head
 from client_sdk.escrow.agent_set import agent_set
 from client_sdk.escrow.agents_faces import find_face_service, want_faces
 from client_sdk.escrow.counter_token import CounterToken
+from client_sdk.escrow.deposit_statement import DepositStatement, handle_of
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE
 from client_sdk.escrow.evaluations import Patience
 from client_sdk.escrow.log_reading import read_logs
@@ -50,7 +51,8 @@ from client_sdk.escrow.recovery_secret import PasskeySecret, RecoverySecret
 from client_sdk.face.attestation import FaceAttestation
 from client_sdk.face.capture import run_test
 from client_sdk.face.portrait import PortraitOpening
-from client_sdk.threshold_oprf.ristretto255 import Element, multiply, scalar_of
+from client_sdk.threshold_oprf import share_key
+from client_sdk.threshold_oprf.ristretto255 import Element, multiply, random_scalar, scalar_of
 
 
 @pytest.fixture
@@ -810,3 +812,34 @@ def test_a_deposit_in_anothers_name_does_not_stand_in_the_way_of_a_newer_one(
     _protect(counter, binding=counter.binding)
     recovered = recover_at_counter(counter.urls, PASSWORD, counter.visit(), http=counter.http)
     assert recovered.contents == CONTENTS
+
+
+@pytest.mark.parametrize("keys", [1, 2])
+def test_one_agent_makes_up_no_newer_deposit(counter: CounterWorld, keys: int) -> None:
+    """Its statement says that it alone is enough, or that it is two by its keys."""
+    _protect(counter, binding=counter.binding)
+    card_key, own = generate_key(), [counter.agents[0].key, generate_key()][:keys]
+    handle = handle_of(thumbprint(card_key))
+    statement = DepositStatement(
+        handle=handle,
+        epoch=1 << 50,
+        agents=agent_set(keys, [thumbprint(key) for key in own]),
+        commitments=share_key(random_scalar(), threshold=keys, parties=keys).commitments,
+        kdf=KDF,
+        owner_key="A",
+        success_key="B",
+    ).sign(card_key)
+
+    def lie(_method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+        if path != "/lookups":
+            return None
+        (status,) = answer["found"]
+        (deposit,) = status["deposits"]
+        forged = {"deposits": [{**deposit, "statement": statement}], "handle": handle}
+        heads = [sign_head(key, handle=handle, sequence=0, entry_hash=START) for key in own]
+        return {"found": [{**status, **forged, "log_head": head} for head in heads]}
+
+    counter.http.tampering = {counter.urls[0]: lie}
+    recovered = recover_at_counter(counter.urls, PASSWORD, counter.visit(), http=counter.http)
+    assert recovered.contents == CONTENTS
+    assert (counter.urls[0], "outdated") in [(it.url, it.fault) for it in recovered.findings]
