@@ -259,7 +259,15 @@ class EscrowStore:
         raise StorageError("what an escrow request writes does not fit to what is there")
 
     def handles_of_account(self, account: str) -> list[str]:
-        """Return the handles whose statements name a ledger account, the newest first."""
+        """Return the handles whose statements name a ledger account, the newest first.
+
+        Anybody can name any account. Where the account's own key has bound one, it is that alone.
+        """
+        bound = (
+            select(AccountBinding.handle)
+            .join(StoredDeposit, StoredDeposit.handle == AccountBinding.handle)
+            .where(AccountBinding.account == account)
+        )
         query = (
             select(StoredHolder.handle)
             .join(StoredDeposit, StoredDeposit.handle == StoredHolder.handle)
@@ -268,7 +276,8 @@ class EscrowStore:
             .order_by(func.max(StoredDeposit.epoch).desc())
         )
         with self._database.reading() as session:
-            return list(session.scalars(query.limit(_MAX_FOUND)))
+            handle = session.scalar(bound.limit(1))
+            return [handle] if handle else list(session.scalars(query.limit(_MAX_FOUND)))
 
     def count_deposits(self) -> int:
         """Return how many deposits are kept."""

@@ -587,6 +587,16 @@ def test_what_the_ledger_refuses_the_agents_cannot_force(agents: Agents) -> None
     assert code_of(agents.ledger.submit(OTHER, set_account_detail(OTHER, "a", "1"))) == 0
 
 
+def test_a_stranger_who_names_the_account_is_not_found_in_its_holders_place(
+    agents: Agents,
+) -> None:
+    agents.world.clock.advance(seconds=1)
+    stranger, _ = agents.protect()
+    phone = generate_key()
+    (found,) = agents.world.client().find(phone, agents.counter_token(phone))
+    assert found.handle == agents.card.handle != stranger.handle
+
+
 def test_a_request_without_proof(agents: Agents) -> None:
     http = agents.world.agents[0].app.test_client()
     answer = http.post(f"/deposits/{agents.card.handle}/signing-sessions", json={"payload": ""})
