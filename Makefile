@@ -46,9 +46,9 @@ $(IROHA_STAMP): tests/interop/iroha_client/requirements.txt
 	$(IROHA_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-# Debian's programs that tests run, each with its package: a browser, PostgreSQL, a proxy, network namespaces, checks of units.
+# Debian's programs that tests run, each with its package: a browser, PostgreSQL, a proxy, network namespaces, checks of units and of alerts.
 # Without root or apt-get the tests that need them say so and are skipped.
-SYSTEM_PROGRAMS := chromium:chromium pg_ctlcluster:postgresql caddy:caddy ip:iproute2 systemd-analyze:systemd
+SYSTEM_PROGRAMS := chromium:chromium pg_ctlcluster:postgresql caddy:caddy ip:iproute2 systemd-analyze:systemd promtool:prometheus
 SYSTEM_STAMP := $(VENV)/.system-programs
 
 $(SYSTEM_STAMP): | $(STAMP)
