@@ -1,17 +1,15 @@
 """The frame of every HTTP service: OpenAPI 3.1, docs page, problems, limits, headers, one log line.
 
-The OpenAPI document is generated from the routes. The docs page shows it with Swagger UI, whose
-files come from an installed package: no page of ours loads anything from elsewhere.
+The OpenAPI document is generated from the routes, and the docs page from it.
 """
 
 import json
 import re
 import time
-from importlib.resources import files
 from typing import Final
 
 import structlog
-from flask import Response, g, request, send_from_directory
+from flask import Response, g, request
 from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
@@ -27,35 +25,16 @@ from node.web.problems import (
     refuse_invalid_fields,
     register_problems,
 )
+from node.web.reference import add_reference
 from node.web.request_tracing import trace_requests
 
 MAX_BODY_BYTES: Final = 64 * 1024
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
-PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""The Content-Security-Policy of a page: nothing inline, nothing from elsewhere."""
 
 _PROBLEM: Final = {
     "description": "A problem (RFC 9457)",
     "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-_DOCS_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>API</title>
-<link rel="stylesheet" href="/docs/css/swagger-ui.css">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script src="/docs/js/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"""
-_DOCS_START: Final = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui"});\n'
 _FORM: Final = "application/x-www-form-urlencoded"
 _NULL: Final = re.compile(rb"%00|\0")
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("tegata.web")
@@ -125,27 +104,8 @@ def create_api(
         """Describe this service."""
         return app.api_doc
 
-    _add_docs_page(app)
+    add_reference(app, lambda: app.api_doc)
     return app
-
-
-def _add_docs_page(app: OpenAPI) -> None:
-    swagger_ui = str(files("flask_openapi_swagger") / "templates" / "swagger")
-
-    @app.route("/docs")
-    def docs_page() -> Response:
-        response = Response(_DOCS_PAGE, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = PAGE_POLICY
-        return response
-
-    @app.route("/docs/start.js")
-    def docs_start() -> Response:
-        # A file of its own, since the page's policy allows no inline script.
-        return Response(_DOCS_START, content_type="text/javascript; charset=utf-8")
-
-    @app.route("/docs/<path:name>")
-    def docs_asset(name: str) -> Response:
-        return send_from_directory(swagger_ui, name, max_age=3600)
 
 
 def _operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001

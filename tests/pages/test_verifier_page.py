@@ -98,6 +98,14 @@ def test_a_key_is_made_and_revoked_by_keyboard(page: Page, url: str) -> None:
     expect(page.get_by_role("row").filter(has_text="Kiosk")).to_contain_text("revoked")
 
 
+def test_the_interface_shuts_nobody_out(browser: Browser, url: str) -> None:
+    with person(browser) as page:
+        page.goto(f"{url}/docs")
+        page.get_by_text("POST /requests").first.click()
+        expect(page.get_by_role("heading", name="Body", exact=True)).to_be_visible()
+        check_view(page, "interface")
+
+
 def test_who_comes_first_loads_little(browser: Browser, page: Page, url: str) -> None:
     cookies = page.context.cookies()
     assert first_view_bytes(browser, f"{url}/verifier/", cookies) < MAX_FIRST_VIEW_BYTES
