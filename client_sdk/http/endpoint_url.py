@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from chaincode.encoding import JsonValue
 from client_sdk.errors import RequestError
@@ -21,18 +21,45 @@ def parse_endpoint(value: JsonValue, name: str) -> str:
     Raises:
         RequestError: Another scheme, or not a whole URL that every client reads the same way.
     """
+    text, parts = _parse_whole(value, name)
+    if parts.scheme != "https" and not (
+        parts.scheme == "http" and is_loopback(parts.hostname or "")
+    ):
+        raise RequestError(f"{name}: https is required, except on this machine")
+    return text
+
+
+def parse_private_endpoint(value: JsonValue, name: str) -> str:
+    """Return a URL of https or http: of what an operator reaches inside its own network.
+
+    Never for what somebody else named, or where anything secret is sent or believed.
+
+    Raises:
+        RequestError: Another scheme, or not a whole URL that every client reads the same way.
+    """
+    text, parts = _parse_whole(value, name)
+    if parts.scheme not in ("https", "http"):
+        raise RequestError(f"{name}: http or https is expected")
+    return text
+
+
+def _parse_whole(value: JsonValue, name: str) -> tuple[str, SplitResult]:
     text = parse_identifier(value, name)
     try:
         parts = urlsplit(text)
-        host = parts.hostname or ""
-        is_whole = bool(host) and parts.port != 0 and _PLACE.fullmatch(parts.netloc) is not None
+        is_whole = (
+            bool(parts.hostname)
+            and parts.port != 0
+            and _PLACE.fullmatch(parts.netloc) is not None
+            and not parts.fragment
+            and parts.username is None
+            and _URL.fullmatch(text) is not None
+        )
     except ValueError:
-        is_whole, host = False, ""
-    if not is_whole or parts.fragment or parts.username is not None or not _URL.fullmatch(text):
+        is_whole = False
+    if not is_whole:
         raise RequestError(f"{name}: a whole URL without user name and fragment is expected")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise RequestError(f"{name}: https is required, except on this machine")
-    return text
+    return text, parts
 
 
 def parse_identifier(value: JsonValue, name: str) -> str:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from chaincode.ids import DOMAIN_ID
 from client_sdk.errors import RequestError
-from client_sdk.http.endpoint_url import parse_endpoint
+from client_sdk.http.endpoint_url import parse_endpoint, parse_private_endpoint
 from node.config import LedgerAccess, ProcessConfig
 from node.database import DatabaseUrl
 from node.web.logins import LoginConfig, check_logins
@@ -17,6 +17,13 @@ FILE_NAME: Final = "page.toml"
 def _endpoint(text: str) -> str:
     try:
         return parse_endpoint(text.rstrip("/"), "url")
+    except RequestError as error:
+        raise ValueError(str(error)) from None
+
+
+def _private_endpoint(text: str) -> str:
+    try:
+        return parse_private_endpoint(text.rstrip("/"), "url")
     except RequestError as error:
         raise ValueError(str(error)) from None
 
@@ -32,7 +39,8 @@ class ObserverConfig(ProcessConfig):
         holder_domain: The domain of holders' accounts, for the curve of adoption.
         metrics: `host:port` where Prometheus finds the page's own `/metrics`; nowhere where it is
             left out.
-        metrics_url: The node's `/metrics`; None where it has none.
+        metrics_url: The node's `/metrics`; None where it has none. It may be plain http, as
+            Prometheus reads it: nothing secret is sent, and four gauges are shown.
         ledger: The ledger, and the account that reads it.
         logins: Who may see the page.
     """
@@ -44,7 +52,7 @@ class ObserverConfig(ProcessConfig):
     database_url: DatabaseUrl = "sqlite:///page.db"
     holder_domain: str = Field(default="holder", pattern=f"^{DOMAIN_ID.pattern}$")
     metrics: str | None = None
-    metrics_url: Annotated[str, AfterValidator(_endpoint)] | None = None
+    metrics_url: Annotated[str, AfterValidator(_private_endpoint)] | None = None
     ledger: LedgerAccess
     logins: tuple[LoginConfig, ...] = ()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -205,6 +206,16 @@ def test_prometheus_watches_every_service_that_counts() -> None:
     )
     for target in targets:
         assert "watch" in OURS[target.partition(":")[0]]["networks"]
+
+
+def test_the_operators_page_reads_the_metrics_of_the_peer_that_it_asks() -> None:
+    page = OURS["page"]
+    place = urlsplit(page["environment"]["TEGATA_OBSERVER_METRICS_URL"])
+    assert (place.scheme, place.path) == ("http", "/metrics")
+    peer = page["environment"]["TEGATA_OBSERVER_LEDGER__ADDRESS"].partition(":")[0]
+    assert place.hostname == peer
+    assert place.port in metrics_ports(peer)
+    assert set(page["networks"]) & set(OURS[peer]["networks"])
 
 
 def test_grafana_finds_prometheus_and_the_dashboards(city: City) -> None:

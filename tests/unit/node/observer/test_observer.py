@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import ValidationError
 from support.http_stand import HttpStand, Reply
 from support.logins import browser_of, log_in
 from support.memory_ledger import START_MS
@@ -18,6 +19,7 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import create_account
 from node.errors import StorageError
 from node.observer.block_index import DAY_MS, BlockIndex
+from node.observer.config import ObserverConfig
 from node.observer.reader import BlockReader
 from node.observer.series import ACTIVE_DAYS, last_minutes
 
@@ -207,6 +209,20 @@ def test_metrics_of_the_node_are_shown_where_it_has_them(tmp_path: Path) -> None
             assert page.status_code == 200
             assert "Waiting for a block" not in page.text
         world.close()
+
+
+def test_metrics_may_be_read_in_plain_inside_the_operators_network(world: ObserverWorld) -> None:
+    def with_changes(**changes: str) -> ObserverConfig:
+        return ObserverConfig.model_validate({**world.config.model_dump(), **changes})
+
+    url = "http://peer4:7001/metrics"
+    assert with_changes(metrics_url=url).metrics_url == url
+    for url in ("ftp://peer4/metrics", "http://me:word@peer4/metrics", "/metrics"):
+        with pytest.raises(ValidationError, match="metrics_url"):
+            with_changes(metrics_url=url)
+    # What browsers are sent to is another matter.
+    with pytest.raises(ValidationError, match="https is required"):
+        with_changes(public_url="http://page:8084")
 
 
 def test_the_index_can_be_deleted_and_read_again(world: ObserverWorld, tmp_path: Path) -> None:
