@@ -42,6 +42,7 @@ from client_sdk.errors.ledger import RecoveryError as RecoveryError
 from client_sdk.errors.ledger import StaleProofError as StaleProofError
 from client_sdk.errors.ledger import TransactionFailedError as TransactionFailedError
 from client_sdk.errors.ledger import TrustExpiredError as TrustExpiredError
+from client_sdk.errors.passing import is_passing as is_passing
 from client_sdk.errors.presentation import ConsentError as ConsentError
 from client_sdk.errors.presentation import DepositError as DepositError
 from client_sdk.errors.presentation import OverAskingError as OverAskingError

@@ -10,7 +10,12 @@ from typing import Final, TypeVar
 import click
 
 from client_sdk.credentials.jose import Key
-from client_sdk.errors import ClientError, CredentialFormatError, DisclosureError
+from client_sdk.errors import (
+    ClientError,
+    CredentialFormatError,
+    DisclosureError,
+    TransportError,
+)
 from client_sdk.escrow.agents_faces import find_face_service
 from client_sdk.escrow.findings import AgentFinding
 from client_sdk.escrow.paper_backup import parse_paper_share, split_protection
@@ -23,8 +28,10 @@ from client_sdk.face.portrait import PortraitOpening
 from client_sdk.http.client import HttpClient
 from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.wallet import Wallet
+from client_sdk.wallet.credential_renewal import Renewal
 from node.cli.face_page import face_tester
 from node.cli.output import Value, json_option, show, show_rows, when
+from node.cli.patience import Patience, patience_option
 from node.cli.progress import wait_until
 from node.cli.wallet import wallet_argument
 from node.config import save_secret
@@ -180,6 +187,7 @@ def protect(
     show_default=True,
     help="Have the agents open the recovery of the account too, where it is guarded.",
 )
+@patience_option
 @json_option
 def recover(
     wallet_file: Path,
@@ -190,16 +198,20 @@ def recover(
     face_file: Path | None,
     version: int | None,
     opens: bool,
+    patience: int,
     as_json: bool,
 ) -> None:
     """Make a new wallet in WALLET from the backup, with card and password or with paper sheets."""
     if face_service is not None and face_file is None:
         raise click.UsageError("--face-service needs --face-file")
+    waiting = Patience(patience)
     http = HttpClient()
     try:
         if sheets:
             shares = [parse_paper_share(sheet) for sheet in sheets]
-            recovered = recover_from_paper(shares, http=http, version=version)
+            recovered = waiting.insist(
+                lambda: recover_from_paper(shares, http=http, version=version)
+            )
         else:
             text = card or click.prompt("Recovery card", hide_input=True, err=as_json)
             password = os.environ.get("TEGATA_RECOVERY_PASSWORD") or click.prompt(
@@ -208,10 +220,19 @@ def recover(
             parsed = parse_recovery_card(text)
             face_test = None
             if face_file is not None:
-                service = face_service or find_face_service(parsed.urls, http=http)
+                service = face_service or waiting.insist(
+                    lambda: find_face_service(parsed.urls, http=http)
+                )
                 face_test = _face_test(service, face_file, http)
-            recovered = recover_backup(
-                parsed, password, http=http, face_test=face_test, version=version
+            recovered = waiting.insist(
+                lambda: recover_backup(
+                    parsed,
+                    password,
+                    http=http,
+                    face_test=face_test,
+                    version=version,
+                    patience=waiting,
+                )
             )
     finally:
         http.close()
@@ -224,7 +245,7 @@ def recover(
             "agents_at_fault": _faults(recovered.findings),
         }
         if opens and recovered.success_key is not None and made.is_registered:
-            told |= _open_account(made, recovered.success_key)
+            told |= _open_account(made, recovered.success_key, waiting)
         show(told, as_json=as_json)
 
 
@@ -253,10 +274,11 @@ def _face_test(service: str, face_file: Path, http: HttpClient) -> FaceTest:
     return test
 
 
-def _open_account(made: Wallet, success_key: Key) -> dict[str, Value]:
+def _open_account(made: Wallet, success_key: Key, waiting: Patience) -> dict[str, Value]:
     """Open the recovery of the account; the wallet is there in any case."""
     try:
-        opened = made.recovery.open(made.escrow.signing_agents(success_key))
+        agents = made.escrow.signing_agents(success_key)
+        opened = waiting.insist(lambda: made.recovery.open(agents))
     except ClientError as error:
         return {"account": f"not recovered: {error}"}
     return {
@@ -269,18 +291,23 @@ def _open_account(made: Wallet, success_key: Key) -> dict[str, Value]:
 @click.command("finish-recovery")
 @wallet_argument
 @click.option("--wait", is_flag=True, help="Wait until the guard's delay has passed.")
+@patience_option
 @json_option
-def finish_recovery(wallet_file: Path, passphrase: str, wait: bool, as_json: bool) -> None:
+def finish_recovery(
+    wallet_file: Path, passphrase: str, wait: bool, patience: int, as_json: bool
+) -> None:
     """Put WALLET's key in the lost one's place, and have its credentials issued anew."""
+    waiting = Patience(patience)
     with Wallet.open(wallet_file, passphrase) as holder:
         agents = holder.escrow.signing_agents()
         if wait:
             # The account cannot be read with this wallet's key yet: the agents read it.
-            found = agents.guard_state(holder.account.account_id).recovery
+            account = holder.account.account_id
+            found = waiting.insist(lambda: agents.guard_state(account)).recovery
             if found is not None:
                 wait_until(found.window.matures_at_ms, text="The guard's delay")
-        holder.recovery.finish(agents)
-        renewed = holder.recovery.renew_credentials()
+        waiting.insist(lambda: holder.recovery.finish(agents))
+        renewed = _renew(holder, waiting)
         findings = holder.escrow.bind_account()
     show(
         {
@@ -291,6 +318,18 @@ def finish_recovery(wallet_file: Path, passphrase: str, wait: bool, as_json: boo
         },
         as_json=as_json,
     )
+
+
+def _renew(holder: Wallet, waiting: Patience) -> list[Renewal]:
+    """Renew the credentials; an issuer that cannot be reached is waited for."""
+    renewed: list[Renewal] = []
+    while True:
+        found = holder.recovery.renew_credentials()
+        renewed += [one for one in found if one.credential is not None]
+        left = [one for one in found if one.credential is None]
+        passing = next((one.problem for one in left if one.may_pass), None)
+        if passing is None or not waiting.waits_for(TransportError(passing)):
+            return [*renewed, *left]
 
 
 @click.command("back-up")

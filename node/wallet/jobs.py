@@ -13,12 +13,8 @@ from typing import Final, Literal, TypeAlias
 
 import structlog
 
-from client_sdk.errors import (
-    ClientError,
-    NotEnoughSignersError,
-    TooFewAgentsError,
-    TransportError,
-)
+from client_sdk.errors import ClientError
+from client_sdk.errors import is_passing as is_passing_elsewhere
 from client_sdk.tracing import carried
 from node.errors import NodeError, WalletLockedError
 from node.web.languages import gettext_noop
@@ -185,9 +181,7 @@ class Jobs:
 
 def is_passing(error: Exception) -> bool:
     """Tell whether what is in the way may be gone soon, so that trying again is right."""
-    if isinstance(error, TooFewAgentsError):
-        return error.may_pass
-    return isinstance(error, TransportError | NotEnoughSignersError | WalletLockedError)
+    return is_passing_elsewhere(error) or isinstance(error, WalletLockedError)
 
 
 def _run(job: Job, work: Work) -> None:

@@ -1,14 +1,18 @@
 """`tegata escrow` and the wallet's commands for loss, against three agents as processes."""
 
 import html
+import json
 import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.command_line import run, run_inside, run_json
 from support.escrow_town import EscrowTown
+
+from client_sdk.errors import TooFewAgentsError
 
 pytestmark = pytest.mark.xdist_group("escrow_cli")
 
@@ -75,6 +79,36 @@ def test_a_wrong_password_is_refused_with_the_attempts_that_are_left(
     assert "WrongPasswordError" in done.stderr
     assert "9 attempts" in done.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_agents_that_start_again_are_waited_for(
+    agents: EscrowTown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet, page = tmp_path / "wallet", tmp_path / "card.html"
+    run_inside("wallet", "create", wallet, env=OPEN)
+    addresses = [part for url in agents.urls for part in ("--agent", url)]
+    protect = ("wallet", "protect", wallet, *addresses, "--card", page)
+    assert run_inside(*protect, env={**OPEN, **PASSWORD}).exit_code == 0
+    recover = ("wallet", "recover", tmp_path / "new", "--card", f"@{page}")
+    away = agents.agents[:2]
+    for agent in away:
+        agent.stop()
+
+    impatient = run_inside(*recover, "--patience", "0", env={**OPEN, **PASSWORD})
+    assert isinstance(impatient.exception, TooFewAgentsError)
+    assert not (tmp_path / "new").exists()
+
+    def start_one(_seconds: float) -> None:
+        away.pop().start(is_measured=False)
+
+    monkeypatch.setattr("node.cli.patience.time", SimpleNamespace(sleep=start_one))
+    done = run_inside(*recover, "--json", env={**OPEN, **PASSWORD})
+    assert done.exit_code == 0, done.output
+    assert "Waiting: " in done.stderr
+    assert json.loads(done.stdout)["version"] == 1
+    # One of them was enough: nobody waited for the other.
+    assert len(away) == 1
+    away.pop().start()
 
 
 def test_a_card_is_not_written_over_and_a_refusal_leaves_none(
