@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from node.authority.app import run_authority
 from node.authority.config import AuthorityConfig
-from node.authority.store import SCHEMA
 from node.cli.output import json_option, show
+from node.cli.service_commands import (
+    folder_argument,
+    listen_option,
+    refuse_second,
+    start_command,
+)
 from node.cli.store_migration import migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
-from node.errors import ConfigError
-from node.log import configure_logging
-from node.telemetry import configure_telemetry
 from node.threshold.ceremony_files import SHARE_FILE
 from node.threshold.share_file import load_share
 
 FILE_NAME = "authority.toml"
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group()
@@ -29,11 +29,11 @@ def authority() -> None:
 
 
 @authority.command()
-@_folder
+@folder_argument
 @click.option("--issuer-url", required=True, help="The issuer's public address.")
 @click.option("--issuer-account", required=True, help="Such as aoba_city@issuer.")
 @click.option("--ledger-id", required=True, help="64 hex digits, as `tegata node status` shows.")
-@click.option("--listen", default="127.0.0.1:8091", show_default=True, help="host:port to bind.")
+@listen_option("127.0.0.1:8091")
 @json_option
 def init(
     folder: Path, issuer_url: str, issuer_account: str, ledger_id: str, listen: str, as_json: bool
@@ -52,8 +52,7 @@ def init(
         }
     )
     parse_config(text, AuthorityConfig, path=folder / FILE_NAME)
-    if (folder / FILE_NAME).exists():
-        raise ConfigError(f"{folder / FILE_NAME} exists: an authority is not made twice")
+    refuse_second(folder / FILE_NAME, "an authority")
     save_secret(folder / FILE_NAME, text)
     show(
         {
@@ -67,19 +66,19 @@ def init(
     )
 
 
-@authority.command()
-@_folder
-@click.option("--verbose", is_flag=True, help="Log more.")
-def start(folder: Path, verbose: bool) -> None:
-    """Run the authority's signer in FOLDER until SIGTERM or Ctrl-C."""
-    configure_logging(verbose=verbose)
-    configure_telemetry("authority")
-    run_authority(load_config(folder / FILE_NAME, AuthorityConfig))
-
-
+authority.add_command(
+    start_command(
+        "the authority's signer",
+        AuthorityConfig,
+        file=FILE_NAME,
+        run="node.authority.app:run_authority",
+        service="authority",
+        extra="gateway",
+    )
+)
 authority.add_command(
     migrate_command(
-        SCHEMA,
+        "node.authority.store:SCHEMA",
         database_url=lambda folder: load_config(folder / FILE_NAME, AuthorityConfig).database_url,
     )
 )

@@ -9,23 +9,26 @@ from client_sdk.credentials.jose import export_private_jwk, generate_key, thumbp
 from node.cli.keygen import keygen_command, reshare_command
 from node.cli.network import Network
 from node.cli.output import json_option, show
+from node.cli.service_commands import (
+    folder_argument,
+    listen_option,
+    network_option,
+    public_url_option,
+    refuse_second,
+    start_command,
+)
 from node.cli.store_migration import migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
-from node.escrow.app import run_escrow
 from node.escrow.config import EscrowConfig
-from node.escrow.store import SCHEMA
 from node.keypair import load_or_make_keypair
-from node.log import configure_logging
-from node.telemetry import configure_telemetry
 from node.threshold.ceremony_files import GROUP_FILE, SHARE_FILE
 from node.threshold.share_file import load_group
 
 FILE_NAME = "escrow.toml"
 _KEY_FILE = Path("keys") / "signing.jwk"
 _ACCOUNT_KEY_FILE = Path("keys") / "account.priv"
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group()
@@ -34,10 +37,10 @@ def escrow() -> None:
 
 
 @escrow.command()
-@_folder
+@folder_argument
 @click.option("--name", required=True, help="Who runs it, as holders will see it.")
-@click.option("--listen", default="127.0.0.1:8082", show_default=True, help="host:port to bind.")
-@click.option("--public-url", help="Where wallets reach it; http://LISTEN otherwise.")
+@listen_option("127.0.0.1:8082")
+@public_url_option("wallets reach")
 @json_option
 def init(folder: Path, name: str, listen: str, public_url: str | None, as_json: bool) -> None:
     """Make an agent in FOLDER: its key and escrow.toml.
@@ -45,8 +48,7 @@ def init(folder: Path, name: str, listen: str, public_url: str | None, as_json: 
     Holders know the agent by its key, and its shares are sealed under it: keep a copy of it apart
     from copies of the database.
     """
-    if (folder / FILE_NAME).exists():
-        raise ConfigError(f"{folder / FILE_NAME} exists: an agent is not made twice")
+    refuse_second(folder / FILE_NAME, "an agent")
     text = encode_toml(
         {
             "name": name,
@@ -75,34 +77,29 @@ def init(folder: Path, name: str, listen: str, public_url: str | None, as_json: 
     )
 
 
-@escrow.command()
-@_folder
-@click.option("--verbose", is_flag=True, help="Log more.")
-def start(folder: Path, verbose: bool) -> None:
-    """Run the agent in FOLDER until SIGTERM or Ctrl-C."""
-    configure_logging(verbose=verbose)
-    configure_telemetry("escrow")
-    run_escrow(load_config(folder / FILE_NAME, EscrowConfig))
-
-
+escrow.add_command(
+    start_command(
+        "the agent",
+        EscrowConfig,
+        file=FILE_NAME,
+        run="node.escrow.app:run_escrow",
+        service="escrow",
+        extra="gateway",
+    )
+)
 escrow.add_command(keygen_command("escrow"))
 escrow.add_command(reshare_command("escrow"))
 escrow.add_command(
     migrate_command(
-        SCHEMA,
+        "node.escrow.store:SCHEMA",
         database_url=lambda folder: load_config(folder / FILE_NAME, EscrowConfig).database_url,
     )
 )
 
 
 @escrow.command()
-@_folder
-@click.option(
-    "--network",
-    required=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder of the running node, with the administrator's and registrar's keys.",
-)
+@folder_argument
+@network_option("the administrator's and registrar's keys")
 @click.option("--account", required=True, help="As which the agent reads: agent_1@gateway.")
 @click.option("--escrow-account", required=True, help="Whose key the agents share: agents@holder.")
 @json_option

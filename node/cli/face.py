@@ -1,7 +1,6 @@
 """`tegata face`: make and run a face service."""
 
 import json
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -13,17 +12,21 @@ from client_sdk.credentials.jose import (
     thumbprint,
 )
 from node.cli.output import json_option, show
+from node.cli.service_commands import (
+    folder_argument,
+    listen_option,
+    public_url_option,
+    refuse_second,
+    start_command,
+)
 from node.cli.toml import encode_toml
-from node.config import load_config, parse_config, save_secret
+from node.config import parse_config, save_secret
 from node.errors import ConfigError
 from node.face.config import FaceConfig
-from node.log import configure_logging
-from node.telemetry import configure_telemetry
 
 FILE_NAME = "face.toml"
 PUBLIC_KEY_FILE = "verification.jwk"
 _KEY_FILE = Path("keys") / "signing.jwk"
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group()
@@ -32,11 +35,11 @@ def face() -> None:
 
 
 @face.command()
-@_folder
+@folder_argument
 @click.option("--name", required=True, help="What its attestations name as their issuer.")
 @click.option("--operator", help="Who runs it, as people before the camera are told; the name.")
-@click.option("--listen", default="127.0.0.1:8083", show_default=True, help="host:port to bind.")
-@click.option("--public-url", help="Where browsers reach it; http://LISTEN otherwise.")
+@listen_option("127.0.0.1:8083")
+@public_url_option("browsers reach")
 @json_option
 def init(
     folder: Path,
@@ -51,8 +54,7 @@ def init(
     Give verification.jwk to those who are to trust its word: the face_services of gateways, issuers
     and escrow agents. Browsers give a camera to https only, or to this machine.
     """
-    if (folder / FILE_NAME).exists():
-        raise ConfigError(f"{folder / FILE_NAME} exists: a service is not made twice")
+    refuse_second(folder / FILE_NAME, "a service")
     text = encode_toml(
         {
             "name": name,
@@ -86,17 +88,14 @@ def init(
     )
 
 
-@face.command()
-@_folder
-@click.option("--verbose", is_flag=True, help="Log more.")
-def start(folder: Path, verbose: bool) -> None:
-    """Run the service in FOLDER until SIGTERM or Ctrl-C."""
-    configure_logging(verbose=verbose)
-    configure_telemetry("face")
-    config = load_config(folder / FILE_NAME, FaceConfig)
-    try:
+face.add_command(
+    start_command(
+        "the service",
+        FaceConfig,
+        file=FILE_NAME,
         # What sees is an extra: whoever only makes a service's folder needs none of it.
-        process = import_module("node.face.process")
-    except ImportError as error:
-        raise ConfigError(f"the face test needs {error.name}: pip install 'tegata[face]'") from None
-    process.run_face(config)
+        run="node.face.process:run_face",
+        service="face",
+        extra="face",
+    )
+)

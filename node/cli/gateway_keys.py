@@ -10,6 +10,7 @@ import click
 
 from node.cli.json_value import JsonValue
 from node.cli.output import Value, json_option, show, show_rows
+from node.cli.service_commands import folder_argument
 from node.config import load_config
 from node.errors import ConfigError
 from node.gateway.api_keys import ApiKey, Scope
@@ -17,7 +18,6 @@ from node.gateway.config import FILE_NAME, GatewayConfig
 from node.gateway.gateway_store import GatewayStore
 
 DAY_MS: Final = 86_400_000
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group()
@@ -26,7 +26,7 @@ def key() -> None:
 
 
 @key.command()
-@_folder
+@folder_argument
 @click.argument("verifier_id", metavar="ID")
 @click.option(
     "--scope",
@@ -63,7 +63,7 @@ def create(
 
 
 @key.command("list")
-@_folder
+@folder_argument
 @json_option
 def list_keys(folder: Path, as_json: bool) -> None:
     """List the keys of the gateway in FOLDER, also those that have ended."""
@@ -75,7 +75,7 @@ def list_keys(folder: Path, as_json: bool) -> None:
 
 
 @key.command()
-@_folder
+@folder_argument
 @click.argument("key_id", metavar="KEY", type=JsonValue("key"))
 @json_option
 def revoke(folder: Path, key_id: str, as_json: bool) -> None:

@@ -19,39 +19,43 @@ from node.cli.logins import add_login as add_login_to
 from node.cli.logins import password_option
 from node.cli.network import Network
 from node.cli.output import json_option, show
+from node.cli.service_commands import (
+    folder_argument,
+    listen_option,
+    network_option,
+    public_url_option,
+    refuse_second,
+    start_command,
+)
 from node.cli.store_migration import migrate_command
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
-from node.errors import ConfigError
 from node.issuer.config import FILE_NAME, IssuerConfig, load_token
-from node.issuer.process import run_issuer
-from node.issuer.tables import SCHEMA
 from node.keypair import load_or_make_keypair
-from node.log import configure_logging
-from node.telemetry import configure_telemetry
 from node.threshold.share_file import load_group
-
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 keygen = keygen_command("issuer")
 reshare = reshare_command("issuer")
 migrate = migrate_command(
-    SCHEMA,
+    "node.issuer.tables:SCHEMA",
     database_url=lambda folder: load_config(folder / FILE_NAME, IssuerConfig).database_url,
+)
+start = start_command(
+    "the issuer",
+    IssuerConfig,
+    file=FILE_NAME,
+    run="node.issuer.process:run_issuer",
+    service="issuer",
+    extra="gateway",
 )
 
 
 @click.command()
-@_folder
-@click.option(
-    "--network",
-    required=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder of the running node, with the administrator's and registrar's keys.",
-)
+@folder_argument
+@network_option("the administrator's and registrar's keys")
 @click.option("--account", required=True, help="Its account, such as aoba_city@issuer.")
-@click.option("--listen", default="127.0.0.1:8081", show_default=True, help="host:port to bind.")
-@click.option("--public-url", help="Where wallets reach it; http://LISTEN otherwise.")
+@listen_option("127.0.0.1:8081")
+@public_url_option("wallets reach")
 @click.option(
     "--group-key",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -79,8 +83,7 @@ def init(
     as_json: bool,
 ) -> None:
     """Make an issuer in FOLDER: account, signing key, its place on the registry, issuer.toml."""
-    if (folder / FILE_NAME).exists():
-        raise ConfigError(f"{folder / FILE_NAME} exists: an issuer is not made twice")
+    refuse_second(folder / FILE_NAME, "an issuer")
     secret_files, key_config, key_sections, public_jwk = _prepare_key(group_key, authorities)
     issuer_record, operator_token = new_record_id(), secrets.token_urlsafe(32)
     record = IssuerRecord(
@@ -151,7 +154,7 @@ def _prepare_key(
 
 
 @click.command("add-login")
-@_folder
+@folder_argument
 @click.argument("name")
 @password_option
 @json_option
@@ -160,13 +163,3 @@ def add_login(folder: Path, name: str, password_file: IO[str] | None, as_json: b
     add_login_to(folder / FILE_NAME, IssuerConfig, name, password_file)
     page = f"{load_config(folder / FILE_NAME, IssuerConfig).public_url}/counter/"
     show({"login": name, "page": page}, as_json=as_json)
-
-
-@click.command()
-@_folder
-@click.option("--verbose", is_flag=True, help="Log more.")
-def start(folder: Path, verbose: bool) -> None:
-    """Run the issuer in FOLDER until SIGTERM or Ctrl-C."""
-    configure_logging(verbose=verbose)
-    configure_telemetry("issuer")
-    run_issuer(load_config(folder / FILE_NAME, IssuerConfig))

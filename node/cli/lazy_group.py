@@ -10,6 +10,16 @@ from typing import Any
 import click
 
 
+def load_attribute(place: str) -> Any:
+    """Return what stands at `module:attribute`.
+
+    Raises:
+        ImportError: The module, or one that it needs, is not installed.
+    """
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 class LazyGroup(click.Group):
     """A group, some of whose commands stand in modules that are loaded when they are called."""
 
@@ -31,6 +41,5 @@ class LazyGroup(click.Group):
         """Return a command, from its module where it has one; None where there is none."""
         if cmd_name not in self._places:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = self._places[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = load_attribute(self._places[cmd_name])
         return command

@@ -16,6 +16,7 @@ from node.cli.lazy_group import LazyGroup
 from node.cli.ledger_node import root_certificates_option
 from node.cli.output import json_option, show, show_rows
 from node.cli.progress import progress_bar
+from node.cli.service_commands import folder_argument
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
 from node.errors import ConfigError
@@ -31,7 +32,6 @@ from node.log import configure_logging
 from node.telemetry import configure_telemetry
 
 EXIT_FINDINGS = 6
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group(cls=LazyGroup, places={"page": "node.cli.node_page:page"})
@@ -40,7 +40,7 @@ def node() -> None:
 
 
 @node.command()
-@_folder
+@folder_argument
 @click.option(
     "--torii", default="127.0.0.1:50051", show_default=True, help="Where clients connect."
 )
@@ -84,7 +84,7 @@ def init(folder: Path, torii: str, peer_address: str, as_json: bool) -> None:
 
 
 @node.command()
-@_folder
+@folder_argument
 @click.option("--verbose", is_flag=True, help="Log more.")
 def start(folder: Path, verbose: bool) -> None:
     """Run the node in FOLDER until SIGTERM or Ctrl-C."""
@@ -95,7 +95,7 @@ def start(folder: Path, verbose: bool) -> None:
 
 
 @node.command()
-@_folder
+@folder_argument
 @click.option("--torii", help="The node's address; node.toml says it otherwise.")
 @root_certificates_option()
 @json_option
@@ -125,7 +125,7 @@ def status(folder: Path, torii: str | None, root_certificates: bytes | None, as_
 
 
 @node.command()
-@_folder
+@folder_argument
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Replay the chain of the stopped node in FOLDER from genesis, and compare the state."""
@@ -138,7 +138,7 @@ def verify(folder: Path, as_json: bool) -> None:
 
 
 @node.command()
-@_folder
+@folder_argument
 @json_option
 def check(folder: Path, as_json: bool) -> None:
     """Read the files of the stopped node in FOLDER; say what is wrong, and what to do.
@@ -156,7 +156,7 @@ def check(folder: Path, as_json: bool) -> None:
 
 
 @node.command()
-@_folder
+@folder_argument
 @click.option(
     "--from",
     "peers",

@@ -10,16 +10,18 @@ from node.cli.logins import add_login as add_login_to
 from node.cli.logins import password_option
 from node.cli.network import Network
 from node.cli.output import json_option, show
+from node.cli.service_commands import (
+    folder_argument,
+    listen_option,
+    network_option,
+    public_url_option,
+    refuse_second,
+    start_command,
+)
 from node.cli.toml import encode_toml
 from node.config import load_config, parse_config, save_secret
-from node.errors import ConfigError
 from node.keypair import load_or_make_keypair
-from node.log import configure_logging
-from node.observer.app import run_observer
 from node.observer.config import FILE_NAME, ObserverConfig
-from node.telemetry import configure_telemetry
-
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group()
@@ -28,18 +30,13 @@ def page() -> None:
 
 
 @page.command()
-@_folder
-@click.option(
-    "--network",
-    required=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder of the running node, with the administrator's key.",
-)
+@folder_argument
+@network_option("the administrator's key")
 @click.option(
     "--account", default="operator_page@tegata", show_default=True, help="The account that reads."
 )
-@click.option("--listen", default="127.0.0.1:8084", show_default=True, help="host:port to bind.")
-@click.option("--public-url", help="Where your browser reaches it; http://LISTEN otherwise.")
+@listen_option("127.0.0.1:8084")
+@public_url_option("your browser reaches")
 @click.option("--metrics", help="The node's metrics, such as http://127.0.0.1:7001/metrics.")
 @json_option
 def init(
@@ -52,8 +49,7 @@ def init(
     as_json: bool,
 ) -> None:
     """Make a page in FOLDER: an account that reads and nothing more, and page.toml."""
-    if (folder / FILE_NAME).exists():
-        raise ConfigError(f"{folder / FILE_NAME} exists: a page is not made twice")
+    refuse_second(folder / FILE_NAME, "a page")
     with Network(network) as ledger:
         public_url = parse_endpoint(public_url or f"http://{listen}", "public_url")
         config: dict[str, str | bool | list[str]] = {"public_url": public_url, "listen": listen}
@@ -83,7 +79,7 @@ def init(
 
 
 @page.command("add-login")
-@_folder
+@folder_argument
 @click.argument("name")
 @password_option
 @json_option
@@ -94,11 +90,13 @@ def add_login(folder: Path, name: str, password_file: IO[str] | None, as_json: b
     show({"login": name, "page": f"{config.public_url}/"}, as_json=as_json)
 
 
-@page.command()
-@_folder
-@click.option("--verbose", is_flag=True, help="Log more.")
-def start(folder: Path, verbose: bool) -> None:
-    """Run the page in FOLDER until SIGTERM or Ctrl-C."""
-    configure_logging(verbose=verbose)
-    configure_telemetry("page")
-    run_observer(load_config(folder / FILE_NAME, ObserverConfig))
+page.add_command(
+    start_command(
+        "the page",
+        ObserverConfig,
+        file=FILE_NAME,
+        run="node.observer.app:run_observer",
+        service="page",
+        extra="gateway",
+    )
+)

@@ -23,6 +23,7 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
 from node.cli.network_view import network_view, status_table
 from node.cli.output import json_option, show
+from node.cli.service_commands import folder_argument
 from node.errors import NetworkError, PeerUnreachableError
 from node.ledger.daemon import now_ms
 from node.ledger.genesis import ADMIN_ACCOUNT
@@ -49,7 +50,6 @@ EXIT_NOT_LEVEL: Final = 1
 _SYNC_SOURCES: Final = 2
 _PATIENCE_S: Final = 60
 _PAUSE_S: Final = 0.2
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group()
@@ -79,7 +79,7 @@ def network() -> None:
     show_default=True,
     help="On one machine each peer has ten ports from here on; its first is Torii's.",
 )
-@_folder
+@folder_argument
 @json_option
 def init(folder: Path, peers: int, hosts: tuple[str, ...], first_port: int, as_json: bool) -> None:
     """Make a new network in FOLDER: for each peer keys, genesis, and configuration.
@@ -115,7 +115,7 @@ def init(folder: Path, peers: int, hosts: tuple[str, ...], first_port: int, as_j
     is_flag=True,
     help="It fetches all blocks and decides them again, instead of the state of two running peers.",
 )
-@_folder
+@folder_argument
 @json_option
 def add(folder: Path, host: str | None, replay: bool, as_json: bool) -> None:
     """Make the files of one more peer of the network in FOLDER.
@@ -167,7 +167,7 @@ def _state_sync(urls: Sequence[str]) -> StateSync:
 
 
 @network.command()
-@_folder
+@folder_argument
 @click.argument("peer")
 @json_option
 def admit(folder: Path, peer: str, as_json: bool) -> None:
@@ -185,7 +185,7 @@ def admit(folder: Path, peer: str, as_json: bool) -> None:
 
 
 @network.command()
-@_folder
+@folder_argument
 @click.argument("peer")
 @json_option
 def dismiss(folder: Path, peer: str, as_json: bool) -> None:
@@ -203,7 +203,7 @@ def dismiss(folder: Path, peer: str, as_json: bool) -> None:
 
 
 @network.command()
-@_folder
+@folder_argument
 @click.argument("peer")
 @click.confirmation_option(
     prompt="No other peer of the network may ever start again as it is. Are all of them off?",
@@ -293,7 +293,7 @@ def _named_peer(folders: Sequence[PeerFolder], name: str) -> Peer:
     default=0.0,
     help="So many seconds until all peers are at one height, with one state.",
 )
-@_folder
+@folder_argument
 @json_option
 def status(folder: Path, wait_s: float, as_json: bool) -> None:
     """Tell how the peers of the network in FOLDER are; exit code 1 where one is not as the others.
@@ -318,7 +318,7 @@ def status(folder: Path, wait_s: float, as_json: bool) -> None:
 @click.option(
     "--seconds", type=click.FloatRange(min=0.1), default=1.0, help="How often it is looked at."
 )
-@_folder
+@folder_argument
 @json_option
 def start(folder: Path, seconds: float, as_json: bool) -> None:
     """Run all peers of the network in FOLDER on this machine, until SIGTERM or Ctrl-C.
