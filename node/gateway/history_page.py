@@ -14,6 +14,8 @@ from node.web.languages import gettext
 
 PAGE_SIZE: Final = 50
 MAX_EXPORTED: Final = 10_000
+_LAST_PAGE: Final = 1 << 32
+"""Beyond it no database counts."""
 _COLUMNS: Final = (
     "id",
     "asked_at",
@@ -33,7 +35,7 @@ def add_history(blueprint: Blueprint, desk: VerifierDesk) -> None:
 
     @blueprint.get("/history")
     def history() -> str:
-        number = max(1, request.args.get("page", 1, type=int))
+        number = min(max(1, request.args.get("page", 1, type=int)), _LAST_PAGE)
         found = presentations.page(
             desk.verifier(), skip=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE + 1
         )

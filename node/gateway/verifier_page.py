@@ -97,7 +97,8 @@ def add_asking(blueprint: Blueprint, desk: VerifierDesk) -> None:
         if desk.events is None:
             raise ApiError(404, "no_events", "There are no events", "Load the page again instead.")
         seen = [request.headers.get("Last-Event-ID", "0"), request.args.get("after", "0")]
-        after = max(int(number) for number in seen if number.isdecimal() and len(number) < 19)
+        known = [int(number) for number in seen if number.isdecimal() and len(number) < 19]
+        after = max(known, default=0)
         return follow_request(stored, desk.events, after=after, now_ms=desk.now_ms)
 
 

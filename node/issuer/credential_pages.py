@@ -14,6 +14,8 @@ from node.issuer.store import IssuerStore
 from node.web.languages import gettext, gettext_noop
 
 PAGE_SIZE: Final = 50
+_LAST_NUMBER: Final = 1 << 53
+"""Beyond it no database counts."""
 _RECORD: Final = re.compile(r"[0-9a-f]{32}")
 _STATES: Final = {
     "active": gettext_noop("in force"),
@@ -52,7 +54,7 @@ def add_credential_pages(
     @blueprint.get("/credentials")
     def list_credentials() -> str:
         reference = request.args.get("reference", "").strip() or None
-        after = max(0, request.args.get("after", 0, type=int))
+        after = min(max(0, request.args.get("after", 0, type=int)), _LAST_NUMBER)
         found = store.credentials.page(reference=reference, after=after, limit=PAGE_SIZE + 1)
         rows = [
             {

@@ -163,6 +163,13 @@ def test_history_and_export(gateway: GatewayWorld, desk: FlaskClient) -> None:
     assert ATTRIBUTES["address"] not in desk.get("/verifier/history.csv").text
 
 
+def test_numbers_beyond_all_bounds_are_no_failure(desk: FlaskClient) -> None:
+    assert desk.get(f"/verifier/history?page={'9' * 30}").status_code == 200
+    events = f"/verifier/requests/{ask(desk)}/events?after=x"
+    with desk.get(events, headers={"Last-Event-ID": "x"}) as stream:
+        assert stream.status_code == 200
+
+
 def test_keys_are_made_shown_once_and_revoked(gateway: GatewayWorld, desk: FlaskClient) -> None:
     page = post(
         desk, "/verifier/keys", scopes=["requests:write", "results:read"], days="30", note="Kiosk"

@@ -123,6 +123,10 @@ def test_what_cannot_be_attested_is_refused_with_the_form_kept(counter: FlaskCli
     assert post(counter, "/counter/offers", card="1").status_code == 409
 
 
+def test_a_number_beyond_all_bounds_is_no_failure(counter: FlaskClient) -> None:
+    assert counter.get(f"/counter/credentials?after={'9' * 30}").status_code == 200
+
+
 def test_a_reviewed_offer_waits_for_a_colleague(world: IssuerWorld, counter: FlaskClient) -> None:
     page = post(counter, "/counter/offers", **PERSON, review="1")
     code = re.findall(r"<code>([0-9A-Z-]{23})</code>", page.text)[-1]
