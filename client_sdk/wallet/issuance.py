@@ -163,6 +163,7 @@ class WalletIssuance:
         count: int | None = None,
         trusted_issuer: str | None = None,
         credential_format: str | None = None,
+        card: CardProver | None = None,
     ) -> tuple[StoredCredential, ...]:
         """Fetch credentials that are each shown once, so that verifiers cannot link them.
 
@@ -175,9 +176,11 @@ class WalletIssuance:
             count: How many; by default as many as the issuer gives at once.
             trusted_issuer: The account of the issuer that the holder wants them from.
             credential_format: The format that is wanted.
+            card: Lets the holder's My Number card sign.
 
         Raises:
             NotRegisteredError: The wallet has no account that grants could be made with.
+            CardError: The card does not sign.
             OfferError: The offer cannot be used, the issuer refused, or gives fewer at once.
             VerificationError: A credential is not signed by the issuer, or not for this wallet.
             TransportError: The issuer cannot be reached.
@@ -193,7 +196,7 @@ class WalletIssuance:
             if not 1 <= (count := count or most) <= most:
                 raise OfferError(f"this issuer gives 1 to {most} credentials at once")
             self._accepted.add(
-                self._redeem(offer, tx_code, credential_format, None),
+                self._redeem(offer, tx_code, credential_format, card),
                 issuance_id=issuance_id,
                 trusted_issuer=trusted_issuer,
                 seeds=tuple(AccountKey.generate().seed for _ in range(count)),

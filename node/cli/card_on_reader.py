@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import click
 
 from client_sdk.card.card_proof import CardProof, prove_card
 from client_sdk.card.my_number_card import CardAttributes, MyNumberCard
+from client_sdk.card.smart_card import CardTransport
 from client_sdk.openid4vci.token_client import CardProver
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -23,6 +24,15 @@ def card_portrait_option(command: _Command) -> _Command:
     )(command)
 
 
+def find_reader() -> Callable[[], AbstractContextManager[CardTransport]] | None:
+    """Return what waits for a card on this machine's readers; None without the extra `card`."""
+    try:
+        from client_sdk.card.pcsc import PcscTransport  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return PcscTransport
+
+
 @contextmanager
 def card_on_reader() -> Iterator[MyNumberCard]:
     """Give the first card that is laid on a reader.
@@ -31,14 +41,11 @@ def card_on_reader() -> Iterator[MyNumberCard]:
         click.ClickException: The extra `card` is not installed.
         CardError: There is no reader, or no card came.
     """
-    try:
-        from client_sdk.card.pcsc import PcscTransport  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise click.ClickException(
-            "no card reader is supported here: pip install 'tegata[card]'"
-        ) from None
+    lay_card = find_reader()
+    if lay_card is None:
+        raise click.ClickException("no card reader is supported here: pip install 'tegata[card]'")
     click.echo("Lay the My Number card on the reader.", err=True)
-    with PcscTransport() as reader:
+    with lay_card() as reader:
         yield MyNumberCard(reader)
 
 

@@ -8,6 +8,7 @@ import click
 import segno
 
 from client_sdk.openid4vp.access_certificate import load_certificates
+from node.cli.card_on_reader import find_reader
 from node.cli.ledger_node import root_certificates_option
 from node.cli.output import Value, json_option, show
 from node.log import configure_logging
@@ -97,6 +98,7 @@ def serve_wallet(
             agents=agents,
         ),
         phone=access,
+        card_reader=find_reader(),
     )
     listener = bind(listen)
     origin = f"http://{devices.host}:{listener.getsockname()[1]}"

@@ -10,7 +10,12 @@ from flask.typing import ResponseReturnValue
 from client_sdk.errors import ClientError
 from node.errors import WalletLockedError
 from node.wallet.consent_pages import add_consent_pages, add_history_pages
-from node.wallet.credential_pages import add_credential_pages, add_link_pages, add_offer_pages
+from node.wallet.credential_pages import (
+    add_card_pages,
+    add_credential_pages,
+    add_link_pages,
+    add_offer_pages,
+)
 from node.wallet.desk import Desk
 from node.wallet.device_pages import add_device_pages
 from node.wallet.entry_pages import (
@@ -91,6 +96,7 @@ def create_app(desk: Desk, *, origin: str) -> Flask:
         add_credential_pages,
         add_link_pages,
         add_offer_pages,
+        add_card_pages,
         add_consent_pages,
         add_history_pages,
         add_protection_pages,

@@ -1,6 +1,7 @@
 """The credentials, and how new ones and requests come in: scanned, pasted, offered."""
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,13 +11,15 @@ from flask.typing import ResponseReturnValue
 
 from client_sdk.credentials.resident import RESIDENT_CLAIMS
 from client_sdk.errors import OfferError
+from client_sdk.openid4vci.token_client import CardProver
 from client_sdk.wallet.records import StoredCredential
 from node.wallet.desk import RESUMING, Desk, OfferOnDesk
-from node.wallet.errands import Receive, Resume
+from node.wallet.errands import Receive, ReceiveByCard, Resume
 from node.wallet.guard_watch import GuardWatch
 from node.wallet.job_pages import do
 from node.wallet.jobs import Job
 from node.wallet.links import kind_of
+from node.wallet.my_number_card import card_prover
 from node.wallet.recovery_errands import is_recovering
 from node.wallet.scanner import find_code
 from node.wallet.words import (
@@ -90,6 +93,7 @@ def add_credential_pages(wallet: Blueprint, desk: Desk) -> None:
                 cards=_cards(opened.credentials),
                 is_registered=opened.is_registered,
                 is_protected=opened.is_protected,
+                has_reader=desk.card_reader is not None,
                 is_recovering=is_recovering(opened),
                 waiting=len(opened.issuance.pending),
                 threat=watch.threat(),
@@ -120,7 +124,7 @@ def add_link_pages(wallet: Blueprint, desk: Desk) -> None:
     def scan() -> str:
         """Show what the camera sees, and a field to paste a link into."""
         with keeper.use():
-            return render_template("wallet/scan.html")
+            return render_template("wallet/scan.html", has_reader=desk.card_reader is not None)
 
     @wallet.post("/scan/picture")
     def read_picture() -> ResponseReturnValue:
@@ -147,7 +151,12 @@ def add_offer_pages(wallet: Blueprint, desk: Desk) -> None:
         """Show who offers what."""
         found = desk.offers.find(key) or abort(404)
         with keeper.use():
-            return render_template("wallet/offer.html", key=key, review=found.review)
+            return render_template(
+                "wallet/offer.html",
+                key=key,
+                review=found.review,
+                has_reader=desk.card_reader is not None,
+            )
 
     @wallet.post("/offers/<key>")
     def accept_offer(key: str) -> ResponseReturnValue:
@@ -166,6 +175,7 @@ def add_offer_pages(wallet: Blueprint, desk: Desk) -> None:
             link=found.link,
             tx_code=request.form.get("tx_code", "").strip() or None,
             is_one_time=request.form.get("one_time") == "yes",
+            card=_typed_card(desk),
         )
         title = gettext_noop("A credential is fetched")
         return do(desk, title, work, back=url_for("wallet.offer", key=key))
@@ -174,6 +184,33 @@ def add_offer_pages(wallet: Blueprint, desk: Desk) -> None:
     def resume() -> ResponseReturnValue:
         """Ask for the credentials that are not here yet."""
         return do(desk, RESUMING, Resume(keeper=keeper), back="/")
+
+
+def add_card_pages(wallet: Blueprint, desk: Desk) -> None:
+    """Add the page that gets a credential by a My Number card."""
+    keeper = desk.keeper
+
+    @wallet.get("/card")
+    def card() -> str:
+        """Ask for the card's password."""
+        with keeper.use() as opened:
+            return render_template("wallet/card.html", account=opened.account)
+
+    @wallet.post("/card")
+    def receive_by_card() -> ResponseReturnValue:
+        """Let the card prove itself to the issuer of the wallet's account."""
+        prover = _typed_card(desk) or abort(404)
+        title = gettext_noop("A credential is fetched")
+        work = ReceiveByCard(keeper=keeper, card=prover)
+        return do(desk, title, work, back=url_for("wallet.card"))
+
+
+def _typed_card(desk: Desk) -> Callable[[Job], CardProver] | None:
+    """Return what lets the card on the reader sign, where its password was typed."""
+    reader, password = desk.card_reader, request.form.get("card_password", "")
+    if reader is None or not password:
+        return None
+    return lambda job: card_prover(reader, password, job)
 
 
 def _cards(credentials: tuple[StoredCredential, ...]) -> list[Card]:

@@ -12,6 +12,7 @@ from node.wallet.devices import Devices
 from node.wallet.errands import Resume
 from node.wallet.jobs import Job, Jobs
 from node.wallet.keeper import WalletKeeper
+from node.wallet.my_number_card import CardReader
 from node.wallet.pairing import PhoneAccess
 from node.wallet.recovery_errands import FinishRecovery, MadeCard, is_recovering
 from node.web.languages import gettext_noop
@@ -118,6 +119,7 @@ class Desk:
         *,
         suggestions: Suggestions,
         phone: PhoneAccess | None = None,
+        card_reader: CardReader | None = None,
     ) -> None:
         """Bring it together.
 
@@ -126,11 +128,13 @@ class Desk:
             devices: The paired browsers.
             suggestions: For forms.
             phone: How a phone reaches the page; None where it cannot.
+            card_reader: This computer's; None where cards cannot be read here.
         """
         self.keeper = keeper
         self.devices = devices
         self.suggestions = suggestions
         self.phone = phone
+        self.card_reader = card_reader
         self.jobs = Jobs()
         self.offers: Shelf[OfferOnDesk] = Shelf()
         self.requests: Shelf[PendingRequest] = Shelf()

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, Self
 
 from client_sdk.errors import IssuanceDeferredError, LedgerForkError, RequestError
+from client_sdk.openid4vci.token_client import CardProver
 from client_sdk.wallet import PreparedAnswer, Wallet
 from client_sdk.wallet.consent import PendingRequest
 from client_sdk.wallet.records import StoredCredential
@@ -84,18 +85,37 @@ class Receive:
     link: str = field(repr=False)
     tx_code: str | None = field(repr=False)
     is_one_time: bool = False
+    card: Callable[[Job], CardProver] | None = field(default=None, repr=False)
 
     def __call__(self, job: Job) -> str:
         """Accept the offer, check and keep what comes."""
         job.begin(gettext_noop("The credential is fetched and checked."))
+        card = None if self.card is None else self.card(job)
         with self.keeper.use() as wallet:
             if self.is_one_time:
-                wallet.issuance.receive_one_time(self.link, tx_code=self.tx_code)
+                wallet.issuance.receive_one_time(self.link, tx_code=self.tx_code, card=card)
                 return "/"
             try:
                 credential = _receive(
-                    lambda: wallet.issuance.receive(self.link, tx_code=self.tx_code), job
+                    lambda: wallet.issuance.receive(self.link, tx_code=self.tx_code, card=card), job
                 )
+            except IssuanceDeferredError:
+                return "/"
+        return f"/credentials/{credential.record_id}"
+
+
+@dataclass(kw_only=True)
+class ReceiveByCard:
+    """Have a credential of the wallet's own issuer, by a My Number card alone."""
+
+    keeper: WalletKeeper
+    card: Callable[[Job], CardProver] = field(repr=False)
+
+    def __call__(self, job: Job) -> str:
+        """Let the card sign; what comes then is checked and kept."""
+        with self.keeper.use() as wallet:
+            try:
+                credential = wallet.issuance.receive_by_card(self.card(job))
             except IssuanceDeferredError:
                 return "/"
         return f"/credentials/{credential.record_id}"

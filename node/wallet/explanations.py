@@ -3,6 +3,7 @@
 from typing import Final
 
 from client_sdk.errors import (
+    CardError,
     ClientError,
     EscrowError,
     ExpiredError,
@@ -10,11 +11,13 @@ from client_sdk.errors import (
     GuardRefusedError,
     IssuerRefusedError,
     KeyFormatError,
+    LastTryError,
     LedgerForkError,
     NotProtectedError,
     NotRegisteredError,
     OfferError,
     OverAskingError,
+    PinBlockedError,
     RecoveryError,
     RequestError,
     TooFewAgentsError,
@@ -27,6 +30,7 @@ from client_sdk.errors import (
     WeakPasswordError,
     WrongPassphraseError,
     WrongPasswordError,
+    WrongPinError,
 )
 from node.errors import FaceWantedError, NodeError
 from node.web.languages import gettext, gettext_noop, language, ngettext
@@ -64,6 +68,18 @@ _WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
         IssuerRefusedError,
         gettext_noop("The issuer refused: the code or the offer is wrong, used or expired."),
     ),
+    (
+        LastTryError,
+        gettext_noop(
+            "One try is left before the card blocks its password. It is not used here: the city "
+            "office sets a new password."
+        ),
+    ),
+    (
+        PinBlockedError,
+        gettext_noop("The card has blocked its password. The city office sets a new one."),
+    ),
+    (CardError, gettext_noop("The card was not read. Lay it on the reader, and try again.")),
     (KeyFormatError, gettext_noop("These are no certificates in PEM.")),
     (OfferError, gettext_noop("This cannot be used.")),
     (ExpiredError, gettext_noop("This has expired. Ask for a new one.")),
@@ -91,6 +107,13 @@ def explain(error: Exception) -> str:
         return ngettext(
             "The recovery password is wrong. One try is left.",
             "The recovery password is wrong. %(num)d tries are left.",
+            left,
+        ) % {"num": left}
+    if isinstance(error, WrongPinError):
+        left = error.remaining_tries
+        return ngettext(
+            "The card's password is wrong. One try is left.",
+            "The card's password is wrong. %(num)d tries are left.",
             left,
         ) % {"num": left}
     words = next((text for kind, text in _WORDS if isinstance(error, kind)), _FAILURE)

@@ -78,12 +78,15 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256())
 
     def revocation_list(
-        self, *revoked: x509.Certificate, next_update: datetime = NOW + timedelta(days=1)
+        self,
+        *revoked: x509.Certificate,
+        last_update: datetime = NOW - timedelta(days=1),
+        next_update: datetime = NOW + timedelta(days=1),
     ) -> x509.CertificateRevocationList:
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.name)
-            .last_update(NOW - timedelta(days=1))
+            .last_update(last_update)
             .next_update(next_update)
         )
         for certificate in revoked:

@@ -13,6 +13,7 @@ from node.wallet.app import create_app
 from node.wallet.desk import Desk, Suggestions
 from node.wallet.devices import Devices
 from node.wallet.keeper import IDLE_S, WalletKeeper
+from node.wallet.my_number_card import CardReader
 from node.wallet.pairing import PhoneAccess, pairing_link, prepare_phone
 from node.wallet.serving import PhoneServer
 from node.web.server import WebServer, bind
@@ -56,6 +57,7 @@ def serve_wallet(
     suggestions: Suggestions | None = None,
     phone_address: str | None = None,
     idle_s: float = IDLE_S,
+    card_reader: CardReader | None = None,
 ) -> Iterator[WalletStand]:
     """Serve the page of the wallet in a file, which need not exist."""
     keeper = WalletKeeper(
@@ -71,7 +73,13 @@ def serve_wallet(
     if phone_address is not None:
         host, port = phone_address.split(":")
         phone = prepare_phone(path, host, int(port))
-    desk = Desk(keeper, devices, suggestions=suggestions or Suggestions(), phone=phone)
+    desk = Desk(
+        keeper,
+        devices,
+        suggestions=suggestions or Suggestions(),
+        phone=phone,
+        card_reader=card_reader,
+    )
     listener = bind("127.0.0.1:0")
     address = f"127.0.0.1:{listener.getsockname()[1]}"
     origin = f"http://{devices.host}:{listener.getsockname()[1]}"

@@ -4,11 +4,14 @@ Its services and wallets reach the ledger node over TLS.
 """
 
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from support.face_stand import FaceStand
 from support.tls_files import TlsFiles, make_tls_files
+from support.virtual_card import Authority, VirtualCard, new_key
 
 from node.cli.demo.agents import EscrowAgents
 from node.cli.demo.free_ports import free_addresses
@@ -61,6 +64,8 @@ class WalletTown(Town):
         """
         super().__init__(folder)
         self.faces = faces
+        self.today = datetime.now(UTC)
+        self.card_authority = Authority(starts=self.today - timedelta(days=1))
         (self.torii_tls,) = free_addresses(1)
         self._tls: TlsFiles = make_tls_files(folder)
         self.agents = SeeingAgents(self, faces)
@@ -119,8 +124,29 @@ class WalletTown(Town):
             self.have_tls(config)
             if name == "gateway":
                 more = self.faces.trust(folder)
+            if name == "issuer":
+                more = self._take_cards(folder)
         with config.open("a", encoding="utf-8") as file:
             file.write(more)
+
+    def _take_cards(self, folder: Path) -> str:
+        """Return what lets the issuer take My Number cards, also without an offer."""
+        authority = self.card_authority
+        listed = authority.revocation_list(
+            last_update=self.today - timedelta(days=1), next_update=self.today + timedelta(days=1)
+        )
+        (folder / "cards.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+        (folder / "cards.crl").write_bytes(listed.public_bytes(Encoding.DER))
+        return (
+            '\n[card]\nauthority_file = "cards.pem"\nrevocation_list_files = ["cards.crl"]\n'
+            'municipality = "仙台市"\naddresses = ["宮城県仙台市"]\nself_service = "on"\n'
+        )
+
+    def new_card(self) -> VirtualCard:
+        """Return a My Number card that its authority vouches for."""
+        key, starts = new_key(), self.today - timedelta(days=1)
+        certificate = self.card_authority.issue(key, starts=starts)
+        return VirtualCard(self.card_authority, key=key, certificate=certificate)
 
     def __enter__(self) -> Self:
         super().__enter__()
