@@ -344,15 +344,13 @@ def test_the_password_is_in_no_process_listing(town: EscrowTown, tmp_path: Path)
     environment = {**os.environ, **secrets}
     agents = [part for url in town.urls for part in ("--agent", url)]
     subprocess.run([*command, "create", wallet], check=True, env=environment, capture_output=True)
-    first = town.agents[0]
-    before = {id(line) for line in first.log}
     process = subprocess.Popen(
         [*command, "protect", wallet, *agents, "--card", page],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    first.wait_for_line(lambda line: line.get("path") == "/agent" and id(line) not in before)
+    # What was started is what is listed, as long as it runs.
     listing = Path(f"/proc/{process.pid}/cmdline").read_bytes()
     out, err = process.communicate()
     assert process.returncode == 0, err

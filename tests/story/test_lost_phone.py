@@ -41,7 +41,7 @@ pytestmark = pytest.mark.xdist_group("town")
 
 PASSPHRASE = "a passphrase for this test"
 ISSUER = "aoba_city@issuer"
-DELAY_MS = 3_000
+DELAY_MS = 5_000
 """Long enough that what comes before the end of the window does so on a busy machine too."""
 
 

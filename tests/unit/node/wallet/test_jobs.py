@@ -7,7 +7,7 @@ import pytest
 
 from client_sdk.errors import OfferError, TooFewAgentsError, TransportError
 from node.errors import WalletLockedError
-from node.wallet.jobs import Job, Jobs, is_passing
+from node.wallet.jobs import UNREACHABLE, Job, Jobs, is_passing
 
 DEADLINE_S = 20
 
@@ -43,6 +43,33 @@ def test_what_may_pass_is_waited_for(error: Exception) -> None:
     ready.set()
     assert job.is_over(within_s=DEADLINE_S)
     assert (job.state, job.target) == ("done", "/done")
+
+
+def test_who_reads_how_a_job_stands_finds_the_rest_as_it_says() -> None:
+    seen: list[tuple[object, ...]] = []
+
+    class Read(Job):
+        """A job whose page reads it the moment that it stands otherwise."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "state" and hasattr(self, "target"):
+                seen.append((value, self.step, self.problem, self.until_ms, self.link, self.target))
+
+    error = TransportError("nobody there")
+    job = Read(job_id="j", title="Something", back="/")
+    job.begin("Asking")
+    job.wait_for_holder("Look", "https://face.example/", 0)
+    job.wait_until("Delay", from_ms=1, until_ms=2, at_most_s=1)
+    job.wait_for(error, 0)
+    job.end("done", target="/there")
+    assert seen == [
+        ("working", "Asking", None, None, None, "/"),
+        ("waiting", "Look", None, None, "https://face.example/", "/"),
+        ("waiting", "Delay", None, 2, None, "/"),
+        ("waiting", UNREACHABLE, error, None, None, "/"),
+        ("done", UNREACHABLE, None, None, None, "/there"),
+    ]
 
 
 def test_a_refusal_is_an_error_at_once() -> None:
