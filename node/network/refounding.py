@@ -21,7 +21,6 @@ from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.replication import chain_id
 from chaincode.world_state import get_voters
 from client_sdk.ledger.account_key import AccountKey
-from node.config import save_secret
 from node.errors import ConfigError, NetworkError
 from node.ledger.abci.snapshot_writer import SNAPSHOTS_NAME
 from node.ledger.candidate import Candidate
@@ -29,6 +28,7 @@ from node.ledger.engine import Engine
 from node.ledger.genesis import ADMIN_ACCOUNT
 from node.ledger.replication_rows import ReplicationChange
 from node.ledger.stores import LedgerStores
+from node.ledger.synced_files import sync_folder, write_synced
 from node.network.cometbft_config import genesis_json
 from node.network.layout import PeerFolder
 
@@ -140,12 +140,23 @@ def _number(path: Path, name: str) -> int:
 
 def _write_genesis(peer: PeerFolder, text: str) -> None:
     path = peer.home / "config" / "genesis.json"
-    new = path.with_suffix(".new")
     try:
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
+        _replace(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file anew: after a power cut it is this one or the one before, and whole.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    new = path.with_suffix(".new")
+    write_synced(new, text.encode())
+    shutil.copymode(path, new)
+    new.replace(path)
+    sync_folder(path.parent)
 
 
 def _begin_anew(peer: PeerFolder, ledger_data: Path, first_height: int) -> None:
@@ -159,10 +170,14 @@ def _begin_anew(peer: PeerFolder, ledger_data: Path, first_height: int) -> None:
             made = data.with_suffix(".new")
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir(mode=0o700)
-            save_secret(made / _SIGNED, (before / _SIGNED).read_text(encoding="utf-8"))
+            # Without it CometBFT could sign a second time what its key has signed.
+            write_synced(made / _SIGNED, (before / _SIGNED).read_bytes())
+            shutil.copymode(before / _SIGNED, made / _SIGNED)
+            sync_folder(made)
             made.rename(data)
+            sync_folder(peer.home)
         text = config.read_text(encoding="utf-8")
-        config.write_text(_STATE_SYNC.sub(r"\1false", text), encoding="utf-8")
+        _replace(config, _STATE_SYNC.sub(r"\1false", text))
         snapshots = ledger_data / SNAPSHOTS_NAME
         if snapshots.exists():
             shutil.rmtree(snapshots)

@@ -1,9 +1,12 @@
 """A ledger that one of four peers goes on with alone, because the others are lost for good."""
 
 import json
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.abci_driver import START_MS, AbciDriver, encoded, transaction
@@ -138,6 +141,30 @@ def test_what_was_broken_off_is_done_again(
         driver.decide()
     with pytest.raises(NetworkError, match="the only one that votes"):
         refound(lost.peer, lost.admin_key, now_ms=NOW_MS)
+
+
+def test_the_disk_has_each_step_before_the_next(
+    lost: Lost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut the block would stand in a ledger whose genesis.json tells of no height."""
+    home, synced, sync, commit = lost.peer.home, list[Path](), os.fsync, Engine.commit
+
+    def note(file: int) -> None:
+        sync(file)
+        synced.append(Path(f"/proc/self/fd/{file}").readlink())
+
+    def check_and_commit(*arguments: Any) -> None:
+        assert synced[-2:] == [home / "config" / "genesis.new", home / "config"]
+        commit(*arguments)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(Engine, "commit", check_and_commit)
+    refound(lost.peer, lost.admin_key, now_ms=NOW_MS)
+    made = home / "data.new"
+    signed = synced.index(made / "priv_validator_state.json")
+    assert synced[signed + 1 :] == [made, home, home / "config" / "config.new", home / "config"]
+    state = home / "data" / "priv_validator_state.json"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
 
 
 def test_what_may_not_be_founded_anew(lost: Lost) -> None:
