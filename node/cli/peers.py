@@ -239,12 +239,13 @@ def _change_peers(
 ) -> None:
     """Send the administrator's command about a peer to the first peer that answers.
 
-    Ends when it holds: whether the peer `votes` is then as told.
+    Ends when it holds: whether the peer `votes` is then as told, by another one's word if there is
+    another one. One that is dismissed, and stops then, may have come further than all others.
     """
     folders = peer_folders(folder)
     peer = _named_peer(folders, name)
     key = AccountKey.load(folders[0].path / "keys" / f"{ADMIN_ACCOUNT}.priv")
-    for one in folders:
+    for one in sorted(folders, key=lambda one: one.name == name):
         with LedgerClient(one.torii(), ADMIN_ACCOUNT, key, timeout_s=_PATIENCE_S) as client:
             try:
                 client.health()

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from support.command_line import run, run_inside
 
+from chaincode.protocol.qry_responses_pb2 import HealthcheckData
 from chaincode.replication import chain_id
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
+from client_sdk.ledger.client import LedgerClient
 from client_sdk.ledger.proofs import LedgerTrust
 from node.errors import ConfigError, NetworkError, PeerUnreachableError
 from node.ledger.config import NodeConfig
@@ -164,6 +166,21 @@ def test_a_peer_that_is_not_there(network: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("node.cli.peers._PATIENCE_S", 0.1)
     result = run_inside("network", "dismiss", network, "peer2")
     assert isinstance(result.exception, PeerUnreachableError)
+
+
+def test_who_goes_is_asked_last(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have come further than the others, which still wait for its vote."""
+    asked, health = list[str](), LedgerClient.health
+
+    def note(client: LedgerClient) -> HealthcheckData:
+        asked.append(client._channel.address)
+        return health(client)
+
+    monkeypatch.setattr(LedgerClient, "health", note)
+    monkeypatch.setattr("node.cli.peers._PATIENCE_S", 0.1)
+    run_inside("network", "dismiss", network, "peer1")
+    assert asked[:3] == [peer.torii() for peer in peer_folders(network)[1:4]]
+    assert asked[-1] == peer_folders(network)[0].torii()
 
 
 def test_a_folder_without_a_network(tmp_path: Path) -> None:
