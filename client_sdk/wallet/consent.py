@@ -85,6 +85,11 @@ class PendingRequest:
     waci: WaciVerifier | None = field(default=None, repr=False, compare=False)
 
     @property
+    def verifier(self) -> str:
+        """The client identifier of who asks, with its prefix."""
+        return self.request.request.client_id
+
+    @property
     def verifier_name(self) -> str:
         """Who asks. It is that party's own claim unless `is_verified`."""
         return self.request.verifier_name

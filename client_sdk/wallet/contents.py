@@ -65,6 +65,11 @@ class WalletContents:
     face_tests: dict[str, str] = field(default_factory=dict, repr=False)
     refreshes: dict[str, StoredRefresh] = field(default_factory=dict)
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is, or ever was, something to show."""
+        return bool(self.credentials or self.grants or self.presentations)
+
     def with_issuance(self, issuance: StoredIssuance) -> Self:
         """Return the contents with one accepted offer more, or changed."""
         return replace(self, issuances={**self.issuances, issuance.issuance_id: issuance})

@@ -85,9 +85,9 @@ class WalletGrants:
         contents = self._parts.whole.contents
         if grant_id in contents.grants:
             return self._parts.whole
-        for verifier, part in contents.parts.items():
+        for name, part in contents.parts.items():
             if grant_id in part.grants:
-                return self._parts.meeting(verifier)
+                return self._parts.session(name)
         raise UnknownGrantError(f"the wallet made no grant {grant_id}")
 
 

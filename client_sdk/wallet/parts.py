@@ -24,16 +24,35 @@ class WalletParts:
     def __iter__(self) -> Iterator[WalletSession]:
         """Yield the wallet itself, then each of its parts."""
         yield self.whole
-        yield from map(self._session, self.verifiers)
+        yield from map(self.session, self.verifiers)
 
     def meeting(self, verifier: str) -> WalletSession:
         """Return what a verifier meets: its part, or the wallet itself where it has none.
+
+        A part that never had anything to show is none yet: its enrolment broke off.
 
         Args:
             verifier: The verifier's client identifier, with its prefix.
         """
         name = self._name(verifier)
-        return self.whole if name is None else self._session(name)
+        if name is None or not self.whole.contents.parts[name].is_in_use:
+            return self.whole
+        return self.session(name)
+
+    def made_for(self, verifier: str) -> WalletSession | None:
+        """Return the part that is made for a verifier; None where none is.
+
+        Args:
+            verifier: As for `meeting`.
+        """
+        name = self._name(verifier)
+        return None if name is None else self.session(name)
+
+    def session(self, name: str) -> WalletSession:
+        """Return a part, by the name that it has among `verifiers`."""
+        if name not in self._open:
+            self._open[name] = self.whole.open_part(name)
+        return self._open[name]
 
     def separate(self, verifier: str) -> WalletSession:
         """Return the part that one verifier alone meets; it is made where none is.
@@ -43,7 +62,7 @@ class WalletParts:
         """
         if self.whole.is_part:
             return self.whole
-        return self._session(self._name(verifier) or self._make(same_verifier(verifier)))
+        return self.session(self._name(verifier) or self._make(same_verifier(verifier)))
 
     def close(self) -> None:
         """Close the connections of the wallet and of its parts."""
@@ -62,8 +81,3 @@ class WalletParts:
         )
         self.whole.update(lambda contents: contents.with_part(name, part))
         return name
-
-    def _session(self, name: str) -> WalletSession:
-        if name not in self._open:
-            self._open[name] = self.whole.open_part(name)
-        return self._open[name]

@@ -72,7 +72,7 @@ class PreparedAnswer:
     @property
     def verifier(self) -> str:
         """The client identifier of who asked."""
-        return self.pending.request.request.client_id
+        return self.pending.verifier
 
     @property
     def used(self) -> set[str]:
@@ -169,7 +169,8 @@ class WalletPresentation:
         Raises:
             OverAskingError: As `answer`.
             FaceTestRefusedError: As `answer`.
-            RequestError: A one-time credential was shown meanwhile.
+            RequestError: A one-time credential was shown meanwhile, or the verifier meets another
+                part of the wallet by now.
             NotRegisteredError: A grant is asked for, and there is no account.
         """
         if pending.exceeding and not beyond_registration:
@@ -178,12 +179,15 @@ class WalletPresentation:
                 f"{pending.verifier_name} is not registered to ask for: {names}; decline, or "
                 "consent to just that"
             )
-        session = self._parts.meeting(pending.request.request.client_id)
+        session = self._parts.meeting(pending.verifier)
         # It takes a while: what comes after is of the moment at which it was passed.
         face_tests = have_faces_tested(session, pending, face_tester)
         contents, now_ms = session.contents, session.now_ms()
         # Another answer may have shown a one-time credential since this one was chosen.
-        contents.with_used({shown.credential.record_id for shown in pending.shown})
+        chosen = {shown.credential.record_id for shown in pending.shown}
+        contents.with_used(chosen)
+        if not chosen <= contents.credentials.keys():
+            raise RequestError("the wallet answers with other credentials now; read it again")
         granted = build_grants(
             pending,
             account=contents.account,

@@ -309,13 +309,30 @@ class Wallet:
         """The client identifiers of the verifiers that meet a part of the wallet alone."""
         return self._parts.verifiers
 
+    def meets_part(self, verifier: str) -> bool:
+        """Return whether a verifier meets a part of the wallet alone.
+
+        Args:
+            verifier: As for `part_for`.
+        """
+        return self._parts.meeting(verifier) is not self._session
+
+    def part_of(self, verifier: str) -> "Wallet | None":
+        """Return the part that is made for a verifier, whether it meets it yet or not.
+
+        Args:
+            verifier: As for `part_for`.
+        """
+        session = self._parts.made_for(verifier)
+        return None if session is None else Wallet(session)
+
     def part_for(self, verifier: str) -> "Wallet":
         """Return the part of the wallet that one verifier alone meets; it is made where none is.
 
         It has an account, a key, credentials, grants and a history of its own, so that this
         verifier and others share nothing by which they could know the holder again. Register it,
-        and receive a credential with it, as with a new wallet. From then on the wallet answers this
-        verifier with it, by itself.
+        and receive a credential with it, as with a new wallet. Once it holds one the wallet answers
+        this verifier with it, by itself.
 
         Args:
             verifier: The verifier's client identifier, with its prefix.

@@ -28,6 +28,7 @@ from node.wallet.explanations import detail_of, explain
 from node.wallet.job_pages import add_job_pages
 from node.wallet.jobs import is_passing
 from node.wallet.paper_pages import add_paper_pages, add_paper_recovery
+from node.wallet.part_pages import add_part_pages
 from node.wallet.recovery_pages import add_protection_pages, add_recovery_pages
 from node.wallet.serving import MAX_BODY_BYTES
 from node.wallet.shell import add_shell
@@ -55,7 +56,7 @@ _UNPAIRED: Final = frozenset(
 _UNATTENDED: Final = frozenset({"wallet.job_state"})
 _WITH_CAMERA: Final = frozenset(
     f"wallet.{name}"
-    for name in ("scan", "recovery", "recover", "paper_recovery", "recover_from_sheets")
+    for name in ("scan", "part", "recovery", "recover", "paper_recovery", "recover_from_sheets")
 )
 _POLICY: Final = page_policy(manifest_src="'self'", worker_src="'self'", media_src="'self' blob:")
 
@@ -98,6 +99,7 @@ def create_app(desk: Desk, *, origin: str) -> Flask:
         add_offer_pages,
         add_card_pages,
         add_consent_pages,
+        add_part_pages,
         add_history_pages,
         add_protection_pages,
         add_recovery_pages,

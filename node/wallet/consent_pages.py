@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from flask import Blueprint, abort, jsonify, render_template, request, url_for
+from flask import Blueprint, abort, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from client_sdk.errors import UnknownGrantError
@@ -45,14 +45,14 @@ def add_consent_pages(wallet: Blueprint, desk: Desk) -> None:
     def asked(key: str) -> str:
         """Show who asks for what, why, for how long, and exactly what would be shown."""
         pending = desk.requests.find(key) or abort(404)
-        with keeper.use():
-            return _consent_page(pending, key=key)
+        with keeper.use() as opened:
+            return _consent_page(opened, pending, key=key)
 
     @wallet.post("/requests/<key>")
     def answer(key: str) -> ResponseReturnValue:
         """Take the holder's decision, or what changed of the choices."""
         pending = desk.requests.find(key) or abort(404)
-        with keeper.use():
+        with keeper.use() as opened:
             chosen = apply_choices(pending, request.form)
             decision = request.form.get("decision")
             if decision == "decline":
@@ -61,12 +61,12 @@ def add_consent_pages(wallet: Blueprint, desk: Desk) -> None:
                 work = Decline(keeper=keeper, pending=pending, target=_outcome(desk, outcome))
                 return do(desk, gettext_noop("They are told that you decline"), work, back="/")
             if decision != "share":
-                return _consent_page(chosen, key=key)
+                return _consent_page(opened, chosen, key=key)
             if request.form.get("listed") != digest_of(chosen):
-                return _consent_page(chosen, key=key, is_changed=True), 409
+                return _consent_page(opened, chosen, key=key, is_changed=True), 409
             is_beyond = request.form.get("beyond") == "yes"
             if chosen.exceeding and not is_beyond:
-                return _consent_page(chosen, key=key, lacks_consent=True), 422
+                return _consent_page(opened, chosen, key=key, lacks_consent=True), 422
 
         def done(redirect_uri: str | None) -> str:
             return _outcome(
@@ -133,12 +133,18 @@ def add_history_pages(wallet: Blueprint, desk: Desk) -> None:
 
 
 def _consent_page(
-    pending: PendingRequest, *, key: str, is_changed: bool = False, lacks_consent: bool = False
+    wallet: Wallet,
+    pending: PendingRequest,
+    *,
+    key: str,
+    is_changed: bool = False,
+    lacks_consent: bool = False,
 ) -> str:
     offer = pending.offer
     return render_template(
         "wallet/request.html",
-        action=url_for("wallet.answer", key=key),
+        key=key,
+        meets_part=wallet.meets_part(pending.verifier),
         pending=pending,
         offer=offer,
         purpose=purpose_name(offer.purpose_term) if offer else None,

@@ -7,6 +7,7 @@ from node.wallet.desk import Desk
 from node.wallet.errands import CheckLedger, NodeAddress, UseNode
 from node.wallet.job_pages import do
 from node.wallet.pairing import pairing_link
+from node.wallet.part_pages import shown_parts
 from node.web.languages import gettext, gettext_noop
 from node.web.qr import qr_picture
 
@@ -26,6 +27,7 @@ def add_device_pages(wallet: Blueprint, desk: Desk) -> None:
                 devices=devices.all,
                 own=own,
                 account=account,
+                parts=shown_parts(opened),
                 is_exposed=account is not None and account.is_exposed,
                 has_phone=desk.phone is not None,
                 is_proven=request.args.get("proven") == "yes",

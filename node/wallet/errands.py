@@ -1,7 +1,7 @@
 """What the pages have done in the background: each errand goes on where it broke off."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Self
 
@@ -170,6 +170,36 @@ class Share:
                     return self.done(None)
                 raise
         return self.done(answer.redirect_uri)
+
+
+@dataclass(kw_only=True)
+class Separate:
+    """Give a verifier an account and a credential of its own, and read its request anew."""
+
+    keeper: WalletKeeper
+    pending: PendingRequest = field(repr=False)
+    code: str = field(repr=False)
+    offer: str = field(repr=False)
+    tx_code: str | None = field(repr=False)
+    done: Callable[[PendingRequest], str]
+
+    def __call__(self, job: Job) -> str:
+        """Do what is not done yet; until it is, the verifier meets the wallet as before."""
+        with self.keeper.use() as wallet:
+            own, part = wallet.account, wallet.part_for(self.pending.verifier)
+            if not part.is_registered:
+                job.begin(gettext_noop("An account for this verifier alone is made."))
+                part.register(
+                    own.issuer_url,
+                    self.code,
+                    torii=own.torii,
+                    root_certificates=own.root_certificates.encode() or None,
+                )
+            if not part.credentials:
+                job.begin(gettext_noop("The credential is fetched and checked."))
+                _receive(lambda: part.issuance.receive(self.offer, tx_code=self.tx_code), job)
+            anew = wallet.presentation.find_answer(self.pending.request)
+        return self.done(replace(anew, waci=self.pending.waci))
 
 
 @dataclass(kw_only=True)

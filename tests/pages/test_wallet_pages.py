@@ -14,9 +14,11 @@ from support.browser import (
 from support.wallet_stand import PASSPHRASE, WalletStand, paste, shown_rows
 from support.wallet_town import WalletTown
 
+from client_sdk.issuer.client import IssuerClient
 from client_sdk.openid4vp.dcql import parse_query
 from client_sdk.purposes import find_term
 from client_sdk.verifier.gateway_client import FaceTestDemand, GatewayClient
+from node.cli.demo.cast import example_resident
 
 pytestmark = pytest.mark.xdist_group("wallet_page")
 
@@ -109,6 +111,46 @@ def test_who_asks_too_much_is_named_and_declined(page: Page, wallet_town: Wallet
         page.get_by_role("button", name="Decline").click()
         expect(page.get_by_role("status")).to_contain_text("Nothing was shown")
         assert shop.wait(request.request_id).state == "declined"
+
+
+def test_a_verifier_meets_an_account_of_its_own(
+    page: Page, wallet_town: WalletTown, city: IssuerClient, stand: WalletStand
+) -> None:
+    with GatewayClient(wallet_town.gateway_url, wallet_town.shop_api_key) as shop:
+        request = shop.ask(
+            ["birth_date"], purpose="To sell sake", purpose_term=find_term("AgeVerification")
+        )
+        paste(page, request.link)
+        page.get_by_role("link", name="Nobody else should know you again").click()
+        check_page(page, "wallet-part")
+        offer = city.offer(example_resident())
+        page.get_by_label("Code from the counter").fill(city.enrol())
+        page.get_by_label("Link of the offer").fill(offer.link)
+        page.get_by_label("Code that you were given").fill("000000")
+        page.get_by_role("button", name="Make the account").click()
+        expect(page.get_by_role("alert")).to_contain_text("the code or the offer is wrong")
+        with stand.desk.keeper.use() as wallet:
+            (verifier,) = wallet.separated
+            assert not wallet.meets_part(verifier)
+        page.get_by_role("link", name="Back").click()
+        expect(page.get_by_label("Code from the counter")).to_have_count(0)
+        page.get_by_label("Link of the offer").fill(offer.link)
+        page.get_by_label("Code that you were given").fill(offer.tx_code)
+        page.get_by_role("button", name="Make the account").click()
+        expect(page.get_by_text("They meet an account of their own")).to_be_visible()
+        check_view(page, "wallet-consent-part")
+        page.get_by_role("button", name="Show this").click()
+        expect(page.get_by_role("status")).to_contain_text("seen exactly what was listed")
+        assert shop.wait(request.request_id).state == "accepted"
+    with stand.desk.keeper.use() as wallet:
+        part = wallet.part_for(verifier)
+        (grant,) = part.grants.made
+        account = part.account.account_id
+        assert account != wallet.account.account_id
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_text(account)).to_be_visible()
+    expect(page.get_by_role("strong").filter(has_text=grant.verifier_name)).to_be_visible()
+    check_view(page, "wallet-settings-parts")
 
 
 def test_who_comes_first_loads_little(browser: Browser, page: Page, stand: WalletStand) -> None:

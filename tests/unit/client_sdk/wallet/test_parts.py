@@ -14,6 +14,7 @@ from support.presentation_world import GATEWAY, ISSUER, LEDGER_ID, RESIDENT, key
 from chaincode.encoding import JsonValue, decode_base64url
 from client_sdk.credentials.jose import parse_compact
 from client_sdk.credentials.sd_jwt import parse_sd_jwt
+from client_sdk.errors import RequestError
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory
 from client_sdk.ledger.grants import new_record_id
@@ -176,6 +177,29 @@ def test_the_wallet_answers_with_the_part_by_itself(world: GrantWorld) -> None:
     assert world.wallet.grants.consent_record(of_part.grant_id).account == "k4f2q@holder"
     world.wallet.grants.revoke(of_part.grant_id)
     assert part.grants.state(of_part.grant_id).state == "revoked"
+
+
+def test_a_part_that_has_nothing_to_show_yet_is_not_met(world: GrantWorld) -> None:
+    with world.verifier("bank") as bank:
+        created = bank.ask(["address"], purpose="an account")
+        pending = world.wallet.presentation.read_request(created.link)
+        world.wallet.part_for(pending.verifier)
+        assert not world.wallet.meets_part(pending.verifier)
+        world.consent(world.wallet.presentation.find_answer(pending.request))
+        assert bank.result(created.request_id).state == "accepted"
+
+
+def test_what_was_read_before_a_part_was_made_is_not_answered_by_it(world: GrantWorld) -> None:
+    with world.verifier("bank") as bank:
+        created = bank.ask(["address"], purpose="an account")
+        pending = world.wallet.presentation.read_request(created.link)
+        enrol(world, "bank", "k4f2q")
+        assert world.wallet.meets_part(pending.verifier)
+        with pytest.raises(RequestError, match="read it again"):
+            world.wallet.presentation.prepare(pending)
+        world.consent(world.wallet.presentation.find_answer(pending.request))
+        (grant,) = world.wallet.part_for(pending.verifier).grants.made
+        assert world.wallet.grants.consent_record(grant.grant_id).account == "k4f2q@holder"
 
 
 def test_a_part_is_made_once_and_has_no_parts(world: GrantWorld) -> None:
