@@ -13,6 +13,7 @@ from chaincode.protocol.endpoint_pb2 import TxList
 from chaincode.protocol.primitive_pb2 import Peer
 from chaincode.protocol.transaction_pb2 import Transaction
 from chaincode.replication import chain_id
+from chaincode.stateless import TimeWindow
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory, set_account_detail, set_account_quorum
@@ -24,6 +25,7 @@ from node.ledger.abci.abci_pb2 import (
     Snapshot,
 )
 from node.ledger.abci.application import Application
+from node.ledger.abci.pool_gate import PoolGate
 from node.ledger.abci.replicated_ledger import ReplicatedLedger
 from node.ledger.abci.snapshot_pb2 import SnapshotManifest
 from node.ledger.abci.snapshot_restore import SnapshotRestore
@@ -113,7 +115,8 @@ class AbciDriver:
 
         self.snapshots = SnapshotWriter(folder / "snapshots", self.stores.state, interval=interval)
         self.state_sync = StateSync(self.ledger, self.snapshots, begin)
-        self.application = Application(self.ledger, engine, self.statuses, self.state_sync)
+        gate = PoolGate(self.ledger, lambda: TimeWindow(now_ms=START_MS))
+        self.application = Application(self.ledger, engine, self.statuses, self.state_sync, gate)
         self.height = self.ledger.position.height
 
     def close(self) -> None:

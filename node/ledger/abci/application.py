@@ -31,6 +31,7 @@ from node.ledger.abci.abci_pb2 import (
 )
 from node.ledger.abci.batch_decoder import parse_batch
 from node.ledger.abci.decision import Decision, Outcome
+from node.ledger.abci.pool_gate import PoolGate
 from node.ledger.abci.replicated_ledger import ReplicatedLedger
 from node.ledger.abci.state_sync import StateSync
 from node.ledger.block_statuses import told
@@ -52,7 +53,9 @@ class Application:
         engine: Engine,
         statuses: StatusBoard,
         state_sync: StateSync,
+        gate: PoolGate,
     ) -> None:
+        self._gate = gate
         self._ledger = ledger
         self._engine = engine
         self._statuses = statuses
@@ -117,7 +120,7 @@ class Application:
         return response
 
     def _check_tx(self, request: RequestCheckTx) -> Response:
-        """Say whether a batch may be in the pool: as the gate does, but for its time."""
+        """Say whether a batch may be in the pool."""
         response = Response()
         try:
             batch = self._ledger.decoder.decode(request.tx)
@@ -130,7 +133,7 @@ class Application:
             response.check_tx.log = "decided before"
             return response
         is_asked = request.type != RECHECK or not batch.has_all_signatures
-        if is_asked and (refusal := self._ledger.refusal(batch)) is not None:
+        if is_asked and (refusal := self._gate.refusal(batch)) is not None:
             response.check_tx.code = BatchCode.REFUSED
             response.check_tx.log = refusal
             return response

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from chaincode.checkpoints import CheckpointSigner
+from chaincode.stateless import TimeWindow
 from node.ledger.abci.application import Application
+from node.ledger.abci.pool_gate import PoolGate
 from node.ledger.abci.replicated_ledger import ReplicatedLedger
 from node.ledger.abci.replicated_orderer import ReplicatedOrderer
 from node.ledger.abci.snapshot_pb2 import SnapshotManifest
@@ -77,13 +79,15 @@ def connect(
         interval=config.cometbft.snapshot_interval if is_ours else 0,
     )
     state_sync = StateSync(ledger, snapshots, begin)
+    max_past_ms = config.max_past_created_hours * 60 * 60 * 1000
+    gate = PoolGate(ledger, lambda: TimeWindow(now_ms=now_ms(), max_past_ms=max_past_ms))
     orderer = ReplicatedOrderer(
         ledger,
-        Application(ledger, engine, statuses, state_sync),
+        Application(ledger, engine, statuses, state_sync, gate),
         state_sync,
         statuses,
         config.cometbft,
-        now_ms=now_ms,
+        gate=gate,
         on_failure=on_failure,
     )
     return ledger, orderer

@@ -50,7 +50,7 @@ class BatchDecoder:
     def decode_all(self, datas: Sequence[bytes]) -> list[Batch | InvalidTransactionError]:
         """Return for each the batch, or what is wrong; all signatures are verified together.
 
-        When it was made is not asked: that was for the gate that took it in.
+        When it was made is not asked: that is for the gates of those who take it in.
         """
         keys = [hashlib.sha256(data).digest() for data in datas]
         with self._lock:

@@ -143,7 +143,11 @@ class ReplicatedLedger:
         Raises:
             ReplicationError: It is the chain of another ledger, or a peer that votes has a key that
                 CometBFT cannot sign with.
+            StorageError: The state is damaged.
         """
+        if self._is_begun:
+            # CometBFT was restarted before it committed the first block.
+            self.reload()
         with self._state.snapshot() as view:
             expected = chain_id(view.ledger_id() or "")
             voters = get_voters(view)
@@ -180,9 +184,14 @@ class ReplicatedLedger:
                 keep_signatories(batch, view)
             self._pending.join(batch, view)
 
-    def refusal(self, batch: Batch) -> str | None:
-        """Return why a batch may not be in the pool; None where it may."""
+    def refusal(self, batch: Batch, *, is_strict: bool = False) -> str | None:
+        """Return what `check` would say against a batch; None where it would say nothing."""
         with self._lock, self._state.snapshot() as view:
+            try:
+                if is_strict:
+                    keep_signatories(batch, view)
+            except UnknownSignatoryError as error:
+                return str(error)
             joined = self._join(batch, view)
         return joined if isinstance(joined, str) else None
 

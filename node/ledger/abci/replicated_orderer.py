@@ -1,6 +1,5 @@
 """Stands where an orderer stands: CometBFT orders, on all peers alike."""
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -13,12 +12,12 @@ from node.ledger.abci.broadcaster import Broadcaster
 from node.ledger.abci.comet_process import CometProcess
 from node.ledger.abci.comet_rpc import CometRpc
 from node.ledger.abci.config import CometBftConfig
+from node.ledger.abci.pool_gate import PoolGate
 from node.ledger.abci.replicated_ledger import ReplicatedLedger
 from node.ledger.abci.server import AbciServer
 from node.ledger.abci.state_sync import StateSync
 from node.ledger.health import NodeHealth
 from node.ledger.statuses import StatusBoard
-from node.ledger.stranger_guard import StrangerGuard
 
 _PATIENCE_S: Final = 2.0
 
@@ -34,7 +33,7 @@ class ReplicatedOrderer:
         statuses: StatusBoard,
         config: CometBftConfig,
         *,
-        now_ms: Callable[[], int],
+        gate: PoolGate,
         on_failure: Callable[[Exception], None],
     ) -> None:
         """Bind the address of ABCI; `start` serves it, and starts CometBFT.
@@ -45,7 +44,7 @@ class ReplicatedOrderer:
             state_sync: Its snapshots.
             statuses: Where it says what became of each transaction.
             config: Where CometBFT is.
-            now_ms: The clock, of the gate alone: milliseconds since 1970, UTC.
+            gate: Stands before CometBFT's pool.
             on_failure: Told what went wrong when nothing more can be ordered.
 
         Raises:
@@ -54,10 +53,7 @@ class ReplicatedOrderer:
         self._ledger = ledger
         self._state_sync = state_sync
         self._statuses = statuses
-        self._now_ms = now_ms
-        self._strangers = StrangerGuard()
-        self._foreign = 0
-        self._counting = threading.Lock()
+        self._gate = gate
         self._rpc = config.rpc
         self._server = AbciServer(application.answer, on_failure, config.abci or config.socket)
         self._broadcaster = Broadcaster(CometRpc(config.rpc))
@@ -101,7 +97,7 @@ class ReplicatedOrderer:
         """
         fit: list[Batch] = []
         refusals: list[NodeError] = []
-        is_strict = self._is_strict()
+        is_strict = self._gate.is_strict()
         for batch in batches:
             try:
                 self._ledger.check(batch, is_strict=is_strict)
@@ -124,14 +120,6 @@ class ReplicatedOrderer:
             self._statuses.publish(taken_statuses(batch))
         if refusals:
             raise refusals[0]
-
-    def _is_strict(self) -> bool:
-        """Tell whether strangers have made the chain grow too fast in this hour."""
-        now_ms = self._now_ms()
-        with self._counting:
-            foreign, self._foreign = self._ledger.foreign - self._foreign, self._ledger.foreign
-            self._strangers.count(foreign, now_ms)
-        return self._strangers.is_strict(now_ms)
 
     def count_waiting(self) -> int:
         """Return how many batches are in CometBFT's pool; 0 where it does not answer."""

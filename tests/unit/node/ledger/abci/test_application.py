@@ -43,6 +43,7 @@ from chaincode.transactions import transaction_hash
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.commands import add_signatory, remove_signatory, set_account_detail
 from node.errors import ConfigError, HaltError, ReplicationError, RulesFaultError, StorageError
+from node.ledger import stranger_guard
 from node.ledger.abci import application, batch_decoder, replicated_ledger
 from node.ledger.abci.abci_pb2 import Request, ResponseProcessProposal
 from node.ledger.engine import MAX_BLOCK_TRANSACTIONS
@@ -80,6 +81,17 @@ def test_the_chain_begins_with_the_ledgers_peers_and_state(peer: AbciDriver) -> 
     assert (validator.pub_key.ed25519, validator.power) == (PEER_KEY.raw_public_key, 1)
     assert peer.info() == (0, begun.app_hash)
     assert peer.decide().app_hash == begun.app_hash
+
+
+def test_cometbft_that_is_restarted_at_its_first_block_begins_at_the_same_height(
+    peer: AbciDriver,
+) -> None:
+    for _ in range(2):
+        peer.init_chain(initial_height=6)
+        peer.height = 5
+        peer.finalize()
+    peer.commit()
+    assert peer.ledger.position.header_height == 6
 
 
 def test_the_chain_of_another_ledger_is_refused(peer: AbciDriver) -> None:
@@ -379,6 +391,24 @@ def test_a_strict_gate_lets_no_stranger_through(peer: AbciDriver) -> None:
     peer.ledger.check(peer.ledger.decoder.decode(write("a")), is_strict=True)
     peer.decide(foreign, write("b"))
     assert peer.ledger.foreign == 1
+
+
+def test_the_pool_takes_from_nobody_what_the_gate_would_not(
+    peer: AbciDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reaches CometBFT's RPC, and a peer that lies, go round Torii."""
+    command = set_account_detail(ADMIN_ACCOUNT, "a", "v")
+    for created_ms in (START_MS - 25 * HOUR_MS, START_MS + HOUR_MS):
+        data = encoded(transaction(command, created_ms=created_ms))
+        assert peer.check(data) == BatchCode.REFUSED
+    # What a block holds all the same is decided: the peers' clocks may differ.
+    assert [each.code for each in peer.decide(data).tx_results] == [BatchCode.COMMITTED]
+    monkeypatch.setattr(stranger_guard, "MAX_FOREIGN", 1)
+    one, two, three = (encoded(transaction(command, keys=(STRANGER_KEY,))) for _ in range(3))
+    assert peer.check(one) == 0
+    peer.decide(one, two)
+    assert peer.check(three) == BatchCode.REFUSED
+    assert peer.check(write("b")) == 0
 
 
 def test_a_proposal_has_what_is_fit_and_fits(peer: AbciDriver) -> None:
