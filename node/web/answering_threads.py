@@ -4,6 +4,7 @@ More threads than a few at work would only fight for the processor; a stream nee
 and sleeps.
 """
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,7 @@ class AnsweringThreads:
         self._work = ThreadedTaskDispatcher()
         self._work.set_thread_count(threads)
         self._waiting = ThreadedTaskDispatcher()
+        self._starting = threading.Lock()
         self._streams = streams + _MORE
         self._is_stream = is_stream
 
@@ -43,10 +45,14 @@ class AnsweringThreads:
             self._work.add_task(connection)
             return
         waiting = self._waiting
-        taken, started = waiting.active_count + len(waiting.queue), len(waiting.threads)
-        if taken >= started and started < self._streams:
-            waiting.set_thread_count(started + 1)
-        waiting.add_task(connection)
+        # Both the server's thread and one that has answered come here; and what a thread takes out
+        # of the queue between two looks would be counted in neither place.
+        with self._starting:
+            with waiting.lock:
+                taken, started = waiting.active_count + len(waiting.queue), len(waiting.threads)
+            if taken >= started and started < self._streams:
+                waiting.set_thread_count(started + 1)
+            waiting.add_task(connection)
 
     def shutdown(self) -> None:
         """Wait for what is being answered, not for long; end the threads."""
