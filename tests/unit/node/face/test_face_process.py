@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -119,12 +119,13 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
 
 def written(service: Service) -> Iterator[tuple[str, bytes]]:
     """Return all that the process has on a disk: its files, and those that it has open."""
-    for path in service.home.rglob("*"):
-        if path.is_file():
-            yield str(path), path.read_bytes()
-    for descriptor in Path(f"/proc/{service.process.pid}/fd").iterdir():
-        if descriptor.is_file():
-            yield str(descriptor.readlink()), descriptor.read_bytes()
+    descriptors = Path(f"/proc/{service.process.pid}/fd")
+    for path in (*service.home.rglob("*"), *descriptors.iterdir()):
+        # The process goes on, and closes files meanwhile.
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                name = path.readlink() if path.parent == descriptors else path
+                yield str(name), path.read_bytes()
 
 
 def test_no_face_is_ever_on_the_disk(service: Service) -> None:

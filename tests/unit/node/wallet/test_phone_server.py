@@ -126,7 +126,7 @@ def test_a_crowd_that_asks_for_nothing_or_drop_by_drop_keeps_nobody_out(
 
 
 def test_who_is_slower_than_patience_is_closed(app: Flask, phone: PhoneAccess) -> None:
-    with served(app, phone, patience_s=0.3) as phones:
+    with served(app, phone, patience_s=1.5) as phones:
         silent, slow = phones.connect(), phones.shake_hands()
         slow.sendall(HALF_A_HEAD)
         wait_until_closed(silent)
