@@ -38,7 +38,7 @@ class TlsFront:
             context: The certificate and its key.
             behind: Host and port of the server that is spoken to in plain.
             strangers: How many connections may be shaking hands; one more closes the oldest.
-            patience_s: How long one may take for that, in seconds.
+            patience_s: How long one may take for that, and then to read what it is sent; seconds.
         """
         listener.setblocking(False)
         self._listener = listener
@@ -123,8 +123,8 @@ class TlsFront:
         try:
             back_reader, back_writer = await asyncio.open_connection(*self._behind)
             ways = [
-                asyncio.create_task(_pump(reader, back_writer)),
-                asyncio.create_task(_pump(back_reader, writer)),
+                asyncio.create_task(self._pump(reader, back_writer)),
+                asyncio.create_task(self._pump(back_reader, writer)),
             ]
             _, going_on = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in going_on:
@@ -135,11 +135,12 @@ class TlsFront:
             # What the server said last is sent first.
             await _close(writer)
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_CHUNK_BYTES):
-        writer.write(data)
-        await writer.drain()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(_CHUNK_BYTES):
+            writer.write(data)
+            # Of who reads nothing it would never be heard that the server has closed long ago.
+            async with asyncio.timeout(self._patience_s):
+                await writer.drain()
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

@@ -14,6 +14,7 @@ from node.cli.demo.free_ports import free_addresses
 from node.errors import ConfigError
 from node.wallet.pairing import PhoneAccess, prepare_phone
 from node.wallet.serving import MAX_BODY_BYTES, PhoneServer
+from node.web.tls_front import TlsFront
 
 CROWD = 200
 """More than may shake hands, or be connected, at the same time."""
@@ -131,6 +132,25 @@ def test_who_is_slower_than_patience_is_closed(app: Flask, phone: PhoneAccess) -
         slow.sendall(HALF_A_HEAD)
         wait_until_closed(silent)
         wait_until_closed(slow)
+
+
+def test_who_reads_nothing_is_closed(phone: PhoneAccess) -> None:
+    """The server behind may have closed long ago: nobody would tell."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(phone.certificate, phone.private_key)
+    with ExitStack() as stack:
+        listener, behind = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        stack.enter_context(behind)
+        place = behind.getsockname()
+        stack.enter_context(TlsFront(listener, context, behind=place, patience_s=0.3))
+        phones = Phones(f"127.0.0.1:{listener.getsockname()[1]}", phone.certificate)
+        stack.callback(phones.close)
+        phones.shake_hands()
+        behind.settimeout(30)
+        answering = stack.enter_context(behind.accept()[0])
+        answering.settimeout(30)
+        with pytest.raises(ConnectionError):
+            answering.sendall(bytes(1 << 26))
 
 
 def test_what_is_no_tls_and_a_body_that_is_too_long_are_refused(
