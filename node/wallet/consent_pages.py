@@ -56,7 +56,7 @@ def add_consent_pages(wallet: Blueprint, desk: Desk) -> None:
             chosen = apply_choices(pending, request.form)
             decision = request.form.get("decision")
             if decision == "decline":
-                desk.requests.remove(key)
+                pending = desk.requests.take(key) or abort(409)
                 outcome = Outcome(verifier_name=pending.verifier_name, is_shared=False)
                 work = Decline(keeper=keeper, pending=pending, target=_outcome(desk, outcome))
                 return do(desk, gettext_noop("They are told that you decline"), work, back="/")
@@ -76,8 +76,8 @@ def add_consent_pages(wallet: Blueprint, desk: Desk) -> None:
                 ),
             )
 
-        # From here on the answer is on its way: it is not given twice.
-        desk.requests.remove(key)
+        # From here on the answer is on its way: it is not given twice, also for two clicks at once.
+        pending = desk.requests.take(key) or abort(409)
         share = Share(keeper=keeper, pending=chosen, beyond_registration=is_beyond, done=done)
         return do(desk, gettext_noop("What you agreed to is shown"), share, back="/")
 

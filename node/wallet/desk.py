@@ -42,8 +42,12 @@ class Shelf(Generic[_Item]):
         """Return what lies under an id; None for nothing."""
         return self._items.get(key)
 
+    def take(self, key: str) -> _Item | None:
+        """Take something off; of several who do so at once one has it, the others None."""
+        return self._items.pop(key, None)
+
     def remove(self, key: str) -> None:
-        """Take something off."""
+        """Take something off, if it is there."""
         self._items.pop(key, None)
 
     def clear(self) -> None:
