@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from chaincode.encoding import JsonObject, JsonValue
-from client_sdk.credentials.jose import Key, parse_compact
+from chaincode.encoding import JsonObject
+from client_sdk.credentials.jose import Key
 from client_sdk.credentials.sd_jwt_vc import (
     CredentialSigner,
     anchor_hash,
@@ -14,7 +14,6 @@ from client_sdk.credentials.sd_jwt_vc import (
 )
 from client_sdk.credentials.sd_jwt_vc_claims import NEVER_CONCEALED, PLACE_CLAIM, types_of
 from client_sdk.credentials.selective_disclosure import Path, PathPattern
-from client_sdk.errors import CredentialFormatError
 from client_sdk.formats.interface import (
     CredentialTerms,
     ExpectedBinding,
@@ -23,33 +22,15 @@ from client_sdk.formats.interface import (
     ReadCredential,
     VerifiedPresentation,
 )
+from client_sdk.formats.text_format import SdJwtFormat
 
 
-def require_text(value: JsonValue) -> str:
-    """Return a credential that travels as a text.
-
-    Raises:
-        CredentialFormatError: It is none.
-    """
-    if not isinstance(value, str):
-        raise CredentialFormatError("a credential or presentation of this format is a text")
-    return value
-
-
-class DcSdJwt:
+class DcSdJwt(SdJwtFormat):
     """The format `dc+sd-jwt`."""
 
     identifier: Final = "dc+sd-jwt"
     attribute_prefix: Final[Path] = ()
     own_claims: Final = NEVER_CONCEALED | {"iat", PLACE_CLAIM}
-
-    def to_wire(self, credential: str) -> str | JsonObject:
-        """Return the credential."""
-        return credential
-
-    def from_wire(self, value: JsonValue) -> str:
-        """Return the text."""
-        return require_text(value)
 
     def issue(self, terms: CredentialTerms, issuer_key: Key | CredentialSigner) -> str:
         """Return a new credential with all its disclosures."""
@@ -67,18 +48,6 @@ class DcSdJwt:
             holder_key=terms.holder_key,
             header=header,
         )
-
-    def is_bound(self, presentation: str) -> bool:
-        """Tell whether a key-binding JWT is there."""
-        return not presentation.endswith("~")
-
-    def claimed_binding(self, presentation: str) -> JsonObject:
-        """Return the claims of the key-binding JWT."""
-        return parse_compact(presentation.rpartition("~")[2]).unverified_payload
-
-    def anchored_hash(self, shown: str) -> bytes:
-        """Return the hash of the issuer-signed JWT."""
-        return anchor_hash(shown.partition("~")[0])
 
     def read(self, credential: str) -> ReadCredential:
         """Return what a credential says."""

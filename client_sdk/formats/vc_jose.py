@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from chaincode.encoding import JsonObject, JsonValue
+from chaincode.encoding import JsonObject
 from client_sdk.credentials.jose import (
     Key,
     UnverifiedToken,
@@ -40,7 +40,6 @@ from client_sdk.errors import (
     KeyFormatError,
     RequestError,
 )
-from client_sdk.formats.dc_sd_jwt import require_text
 from client_sdk.formats.interface import (
     CredentialTerms,
     ExpectedBinding,
@@ -49,6 +48,7 @@ from client_sdk.formats.interface import (
     ReadCredential,
     VerifiedPresentation,
 )
+from client_sdk.formats.text_format import SdJwtFormat, TextFormat
 from client_sdk.formats.w3c_document import (
     OWN_CLAIMS,
     SUBJECT,
@@ -62,20 +62,12 @@ from client_sdk.formats.w3c_document import (
 )
 
 
-class JwtVcJson:
+class JwtVcJson(TextFormat):
     """The format `jwt_vc_json`: the credential is shown whole, in a presentation signed as JWT."""
 
     identifier: Final = "jwt_vc_json"
     attribute_prefix: Final[Path] = SUBJECT
     own_claims: Final = OWN_CLAIMS
-
-    def to_wire(self, credential: str) -> str | JsonObject:
-        """Return the credential."""
-        return credential
-
-    def from_wire(self, value: JsonValue) -> str:
-        """Return the text."""
-        return require_text(value)
 
     def issue(self, terms: CredentialTerms, issuer_key: Key | CredentialSigner) -> str:
         """Return a `vc+jwt`."""
@@ -164,7 +156,7 @@ class JwtVcJson:
         return read.bound_by(signed)
 
 
-class VcSdJwt:
+class VcSdJwt(SdJwtFormat):
     """The format `vc+sd-jwt`: each attribute can be kept back, and a key binding proves the holder.
 
     OpenID4VCI 1.0 names no format for it, and recommends the media type then.
@@ -173,14 +165,6 @@ class VcSdJwt:
     identifier: Final = SD_JWT_TYP
     attribute_prefix: Final[Path] = SUBJECT
     own_claims: Final = OWN_CLAIMS
-
-    def to_wire(self, credential: str) -> str | JsonObject:
-        """Return the credential."""
-        return credential
-
-    def from_wire(self, value: JsonValue) -> str:
-        """Return the text."""
-        return require_text(value)
 
     def issue(self, terms: CredentialTerms, issuer_key: Key | CredentialSigner) -> str:
         """Return a `vc+sd-jwt` with all its disclosures."""
@@ -192,18 +176,6 @@ class VcSdJwt:
             issuer_key=_own_key(issuer_key),
             header=_header(terms),
         )
-
-    def is_bound(self, presentation: str) -> bool:
-        """Tell whether a key-binding JWT is there."""
-        return not presentation.endswith("~")
-
-    def claimed_binding(self, presentation: str) -> JsonObject:
-        """Return the claims of the key-binding JWT."""
-        return parse_compact(presentation.rpartition("~")[2]).unverified_payload
-
-    def anchored_hash(self, shown: str) -> bytes:
-        """Return the hash of the issuer-signed JWT."""
-        return anchor_hash(shown.partition("~")[0])
 
     def read(self, credential: str) -> ReadCredential:
         """Return what a `vc+sd-jwt` says."""
