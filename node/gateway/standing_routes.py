@@ -15,22 +15,26 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from chaincode.encoding import decode_base64url
 from chaincode.errors import DecodeError
 from chaincode.ids import ACCOUNT_ID
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import RequestError
-from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
 from client_sdk.openid4vp.signed_request import REQUEST_MEDIA_TYPE
-from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, parse_identifier
+from client_sdk.purposes import DEFAULT_TERM, parse_identifier
 from node.errors import ApiError
 from node.gateway.api_keys import Scope
 from node.gateway.presentations import ResponseRefusedError
 from node.gateway.question import Question
+from node.gateway.question_fields import (
+    Attributes,
+    CredentialType,
+    Purpose,
+    PurposeName,
+)
 from node.gateway.standing_grants import StandingGrants
 from node.gateway.standing_ledger import RecordReader
 from node.gateway.standing_store import StandingGrant
 from node.gateway.verifier_access import VerifierAccess
-from node.gateway.verifier_routes import PurposeName
 from node.web.problems import OAuthError, problems
 
-RESIDENT_CREDENTIAL: Final = "urn:tegata:credential:resident:1"
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _VERIFIER: Final[_Tags] = [{"name": "standing grants"}]
 _WALLET: Final[_Tags] = [{"name": "wallet"}]
@@ -39,7 +43,6 @@ _SECURITY: Final[list[dict[str, list[str]]]] = [{"api_key": []}]
 _ACCOUNT: Final = rf"^{ACCOUNT_ID.pattern}$".replace(r"\@", "@")
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-Attribute = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 Account = Annotated[str, StringConstraints(pattern=_ACCOUNT, max_length=256)]
 State = Literal["pending", "fetched", "declined", "expired", "live", "ended"]
 
@@ -51,18 +54,10 @@ class _Body(BaseModel):
 class NewStandingRequest(_Body):
     """What a verifier wants to be able to look up for a while."""
 
-    attributes: list[Attribute] = Field(min_length=1, max_length=MAX_ATTRIBUTES)
-    purpose: str = Field(
-        min_length=1, max_length=MAX_PURPOSE_CHARS, description="What for; the holder reads this."
-    )
-    purpose_term: PurposeName = Field(
-        default=DEFAULT_TERM.iri,
-        json_schema_extra={"enum": [term.iri for term in PURPOSE_TERMS.values()]},
-        description="The purpose's term in the W3C Data Privacy Vocabulary.",
-    )
-    credential_type: str = Field(
-        default=RESIDENT_CREDENTIAL, pattern=r"^[!-~]{1,200}$", description="The `vct`."
-    )
+    attributes: Attributes
+    purpose: Purpose
+    purpose_term: PurposeName = DEFAULT_TERM.iri
+    credential_type: CredentialType = RESIDENT_CREDENTIAL_TYPE
     grant_seconds: int = Field(ge=60, le=366 * 86_400, description="How long it lasts.")
     uses: int = Field(ge=1, le=1_000_000, description="How often it may be looked up.")
     deposit_key: str = Field(

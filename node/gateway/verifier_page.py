@@ -7,6 +7,7 @@ from typing import Final
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
 from client_sdk.errors import RequestError, UnknownPurposeError
 from client_sdk.openid4vp.grant_offer import MAX_PURPOSE_CHARS
 from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, find_term
@@ -18,7 +19,6 @@ from node.gateway.question import FacePolicy, Question
 from node.gateway.question_templates import GRANT_SECONDS, TEMPLATES
 from node.gateway.response_code import is_readable
 from node.gateway.store import StoredRequest
-from node.gateway.verifier_routes import RESIDENT_CREDENTIAL
 from node.web.languages import gettext, gettext_noop, language
 from node.web.qr import qr_picture
 
@@ -133,7 +133,7 @@ def _read_question() -> Question:
         raise RequestError("attributes: choose at least one")
     return Question.for_attributes(
         chosen,
-        credential_type=RESIDENT_CREDENTIAL,
+        credential_type=RESIDENT_CREDENTIAL_TYPE,
         purpose=purpose,
         grant_seconds=GRANT_SECONDS,
         purpose_term=find_term(request.form.get("purpose_term", "")),

@@ -9,7 +9,6 @@ from flask import Response, jsonify
 from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,49 +17,35 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from client_sdk.errors import RequestError, UnknownPurposeError
+from client_sdk.credentials.resident import RESIDENT_CREDENTIAL_TYPE
+from client_sdk.errors import RequestError
 from client_sdk.face.attestation import MAX_RECENT_SECONDS
 from client_sdk.openid4vp.dcql import parse_query
-from client_sdk.openid4vp.grant_offer import MAX_ATTRIBUTES, MAX_PURPOSE_CHARS
-from client_sdk.purposes import DEFAULT_TERM, PURPOSE_TERMS, parse_identifier
+from client_sdk.purposes import DEFAULT_TERM, parse_identifier
 from node.errors import ApiError
 from node.gateway.api_keys import Scope
 from node.gateway.event_store import ANSWERED
 from node.gateway.presentations import Presentations
 from node.gateway.question import FacePolicy, Question
+from node.gateway.question_fields import Attributes, CredentialType, Purpose, PurposeName
 from node.gateway.response_code import is_readable
 from node.gateway.store import StoredRequest
 from node.gateway.verifier_access import VerifierAccess
 from node.gateway.waci import WaciVerification
 from node.web.problems import problems
 
-RESIDENT_CREDENTIAL: Final = "urn:tegata:credential:resident:1"
 _Tags: TypeAlias = "list[Tag | dict[str, Any]]"
 _TAGS: Final[_Tags] = [{"name": "verifier"}]
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"api_key": []}]
 
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-Attribute = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 Status = Literal[
     "pending", "fetched", "recording", "answered", "accepted", "refused", "declined", "expired"
 ]
 
 
-def _known_purpose(text: str) -> str:
-    try:
-        return parse_identifier(text).iri
-    except UnknownPurposeError as error:
-        raise ValueError(str(error)) from None
-
-
-PurposeName = Annotated[str, AfterValidator(_known_purpose)]
-
-
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-Attributes = Annotated[list[Attribute], Field(min_length=1, max_length=MAX_ATTRIBUTES)]
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -88,17 +73,9 @@ class NewRequest(_Body):
         description="Instead of attributes: a whole query of DCQL (OpenID4VP 1.0 section 6), for "
         "several credentials, with alternatives and options.",
     )
-    purpose: str = Field(
-        min_length=1, max_length=MAX_PURPOSE_CHARS, description="What for; the holder reads this."
-    )
-    purpose_term: PurposeName = Field(
-        default=DEFAULT_TERM.iri,
-        json_schema_extra={"enum": [term.iri for term in PURPOSE_TERMS.values()]},
-        description="The purpose's term in the W3C Data Privacy Vocabulary.",
-    )
-    credential_type: str = Field(
-        default=RESIDENT_CREDENTIAL, pattern=r"^[!-~]{1,200}$", description="The `vct`."
-    )
+    purpose: Purpose
+    purpose_term: PurposeName = DEFAULT_TERM.iri
+    credential_type: CredentialType = RESIDENT_CREDENTIAL_TYPE
     grant_seconds: int = Field(
         default=600, ge=60, le=366 * 86_400, description="How long the holder's grant lasts."
     )
