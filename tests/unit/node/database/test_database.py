@@ -32,7 +32,7 @@ from node.issuer.store import IssuerStore
 from node.issuer.tables import SCHEMA as ISSUER
 from node.observer.block_index import SCHEMA as PAGE
 
-FOLDER = Path(__file__).parents[2] / "vectors" / "databases"
+FOLDER = Path(__file__).parents[3] / "vectors" / "databases"
 NOW_MS = 1_800_000_000_000
 SCHEMAS = pytest.mark.parametrize(
     "schema", [GATEWAY, ISSUER, ESCROW, AUTHORITY], ids=lambda schema: schema.service
