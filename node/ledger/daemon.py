@@ -39,7 +39,7 @@ from node.ledger.statuses import StatusBoard
 from node.ledger.stores import LedgerStores
 from node.ledger.torii import ToriiServer
 from node.ledger.torii_parts import ToriiParts
-from node.web.server import BackgroundWebServer
+from node.web.server import BackgroundWebServer, open_many_files
 
 _SIGNAL_CHECK_S: Final = 0.5
 _GC_THRESHOLDS: Final = (50_000, 20, 100)
@@ -198,6 +198,7 @@ class LedgerNode:
         return self._orderer.health(self._stores.tip().height)
 
     def __enter__(self) -> Self:
+        open_many_files()
         self._orderer.start()
         for server in self._servers:
             server.start()

@@ -179,7 +179,7 @@ def bind(listen: str) -> socket.socket:
         raise ConfigError(f"listen: {listen} cannot be used: {error.strerror}") from None
 
 
-def _open_many_files() -> None:
+def open_many_files() -> None:
     """Let this process open as many files as its operator allows: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
@@ -246,7 +246,7 @@ def serve(
     Raises:
         ConfigError: An address is malformed, in use, or not this machine's.
     """
-    _open_many_files()
+    open_many_files()
     watched = None if metrics is None else _metrics_server(metrics)
     server = WebServer(
         app,

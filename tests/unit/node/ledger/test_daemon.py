@@ -1,13 +1,16 @@
 """The ledger process: it starts or says why not, comes back as it was, and stops without loss."""
 
 import json
+import resource
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,21 @@ def verified(folder: LedgerFolder, tmp_path: Path) -> tuple[int, str]:
     finally:
         shutil.rmtree(scratch)
     return report.height, report.root.hex()
+
+
+def test_connections_that_say_nothing_leave_files_for_others(folder: LedgerFolder) -> None:
+    """By default a process may open 1,024 files, which one client has at once."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with LedgerNode.in_folder(folder.path) as node, ExitStack() as opened:
+            host, _, port = node.address.rpartition(":")
+            for _ in range(300):
+                opened.enter_context(socket.create_connection((host, int(port)), timeout=5))
+            with folder.admin(node.address) as admin:
+                admin.submit(set_account_detail(ADMIN_ACCOUNT, "key", "x"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # starting again
