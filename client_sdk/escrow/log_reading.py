@@ -39,8 +39,13 @@ def read_logs(
         found = findings.ask(AgentClient(url, http), lambda agent: _read(agent, protection))
         if found is not None:
             logs.append(found)
-    heads = {**protection.log_heads, **{log.url: log.head for log in logs}}
-    return replace(protection, log_heads=heads), tuple(logs), findings.all
+    read = {log.url: log.head for log in logs}
+    protection = replace(
+        protection,
+        log_heads={**protection.log_heads, **read},
+        read_heads={**protection.read_heads, **read},
+    )
+    return protection, tuple(logs), findings.all
 
 
 def _read(agent: AgentClient, protection: Protection) -> VerifiedLog:
@@ -49,7 +54,8 @@ def _read(agent: AgentClient, protection: Protection) -> VerifiedLog:
     head = verify_head(token, expected_handle=handle)
     if head.agent_key != protection.agents.keys[protection.urls.index(agent.url)]:
         raise AccessLogError("another agent signed the log")
-    known = protection.log_heads.get(agent.url)
-    known_head = None if known is None else verify_head(known, expected_handle=handle)
-    verify_log(entries, head, known_head=known_head)
+    for heads in (protection.read_heads, protection.log_heads):
+        known = heads.get(agent.url)
+        known_head = None if known is None else verify_head(known, expected_handle=handle)
+        verify_log(entries, head, known_head=known_head)
     return VerifiedLog(url=agent.url, entries=entries, head=token)

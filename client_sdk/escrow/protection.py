@@ -73,6 +73,8 @@ class Protection:
         secret: Seals the backup, and signs for it.
         acknowledged: The version that each agent is known to have, by its address.
         log_heads: The end of each agent's log as it last signed it, by its address.
+        read_heads: The same up to where the holder has read the log, or where it began: an agent
+            that changed it could sign a new end at the next backup.
     """
 
     handle: str
@@ -83,6 +85,7 @@ class Protection:
     secret: WalletSecret = field(repr=False)
     acknowledged: dict[str, int] = field(default_factory=dict)
     log_heads: dict[str, str] = field(default_factory=dict)
+    read_heads: dict[str, str] = field(default_factory=dict)
 
     @property
     def lagging(self) -> tuple[str, ...]:
@@ -101,12 +104,14 @@ class Protection:
             self,
             acknowledged={**self.acknowledged, url: self.version},
             log_heads={**self.log_heads, url: status.log_head},
+            read_heads={url: status.log_head, **self.read_heads},
         )
 
     def to_fields(self) -> JsonObject:
         """Return the protection as a JSON object, for sealed storage."""
         acknowledged: dict[str, JsonValue] = dict(self.acknowledged)
         log_heads: dict[str, JsonValue] = dict(self.log_heads)
+        read_heads: dict[str, JsonValue] = dict(self.read_heads)
         return {
             "handle": self.handle,
             "urls": list(self.urls),
@@ -117,6 +122,7 @@ class Protection:
             "secret": encode_base64url(self.secret.value),
             "acknowledged": acknowledged,
             "log_heads": log_heads,
+            "read_heads": read_heads,
         }
 
     @classmethod
@@ -132,6 +138,8 @@ class Protection:
         except EscrowFormatError as error:
             raise VaultFormatError(f"{_WHAT}: {error}") from None
         acknowledged, log_heads = fields.member("acknowledged"), fields.member("log_heads")
+        # Wallets of before have none.
+        read_heads = fields.member("read_heads") if "read_heads" in fields.names else log_heads
         return cls(
             handle=fields.text("handle"),
             urls=fields.texts("urls"),
@@ -141,6 +149,7 @@ class Protection:
             secret=WalletSecret(value=fields.data("secret")),
             acknowledged={name: acknowledged.whole(name) for name in acknowledged.names},
             log_heads={name: log_heads.text(name) for name in log_heads.names},
+            read_heads={name: read_heads.text(name) for name in read_heads.names},
         )
 
 

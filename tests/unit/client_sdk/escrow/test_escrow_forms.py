@@ -80,6 +80,7 @@ PROTECTION = Protection(
     secret=SECRET,
     acknowledged={URLS[0]: 3, URLS[1]: 2},
     log_heads={URLS[0]: "head"},
+    read_heads={URLS[0]: "older head"},
 )
 
 
@@ -227,6 +228,9 @@ def test_a_protection_is_read_as_it_was_written() -> None:
     assert Protection.from_fields(PROTECTION.to_fields()) == PROTECTION
     assert PROTECTION.lagging == URLS[1:]
     fields = PROTECTION.to_fields()
+    # A wallet of before does not say how far it has read.
+    before = Protection.from_fields({n: v for n, v in fields.items() if n != "read_heads"})
+    assert before.read_heads == PROTECTION.log_heads
     for name in fields:
         for wrong in (None, True, -1, {"a": None}):
             with pytest.raises(VaultFormatError):

@@ -532,8 +532,9 @@ def test_paper_of_an_earlier_password_is_refused(world: EscrowWorld) -> None:
         recover_from_paper(sheets[:2], http=world.http)
 
 
+@pytest.mark.parametrize("is_updated", [False, True])
 def test_the_wallet_reads_each_agents_log_and_names_one_that_rewrites_it(
-    world: EscrowWorld,
+    world: EscrowWorld, *, is_updated: bool
 ) -> None:
     card, protection = _protect(world)
     with pytest.raises(WrongPasswordError):
@@ -547,18 +548,19 @@ def test_the_wallet_reads_each_agents_log_and_names_one_that_rewrites_it(
     # One agent forgets the guess, and signs a log without it.
     liar = world.agents[0]
 
+    entry = {**logs[0].entries[0].to_fields(), "event": "deposited"}
+    head = sign_head(liar.key, handle=card.handle, sequence=1, entry_hash=LogEntry(**entry).hash)
+
     def rewrite(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
-        if not path.endswith("/log"):
-            return None
-        entry = {**answer["entries"][0], "event": "deposited"}
-        return {
-            "entries": [entry],
-            "head": sign_head(
-                liar.key, handle=card.handle, sequence=1, entry_hash=LogEntry(**entry).hash
-            ),
-        }
+        if method == "PUT":
+            return {**answer, "log_head": head}
+        return {"entries": [entry], "head": head} if path.endswith("/log") else None
 
     world.http.tampering = {liar.url: rewrite}
+    if is_updated:
+        # Its new end comes with the answer to a backup, where nobody reads the log.
+        protection, findings = update_backup(protection, CONTENTS, http=world.http)
+        assert findings == ()
     _, logs, findings = read_logs(protection, http=world.http)
     assert [log.url for log in logs] == world.urls[1:]
     assert [(item.url, item.fault) for item in findings] == [(liar.url, "wrong")]
