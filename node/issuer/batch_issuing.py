@@ -213,7 +213,7 @@ class BatchIssuing:
         if self._workers == 1:
             signer = MemberSigner(self._terms)
             for chunk, places in self._chunks(batch, residents):
-                yield signer.sign(chunk, places, batch.expires_at_ms)
+                yield signer.sign(chunk, places, batch.expires_at_ms, self._now_ms())
             return
         waiting: deque[Future[list[Member]]] = deque()
         with ProcessPoolExecutor(
@@ -223,7 +223,9 @@ class BatchIssuing:
             initargs=(self._terms,),
         ) as pool:
             for chunk, places in self._chunks(batch, residents):
-                waiting.append(pool.submit(sign_members, chunk, places, batch.expires_at_ms))
+                waiting.append(
+                    pool.submit(sign_members, chunk, places, batch.expires_at_ms, self._now_ms())
+                )
                 if len(waiting) > _AHEAD * self._workers:
                     yield waiting.popleft().result()
             while waiting:

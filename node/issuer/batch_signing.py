@@ -4,7 +4,6 @@ It gets the issuer's key once, at its start, and nothing of the store or the led
 """
 
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -86,23 +85,30 @@ class MemberSigner:
             signing_key=parse_private_jwk(terms.signing_jwk),
             issuer_url=terms.public_url,
             certificates=terms.certificates,
+            now_ms=lambda: self._now_ms,
         )
+        self._now_ms = 0
 
     def sign(
-        self, residents: Sequence[Resident], places: Sequence[ListPlace], expires_at_ms: int
+        self,
+        residents: Sequence[Resident],
+        places: Sequence[ListPlace],
+        expires_at_ms: int,
+        now_ms: int,
     ) -> list[Member]:
         """Sign and seal a credential for each resident, in their order.
 
         Raises:
             CredentialFormatError: A birth date cannot be one.
         """
+        self._now_ms = now_ms
         return [
             self._make(resident, place, expires_at_ms)
             for resident, place in zip(residents, places, strict=True)
         ]
 
     def _make(self, resident: Resident, place: ListPlace, expires_at_ms: int) -> Member:
-        claims = resident_claims(resident.attributes, on=day_in_japan(time.time_ns() // 1_000_000))
+        claims = resident_claims(resident.attributes, on=day_in_japan(self._now_ms))
         signed = self._signer.sign(
             claims,
             concealed=concealed_paths(claims),
@@ -155,7 +161,7 @@ def begin_worker(terms: SigningTerms) -> None:
 
 
 def sign_members(
-    residents: Sequence[Resident], places: Sequence[ListPlace], expires_at_ms: int
+    residents: Sequence[Resident], places: Sequence[ListPlace], expires_at_ms: int, now_ms: int
 ) -> list[Member]:
     """Sign and seal a credential for each resident, in a signing process.
 
@@ -165,4 +171,4 @@ def sign_members(
     """
     if not _signers:
         raise StorageError("this process does not sign: begin_worker comes first")
-    return _signers[0].sign(residents, places, expires_at_ms)
+    return _signers[0].sign(residents, places, expires_at_ms, now_ms)

@@ -69,7 +69,7 @@ def test_connections_that_say_nothing_leave_files_for_others(folder: LedgerFolde
         with LedgerNode.in_folder(folder.path) as node, ExitStack() as opened:
             host, _, port = node.address.rpartition(":")
             for _ in range(300):
-                opened.enter_context(socket.create_connection((host, int(port)), timeout=5))
+                opened.enter_context(socket.create_connection((host, int(port)), timeout=60))
             with folder.admin(node.address) as admin:
                 admin.submit(set_account_detail(ADMIN_ACCOUNT, "key", "x"))
     finally:

@@ -142,7 +142,7 @@ def test_who_reads_nothing_is_closed(phone: PhoneAccess) -> None:
         listener, behind = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         stack.enter_context(behind)
         place = behind.getsockname()
-        stack.enter_context(TlsFront(listener, context, behind=place, patience_s=0.3))
+        stack.enter_context(TlsFront(listener, context, behind=place, patience_s=1.5))
         phones = Phones(f"127.0.0.1:{listener.getsockname()[1]}", phone.certificate)
         stack.callback(phones.close)
         phones.shake_hands()
