@@ -156,11 +156,14 @@ class ReplicatedLedger:
                 f"CometBFT's genesis.json is of chain {claimed_chain_id}, the genesis block of the "
                 f"ledger makes {expected}"
             )
-        self._position = replace(self._position, header_height=first_height)
         try:
-            return [(validator_key(key), VALIDATOR_POWER) for key in sorted(voters)]
+            validators = [(validator_key(key), VALIDATOR_POWER) for key in sorted(voters)]
         except DecodeError as error:
             raise ReplicationError(f"the genesis block: {error}") from None
+        self._position = replace(self._position, header_height=first_height)
+        # From now on what the block file alone has is CometBFT's to give again.
+        self._state.commit_replication(ReplicationChange(position=self._position, pending={}))
+        return validators
 
     def voter_of(self, address: bytes) -> str | None:
         """Return the key of the peer that CometBFT calls by an address; None where none votes."""

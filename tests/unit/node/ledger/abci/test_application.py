@@ -48,6 +48,7 @@ from node.ledger.abci import application, batch_decoder, replicated_ledger
 from node.ledger.abci.abci_pb2 import Request, ResponseProcessProposal
 from node.ledger.engine import MAX_BLOCK_TRANSACTIONS
 from node.ledger.genesis import ADMIN_ACCOUNT
+from node.ledger.state_store import StateStore
 from node.ledger.stores import LedgerStores
 
 
@@ -92,6 +93,30 @@ def test_cometbft_that_is_restarted_at_its_first_block_begins_at_the_same_height
         peer.finalize()
     peer.commit()
     assert peer.ledger.position.header_height == 6
+
+
+def test_a_crash_in_the_first_block_leaves_it_to_cometbft(
+    peer: AbciDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the block file alone is no block of a node that ordered alone before."""
+    data, other = write("a"), AbciDriver(tmp_path / "other")
+    for each in (peer, other):
+        each.init_chain()
+    expected = peer.decide(data)
+    other.finalize(data)
+    with monkeypatch.context() as broken:
+        broken.setattr(StateStore, "commit", crash)
+        with pytest.raises(KeyboardInterrupt):
+            other.commit()
+    other.close()
+    other = AbciDriver(tmp_path / "other")
+    other.init_chain()
+    assert other.decide(data) == expected
+    other.close()
+
+
+def crash(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_the_chain_of_another_ledger_is_refused(peer: AbciDriver) -> None:
