@@ -43,6 +43,10 @@ WORDS: Final = {
         "指示どおりの動きが確認できませんでした。もう少し大きく、ゆっくり動いてください。",
         "The movement was not seen. Make it larger, and slowly.",
     ),
+    "blink_not_seen": (
+        "閉じた目が確認できません。眼鏡を外し、顔に均等に光を当て、両目をゆっくり閉じてください。",
+        "Your eyes were not seen to close. Take off glasses, find even light, close both slowly.",
+    ),
     "other_action_seen": (
         "別の動きが確認されました。指示された動きだけをしてください。",
         "Another movement was seen. Make only the one that is asked for.",

@@ -152,7 +152,8 @@ def _judge_expression(prompt: Prompt, window: Window, limits: ActionLimits) -> t
         seen = _blinked([f.eyes for f in frames if f.eyes is not None], limits)
         other = _held(gaps, limits.other_mouth_gap) or _held(smiles, limits.other_smile)
     if not seen:
-        return (Reason.ACTION_NOT_SEEN,)
+        # Lids behind glasses or in a shadow: more movement would not help.
+        return (Reason.BLINK_NOT_SEEN if prompt is Prompt.BLINK else Reason.ACTION_NOT_SEEN,)
     if other and not moved:
         reasons.append(Reason.OTHER_ACTION_SEEN)
     return tuple(reasons)

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     TOO_FEW_FRAMES = "too_few_frames"
     NOT_NEUTRAL_AT_START = "not_neutral_at_start"
     ACTION_NOT_SEEN = "action_not_seen"
+    BLINK_NOT_SEEN = "blink_not_seen"
     OTHER_ACTION_SEEN = "other_action_seen"
     FLAT_FACE = "flat_face"
     FACE_CHANGED = "face_changed"

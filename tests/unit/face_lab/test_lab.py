@@ -101,7 +101,11 @@ def test_a_person_passes_a_whole_test_and_a_photograph_does_not(trials: list[Tri
     assert [each.asked for each in trials[0].shown] == [
         each.recording.prompt for each in trials[0].shown
     ]
-    assert set(trials[1].reasons) <= {Reason.ACTION_NOT_SEEN, Reason.FLAT_FACE}
+    assert set(trials[1].reasons) <= {
+        Reason.ACTION_NOT_SEEN,
+        Reason.BLINK_NOT_SEEN,
+        Reason.FLAT_FACE,
+    }
 
 
 def test_what_was_filmed_is_not_filmed_again(

@@ -44,7 +44,11 @@ def test_another_prompt_is_not_answered_by_it(shown: Prompt) -> None:
             assert not reasons
         else:
             assert reasons, asked
-            assert reasons <= {Reason.ACTION_NOT_SEEN, Reason.OTHER_ACTION_SEEN}
+            assert reasons <= {
+                Reason.ACTION_NOT_SEEN,
+                Reason.BLINK_NOT_SEEN,
+                Reason.OTHER_ACTION_SEEN,
+            }
 
 
 def test_a_whole_test_is_passed_by_the_person_of_the_portrait() -> None:
@@ -75,7 +79,7 @@ def test_another_person_may_not_go_on_with_the_test() -> None:
     ("attack", "prompt", "told"),
     [
         (Attack.PHOTO, Prompt.LOOK_LEFT, {Reason.ACTION_NOT_SEEN}),
-        (Attack.PHOTO, Prompt.BLINK, {Reason.ACTION_NOT_SEEN}),
+        (Attack.PHOTO, Prompt.BLINK, {Reason.BLINK_NOT_SEEN}),
         (Attack.MOVED_PHOTO, Prompt.LOOK_UP, {Reason.ACTION_NOT_SEEN}),
         (Attack.MOVED_PHOTO, Prompt.OPEN_MOUTH, {Reason.ACTION_NOT_SEEN}),
         (Attack.FLAT_PRINT, Prompt.LOOK_RIGHT, {Reason.FLAT_FACE, Reason.ACTION_NOT_SEEN}),
