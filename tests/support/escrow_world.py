@@ -12,6 +12,9 @@ from support.issuer_world import Clock
 from client_sdk.credentials.jose import Key, generate_key
 from client_sdk.errors import TransportError
 from client_sdk.escrow.agent_client import AgentClient
+from client_sdk.escrow.protection import Protection, protect
+from client_sdk.escrow.recovery_card import RecoveryCard
+from client_sdk.escrow.recovery_secret import RecoverySecret
 from client_sdk.http.client import HttpAnswer, HttpClient
 from client_sdk.sealing.vault import CHEAPEST, KdfProfile
 from client_sdk.strict_json import encode_json, parse_strict_json_object
@@ -116,6 +119,21 @@ class EscrowWorld:
 
     def client(self, number: int = 1) -> AgentClient:
         return AgentClient(self.agents[number - 1].url, self.http)
+
+    def protect(
+        self, secret: RecoverySecret = PASSWORD, *, threshold: int = 2, **options: Any
+    ) -> tuple[RecoveryCard, Protection]:
+        """Leave `CONTENTS` with all agents."""
+        return protect(
+            CONTENTS,
+            self.urls,
+            secret,
+            threshold=threshold,
+            http=self.http,
+            now_ms=self.clock,
+            kdf=KDF,
+            **options,
+        )
 
     def purge(self) -> None:
         for agent in self.agents:

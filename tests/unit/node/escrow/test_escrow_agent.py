@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.escrow_world import CONTENTS, KDF, PASSWORD, EscrowWorld
+from support.escrow_world import KDF, PASSWORD, EscrowWorld
 
 from chaincode.encoding import encode_base64url
 from client_sdk.credentials.jose import (
@@ -22,7 +22,7 @@ from client_sdk.escrow.agent_client import AgentClient, SealedBackup
 from client_sdk.escrow.backup import derive_keys, oprf_input
 from client_sdk.escrow.counter_token import CounterToken
 from client_sdk.escrow.evaluation_request import RECOVERY_PURPOSE, evaluation_hash
-from client_sdk.escrow.protection import HolderBinding, Protection, protect
+from client_sdk.escrow.protection import HolderBinding, Protection
 from client_sdk.escrow.recovery_card import RecoveryCard
 from client_sdk.escrow.request_proof import PROOF_HEADER, sign_request
 from client_sdk.face.attestation import FaceAttestation
@@ -56,16 +56,7 @@ class AgentWorld(EscrowWorld):
         self.agent = self.client()
 
     def protect(self, binding: HolderBinding = BINDING) -> tuple[RecoveryCard, Protection]:
-        return protect(
-            CONTENTS,
-            self.urls,
-            PASSWORD,
-            threshold=1,
-            http=self.http,
-            now_ms=self.clock,
-            kdf=KDF,
-            binding=binding,
-        )
+        return super().protect(threshold=1, binding=binding)
 
     def blinded(self, password: str = PASSWORD) -> BlindedInput:
         agents = self.card.agent_set
