@@ -9,7 +9,6 @@ from typing import Final, Protocol
 
 import structlog
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from client_sdk.did.ledger_did import METHOD, DidLedger, DidTegata
 from client_sdk.did.resolution import DidJwk, DidKey, DidResolver
@@ -19,7 +18,6 @@ from client_sdk.ledger.account_key import AccountKey
 from client_sdk.verification.joint_reads import Ledger
 from client_sdk.verifier import Verifier
 from client_sdk.verifier.standing_client import ReceiptReader
-from node.errors import StorageError
 from node.gateway.api_keys import ApiKeyStore
 from node.gateway.config import GatewayConfig
 from node.gateway.event_feed import EventFeed
@@ -323,9 +321,10 @@ def _run_process(
         standing = build_standing(config, store=store.standing, ledger=ledger, reader=proven)
 
         def tend() -> None:
-            presentations.tend()
             standing.grants.tend()
             store.counts.purge(now_ms() // 1000)
+            # Last: it waits for the ledger.
+            presentations.tend()
 
         app = create_app(
             config,
@@ -368,11 +367,11 @@ def _run_process(
 def purge_until(
     stopped: threading.Event, purge: Callable[[], object], *, interval_s: float = _TEND_S
 ) -> None:
-    """Call `purge` now and then again until `stopped`; a database that fails is tried again."""
+    """Call `purge` now and then again until `stopped`; where it fails it is tried again."""
     while True:
         try:
             purge()
-        except (SQLAlchemyError, StorageError) as error:
+        except Exception as error:  # noqa: BLE001 - else nothing would ever be deleted again
             _log.error("purge_failed", error=type(error).__name__)
         if stopped.wait(interval_s):
             return

@@ -243,9 +243,9 @@ class Presentations:
         return redirect_with(stored, code)
 
     def tend(self) -> None:
-        """Go on with answers whose receipts are not written yet, and delete what is over."""
-        self._releases.settle()
+        """Delete what is over, and go on with answers whose receipts are not written yet."""
         self.purge()
+        self._releases.settle()
 
     def purge(self) -> int:
         """Delete the values whose time is over; return how many results had any."""

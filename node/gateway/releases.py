@@ -132,17 +132,25 @@ class Releases:
         if not is_held:
             _log.info("response", request=stored.id, state="too late")
             return False
-        return self._settle(stored.id, receipt, checks_fields(report.checks))
+        return self._settle(stored.id, receipt, checks_fields(report.checks)) is not False
 
     def settle(self) -> None:
         """Go on with what was held when the process died, or the ledger could not be reached."""
         for stored in self._store.held():
             if stored.id in self._under_way:
                 continue
-            self._settle(stored.id, stored.receipt, stored.checks or [])
+            if self._settle(stored.id, stored.receipt, stored.checks or []) is None:
+                # The others would wait as long, one after the other.
+                return
 
-    def _settle(self, request_id: str, receipt: bytes | None, checks: list[JsonObject]) -> bool:
-        """Write receipts and release what was held for them; False where the ledger refuses."""
+    def _settle(
+        self, request_id: str, receipt: bytes | None, checks: list[JsonObject]
+    ) -> bool | None:
+        """Write receipts and release what was held for them.
+
+        Returns:
+            Whether the ledger takes them, or may yet; None where it cannot be reached.
+        """
         written = [] if receipt is None else [receipt_check()]
         try:
             if receipt is not None:
@@ -156,7 +164,7 @@ class Releases:
             return False
         except (TransportError, QueryFailedError) as error:
             _log.error("receipt_waits", request=request_id, error=type(error).__name__)
-            return True
+            return None if isinstance(error, TransportError) else True
         self._store.release(
             request_id,
             result_until_ms=self._now_ms() + self._result_ms,

@@ -168,14 +168,17 @@ def test_without_its_key_the_gateway_does_not_start(tmp_path: Path) -> None:
         run_gateway(config)
 
 
-def test_a_purge_that_fails_is_tried_again() -> None:
+@pytest.mark.parametrize(
+    "error", [OperationalError("DELETE", {}, Exception("locked")), RuntimeError("a fault of ours")]
+)
+def test_a_purge_that_fails_is_tried_again(error: Exception) -> None:
     stopped = threading.Event()
     calls: list[str] = []
 
     def purge() -> int:
         calls.append("purge")
         if len(calls) == 1:
-            raise OperationalError("DELETE", {}, Exception("locked"))
+            raise error
         stopped.set()
         return 0
 

@@ -76,6 +76,31 @@ def test_nothing_is_shown_while_the_receipt_is_not_written(gateway: GatewayWorld
     assert len(receipts_of(gateway)) == 1
 
 
+def test_a_ledger_that_is_away_keeps_nothing_from_being_deleted(
+    gateway: GatewayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many receipts wait for it: it is asked once, after what is over was deleted."""
+    shown = gateway.create("address")
+    assert post_answer(gateway, shown, gateway.answer(shown)).status_code == 200
+    waiting = [gateway.create("address") for _ in range(3)]
+    forms = [gateway.answer(created) for created in waiting]
+    gateway.world.ledger.is_writable = False
+    for created, form in zip(waiting, forms, strict=True):
+        assert post_answer(gateway, created, form).status_code == 200
+    asked: list[bool] = []
+    send = gateway.world.ledger.send
+
+    def send_and_note(transaction: Transaction) -> None:
+        stored = gateway.store.find(shown["id"])
+        asked.append(stored is not None and stored.shown is None)
+        send(transaction)
+
+    monkeypatch.setattr(gateway.world.ledger, "send", send_and_note)
+    gateway.world.now_ms += gateway.config.result_seconds * 1000
+    gateway.presentations.tend()
+    assert asked == [True]
+
+
 def test_a_receipt_that_is_being_written_is_not_sent_again(
     gateway: GatewayWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
