@@ -20,6 +20,7 @@ from chaincode.records.recovery import (
     RecoveryStatus,
     approval_digest,
 )
+from chaincode.signatures import parse_public_key
 from client_sdk.ledger.commands import add_signatory, remove_signatory, set_record
 from node.errors import PolicyRefusedError
 
@@ -108,6 +109,8 @@ def parse_recovery_step(payload: bytes, *, escrow_account: str, now_ms: int) -> 
     try:
         reduced = Transaction.Payload.FromString(payload).reduced_payload
         step = _read_step(list(reduced.commands))
+        # The ledger takes any hex digits: with such a "key" nobody could sign for the account.
+        parse_public_key(step.new_key)
     except (ProtobufDecodeError, DecodeError):
         raise PolicyRefusedError("not a transaction of a recovery") from None
     expected = Transaction.Payload()

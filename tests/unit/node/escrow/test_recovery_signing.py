@@ -402,6 +402,11 @@ def another_command() -> list[Command]:
     return [create_account("x@holder", NEW.public_key)]
 
 
+def no_key() -> list[Command]:
+    record = RecoverRecord(new_key="ab", lost_key=PHONE.public_key)
+    return [set_record(HOLDER, ID, record)]
+
+
 def nothing() -> list[Command]:
     return []
 
@@ -421,6 +426,7 @@ class TestWhatIsSigned:
             order,
             only_the_new_key,
             another_command,
+            no_key,
             nothing,
         ],
     )
