@@ -145,7 +145,7 @@ class PeerLab:
                 config.write(f"snapshot_interval = {SNAPSHOT_INTERVAL}\n")
         keys = self.peers[0].folder.path / "keys"
         self.admin_key = AccountKey.load(keys / f"{ADMIN_ACCOUNT}.priv")
-        self._http = HttpClient(timeout_s=5, retries=0)
+        self._http = HttpClient(timeout_s=30, retries=0)
         self._bridge = f"{self._name}b"
         self._opened = ExitStack()
         self._added: dict[int, ExitStack] = {}

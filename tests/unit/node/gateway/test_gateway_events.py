@@ -20,6 +20,7 @@ from client_sdk.errors import ServiceRefusedError, WebhookError
 from client_sdk.http.signed_message import SignedMessage
 from client_sdk.verifier.gateway_client import GatewayClient
 from client_sdk.verifier.webhooks import WebhookEvent, WebhookSigner, verify_webhook
+from node.cli.demo.free_ports import free_addresses
 from node.gateway.api_keys import Scope
 from node.gateway.app import THREADS, is_stream
 from node.gateway.event_feed import EventFeed
@@ -409,9 +410,8 @@ class TestWebhooks:
     def test_who_gave_no_answer_is_left_alone_for_a_while(
         self, gateway: GatewayWorld, heard: HttpStand
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-        self.register(gateway, url)
+        (closed,) = free_addresses(1)
+        self.register(gateway, f"http://{closed}/")
         for _ in range(2):
             gateway.fetch(gateway.create())
         sender = self.sender(gateway)
