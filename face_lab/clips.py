@@ -77,9 +77,12 @@ def live_clip(
         rng: Decides how far, how fast, and what the camera adds.
         start_ms: When the first frame was taken.
     """
-    poses = list(_poses(prompt, rng))
-    scenes = [performer.frame(pose) for pose in poses]
-    return _take(scenes, rng, start_ms)
+    return _take(scenes_of(performer, prompt, rng), rng, start_ms)
+
+
+def scenes_of(performer: Performer, prompt: Prompt, rng: np.random.Generator) -> list[Image]:
+    """Return what is before the camera while a living face follows a prompt, `RATE_HZ` a second."""
+    return [performer.frame(pose) for pose in _poses(prompt, rng)]
 
 
 def attack_clip(

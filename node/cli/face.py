@@ -1,7 +1,9 @@
 """`tegata face`: make and run a face service."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -25,8 +27,15 @@ from node.errors import ConfigError
 from node.face.config import FaceConfig
 
 FILE_NAME = "face.toml"
+INSTALL: Final = "pip install 'tegata[face]'"
+_NEEDS: Final = ("cv2", "numpy", "onnxruntime", "PIL")
 PUBLIC_KEY_FILE = "verification.jwk"
 _KEY_FILE = Path("keys") / "signing.jwk"
+
+
+def is_installed() -> bool:
+    """Tell whether what a face service sees with is installed."""
+    return all(find_spec(name) is not None for name in _NEEDS)
 
 
 @click.group()

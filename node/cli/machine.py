@@ -5,19 +5,19 @@ import secrets
 import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
-from node.cli.config_file import extend_config, replace_config
+from node.cli.config_file import replace_config
 from node.cli.demo.agents import AGENTS, make_agents
 from node.cli.demo.town import ServiceGroup, ServiceProcess, run
 from node.cli.escrow import FILE_NAME as ESCROW_FILE
 from node.cli.face import FILE_NAME as FACE_FILE
-from node.cli.face import PUBLIC_KEY_FILE
+from node.cli.face import INSTALL as INSTALL_FACE
+from node.cli.face import is_installed as is_face_installed
+from node.cli.face_trust import trust_service
 from node.config import load_config, save_secret
 from node.escrow.config import EscrowConfig
-from node.face.config import FaceConfig
 from node.gateway.config import FILE_NAME as GATEWAY_FILE
 from node.gateway.config import GatewayConfig
 from node.issuer.config import FILE_NAME as ISSUER_FILE
@@ -32,11 +32,9 @@ VERIFIER: Final = "counter"
 LOGIN: Final = "operator"
 OPTIONAL: Final = ("agents", "face", "wallet")
 """What a machine can be without."""
-INSTALL_FACE: Final = "pip install 'tegata[face]'"
 PORTS: Final = ("gateway", "issuer", "page", "ledger", "wallet", "face", *AGENTS)
 """Who takes which of the ports in a row."""
 _FACE_NAME: Final = "Tegata face test"
-_FACE_NEEDS: Final = ("cv2", "numpy", "onnxruntime", "PIL")
 _MAY_ASK: Final = "ServiceProvision=name,address,municipality,birth_date,age_over_18,sex"
 
 
@@ -106,7 +104,7 @@ class Machine(ServiceGroup):
 
     def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if "face" not in self._without and any(find_spec(name) is None for name in _FACE_NEEDS):
+        if "face" not in self._without and not is_face_installed():
             self._view.note(f"There is no face service: it is not installed. {INSTALL_FACE}")
             self._without.add("face")
         self._make_ledger()
@@ -189,20 +187,13 @@ class Machine(ServiceGroup):
             self._do("gateway", "add-login", gateway, LOGIN, "--verifier", VERIFIER, *with_password)
 
     def _make_face(self) -> None:
-        face, gateway = self.folder / "face", self.folder / "gateway" / GATEWAY_FILE
+        face = self.folder / "face"
         if not (face / FACE_FILE).exists():
             self._do(
                 *("face", "init", str(face), "--name", _FACE_NAME),
                 *("--listen", self._address("face")),
             )
-        if not load_config(gateway, GatewayConfig).face_services:
-            trusted = {
-                "name": _FACE_NAME,
-                "key_file": str((face / PUBLIC_KEY_FILE).absolute()),
-                "url": load_config(face / FACE_FILE, FaceConfig).public_url,
-            }
-            text, _ = extend_config(gateway, GatewayConfig, "face_services", trusted)
-            replace_config(gateway, text)
+        trust_service(self.folder / "gateway" / GATEWAY_FILE, face)
 
     def _know_addresses(self) -> None:
         """Find out where everything is, and write it down for shells."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,8 +11,14 @@ from client_sdk.http.client import HttpClient
 from client_sdk.issuer.client import IssuerClient
 from client_sdk.ledger.account_key import AccountKey
 from client_sdk.ledger.client import LedgerClient
-from client_sdk.verifier.gateway_client import CreatedRequest, GatewayClient, RequestResult
+from client_sdk.verifier.gateway_client import (
+    CreatedRequest,
+    FaceTestDemand,
+    GatewayClient,
+    RequestResult,
+)
 from client_sdk.wallet import Wallet
+from node.cli.demo.film import portrait
 from node.cli.demo.stage import Stage
 from node.cli.demo.thief import (
     StolenAnswer,
@@ -27,14 +32,17 @@ PURPOSE: Final = "Certificate of residence"
 
 
 def example_resident() -> ResidentAttributes:
-    """Return the person of the story; nobody of this name and address exists."""
+    """Return the person of the story; nobody of this name and address exists.
+
+    The portrait is a photograph in the public domain: who is on it has no part in this.
+    """
     return ResidentAttributes(
         name="手形 花子",
         address="青葉県青葉市緑町三丁目14番15号",
         municipality="青葉市",
         birth_date=date(1990, 4, 1),
         sex="2",
-        portrait=(files("node.cli.demo") / "portrait.jpg").read_bytes(),
+        portrait=portrait(),
     )
 
 
@@ -78,9 +86,9 @@ class Cast:
         for client in (self.city, self.ward_office, self.shop, self.ledger, self.thief):
             client.close()
 
-    def ask(self) -> CreatedRequest:
+    def ask(self, *, face: FaceTestDemand | None = None) -> CreatedRequest:
         """Let the ward office ask for the address."""
-        return self.ward_office.ask(["address"], purpose=PURPOSE)
+        return self.ward_office.ask(["address"], purpose=PURPOSE, face=face)
 
     def steal(self, request: CreatedRequest) -> StolenAnswer:
         """Let the wallet answer, but keep the answer instead of sending it."""

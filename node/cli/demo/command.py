@@ -12,6 +12,7 @@ from node.cli.demo.cast import Cast, example_resident
 from node.cli.demo.stage import Stage
 from node.cli.demo.story import tell
 from node.cli.demo.town import Town
+from node.cli.face import is_installed
 from node.errors import ConfigError
 
 
@@ -24,8 +25,8 @@ from node.errors import ConfigError
 def demo(keep: Path | None) -> None:
     """Show one attribute to one verifier, with real processes on this machine.
 
-    A ledger node, an issuer service, a gateway and three escrow agents are started on free ports;
-    all is removed at the end.
+    A ledger node, an issuer service, a gateway, a face service where it is installed, and three
+    escrow agents are started on free ports; all is removed at the end.
     """
     # Commands that run inside this process have another standard output meanwhile.
     console = Console(file=sys.stdout, highlight=False)
@@ -36,7 +37,7 @@ def demo(keep: Path | None) -> None:
         except OSError as error:
             raise ConfigError(f"{folder}: cannot be made: {error.strerror}") from None
         starting = console.status("Starting ledger node, issuer and gateway")
-        with starting, Town(folder) as town:
+        with starting, Town(folder, with_face=is_installed()) as town:
             starting.stop()
             cast = Cast(
                 town,

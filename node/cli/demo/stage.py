@@ -21,6 +21,7 @@ _STYLES = {
     "city": "yellow",
     "ward office": "magenta",
     "ledger": "green",
+    "face service": "blue",
     "thief": "red",
 }
 

@@ -6,6 +6,7 @@ from node.cli.demo.cast import Cast
 from node.cli.demo.chapters import (
     attacks,
     beginning,
+    face_test,
     lost_phone,
     one_attribute,
     over_asking,
@@ -25,6 +26,7 @@ def tell(cast: Cast) -> None:
         one_attribute.show_address(cast, wallet)
         over_asking.ask_too_much(cast, wallet)
         standing_grant.grant_for_a_year(cast, wallet)
+        face_test.have_face_tested(cast, wallet)
         attacks.attack(cast)
         with (
             EscrowAgents(cast.town) as agents,

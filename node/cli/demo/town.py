@@ -17,8 +17,11 @@ import click
 from chaincode.errors import ChaincodeError
 from client_sdk.errors import ClientError
 from node.cli.demo.free_ports import free_addresses
+from node.cli.face import FILE_NAME as FACE_FILE
+from node.cli.face_trust import trust_service
 from node.cli.main import tegata
 from node.errors import ConfigError, NodeError
+from node.gateway.config import FILE_NAME as GATEWAY_FILE
 
 ISSUER_ACCOUNT: Final = "aoba_city@issuer"
 READY_SECONDS: Final = 60.0
@@ -135,9 +138,16 @@ class ServiceGroup(ABC):
 class Town(ServiceGroup):
     """A city with everything that the story needs, in one folder. Use it as a context."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, with_face: bool = False) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            folder: Where everything is kept.
+            with_face: Whether there is a face service, whose word the gateway takes.
+        """
         super().__init__()
         self.folder = folder
+        self.has_face = with_face
         self.torii, listen_issuer, listen_gateway = free_addresses(3)
         self.issuer_url = f"http://{listen_issuer}"
         self.gateway_url = f"http://{listen_gateway}"
@@ -191,6 +201,14 @@ class Town(ServiceGroup):
             *("gateway", "add-verifier", gateway, "sake_shop", "--name", "Yamada Sake Shop"),
             *("--may-ask", "AgeVerification=birth_date", "--may-exceed"),
         )["api_key"]
+        if self.has_face:
+            face, (listen,) = str(self.folder / "face"), free_addresses(1)
+            self.run("face", "init", face, "--name", "Aoba face test", "--listen", listen)
+            with (self.folder / "face" / FACE_FILE).open("a", encoding="utf-8") as file:
+                # This machine does the work of all at once.
+                file.write("prompt_seconds = 30\ntest_seconds = 300\n")
+            trust_service(self.folder / "gateway" / GATEWAY_FILE, self.folder / "face")
+            self._serve("face", "start", face)
         self._serve("issuer", "start", issuer)
         self._serve("gateway", "start", gateway)
 
