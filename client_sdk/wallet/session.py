@@ -133,7 +133,7 @@ class WalletSession:
             account.account_id,
             self.key,
             timeout_s=self._timeout_s,
-            root_certificates=account.root_certificates.encode() or None,
+            root_certificates=account.tls_roots,
         )
 
     def disconnect(self) -> None:

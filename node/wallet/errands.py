@@ -193,7 +193,7 @@ class Separate:
                     own.issuer_url,
                     self.code,
                     torii=own.torii,
-                    root_certificates=own.root_certificates.encode() or None,
+                    root_certificates=own.tls_roots,
                 )
             if not part.credentials:
                 job.begin(gettext_noop("The credential is fetched and checked."))

@@ -1,5 +1,6 @@
 """Protection against loss: the backup with escrow agents, the guard, and bringing a wallet back."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -224,7 +225,5 @@ def _check_protection(agents: str, delay_hours: float) -> str | None:
 
 
 def _recover_page(desk: Desk, form: RecoverForm, status: int = 200) -> ResponseReturnValue:
-    if not form.is_new:
-        with desk.keeper.use():
-            return render_template("wallet/recover.html", form=form), status
-    return render_template("wallet/recover.html", form=form), status
+    with nullcontext() if form.is_new else desk.keeper.use():
+        return render_template("wallet/recover.html", form=form), status

@@ -183,6 +183,18 @@ def test_without_its_computer_the_app_says_so_and_comes_back(
 def test_settings_and_lock(page: Page, stand: WalletStand) -> None:
     page.goto(f"{stand.origin}/settings")
     check_page(page, "wallet-settings")
+    expect(page.get_by_text("over TLS", exact=False).first).to_be_visible()
+    page.get_by_text("Use another ledger node").click()
+    certificates = page.get_by_label("Certificates of the node")
+    known = certificates.input_value()
+    assert known == stand.desk.suggestions.root_certificates
+    certificates.fill("nonsense")
+    page.get_by_role("button", name="Use this node").click()
+    expect(page.get_by_role("alert")).to_contain_text("no certificates")
+    page.get_by_role("link", name="Back").click()
+    page.get_by_text("Use another ledger node").click()
+    page.get_by_role("button", name="Use this node").click()
+    expect(page.get_by_role("heading", name="Settings")).to_be_visible()
     page.get_by_role("button", name="Lock the wallet").click()
     check_page(page, "wallet-unlock")
     page.get_by_label("Passphrase").fill("another one")

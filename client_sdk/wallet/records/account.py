@@ -30,9 +30,14 @@ class LedgerAccount:
     root_certificates: str = ""
 
     @property
+    def tls_roots(self) -> bytes | None:
+        """The root certificates, as clients take them; None for a node without TLS."""
+        return self.root_certificates.encode() or None
+
+    @property
     def is_exposed(self) -> bool:
         """Whether others can read and change what the wallet says to its node."""
-        return is_exposed(self.torii, self.root_certificates.encode() or None)
+        return is_exposed(self.torii, self.tls_roots)
 
     def to_fields(self) -> JsonObject:
         """Return the account as a JSON object."""

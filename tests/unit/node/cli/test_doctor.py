@@ -1,6 +1,7 @@
 """`tegata doctor`: what is wrong is found, named and comes with what to do."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from support.command_line import run_inside
 from support.gateway_world import write_config
 from support.http_stand import HttpStand, Reply, json_reply
 from support.presentation_world import World
-from support.processes import LedgerFolder, NodeProcess
+from support.processes import LedgerFolder, NodeProcess, make_ledger_folder
 
 from chaincode.transactions import block_hash
 from client_sdk.ledger.account_key import AccountKey
@@ -127,3 +128,28 @@ def test_a_running_ledger_and_one_that_is_another(
         config.write_text(text[:start] + section + text[end:])
         _, found = examine(str(gateway))
         assert found["gateway.toml: ledger"]["grade"] == grade
+
+
+def test_a_ledger_without_tls_over_a_network_is_worth_knowing(
+    gateway: Path, tmp_path: Path
+) -> None:
+    config = gateway / "gateway.toml"
+    text = config.read_text()
+    # A name of this machine, but no resolver is bound to say so.
+    config.write_text(
+        re.sub(r'^address = ".*"', 'address = "node.localhost:1"', text, flags=re.MULTILINE)
+    )
+    ledger = make_ledger_folder(tmp_path / "ledger")
+    (ledger.path / "node.toml").write_text('torii = "0.0.0.0:1"\n')
+    notes = notes_without_tls(tmp_path)
+    assert [note["subject"] for note in notes] == ["gateway.toml: ledger", "ledger node"]
+    assert "root_certificates_file" in notes[0]["mend"]
+    assert "torii_tls" in notes[1]["mend"]
+    config.write_text(text)
+    (ledger.path / "node.toml").write_text('torii = "127.0.0.1:1"\n')
+    assert notes_without_tls(tmp_path) == []
+
+
+def notes_without_tls(folder: Path) -> list[dict[str, Any]]:
+    found = json.loads(run_inside("doctor", str(folder), "--json").stdout)
+    return [row for row in found if row["grade"] == "note" and "TLS" in row["text"]]
