@@ -72,9 +72,9 @@ def use_node(
         session.disconnect()
 
 
-def _certificates_text(root_certificates: bytes | None) -> str:
+def _certificates_text(root_certificates: bytes | None) -> str | None:
     if root_certificates is None:
-        return ""
+        return None
     certificates = load_certificates(root_certificates)
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
 

@@ -18,7 +18,7 @@ class LedgerAccount:
         torii: `host:port` of the node that the wallet uses.
         registered_by: The account of the issuer that made it: whose credentials the wallet takes.
         issuer_url: Where that issuer's service is, as its credentials name it (`iss`).
-        root_certificates: The certificates, PEM text, that the node's own must lead to; empty for a
+        root_certificates: The certificates, PEM text, that the node's own must lead to; None for a
             node that is spoken to in plain.
     """
 
@@ -27,12 +27,12 @@ class LedgerAccount:
     torii: str
     registered_by: str
     issuer_url: str
-    root_certificates: str = ""
+    root_certificates: str | None = None
 
     @property
     def tls_roots(self) -> bytes | None:
         """The root certificates, as clients take them; None for a node without TLS."""
-        return self.root_certificates.encode() or None
+        return self.root_certificates.encode() if self.root_certificates else None
 
     @property
     def is_exposed(self) -> bool:
@@ -56,5 +56,5 @@ class LedgerAccount:
             torii=fields.text("torii"),
             registered_by=fields.text("registered_by"),
             issuer_url=fields.text("issuer_url"),
-            root_certificates=fields.optional_text("root_certificates") or "",
+            root_certificates=fields.optional_text("root_certificates"),
         )

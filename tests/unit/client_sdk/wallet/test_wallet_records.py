@@ -30,7 +30,7 @@ ACCOUNTS = st.builds(
     torii=TEXTS,
     registered_by=TEXTS,
     issuer_url=TEXTS,
-    root_certificates=TEXTS,
+    root_certificates=st.none() | TEXTS,
 )
 CREDENTIALS = st.builds(
     StoredCredential,
