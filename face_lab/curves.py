@@ -19,8 +19,11 @@ _INK, _GRID = "#333333", "#dddddd"
 
 def plot_losses(path: Path, histories: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
     """Draw each network's losses over the epochs."""
-    figure, axes = plt.subplots(1, len(histories), figsize=(9, 3.4), layout="constrained")
-    for axis, (name, history) in zip(axes, histories.items(), strict=True):
+    count = len(histories)
+    figure, axes = plt.subplots(
+        1, count, figsize=(4.5 * count, 3.4), layout="constrained", squeeze=False
+    )
+    for axis, (name, history) in zip(axes[0], histories.items(), strict=True):
         epochs = np.arange(1, len(history["loss"]) + 1)
         axis.plot(epochs, history["loss"], color=_COLOURS[0], label="training")
         axis.plot(epochs, history["val_loss"], color=_COLOURS[1], label="validation")

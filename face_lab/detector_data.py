@@ -27,7 +27,7 @@ from node.face.vision.detector import (
 )
 from node.face.vision.features import FaceReader
 from node.face.vision.limits import FrameLimits
-from node.face.vision.models import FaceModels
+from node.face.vision.models import FaceModels, Network
 
 _MAX_FRAMES = 24
 # A made clip's first second: at rest, and into the action.
@@ -59,7 +59,7 @@ class Samples:
     """What the two networks see of all sources; `owners` and `movers` tell of which.
 
     Attributes:
-        appearance: N x 96 x 96 x 6 bytes.
+        appearance: N x K: what `look` makes of `appearance_input`.
         owners: N.
         worn: N; whether it was made smaller and encoded again.
         motion: M x 32 x 32 x 4.
@@ -67,7 +67,7 @@ class Samples:
         worn_moves: M.
     """
 
-    appearance: NDArray[np.uint8]
+    appearance: Floats
     owners: NDArray[np.int64]
     worn: NDArray[np.bool_]
     motion: Floats
@@ -150,7 +150,8 @@ def _rendered(
 
 def read_samples(
     models: FaceModels,
-    sources: list[Source],
+    sources: Sequence[Source],
+    look: Network,
     *,
     rng: np.random.Generator | None = None,
     advance: Callable[[int], None] = lambda _count: None,
@@ -160,6 +161,7 @@ def read_samples(
     Args:
         models: The networks.
         sources: The pictures and clips.
+        look: The first stream, or the part of it before its weights: pictures are not kept.
         rng: Where given, each source is read once more as if it had been sent on: made smaller
             and encoded again. Networks trained so look less at how a set was stored.
         advance: Told after each source.
@@ -173,9 +175,9 @@ def read_samples(
         frames = list(islice(source.frames(), _MAX_FRAMES))
         for worn in (False, True) if rng is not None else (False,):
             shown = [_wear(frame, rng) for frame in frames] if worn and rng is not None else frames
-            for look, move in _read_frames(models, shown, spread):
-                if look is not None:
-                    looks.append(look)
+            for seen, move in _read_frames(models, shown, spread):
+                if seen is not None:
+                    looks.append(look.run(seen[None])[0].reshape(-1))
                     look_marks.append((index, worn))
                 if move is not None:
                     moves.append(move)
@@ -184,7 +186,7 @@ def read_samples(
     look_of = np.array(look_marks, np.int64).reshape(-1, 2)
     move_of = np.array(move_marks, np.int64).reshape(-1, 2)
     return Samples(
-        appearance=(np.array(looks, np.float32).reshape(-1, 96, 96, 6) * 255).astype(np.uint8),
+        appearance=np.array(looks, np.float32),
         owners=look_of[:, 0],
         worn=look_of[:, 1].astype(bool),
         motion=np.array(moves, np.float32).reshape(-1, 32, 32, 4),
@@ -202,7 +204,8 @@ def join_samples(parts: Sequence[tuple[int, Samples]]) -> Samples:
     starts = np.cumsum([0, *(count for count, _ in parts)])[:-1].tolist()
     several = [samples for _, samples in parts]
     return Samples(
-        appearance=np.concatenate([s.appearance for s in several]),
+        # Where no face was found there is nothing of any length.
+        appearance=np.concatenate([s.appearance for s in several if len(s.appearance)]),
         owners=np.concatenate([s.owners + at for s, at in zip(several, starts, strict=True)]),
         worn=np.concatenate([s.worn for s in several]),
         motion=np.concatenate([s.motion for s in several]),

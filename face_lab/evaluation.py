@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client_sdk.face.prompts import TURNS, Prompt
-from face_lab.detector_data import read_samples, sources_of_folder
+from face_lab.detector_data import Samples, read_samples, sources_of_folder
 from face_lab.people import read_picture
 from face_lab.rates import (
     Rate,
@@ -25,7 +25,7 @@ from node.face.vision.arrays import Floats
 from node.face.vision.embedding import embed_portrait
 from node.face.vision.judge import likeness
 from node.face.vision.limits import Limits
-from node.face.vision.models import FaceModels
+from node.face.vision.models import DetectorModels, FaceModels
 
 REPLAY_DRAWS: Final = 20_000
 _FALSE_MATCH: Final = 0.001
@@ -263,13 +263,13 @@ def measure_threshold(
 
 def measure_detector(models: FaceModels, folder: Path, advance: Advance) -> dict[str, Rate]:
     """Return AUC and EER of the shipped detector on every set of a folder."""
-    side = models.detector.card.get("side") if models.detector else None
-    sources = sources_of_folder(folder, side)
-    samples = read_samples(models, sources, advance=advance)
+    networks = models.detector
+    assert networks is not None, "there are no weights: make face-train"
+    sources = sources_of_folder(folder, networks.card.get("side"))
+    samples = read_samples(models, sources, networks.appearance, advance=advance)
     labels = np.array([source.is_fake for source in sources])
     names = np.array([source.set_name for source in sources])
-    scores = score_sources(models, samples.appearance, samples.owners, samples.motion,
-                           samples.movers, len(sources))  # fmt: skip
+    scores = score_sources(networks, samples, len(sources))
     rates = {}
     for name in sorted(set(names.tolist())):
         chosen = (names == name) & ~np.isnan(scores)
@@ -300,28 +300,27 @@ def _on_drawn(
     return of
 
 
-def score_sources(
-    models: FaceModels,
-    appearance: NDArray[np.uint8],
-    owners: NDArray[np.int64],
-    motion: Floats,
-    movers: NDArray[np.int64],
-    count: int,
-) -> Floats:
-    """Return the detector's score of each source; not a number where no face was found."""
-    networks = models.detector
-    assert networks is not None, "there are no weights: make face-train"
-    looks = _means([networks.appearance.run((x / np.float32(255))[None])[0] for x in appearance],
-                   owners, count)  # fmt: skip
-    moves = _means([networks.motion.run(x[None])[0] for x in motion], movers, count)
+def score_sources(networks: DetectorModels, samples: Samples, count: int) -> Floats:
+    """Return the detector's score of each source; not a number where no face was found.
+
+    Args:
+        networks: The detector.
+        samples: What it saw; of the first stream its log-odds.
+        count: How many sources there are.
+    """
+    looks = _means(samples.appearance.reshape(-1), samples.owners, count)
+    moves = _means(
+        np.array([networks.motion.run(x[None])[0].item() for x in samples.motion]),
+        samples.movers,
+        count,
+    )
     weights: Mapping[str, float] = networks.card["fusion"]
     total = weights["bias"] + weights["appearance"] * looks
     total = total + weights["motion"] * np.nan_to_num(moves, nan=weights["motion_mean"])
     return np.asarray(1 / (1 + np.exp(-total)), dtype=np.float32)
 
 
-def _means(values: Sequence[Floats], owners: NDArray[np.int64], count: int) -> Floats:
-    flat = np.array([float(value.reshape(-1)[0]) for value in values])
-    sums = np.bincount(owners, flat, minlength=count) if len(flat) else np.zeros(count)
+def _means(values: Floats, owners: NDArray[np.int64], count: int) -> Floats:
+    sums = np.bincount(owners, values, minlength=count) if len(values) else np.zeros(count)
     seen = np.bincount(owners, minlength=count)
     return np.where(seen > 0, sums / np.maximum(seen, 1), np.nan).astype(np.float32)

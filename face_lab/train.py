@@ -36,9 +36,10 @@ from face_lab.manifest import DATA, write_manifest
 from face_lab.people import find_people, find_pictures, free_cast
 from face_lab.rates import area_under_curve, bootstrap, equal_error_rate
 from face_lab.swaps import Swap
+from face_lab.texture import build_statistics, weigh, with_weights
 from node.cli.progress import progress_bar
 from node.face.vision.arrays import Floats
-from node.face.vision.models import FaceModels
+from node.face.vision.models import FaceModels, Network
 
 _OPSET: Final = 17
 _BATCH: Final = 64
@@ -81,23 +82,22 @@ def main(
     keras.utils.set_random_seed(seed)
     models = FaceModels.load()
     sources = _sources(models, data, side, faces, most_faces, clips, films)
-    samples = _read(models, sources, side, seed, films)
+    statistics = build_statistics()
+    samples = _read(models, sources, Network(statistics.SerializeToString()), side, seed, films)
     splits = _split(sources, set(hold_out), np.random.default_rng(seed))
     labels = np.array([source.is_fake for source in sources], np.float32)
-    appearance, looked = _fit(
-        _network((96, 96, 6), (16, 32, 64, 96)), samples.appearance, samples.owners,
-        labels, splits, epochs, scale=1 / 255,
-    )  # fmt: skip
+    # Of pictures as they are: of worn ones it learns less, and knows no more of worn ones then.
+    trained = (splits[samples.owners] == "train") & ~samples.worn
+    weights, bias = weigh(samples.appearance[trained], labels[samples.owners[trained]] > 0)
+    looks = samples.appearance @ weights + bias
     motion, moved = _fit(
-        _network((32, 32, 4), (16, 32, 64)), samples.motion, samples.movers, labels, splits, epochs,
-        scale=1.0,
-    )  # fmt: skip
+        _network((32, 32, 4), (16, 32, 64)), samples.motion, samples.movers, labels, splits, epochs
+    )
+    moves = motion.predict(samples.motion, batch_size=256, verbose=0)[:, 0]
     scores = {
         worn: np.stack([
-            _mean_by_source(appearance, samples.appearance, samples.owners,
-                            samples.worn == worn, len(sources), 1 / 255),
-            _mean_by_source(motion, samples.motion, samples.movers,
-                            samples.worn_moves == worn, len(sources), 1.0),
+            _mean_by_source(looks, samples.owners, samples.worn == worn, len(sources)),
+            _mean_by_source(moves, samples.movers, samples.worn_moves == worn, len(sources)),
         ])
         for worn in (False, True)
     }  # fmt: skip
@@ -105,7 +105,7 @@ def main(
     card = _card(sources, labels, splits, scores, fusion)
     card |= {"terms": terms, "seed": seed, "epochs": epochs, "side": side}
     out.mkdir(parents=True, exist_ok=True)
-    _export(appearance, (1, 96, 96, 6), out / "detector_appearance.onnx")
+    onnx.save(with_weights(statistics, weights, bias), out / "detector_appearance.onnx")
     _export(motion, (1, 32, 32, 4), out / "detector_motion.onnx")
     (out / "detector_card.json").write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     if out == DATA:
@@ -115,7 +115,7 @@ def main(
              for name in names]
         )  # fmt: skip
     if plots:
-        plot_losses(plots / "face-detector-training.png", {"appearance": looked, "motion": moved})
+        plot_losses(plots / "face-detector-training.png", {"motion": moved})
         tested = splits == "test"
         plot_calibration(
             plots / "face-detector-calibration.png", _fused(scores[True], fusion)[tested],
@@ -146,7 +146,12 @@ def _sources(
 
 
 def _read(
-    models: FaceModels, sources: Sequence[Source], side: int | None, seed: int, films: Path | None
+    models: FaceModels,
+    sources: Sequence[Source],
+    look: Network,
+    side: int | None,
+    seed: int,
+    films: Path | None,
 ) -> Samples:
     """Read some sources after the other, so that a run that is cut off goes on at the next ones."""
     parts = []
@@ -155,8 +160,10 @@ def _read(
             some = sources[start : start + _READ_AT_ONCE]
             rng = np.random.default_rng((seed, start))
             parts.append((len(some), kept(
-                films, f"samples-{_digest(some, side)}",
-                lambda some=some, rng=rng: read_samples(models, some, rng=rng, advance=advance),
+                films, f"texture-{_digest(some, side)}",
+                lambda some=some, rng=rng: read_samples(
+                    models, some, look, rng=rng, advance=advance
+                ),
             )))  # fmt: skip
     return join_samples(parts)
 
@@ -197,21 +204,21 @@ def _network(shape: tuple[int, ...], widths: tuple[int, ...]) -> Any:
 
 def _fit(
     network: Any,
-    inputs: NDArray[Any],
+    inputs: Floats,
     owners: NDArray[np.int64],
     labels: Floats,
     splits: NDArray[np.str_],
     epochs: int,
-    *,
-    scale: float,
 ) -> tuple[Any, dict[str, list[float]]]:
     """Train a network; keep the epoch that did best on the validation part."""
     parts = {}
     for name in ("train", "validate"):
         chosen = splits[owners] == name
-        x, y = inputs[chosen].astype(np.float32) * scale, labels[owners[chosen]]
+        x, y = inputs[chosen], labels[owners[chosen]]
         if name == "train":
-            x, y = np.concatenate([x, x[:, :, ::-1] * _mirror(x.shape[-1])]), np.tile(y, 2)
+            # Sideways movement changes its sign in a mirror.
+            mirror = np.array([-1, 1, -1, 1], np.float32)
+            x, y = np.concatenate([x, x[:, :, ::-1] * mirror]), np.tile(y, 2)
         parts[name] = (x, y)
     y = parts["train"][1]
     network.compile(
@@ -230,21 +237,10 @@ def _fit(
     return network, {key: [float(v) for v in values] for key, values in fitted.history.items()}
 
 
-def _mirror(channels: int) -> Floats:
-    """Sideways movement changes its sign in a mirror; colours do not."""
-    return np.array([-1, 1, -1, 1] if channels == 4 else [1] * channels, np.float32)
-
-
 def _mean_by_source(
-    network: Any,
-    inputs: NDArray[Any],
-    owners: NDArray[np.int64],
-    chosen: NDArray[np.bool_],
-    count: int,
-    scale: float,
+    log_odds: Floats, owners: NDArray[np.int64], chosen: NDArray[np.bool_], count: int
 ) -> Floats:
-    logits = network.predict(inputs[chosen].astype(np.float32) * scale, batch_size=256, verbose=0)
-    sums = np.bincount(owners[chosen], logits[:, 0], minlength=count)
+    sums = np.bincount(owners[chosen], log_odds[chosen], minlength=count)
     seen = np.bincount(owners[chosen], minlength=count)
     return np.where(seen > 0, sums / np.maximum(seen, 1), np.nan).astype(np.float32)
 

@@ -1,9 +1,9 @@
 """The two-stream deepfake detector: how a face looks, and how it moves.
 
-After Simonyan and Zisserman's two streams: one small network sees the picture and its error-level
-analysis, the other the optical flow and how far it departs from the movement of the mesh. Each
-gives a log-odds a frame; their means are weighed into one score. The score is advice: the card
-beside the weights says on what they were trained and how they did.
+After Simonyan and Zisserman's two streams: one small network sees the texture of the face, the
+other the optical flow and how far it departs from the movement of the mesh. Each gives a log-odds a
+frame; their means are weighed into one score. The score is advice: the card beside the weights says
+on what they were trained and how they did.
 """
 
 from dataclasses import dataclass
@@ -13,21 +13,14 @@ import cv2
 import numpy as np
 
 from node.face.vision.arrays import Floats, Gray, Image
+from node.face.vision.embedding import align_face
 from node.face.vision.features import PATCH_SIDE, face_patch
-from node.face.vision.mesh import Region, region_of_landmarks
 from node.face.vision.models import DetectorModels
 
-APPEARANCE_SIDE: Final = 96
 MOTION_SIDE: Final = 32
-_ELA_QUALITY: Final = 90
-_ELA_GAIN: Final = 15.0
-# The face at the camera's own scale, within bounds, is what is encoded again.
-_MIN_ELA_SIDE: Final = 96
-_MAX_ELA_SIDE: Final = 288
-_MARGIN: Final = 1.25
 # Frames farther apart than this do not show one movement.
 _MAX_PAIR_MS: Final = 300
-_EVERY: Final = 3
+_EVERY: Final = 6
 _CANONICAL_SPREAD_CM: Final = 1.2
 
 
@@ -100,25 +93,8 @@ class DeepfakeDetector:
 
 
 def appearance_input(image: Image, landmarks: Floats) -> Floats:
-    """Return what the first stream sees: 96 x 96 x 6, colours and error levels, 0 to 1.
-
-    Error-level analysis: the face is encoded as JPEG once more; what was pasted or drawn changes
-    by another amount than what a camera took.
-    """
-    region = region_of_landmarks(landmarks)
-    region = Region(region.centre, region.side / _MARGIN, region.angle)
-    side = int(np.clip(region.side, _MIN_ELA_SIDE, _MAX_ELA_SIDE))
-    face = (region.crop(image, side)[0] * 255).astype(np.uint8)
-    _, encoded = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, _ELA_QUALITY])
-    again = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    assert again is not None, "what was just encoded decodes"
-    levels = np.minimum(np.asarray(cv2.absdiff(face, again), np.float32) * _ELA_GAIN, 255)
-    both = np.dstack([face.astype(np.float32), levels])
-    small = (APPEARANCE_SIDE, APPEARANCE_SIDE)
-    halves = [
-        cv2.resize(both[:, :, k : k + 3], small, interpolation=cv2.INTER_AREA) for k in (0, 3)
-    ]
-    return (np.dstack(halves) / 255).astype(np.float32)
+    """Return what the first stream sees: the face as it is embedded, 224 x 224 x 3, 0 to 255."""
+    return align_face(image, landmarks).astype(np.float32)
 
 
 def motion_patch(image: Image, landmarks: Floats) -> tuple[Gray, Floats]:
