@@ -100,7 +100,9 @@ def _protocol_error(error: ProtocolError) -> Response:
     response.status_code = error.status
     if error.status == 401:
         # RFC 6750 section 3: a request without any token is told no error code.
-        scheme = "DPoP" if "dpop" in error.code else "Bearer"
+        # RFC 9449 section 7.1: who sends a bound token is challenged for one.
+        is_bound = request.headers.get("Authorization", "").lower().startswith("dpop ")
+        scheme = "DPoP" if is_bound or "dpop" in error.code else "Bearer"
         challenge = scheme if error.code == "missing_token" else f'{scheme} error="{error.code}"'
         response.headers["WWW-Authenticate"] = challenge
     if error.status == 503:

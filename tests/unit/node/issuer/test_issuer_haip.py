@@ -123,6 +123,7 @@ def test_rfc9449_7_1_proof_of_another_key_is_refused(bound: Authorizing) -> None
     other = bound.dpop("/credential", generate_key(ES256), access_token=token)
     answer = bound.credential(token, {"Authorization": f"DPoP {token}", **other})
     assert error_of(answer) == (401, "invalid_token")
+    assert answer.headers["WWW-Authenticate"] == 'DPoP error="invalid_token"'
 
 
 @pytest.mark.parametrize(
