@@ -1,6 +1,7 @@
 """Three agents as processes, threshold two: what is lost comes back, and nobody else gets it."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.escrow_town import EscrowAgent, EscrowTown
+from support.processes import wait_until
 
 from chaincode.encoding import JsonObject, encode_base64url
 from client_sdk.credentials.jose import thumbprint
@@ -344,16 +346,23 @@ def test_the_password_is_in_no_process_listing(town: EscrowTown, tmp_path: Path)
     environment = {**os.environ, **secrets}
     agents = [part for url in town.urls for part in ("--agent", url)]
     subprocess.run([*command, "create", wallet], check=True, env=environment, capture_output=True)
-    process = subprocess.Popen(
-        [*command, "protect", wallet, *agents, "--card", page],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    # What was started is what is listed, as long as it runs.
-    listing = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    # It waits for this agent, and so cannot end before it is looked at.
+    held = town.agents[0].pid
+    os.kill(held, signal.SIGSTOP)
+    try:
+        process = subprocess.Popen(
+            [*command, "protect", wallet, *agents, "--card", page],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        place = Path(f"/proc/{process.pid}/cmdline")
+        # Right after its start there is nothing yet.
+        wait_until(lambda: b"protect" in place.read_bytes(), "the process in the listing")
+        listing = place.read_bytes()
+    finally:
+        os.kill(held, signal.SIGCONT)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert b"protect" in listing
     for secret in secrets.values():
         assert secret.encode() not in listing + out + err
