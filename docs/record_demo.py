@@ -14,6 +14,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from node.cli.demo.cast import Cast, example_resident
+from node.cli.demo.film import portrait
 from node.cli.demo.stage import Stage
 from node.cli.demo.story import tell
 from node.cli.demo.town import Town
@@ -113,7 +114,7 @@ def main() -> None:
         cast = Cast(
             town,
             Stage(console),
-            example_resident(),
+            example_resident(portrait()),
             wallet_file=town.folder / "hanako.wallet",
             passphrase=secrets.token_urlsafe(16),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,7 +19,6 @@ from client_sdk.verifier.gateway_client import (
     RequestResult,
 )
 from client_sdk.wallet import Wallet
-from node.cli.demo.film import portrait
 from node.cli.demo.stage import Stage
 from node.cli.demo.thief import (
     StolenAnswer,
@@ -31,18 +31,20 @@ from node.ledger.genesis import ADMIN_ACCOUNT
 PURPOSE: Final = "Certificate of residence"
 
 
-def example_resident() -> ResidentAttributes:
+def example_resident(portrait: bytes | None = None) -> ResidentAttributes:
     """Return the person of the story; nobody of this name and address exists.
 
-    The portrait is a photograph in the public domain: who is on it has no part in this.
+    Args:
+        portrait: The portrait, JPEG; a drawing where it is left out.
     """
+    drawing = files("node.cli.demo") / "portrait.jpg"
     return ResidentAttributes(
         name="手形 花子",
         address="青葉県青葉市緑町三丁目14番15号",
         municipality="青葉市",
         birth_date=date(1990, 4, 1),
         sex="2",
-        portrait=portrait(),
+        portrait=drawing.read_bytes() if portrait is None else portrait,
     )
 
 

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from node.cli.demo.cast import Cast, example_resident
+from node.cli.demo.film import portrait
 from node.cli.demo.stage import Stage
 from node.cli.demo.story import tell
 from node.cli.demo.town import Town
@@ -42,7 +43,7 @@ def demo(keep: Path | None) -> None:
             cast = Cast(
                 town,
                 Stage(console),
-                example_resident(),
+                example_resident(portrait()),
                 wallet_file=folder / "hanako.wallet",
                 passphrase=secrets.token_urlsafe(16),
             )
