@@ -133,16 +133,18 @@ def test_one_loses_the_wallet_and_has_it_back(
 
 def test_a_resident_serves_the_wallet_as_the_page_says(machine: Machine, tmp_path: Path) -> None:
     authority = (machine.folder / "gateway" / "access_authority.crt").read_bytes()
-    (tmp_path / "authority.crt").write_bytes(authority)
+    # Any certificate will do for the ledger's: nothing is asked of it here.
+    files = {name: str(tmp_path / name) for name in ("authority.crt", "ledger.crt", "my.wallet")}
+    for name in ("authority.crt", "ledger.crt"):
+        Path(files[name]).write_bytes(authority)
     blocks = [b.code for b in blocks_of("docs/for-residents.md") if b.language == "console"]
     assert len(blocks) == 4
     phone, *others = free_addresses(3)
     for listen, code in zip(others, sorted(set(blocks)), strict=True):
         prompt, program, *words = shlex.split(code)
         assert (prompt, program) == ("$", "tegata")
-        here = {"authority.crt": str(tmp_path / "authority.crt"), "192.168.1.5:8461": phone}
+        here = {**files, "192.168.1.5:8461": phone}
         arguments = [here.get(word, word) for word in words]
-        arguments[arguments.index("my.wallet")] = str(tmp_path / "my.wallet")
         service = ServiceProcess(
             [*arguments, "--listen", listen, "--json"], tmp_path / "wallet.log", prints=True
         )
