@@ -116,9 +116,7 @@ def withdraw(
     as_json: bool,
 ) -> None:
     """Withdraw the issuer of RECORD, an id that `list` shows: its credentials count no more."""
-    with ExitStack() as stack:
-        signers = _clients(stack, torii, root_certificates, key_files)
-        _set_state(record_id, signers, "withdrawn", as_json=as_json)
+    _set_state(record_id, "withdrawn", torii, root_certificates, key_files, as_json=as_json)
 
 
 @registry.command()
@@ -135,23 +133,25 @@ def reinstate(
     as_json: bool,
 ) -> None:
     """Let the issuer of RECORD, which was withdrawn, count again."""
-    with ExitStack() as stack:
-        signers = _clients(stack, torii, root_certificates, key_files)
-        _set_state(record_id, signers, "active", as_json=as_json)
+    _set_state(record_id, "active", torii, root_certificates, key_files, as_json=as_json)
 
 
 def _set_state(
     record_id: str,
-    signers: Sequence[LedgerClient],
     state: Literal["active", "withdrawn"],
+    torii: str,
+    root_certificates: bytes | None,
+    key_files: Sequence[Path],
     *,
     as_json: bool,
 ) -> None:
-    record = signers[0].record(REGISTRY_ACCOUNT, record_id, IssuerRecord)
-    if record is None:
-        raise ConfigError(f"the registry holds no issuer {record_id}")
-    changed = replace(record, state=state)
-    _write(signers, record_id, changed)
+    with ExitStack() as stack:
+        signers = _clients(stack, torii, root_certificates, key_files)
+        record = signers[0].record(REGISTRY_ACCOUNT, record_id, IssuerRecord)
+        if record is None:
+            raise ConfigError(f"the registry holds no issuer {record_id}")
+        changed = replace(record, state=state)
+        _write(signers, record_id, changed)
     show({"record": record_id, "issuer": changed.issuer, "state": state}, as_json=as_json)
 
 
