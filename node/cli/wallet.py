@@ -40,12 +40,12 @@ def wallet_argument(command: _Command) -> _Command:
 @click.group(
     cls=LazyGroup,
     places={
-        "protect": "node.cli.wallet_recovery:protect",
+        "protect": "node.cli.wallet_backup:protect",
         "recover": "node.cli.wallet_recovery:recover",
         "finish-recovery": "node.cli.wallet_recovery:finish_recovery",
-        "back-up": "node.cli.wallet_recovery:back_up",
-        "escrow-log": "node.cli.wallet_recovery:escrow_log",
-        "paper": "node.cli.wallet_recovery:paper",
+        "back-up": "node.cli.wallet_backup:back_up",
+        "escrow-log": "node.cli.wallet_backup:escrow_log",
+        "paper": "node.cli.wallet_backup:paper",
         "check-ledger": "node.cli.wallet_ledger:check_ledger",
         "use-node": "node.cli.wallet_ledger:use_node",
         "guard": "node.cli.wallet_guard:guard",

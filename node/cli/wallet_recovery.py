@@ -1,25 +1,17 @@
-"""`tegata wallet protect`, `recover` and what belongs to them."""
+"""`tegata wallet recover` and `finish-recovery`: a lost wallet comes back."""
 
 import os
 import re
-from collections.abc import Callable
 from html import unescape
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import click
 
 from client_sdk.credentials.jose import Key
-from client_sdk.errors import (
-    ClientError,
-    CredentialFormatError,
-    DisclosureError,
-    TransportError,
-)
+from client_sdk.errors import ClientError, TransportError
 from client_sdk.escrow.agents_faces import find_face_service
-from client_sdk.escrow.findings import AgentFinding
-from client_sdk.escrow.paper_backup import parse_paper_share, split_protection
-from client_sdk.escrow.printable_page import Language, render_card, render_sheet
+from client_sdk.escrow.paper_backup import parse_paper_share
 from client_sdk.escrow.recovery import FaceTest, RecoveryFaceTest, recover_from_paper
 from client_sdk.escrow.recovery import recover as recover_backup
 from client_sdk.escrow.recovery_card import SCHEME, parse_recovery_card
@@ -30,21 +22,12 @@ from client_sdk.http.endpoint_url import parse_endpoint
 from client_sdk.wallet import Wallet
 from client_sdk.wallet.credential_renewal import Renewal
 from node.cli.face_page import face_tester
-from node.cli.output import Value, json_option, show, show_rows, when
+from node.cli.output import Value, json_option, show, when
 from node.cli.patience import Patience, patience_option
 from node.cli.progress import wait_until
 from node.cli.wallet import wallet_argument
-from node.config import save_secret
 
 _CARD: Final = re.compile(rf"{re.escape(SCHEME)}[^<\s]+")
-_Command = TypeVar("_Command", bound=Callable[..., object])
-_language_option: Callable[[_Command], _Command] = click.option(
-    "--language",
-    type=click.Choice(["ja", "en"]),
-    default="en",
-    show_default=True,
-    help="The language of what is printed on paper.",
-)
 
 
 class _CardText(click.ParamType[str]):
@@ -64,88 +47,6 @@ class _CardText(click.ParamType[str]):
         if found is None:
             self.fail(f"{page}: there is no recovery card in it", param, ctx)
         return unescape(found[0])
-
-
-def _password_option(*, is_new: bool) -> Callable[[_Command], _Command]:
-    return click.option(
-        "--password",
-        envvar="TEGATA_RECOVERY_PASSWORD",
-        prompt="Recovery password",
-        hide_input=True,
-        confirmation_prompt=is_new,
-        help="Opens the backup; asked for, or taken from TEGATA_RECOVERY_PASSWORD.",
-    )
-
-
-@click.command()
-@wallet_argument
-@_password_option(is_new=True)
-@click.option(
-    "--agent",
-    "agents",
-    multiple=True,
-    envvar="TEGATA_AGENTS",
-    required=True,
-    help="An agent's address, once for each; or TEGATA_AGENTS.",
-)
-@click.option("--threshold", type=int, help="How many are needed; more than half by default.")
-@click.option(
-    "--card",
-    "card_file",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write the recovery card to, as a page to print.",
-)
-@click.option(
-    "--face-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where agents want face tests: the file to write the portrait to that faces are compared "
-    "with. Keep it with the card: recovering needs it.",
-)
-@_language_option
-@json_option
-def protect(
-    wallet_file: Path,
-    passphrase: str,
-    password: str,
-    agents: tuple[str, ...],
-    threshold: int | None,
-    card_file: Path,
-    face_file: Path | None,
-    language: Language,
-    as_json: bool,
-) -> None:
-    """Leave a backup of WALLET with escrow agents, and write the recovery card.
-
-    The wallet does not keep the card's secret: print the page, then delete the file.
-    """
-    # Before anything is sent: there must be a place for a card that exists only once.
-    save_secret(card_file, "")
-    try:
-        with Wallet.open(wallet_file, passphrase) as holder:
-            portrait = None if face_file is None else _save_portrait(holder, face_file)
-            card = holder.escrow.protect(
-                agents, password, threshold=threshold, portrait_commitment=portrait
-            )
-            card_file.write_text(render_card(card, language=language), encoding="utf-8")
-            protection = holder.escrow.protection
-            findings = holder.escrow.bind_account() if holder.is_registered else ()
-    except BaseException:
-        card_file.unlink()
-        if face_file is not None:
-            face_file.unlink(missing_ok=True)
-        raise
-    show(
-        {
-            "card": str(card_file),
-            "handle": card.handle,
-            "agents": list(protection.urls),
-            "needed": protection.agents.threshold,
-            "agents_at_fault": _faults(findings),
-            "next": f"print {card_file}, then delete it",
-        },
-        as_json=as_json,
-    )
 
 
 @click.command()
@@ -242,23 +143,11 @@ def recover(
             "version": recovered.version,
             "credentials": [credential.record_id for credential in made.credentials],
             "public_key": made.public_key,
-            "agents_at_fault": _faults(recovered.findings),
+            "agents_at_fault": list(map(str, recovered.findings)),
         }
         if opens and recovered.success_key is not None and made.is_registered:
             told |= _open_account(made, recovered.success_key, waiting)
         show(told, as_json=as_json)
-
-
-def _save_portrait(holder: Wallet, face_file: Path) -> str:
-    """Write the newest portrait of the wallet to a file, and return its commitment."""
-    for credential in reversed(holder.credentials):
-        try:
-            portrait = PortraitOpening.of_credential(credential.text)
-        except (CredentialFormatError, DisclosureError):
-            continue
-        save_secret(face_file, portrait.disclosure)
-        return portrait.commitment
-    raise CredentialFormatError("the wallet holds no credential with a portrait")
 
 
 def _face_test(service: str, face_file: Path, http: HttpClient) -> FaceTest:
@@ -314,7 +203,7 @@ def finish_recovery(
             "public_key": holder.public_key,
             "renewed": [r.credential.record_id for r in renewed if r.credential is not None],
             "not_renewed": [r.problem for r in renewed if r.problem],
-            "agents_at_fault": _faults(findings),
+            "agents_at_fault": list(map(str, findings)),
         },
         as_json=as_json,
     )
@@ -330,74 +219,3 @@ def _renew(holder: Wallet, waiting: Patience) -> list[Renewal]:
         passing = next((one.problem for one in left if one.may_pass), None)
         if passing is None or not waiting.waits_for(TransportError(passing)):
             return [*renewed, *left]
-
-
-@click.command("back-up")
-@wallet_argument
-@json_option
-def back_up(wallet_file: Path, passphrase: str, as_json: bool) -> None:
-    """Leave what WALLET holds now with its agents."""
-    with Wallet.open(wallet_file, passphrase) as holder:
-        findings = holder.escrow.back_up()
-        version = holder.escrow.protection.version
-    show({"version": version, "agents_at_fault": _faults(findings)}, as_json=as_json)
-
-
-@click.command("escrow-log")
-@wallet_argument
-@json_option
-def escrow_log(wallet_file: Path, passphrase: str, as_json: bool) -> None:
-    """List who asked the agents what about WALLET's backup, once each log is verified."""
-    with Wallet.open(wallet_file, passphrase) as holder:
-        logs, findings = holder.escrow.read_logs()
-    rows: list[dict[str, Value]] = [
-        {
-            "agent": log.url,
-            "when": when(entry.time_ms),
-            "event": entry.event,
-            "by": entry.caller,
-        }
-        for log in logs
-        for entry in log.entries
-    ]
-    show_rows(rows, empty="No agent gave a log.", as_json=as_json)
-    for fault in _faults(findings):
-        click.echo(fault, err=True)
-
-
-@click.command()
-@wallet_argument
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--threshold", type=int, default=2, show_default=True, help="How many are needed.")
-@click.option("--sheets", "count", type=int, default=3, show_default=True, help="How many.")
-@_language_option
-@json_option
-def paper(
-    wallet_file: Path,
-    passphrase: str,
-    folder: Path,
-    threshold: int,
-    count: int,
-    language: Language,
-    as_json: bool,
-) -> None:
-    """Write the sheets of a paper backup of WALLET to FOLDER (SLIP-39).
-
-    Enough of them bring the backup back without card and password. Print them, delete the files,
-    and keep the sheets apart.
-    """
-    with Wallet.open(wallet_file, passphrase) as holder:
-        shares = split_protection(holder.escrow.protection, threshold=threshold, shares=count)
-    files = []
-    for place, share in enumerate(shares, start=1):
-        file = folder / f"sheet-{place}.html"
-        save_secret(file, render_sheet(share, place=place, language=language))
-        files.append(str(file))
-    show({"sheets": files, "needed": threshold}, as_json=as_json)
-
-
-"""What `tegata wallet` has for a wallet that may be lost."""
-
-
-def _faults(findings: tuple[AgentFinding, ...]) -> list[str]:
-    return [str(finding) for finding in findings]
